@@ -1,0 +1,156 @@
+"""The values that travel between a search and its workers.
+
+A strategy produces a `Candidate`; a worker turns it into a `TrialResult`; both are plain data, so that they can be
+sent between processes, stored, and replayed. Nothing here trains or does I/O.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from nas.graph import DAG
+
+Scalar = float | int | str | bool
+Arrays = Mapping[str, np.ndarray]
+Task = Literal["classification", "regression"]
+
+
+class LossWeights(BaseModel):
+    """Coefficients k of ``L = objective + flow + sparsity + time + memory`` (each term multiplied by its k)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    objective: float = Field(1.0, ge=0, description="Factor of the objective (cross-entropy or mean squared error).")
+    flow: float = Field(1e-4, ge=0, description="Factor of the flow loss (see nas.manifold.flow).")
+    sparsity: float = Field(1e-3, ge=0, description="Factor of the smooth share of allowed edges that are live, in [0, 1].")
+    time: float = Field(0.0, ge=0, description="Factor of the predicted seconds of a training step, in milliseconds.")
+    memory: float = Field(0.0, ge=0, description="Factor of the predicted memory of the network, in MiB.")
+
+
+class TrainingConfig(BaseModel):
+    """How every candidate of a job is trained; a genome may override single fields (see `Genome`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    steps: int = Field(1000, ge=0, description="Optimiser steps a trial.")
+    batch_size: int = Field(128, ge=1, description="Samples a step.")
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    learning_rate: float = Field(2e-3, gt=0, description="Initial learning rate.")
+    schedule: Literal["constant", "cosine"] = "cosine"
+    weight_decay: float = Field(0.0, ge=0)
+    activation: str = Field("leaky_relu", description="Activation of computational neurons (nas.engine.ACTIVATIONS).")
+    parametrisation: Literal["masked", "manifold", "free"] = Field(
+        "masked",
+        description="What an edge's weight is: closeness x free weight, closeness alone, or a free weight.",
+    )
+    losses: LossWeights = Field(default_factory=LossWeights)
+    log_every: int = Field(50, ge=1, description="Steps between two points of the logged curves.")
+
+    def with_overrides(self, hyperparameters: Mapping[str, Scalar]) -> TrainingConfig:
+        """This configuration with dotted-path overrides, e.g. ``{"learning_rate": 1e-3, "losses.flow": 0.0}``.
+
+        Raises:
+            pydantic.ValidationError: a key is unknown or a value out of range.
+        """
+        values = self.model_dump()
+        for path, value in hyperparameters.items():
+            *sections, leaf = path.split(".")
+            section = values
+            for name in sections:
+                section = section[name]
+            section[leaf] = value
+        return type(self).model_validate(values)
+
+
+@dataclass(frozen=True, slots=True)
+class Genome:
+    """What evolution changes: the DAG of allowed edges, and overrides of the training configuration."""
+
+    dag: DAG
+    hyperparameters: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A genome with a seed and a budget, ready to be trained anywhere."""
+
+    number: int  # trial number in the study, from 0
+    genome: Genome
+    seed: int  # decides initial weights and the order of the data
+    steps: int  # optimiser steps
+    parent: int | None = None  # trial number whose weights are inherited
+    mutation: str = "initial"  # one line for people: what distinguishes this genome from its parent's
+    inherited: Arrays | None = None  # initial parameters on genome.dag (see nas.manifold.inherit); None: drawn from seed
+
+
+class TrialStatus(enum.StrEnum):
+    """How a trial ended."""
+
+    COMPLETE = "complete"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class TrialResult:
+    """What a worker reports of a candidate.
+
+    ``metrics`` (all floats; those of a failed trial may be missing):
+        val_error, test_error       1 - accuracy, or mean squared error: always "smaller is better"
+        val_accuracy, test_accuracy classification only, in [0, 1]
+        val_loss, test_loss         objective (cross-entropy or MSE)
+        edges, density, depth, neurons  of the live DAG (neurons: computational ones on a path input -> output)
+        flow, smooth_edges          loss terms at the end
+        train_step_seconds          process time of one training step at the job's batch size, median
+        inference_seconds           process time of a forward pass of one batch of the job's batch size, median
+        inference_spread            interquartile range of the same, seconds
+        reference_seconds           process time of the fixed reference kernel taken in the same minute
+    """
+
+    number: int
+    status: TrialStatus
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    reason: str = ""  # why it failed; "" when complete
+    history: Arrays = field(default_factory=dict)  # "step" and one array a curve, all of one length
+    dag: DAG | None = None  # the live DAG after training (ids kept); None when failed
+    arrays: Arrays = field(default_factory=dict)  # trained parameters on `dag` (ManifoldNetwork.to_arrays)
+    hardware: Mapping[str, Scalar] = field(default_factory=dict)  # processor, threads, versions
+    seconds: float = 0.0  # wall time of the whole trial
+    worker: str = ""  # host and process that ran it
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Training, validation and test parts of one task, as arrays ready for training.
+
+    Structure choices look at the validation part only; the test part is for reporting.
+    Inputs are float32 of shape (samples, n_inputs), standardised as ``(raw - mean) / scale``.
+    Targets: int64 class numbers (samples,) or float32 (samples, n_outputs).
+    """
+
+    name: str
+    task: Task
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_val: np.ndarray
+    y_val: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+    classes: tuple[str, ...] = ()  # label of each class; empty for regression
+    feature_names: tuple[str, ...] = ()
+    mean: np.ndarray | None = None  # (n_inputs,)
+    scale: np.ndarray | None = None  # (n_inputs,)
+    period: int | None = None  # row width of images, None where inputs have no geometry
+
+    @property
+    def n_inputs(self) -> int:
+        return int(self.x_train.shape[1])
+
+    @property
+    def n_outputs(self) -> int:
+        return len(self.classes) if self.task == "classification" else int(self.y_train.shape[1])
