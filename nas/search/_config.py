@@ -1,0 +1,171 @@
+"""The `space`, `search` and `resources` sections of a job file.
+
+They live beside the code that reads them, because nothing in `nas` may import `nas.job`; `nas.job` puts them together.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+import psutil
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+__all__ = [
+    "OBJECTIVE_METRICS",
+    "EvolutionOptions",
+    "Objective",
+    "OptunaOptions",
+    "RandomOptions",
+    "ResourcesConfig",
+    "SearchConfig",
+    "SpaceConfig",
+    "StrategyOptions",
+]
+
+Objective = Literal["error", "inference_time", "training_time", "edges", "density", "depth"]
+
+OBJECTIVE_METRICS: Final[dict[str, str]] = {
+    "error": "val_error",
+    "inference_time": "inference_seconds",
+    "training_time": "train_step_seconds",
+    "edges": "edges",
+    "density": "density",
+    "depth": "depth",
+}
+"""The metric of a `nas.training.TrialResult` that each objective minimises."""
+
+
+class SpaceConfig(BaseModel):
+    """Which candidates exist: the search space and its settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(
+        "neuron_dag",
+        min_length=1,
+        description='"neuron_dag", "manifold", or "module:Class" for a space of your own.',
+    )
+    options: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Settings of the space, e.g. n_computational and density; the space itself validates them.",
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _importable(cls, name: str) -> str:
+        if ":" not in name and not name.isidentifier():
+            raise ValueError('expected the name of a built-in space or "module:Class"')
+        return name
+
+
+class StrategyOptions(BaseModel):
+    """Base of the typed options of the built-in strategies."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class EvolutionOptions(StrategyOptions):
+    """Options of `strategy: evolution` (steady state, multi-objective)."""
+
+    population: int = Field(16, ge=2, description="Individuals kept as possible parents.")
+    initial: int | None = Field(
+        None, ge=1, description="Random candidates before the first child (default: population)."
+    )
+    tournament: int = Field(3, ge=1, description="Individuals compared to choose a parent.")
+    crossover: float = Field(0.1, ge=0, le=1, description="Probability that a child has two parents.")
+    inherit: bool = Field(True, description="Children start from their parent's trained weights.")
+
+
+class OptunaOptions(StrategyOptions):
+    """Options of `strategy: optuna` (hyperparameters, parent and mutation strength chosen by a sampler)."""
+
+    sampler: Literal["tpe", "nsga2", "nsga3", "gp", "random", "cmaes", "qmc"] = Field(
+        "tpe", description="Optuna sampler."
+    )
+    startup_trials: int = Field(10, ge=1, description="Random trials before the sampler's model is used.")
+    population: int = Field(16, ge=2, description="Population of nsga2/nsga3; individuals kept as possible parents.")
+    inherit: bool = Field(True, description="Children start from their parent's trained weights.")
+
+
+class RandomOptions(StrategyOptions):
+    """Options of `strategy: random`: there are none."""
+
+
+_TYPED_OPTIONS: Final[dict[str, type[StrategyOptions]]] = {
+    "evolution": EvolutionOptions,
+    "optuna": OptunaOptions,
+    "random": RandomOptions,
+}
+
+
+class SearchConfig(BaseModel):
+    """How candidates are chosen, what counts as good, and when to stop."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    strategy: str = Field(
+        "evolution",
+        min_length=1,
+        description='"evolution", "optuna", "random", or "module:Class" for a strategy of your own.',
+    )
+    trials: int = Field(50, ge=1, description="Trials of the whole study, resumed ones included.")
+    objectives: tuple[Objective, ...] = Field(
+        ("error", "inference_time"),
+        min_length=1,
+        description="What to minimise; all are 'smaller is better'.",
+    )
+    budget_minutes: float | None = Field(None, gt=0, description="Stop starting trials after this much wall time.")
+    seed: int = Field(0, ge=0, lt=2**32, description="Decides every random choice of the search.")
+    options: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Options of the strategy, e.g. population (evolution) or sampler (optuna).",
+    )
+
+    @field_validator("objectives")
+    @classmethod
+    def _distinct(cls, objectives: tuple[Objective, ...]) -> tuple[Objective, ...]:
+        if len(set(objectives)) != len(objectives):
+            raise ValueError(f"each objective may be named once, got {list(objectives)}")
+        return objectives
+
+    @field_validator("strategy")
+    @classmethod
+    def _known(cls, strategy: str) -> str:
+        if ":" not in strategy and strategy not in _TYPED_OPTIONS:
+            raise ValueError(f'expected one of {", ".join(_TYPED_OPTIONS)}, or "module:Class"')
+        return strategy
+
+    @model_validator(mode="after")
+    def _valid_options(self) -> SearchConfig:
+        if self.strategy in _TYPED_OPTIONS:
+            self.typed_options()
+        return self
+
+    def typed_options(self) -> StrategyOptions:
+        """The options of a built-in strategy as its own class, defaults filled in.
+
+        Raises:
+            KeyError: the strategy is an import path, whose options only its class knows.
+            pydantic.ValidationError: an option is unknown or out of range.
+        """
+        return _TYPED_OPTIONS[self.strategy].model_validate(self.options)
+
+
+class ResourcesConfig(BaseModel):
+    """Where candidates are trained and with how much of the machine."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    executor: Literal["ray", "serial"] = Field("ray", description="Ray workers, or everything in this process.")
+    workers: int | None = Field(None, ge=1, description="Trials at the same time (default: physical cores // threads).")
+    threads: int = Field(1, ge=1, description="CPU threads of a worker; its process times are taken with these.")
+    gpus: float = Field(0.0, ge=0, description="GPUs of a worker, fractions allowed.")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: cuda where a worker has a GPU, else cpu.")
+    address: str | None = Field(None, description="Address of a Ray cluster (default: start Ray on this machine).")
+
+    def worker_count(self) -> int:
+        """Workers to start: as stated, else physical cores // threads, at least 1."""
+        if self.workers is not None:
+            return self.workers
+        cores = psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
+        return max(1, cores // self.threads)

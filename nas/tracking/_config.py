@@ -1,0 +1,45 @@
+"""The `tracking` section of a job file: what the run is called and where everything about it is kept."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["TrackingConfig", "default_store"]
+
+
+def default_store() -> Path:
+    """The store folder where none is stated: ``$NAS_STORE``, else ``nas-runs`` below the current folder."""
+    return Path(os.environ.get("NAS_STORE") or "nas-runs")
+
+
+class TrackingConfig(BaseModel):
+    """Names of the experiment and of the places where trials, checkpoints and MLflow runs are kept."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    experiment: str = Field(
+        "search",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
+        description="Name of the study and of the MLflow experiment (default: the name of the job file).",
+    )
+    store: Path = Field(
+        default_factory=default_store,
+        description="Folder of the SQLite files, checkpoints and artifacts (default nas-runs; $NAS_STORE overrides).",
+    )
+    mlflow: bool = Field(True, description="Write to MLflow; the study itself is kept either way.")
+    mlflow_uri: str | None = Field(
+        None, description="An MLflow server, e.g. http://host:5000 (default: SQLite files in the store folder)."
+    )
+
+    @property
+    def tracking_uri(self) -> str:
+        """What MLflow connects to: the stated server, else the SQLite file in the store."""
+        return self.mlflow_uri or f"sqlite:///{(self.store / 'mlflow.db').absolute()}"
+
+    @property
+    def artifact_root(self) -> Path:
+        """Where MLflow keeps artifacts when no server is stated."""
+        return (self.store / "artifacts").absolute()
