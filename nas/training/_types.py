@@ -145,6 +145,8 @@ class Dataset:
     feature_names: tuple[str, ...] = ()
     mean: np.ndarray | None = None  # (n_inputs,)
     scale: np.ndarray | None = None  # (n_inputs,)
+    target_mean: np.ndarray | None = None  # (n_outputs,), regression only: targets are (raw - mean) / scale
+    target_scale: np.ndarray | None = None  # (n_outputs,)
     period: int | None = None  # row width of images, None where inputs have no geometry
 
     @property

@@ -1,0 +1,54 @@
+"""Training: data, trainer, metrics and process-time measurement.
+
+A `Candidate` and a `Dataset` go in, a `TrialResult` comes out. Nothing here knows of strategies, Ray or MLflow.
+"""
+
+from nas.training._data import Statistics, load_data
+from nas.training._data_config import BUILT_IN_SOURCES, DataConfig
+from nas.training._types import (
+    Arrays,
+    Candidate,
+    Dataset,
+    Genome,
+    LossWeights,
+    Scalar,
+    Task,
+    TrainingConfig,
+    TrialResult,
+    TrialStatus,
+)
+from nas.training.metrics import evaluate
+from nas.training.timing import (
+    Timing,
+    hardware,
+    measure,
+    pinned_threads,
+    reference_kernel_seconds,
+    time_inference,
+    time_training_step,
+)
+
+__all__ = [
+    "BUILT_IN_SOURCES",
+    "Arrays",
+    "Candidate",
+    "DataConfig",
+    "Dataset",
+    "Genome",
+    "LossWeights",
+    "Scalar",
+    "Statistics",
+    "Task",
+    "Timing",
+    "TrainingConfig",
+    "TrialResult",
+    "TrialStatus",
+    "evaluate",
+    "hardware",
+    "load_data",
+    "measure",
+    "pinned_threads",
+    "reference_kernel_seconds",
+    "time_inference",
+    "time_training_step",
+]

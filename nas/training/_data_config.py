@@ -1,0 +1,70 @@
+"""The `data` section of a job file: which data, which column is the target, how it is split and scaled."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+__all__ = ["BUILT_IN_SOURCES", "FILE_SUFFIXES", "DataConfig"]
+
+BUILT_IN_SOURCES: Final = ("digits", "wine", "iris", "breast_cancer", "diabetes", "addsub", "mnist")
+FILE_SUFFIXES: Final = (".csv", ".tsv", ".parquet", ".npz")
+
+
+class DataConfig(BaseModel):
+    """Where data comes from and how it becomes the training, validation and test parts.
+
+    A source is one of
+
+    - a name: digits, wine, iris, breast_cancer, diabetes (bundled with scikit-learn), addsub (a toy), mnist (IDX);
+    - a file: ``.csv``, ``.tsv``, ``.parquet`` (columns: features and the target) or ``.npz`` (arrays x and y, or
+      x_train, y_train, x_test, y_test);
+    - ``idx:FOLDER``: four files named as MNIST's, gzipped or not;
+    - ``openml:NAME`` or ``openml:NUMBER``: downloaded by scikit-learn;
+    - ``module:function``: a function without arguments that returns ``(x, y)``, a mapping of arrays as in an npz
+      file, or a finished `Dataset`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str = Field(
+        "digits",
+        min_length=1,
+        description="A name (" + ", ".join(BUILT_IN_SOURCES) + "), a .csv/.tsv/.parquet/.npz file, idx:FOLDER, "
+        "openml:NAME, or module:function.",
+    )
+    target: str | tuple[str, ...] | None = Field(
+        None, description="Target column, or columns for regression (default: the last column)."
+    )
+    drop: tuple[str, ...] = Field((), description="Columns that are neither features nor target.")
+    task: Literal["auto", "classification", "regression"] = Field(
+        "auto", description="auto: labels that are text, booleans or few integers are classes, the rest is regression."
+    )
+    validation: float = Field(0.15, gt=0, lt=1, description="Share for validation (of all but a ready-made test part).")
+    test: float = Field(0.2, gt=0, lt=1, description="Share for testing, where the source has no test part of its own.")
+    standardise: Literal["auto", "feature", "global", "none"] = Field(
+        "auto", description="Statistics of the training part: of each feature, of all values together (auto: images)."
+    )
+    standardise_targets: bool | None = Field(
+        None, description="Scale regression targets to mean 0, deviation 1 (default: yes; addsub: no)."
+    )
+    period: int | None = Field(None, ge=1, description="Row width of images (default: known for digits, mnist, idx).")
+    samples: int | None = Field(None, ge=10, description="Use at most so many samples (addsub: draw so many).")
+    seed: int = Field(0, ge=0, lt=2**32, description="Decides the split; the same for every trial.")
+
+    @field_validator("source")
+    @classmethod
+    def _known(cls, source: str) -> str:
+        if ":" in source or source in BUILT_IN_SOURCES or source.lower().endswith(FILE_SUFFIXES):
+            return source
+        names, files = ", ".join(BUILT_IN_SOURCES), ", ".join(FILE_SUFFIXES)
+        raise ValueError(f"expected one of {names}, a file ({files}), idx:FOLDER, openml:NAME or module:function")
+
+    @model_validator(mode="after")
+    def _something_left_to_train_on(self) -> DataConfig:
+        if self.validation + self.test >= 1:
+            raise ValueError(
+                f"validation + test must be below 1, got {self.validation} + {self.test}; nothing is left to train on"
+            )
+        return self
