@@ -1,0 +1,38 @@
+"""Networks whose structure is learned: closeness, the loss terms that shape it, and inheritance of weights."""
+
+from nas.manifold._closeness import NEURON_PARAMETERS, Closeness, Init, Strengths, reference_d, strengths
+from nas.manifold._inherit import inherit
+from nas.manifold._losses import (
+    MEMORY_COST,
+    TIME_COST,
+    CostModel,
+    LossTerms,
+    cost,
+    flow,
+    smooth_edge_count,
+    smooth_edges,
+    smooth_neurons,
+)
+from nas.manifold._network import ManifoldNetwork, Parametrisation, parametrisation_of
+
+__all__ = [
+    "MEMORY_COST",
+    "NEURON_PARAMETERS",
+    "TIME_COST",
+    "Closeness",
+    "CostModel",
+    "Init",
+    "LossTerms",
+    "ManifoldNetwork",
+    "Parametrisation",
+    "Strengths",
+    "cost",
+    "flow",
+    "inherit",
+    "parametrisation_of",
+    "reference_d",
+    "smooth_edge_count",
+    "smooth_edges",
+    "smooth_neurons",
+    "strengths",
+]

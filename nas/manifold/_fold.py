@@ -1,0 +1,78 @@
+"""What is left of a trained network when everything that has no effect is taken away; the function stays the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from nas import engine
+from nas.graph import DAG
+
+if TYPE_CHECKING:
+    from nas.manifold._network import ManifoldNetwork
+
+__all__ = ["fold", "pruned"]
+
+
+def pruned(network: ManifoldNetwork) -> ManifoldNetwork:
+    """See `ManifoldNetwork.pruned`."""
+    live = network.live_mask()
+    live_dag = network.dag.with_edges(live)
+    useful = live_dag.useful_neurons()
+    arrays = network.to_arrays()
+    arrays["bias"] = _bias_with_constants(network, live_dag, live)
+    kept = live & useful[network.dag.sources] & useful[network.dag.targets]
+    if "weight" in arrays:
+        arrays["weight"] = arrays["weight"][kept]
+    return type(network).from_arrays(network.dag.with_edges(kept), arrays, activation=network.activation)
+
+
+def fold(network: ManifoldNetwork) -> engine.DAGModule:
+    """See `ManifoldNetwork.fold`."""
+    small = pruned(network)
+    dag = small.dag
+    keep = dag.useful_neurons() | (dag.roles != 1)
+    number = np.cumsum(keep) - 1
+    module = engine.DAGModule(
+        DAG(
+            dag.n_inputs,
+            int(keep[dag.n_inputs : dag.first_output].sum()),
+            dag.n_outputs,
+            number[dag.edges],
+            dag.ids[keep],
+            None if dag.names is None else [name for name, kept in zip(dag.names, keep, strict=True) if kept],
+            dag.allow_unreachable,
+        ),
+        activation=network.activation,
+    )
+    with torch.no_grad():
+        weight = small.edge_weights()
+        if small.gain is not None:
+            weight = weight * small.gain[torch.from_numpy(dag.targets.astype(np.int64) - dag.n_inputs)]
+        # Dropping neurons keeps the order of the others, hence that of the edges.
+        module.weight.copy_(weight)
+        module.bias.copy_(small.bias[torch.from_numpy(np.flatnonzero(keep[dag.n_inputs :]))])
+    return module
+
+
+def _bias_with_constants(network: ManifoldNetwork, live_dag: DAG, live: np.ndarray) -> np.ndarray:
+    """Biases (m,) float32 that include what the constant neurons, those no input reaches, add to their readers."""
+    bias = network.bias.detach().numpy().astype(np.float64)
+    constant = ~live_dag.reached_neurons()
+    if constant.any():
+        weight = network.edge_weights().detach().numpy()[live].astype(np.float64)
+        gain = np.ones_like(bias) if network.gain is None else network.gain.detach().numpy().astype(np.float64)
+        activation = engine.activation_function(network.activation)
+        emitted = np.zeros(live_dag.n)
+        from_constant = constant[live_dag.sources]
+        for i in range(live_dag.n_inputs, live_dag.n):
+            edges = slice(live_dag.in_ptr[i], live_dag.in_ptr[i + 1])
+            chosen = from_constant[edges]
+            if chosen.any():
+                total = weight[edges][chosen] @ emitted[live_dag.sources[edges][chosen]]
+                bias[i - live_dag.n_inputs] += gain[i - live_dag.n_inputs] * total
+            if constant[i] and i < live_dag.first_output:
+                emitted[i] = activation(torch.tensor(bias[i - live_dag.n_inputs])).item()
+    return bias.astype(np.float32)

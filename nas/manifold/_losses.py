@@ -1,0 +1,146 @@
+"""The terms that pull on the structure: flow, smooth edge count, time and memory.
+
+    L = k_objective objective + k_flow flow + k_sparsity sparsity + k_time time + k_memory memory
+
+The published sparsity term counts the non-zero elements, whose gradient is zero everywhere, so it did nothing. Here
+an edge counts as
+
+    s = 1 / (1 + (kappa / |d|)^(1 / temperature))        0 at d = 0, 1/2 at the cutoff, 1 far above it
+
+(at temperature 1/2 the Geman-McClure penalty d^2 / (d^2 + kappa^2), a known surrogate of L0). The smaller the
+temperature, the closer to the true count; both d and the cutoff receive gradient.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nas.graph import DAG
+
+__all__ = [
+    "MEMORY_COST",
+    "TIME_COST",
+    "CostModel",
+    "LossTerms",
+    "cost",
+    "flow",
+    "smooth_edge_count",
+    "smooth_edges",
+    "smooth_neurons",
+]
+
+TEMPERATURE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class CostModel:
+    """What a network costs: ``per_step + per_neuron * neurons + per_edge * edges``, in seconds or in bytes."""
+
+    per_step: float
+    per_neuron: float
+    per_edge: float
+
+    def __post_init__(self) -> None:
+        for name in ("per_step", "per_neuron", "per_edge"):
+            value = getattr(self, name)
+            if not (np.isfinite(value) and value >= 0):
+                raise ValueError(f"a cost must be a finite number >= 0, but {name} is {value}")
+
+    def predict(self, neurons: float, edges: float) -> float:
+        """Cost of a network with so many live neurons and edges."""
+        return self.per_step + self.per_neuron * neurons + self.per_edge * edges
+
+
+# Seconds of a training step (batch 128, two cores): fitted by eye to the table of the engine's first sketch, to be
+# replaced by a calibration on the machine at hand.
+TIME_COST = CostModel(per_step=1e-4, per_neuron=1e-7, per_edge=1.2e-8)
+
+# Bytes: an edge holds its weight, gradient, two Adam moments and two indices, a neuron a tile of 64 activations and
+# their gradients and seven closeness parameters with theirs.
+MEMORY_COST = CostModel(per_step=0.0, per_neuron=640.0, per_edge=24.0)
+
+
+@dataclass(frozen=True, slots=True)
+class LossTerms:
+    """The structure terms of one network at one moment; differentiable."""
+
+    flow: Tensor  # ()
+    smooth: Tensor  # (E,) how much each allowed edge counts, [0, 1]
+
+    @property
+    def smooth_edges(self) -> Tensor:
+        """Smooth count of live edges, ()."""
+        return self.smooth.sum()
+
+    @property
+    def sparsity(self) -> Tensor:
+        """Smooth share of the allowed edges that are live, (), in [0, 1]."""
+        return self.smooth.sum() / max(self.smooth.numel(), 1)
+
+
+def flow(c: Tensor, dag: DAG) -> Tensor:
+    """Squared difference of the strength that enters and that leaves the computational neurons, ().
+
+    (sum of |c| over edges input -> computational, less sum of |c| over edges computational -> output) squared. Edges
+    that join an input to an output, or two computational neurons, take no part.
+
+    Args:
+        c: strength of each edge, (E,).
+    """
+    return (c.abs() * flow_signs(dag, c.dtype)).sum() ** 2
+
+
+def flow_signs(dag: DAG, dtype: torch.dtype = torch.float32) -> Tensor:
+    """+1 for edges input -> computational, -1 for computational -> output, else 0; (E,)."""
+    from_input = dag.sources < dag.n_inputs
+    to_output = dag.targets >= dag.n_inputs + dag.n_computational
+    signs = (from_input & ~to_output).astype(np.int64) - (~from_input & to_output)
+    return torch.from_numpy(signs).to(dtype)
+
+
+def smooth_edges(d: Tensor, kappa: Tensor, temperature: float = TEMPERATURE) -> Tensor:
+    """How much each edge counts as live, (E,) in [0, 1]; see the top of this file.
+
+    Args:
+        d: strength before the cutoff, (E,).
+        kappa: cutoff, (), in (0, 1).
+        temperature: in (0, 1]; above 1 the slope at d = 0 would be infinite.
+
+    Raises:
+        ValueError: the temperature is out of range.
+    """
+    if not 0 < temperature <= 1:
+        raise ValueError(f"temperature must be in (0, 1], but got {temperature}")
+    if temperature == TEMPERATURE:  # the same without logarithms
+        square = d * d
+        return square / (square + kappa * kappa)
+    # log of the smallest normal number instead of log 0: s and its slope are 0 there either way
+    tiny = torch.finfo(d.dtype).tiny
+    return torch.sigmoid((d.abs().clamp(min=tiny).log() - kappa.log()) / temperature)
+
+
+def smooth_edge_count(d: Tensor, kappa: Tensor, temperature: float = TEMPERATURE) -> Tensor:
+    """Smooth number of edges with |d| > kappa, (); approaches the true one as the temperature goes to 0."""
+    return smooth_edges(d, kappa, temperature).sum()
+
+
+def smooth_neurons(smooth: Tensor, targets: Tensor, n: int) -> Tensor:
+    """Smooth number of neurons with a live in-edge, (): the sum over neurons of 1 - product of (1 - s).
+
+    Args:
+        smooth: see `smooth_edges`, (E,).
+        targets: target of each edge, (E,) int64 in [0, n).
+        n: number of neurons.
+    """
+    open_share = torch.log1p(-smooth.clamp(max=1 - 1e-6))
+    return (1 - torch.exp(torch.zeros(n, dtype=smooth.dtype).index_add(0, targets, open_share))).sum()
+
+
+def cost(terms: LossTerms, dag: DAG, model: CostModel) -> Tensor:
+    """Cost of the network at its smooth counts, (), in the model's unit (seconds or bytes); differentiable."""
+    neurons = smooth_neurons(terms.smooth, torch.from_numpy(dag.targets.astype(np.int64)), dag.n)
+    return model.per_step + model.per_neuron * neurons + model.per_edge * terms.smooth_edges
