@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import Any, Final, Literal
 
 import psutil
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 __all__ = [
     "OBJECTIVE_METRICS",
+    "STRATEGY_OPTIONS",
     "EvolutionOptions",
     "Objective",
     "OptunaOptions",
@@ -73,17 +74,37 @@ class EvolutionOptions(StrategyOptions):
     )
     tournament: int = Field(3, ge=1, description="Individuals compared to choose a parent.")
     crossover: float = Field(0.1, ge=0, le=1, description="Probability that a child has two parents.")
+    strength: tuple[float, float] = Field(
+        (0.01, 0.3), description="Least and largest share of a genome that a mutation changes; drawn log-uniformly."
+    )
+    child_steps: float = Field(
+        0.5, gt=0, le=1, description="Training steps of a child that inherits weights, as a share of training.steps."
+    )
     inherit: bool = Field(True, description="Children start from their parent's trained weights.")
+
+    @field_validator("strength")
+    @classmethod
+    def _ordered_strength(cls, strength: tuple[float, float]) -> tuple[float, float]:
+        low, high = strength
+        if not 0 < low <= high <= 1:
+            raise ValueError(f"0 < least <= largest <= 1 must hold, but got {low}, {high}")
+        return strength
 
 
 class OptunaOptions(StrategyOptions):
     """Options of `strategy: optuna` (hyperparameters, parent and mutation strength chosen by a sampler)."""
 
-    sampler: Literal["tpe", "nsga2", "nsga3", "gp", "random", "cmaes", "qmc"] = Field(
-        "tpe", description="Optuna sampler."
+    sampler: Literal["tpe", "nsga2", "nsga3", "gp", "random", "qmc"] = Field(
+        "tpe", description="Optuna sampler (those that can handle several objectives)."
     )
     startup_trials: int = Field(10, ge=1, description="Random trials before the sampler's model is used.")
     population: int = Field(16, ge=2, description="Population of nsga2/nsga3; individuals kept as possible parents.")
+    initial: int | None = Field(
+        None, ge=1, description="Random candidates before the first child (default: population)."
+    )
+    child_steps: float = Field(
+        0.5, gt=0, le=1, description="Training steps of a child that inherits weights, as a share of training.steps."
+    )
     inherit: bool = Field(True, description="Children start from their parent's trained weights.")
 
 
@@ -91,7 +112,7 @@ class RandomOptions(StrategyOptions):
     """Options of `strategy: random`: there are none."""
 
 
-_TYPED_OPTIONS: Final[dict[str, type[StrategyOptions]]] = {
+STRATEGY_OPTIONS: Final[dict[str, type[StrategyOptions]]] = {
     "evolution": EvolutionOptions,
     "optuna": OptunaOptions,
     "random": RandomOptions,
@@ -131,15 +152,17 @@ class SearchConfig(BaseModel):
     @field_validator("strategy")
     @classmethod
     def _known(cls, strategy: str) -> str:
-        if ":" not in strategy and strategy not in _TYPED_OPTIONS:
-            raise ValueError(f'expected one of {", ".join(_TYPED_OPTIONS)}, or "module:Class"')
+        if ":" not in strategy and strategy not in STRATEGY_OPTIONS:
+            raise ValueError(f'expected one of {", ".join(STRATEGY_OPTIONS)}, or "module:Class"')
         return strategy
 
-    @model_validator(mode="after")
-    def _valid_options(self) -> SearchConfig:
-        if self.strategy in _TYPED_OPTIONS:
-            self.typed_options()
-        return self
+    @field_validator("options")
+    @classmethod
+    def _valid_options(cls, options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        model = STRATEGY_OPTIONS.get(info.data.get("strategy", ""))
+        if model is not None:
+            model.model_validate(options)
+        return options
 
     def typed_options(self) -> StrategyOptions:
         """The options of a built-in strategy as its own class, defaults filled in.
@@ -148,7 +171,7 @@ class SearchConfig(BaseModel):
             KeyError: the strategy is an import path, whose options only its class knows.
             pydantic.ValidationError: an option is unknown or out of range.
         """
-        return _TYPED_OPTIONS[self.strategy].model_validate(self.options)
+        return STRATEGY_OPTIONS[self.strategy].model_validate(self.options)
 
 
 class ResourcesConfig(BaseModel):

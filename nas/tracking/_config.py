@@ -29,6 +29,10 @@ class TrackingConfig(BaseModel):
         default_factory=default_store,
         description="Folder of the SQLite files, checkpoints and artifacts (default nas-runs; $NAS_STORE overrides).",
     )
+    storage: str | None = Field(
+        None,
+        description="Database of the study as SQLAlchemy has it, e.g. postgresql://… (default: SQLite in the store).",
+    )
     mlflow: bool = Field(True, description="Write to MLflow; the study itself is kept either way.")
     mlflow_uri: str | None = Field(
         None, description="An MLflow server, e.g. http://host:5000 (default: SQLite files in the store folder)."

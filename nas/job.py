@@ -1,0 +1,177 @@
+"""The job: everything that a search needs to know, validated before anything runs.
+
+A job file is YAML with the sections below, each optional. What a section means is written where it is used; this
+module puts them together and turns pydantic's findings into messages that name the line, the value and the way out.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from nas._jobfile import KeyPath, apply_overrides, dotted, read_yaml
+from nas.errors import JobError
+from nas.search._config import STRATEGY_OPTIONS, ResourcesConfig, SearchConfig, SpaceConfig
+from nas.tracking._config import TrackingConfig
+from nas.training._data_config import DataConfig
+from nas.training._types import TrainingConfig
+
+__all__ = ["Job", "job_schema"]
+
+_MAX_PROBLEMS: Final = 8
+
+
+class Job(BaseModel):
+    """A search job: data, space, search, training, resources and tracking, immutable and complete."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", title="nas job")
+
+    data: DataConfig = Field(default_factory=DataConfig, description="Which data, and how it is split and scaled.")
+    space: SpaceConfig = Field(default_factory=SpaceConfig, description="Which candidates exist.")
+    search: SearchConfig = Field(default_factory=SearchConfig, description="How candidates are chosen; when to stop.")
+    training: TrainingConfig = Field(default_factory=TrainingConfig, description="How every candidate is trained.")
+    resources: ResourcesConfig = Field(default_factory=ResourcesConfig, description="Where candidates are trained.")
+    tracking: TrackingConfig = Field(default_factory=TrackingConfig, description="Where everything is kept.")
+
+    @classmethod
+    def from_yaml(cls, path: Path | str, overrides: Iterable[str] = ()) -> Job:
+        """The job in a YAML file.
+
+        An experiment without a name is named after the file. ``$NAS_STORE`` replaces the file's store folder.
+
+        Args:
+            path: the file, at most 1 MiB.
+            overrides: ``path.to.key=value``, applied last; values are read as YAML.
+
+        Raises:
+            JobError: the file or an override cannot be read, or a key, type or range is wrong.
+        """
+        path = Path(path)
+        values, lines = read_yaml(path)
+        tracking = values.setdefault("tracking", {})
+        if isinstance(tracking, dict):
+            tracking.setdefault("experiment", re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-._") or "search")
+            if os.environ.get("NAS_STORE"):
+                tracking["store"] = os.environ["NAS_STORE"]
+        set_paths = apply_overrides(values, overrides)
+        return cls.from_mapping(values, where=str(path), lines={k: n for k, n in lines.items() if k not in set_paths})
+
+    @classmethod
+    def from_mapping(
+        cls, values: Mapping[str, Any], *, where: str = "job", lines: Mapping[KeyPath, int] | None = None
+    ) -> Job:
+        """The job in nested mappings.
+
+        Args:
+            values: sections with their keys.
+            where: what messages call the source.
+            lines: line of each key in it, where known.
+
+        Raises:
+            JobError: a key, type or range is wrong; every problem (at most 8) has its line in the message.
+        """
+        # An empty section (`search:` with nothing below) is None in YAML, and means its defaults.
+        values = {key: {} if value is None and key in cls.model_fields else value for key, value in values.items()}
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            problems = [_explain(dict(problem), values, where, lines or {}) for problem in error.errors()]
+        more = [f"… and {len(problems) - _MAX_PROBLEMS} more"] if len(problems) > _MAX_PROBLEMS else []
+        raise JobError("\n".join([*problems[:_MAX_PROBLEMS], *more]))
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Plain values for JSON, YAML and `from_mapping`."""
+        return self.model_dump(mode="json")
+
+
+# --- messages ---------------------------------------------------------------------------------------------------
+
+
+def _explain(problem: dict[str, Any], values: Mapping[str, Any], where: str, lines: Mapping[KeyPath, int]) -> str:
+    path: KeyPath = tuple(problem["loc"])
+    line = next((lines[path[:depth]] for depth in range(len(path), 0, -1) if path[:depth] in lines), None)
+    place = f"{where}, line {line}" if line is not None else where
+    if problem["type"] == "extra_forbidden":
+        return f"{place}: unknown key {dotted(path)}; {_suggestion(path, values)}"
+    message = str(problem["msg"]).removeprefix("Value error, ").replace("Input should be ", "it must be ")
+    if problem["type"] in ("model_type", "dict_type", "model_attributes_type"):
+        message = f"it must be a section with keys: {', '.join(_keys_at(path, values))}".removesuffix(": ")
+    given = problem["input"]
+    shown = "" if isinstance(given, Mapping | BaseModel) else f" is {_short(given)};"
+    return f"{place}: {dotted(path)}{shown or ':'} {message}"
+
+
+def _short(value: object, limit: int = 80) -> str:
+    text = repr(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _suggestion(path: KeyPath, values: Mapping[str, Any]) -> str:
+    key = str(path[-1])
+    allowed = _keys_at(path[:-1], values)
+    near = difflib.get_close_matches(key.lower(), allowed, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean {dotted((*path[:-1], near[0]))}?"
+    elsewhere = [
+        f"{section}.{key}"
+        for section, field in Job.model_fields.items()
+        if isinstance(field.annotation, type)
+        and issubclass(field.annotation, BaseModel)
+        and key in field.annotation.model_fields
+    ]
+    if elsewhere:
+        return f"did you mean {' or '.join(elsewhere)}?"
+    return f"allowed here: {', '.join(allowed)}" if allowed else "nothing is allowed here"
+
+
+def _keys_at(path: KeyPath, values: Mapping[str, Any]) -> list[str]:
+    """The keys that are valid in the section at ``path``."""
+    if path == ("search", "options"):
+        strategy = values["search"].get("strategy", SearchConfig().strategy)
+        return list(STRATEGY_OPTIONS[strategy].model_fields)
+    model: Any = Job
+    for part in path:
+        field = model.model_fields.get(part) if isinstance(part, str) else None
+        model = field.annotation if field else None
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            return []
+    return list(model.model_fields)
+
+
+# --- schema -----------------------------------------------------------------------------------------------------
+
+
+def job_schema(space_options: Mapping[str, type[BaseModel]] | None = None) -> dict[str, Any]:
+    """JSON Schema of a job file, with which editors complete and check it.
+
+    Args:
+        space_options: model of ``space.options`` for each named space, where known.
+    """
+    schema = Job.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    definitions = schema["$defs"]
+    _options_by(definitions, "SearchConfig", "strategy", STRATEGY_OPTIONS, SearchConfig().strategy)
+    _options_by(definitions, "SpaceConfig", "name", space_options or {}, SpaceConfig().name)
+    return schema
+
+
+def _options_by(
+    definitions: dict[str, Any], section: str, key: str, models: Mapping[str, type[BaseModel]], default: str
+) -> None:
+    """Makes the schema of ``options`` depend on the value of ``key`` (absent: ``default``)."""
+    rules = []
+    for value, model in models.items():
+        options = model.model_json_schema(ref_template="#/$defs/{model}")
+        definitions.update(options.pop("$defs", {}))
+        condition: dict[str, Any] = {"properties": {key: {"const": value}}}
+        if value != default:
+            condition["required"] = [key]
+        rules.append({"if": condition, "then": {"properties": {"options": options}}})
+    if rules:
+        definitions[section]["allOf"] = rules
