@@ -1,0 +1,13 @@
+"""Running and training a DAG of neurons at the speed of its edges.
+
+``compile_plan(dag)`` turns a DAG into arrays; `apply` runs a batch through it, differentiably; `DAGModule` wraps both
+for use with torch. `reference_apply` is the slow specification that they are tested against.
+"""
+
+from nas.engine._activations import ACTIVATIONS, activation_function
+from nas.engine._function import apply
+from nas.engine._module import DAGModule
+from nas.engine._plan import Plan, compile_plan
+from nas.engine._reference import reference_apply
+
+__all__ = ["ACTIVATIONS", "DAGModule", "Plan", "activation_function", "apply", "compile_plan", "reference_apply"]

@@ -1,0 +1,112 @@
+"""Activations: one table that the reference, the kernels and the exporters share.
+
+Every activation has a name, a torch function (the specification) and a code for the kernels. A kernel computes the
+derivative from the value where that is possible (relu, sigmoid, …); the others (`NEEDS_INPUT`) also keep their input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from numba import njit
+from torch import Tensor
+from torch.nn import functional as F
+
+from nas.engine._functions import v_cos, v_exp, v_sigmoid, v_sin, v_softplus, v_tanh
+from nas.engine._simd import add, div, fma, like, mul, sub, where_positive
+
+__all__ = ["ACTIVATIONS", "CODES", "NEEDS_INPUT", "activate", "activation_function", "derivative"]
+
+LEAKY_SLOPE = 0.01
+
+
+def _gelu(x: Tensor) -> Tensor:
+    return F.gelu(x, approximate="tanh")
+
+
+_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "identity": lambda x: x,
+    "relu": torch.relu,
+    "leaky_relu": lambda x: F.leaky_relu(x, LEAKY_SLOPE),
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "elu": F.elu,
+    "softplus": F.softplus,
+    "silu": F.silu,
+    "gelu": _gelu,
+    "sin": torch.sin,
+}
+
+ACTIVATIONS: tuple[str, ...] = tuple(_FUNCTIONS)
+CODES: dict[str, int] = {name: code for code, name in enumerate(ACTIVATIONS)}
+NEEDS_INPUT = frozenset({"silu", "gelu", "sin"})
+
+IDENTITY, RELU, LEAKY_RELU, SIGMOID, TANH, ELU, SOFTPLUS, SILU, GELU, SIN = range(10)
+_GELU_A, _GELU_B = 0.7978845608028654, 0.044715  # sqrt(2 / pi); Hendrycks & Gimpel 2016, equation of the tanh form
+
+
+def activation_function(name: str) -> Callable[[Tensor], Tensor]:
+    """The torch function of an activation.
+
+    Raises:
+        ValueError: no activation of that name.
+    """
+    try:
+        return _FUNCTIONS[name]
+    except KeyError:
+        raise ValueError(f"unknown activation {name!r}; use one of {', '.join(ACTIVATIONS)}") from None
+
+
+@njit
+def activate(code: int, x: Any) -> Any:
+    """σ(x) of a vector in a kernel."""
+    if code == RELU:
+        return where_positive(x, x, mul(like(x, 0.0), x))  # 0 * x keeps a NaN
+    if code == IDENTITY:
+        return x
+    if code == LEAKY_RELU:
+        return where_positive(x, x, mul(like(x, LEAKY_SLOPE), x))
+    if code == SIGMOID:
+        return v_sigmoid(x)
+    if code == TANH:
+        return v_tanh(x)
+    if code == ELU:
+        return where_positive(x, x, sub(v_exp(x), like(x, 1.0)))
+    if code == SOFTPLUS:
+        return v_softplus(x)
+    if code == SILU:
+        return mul(x, v_sigmoid(x))
+    if code == GELU:
+        return mul(x, v_sigmoid(mul(like(x, 2 * _GELU_A), fma(mul(like(x, _GELU_B), x), mul(x, x), x))))
+    return v_sin(x)
+
+
+@njit
+def derivative(code: int, h: Any, x: Any) -> Any:
+    """σ'(x) of a vector in a kernel, given h = σ(x); ``x`` is looked at only for `NEEDS_INPUT`."""
+    one = like(h, 1.0)
+    if code == RELU:
+        return where_positive(h, one, like(h, 0.0))
+    if code == IDENTITY:
+        return one
+    if code == LEAKY_RELU:
+        return where_positive(h, one, like(h, LEAKY_SLOPE))
+    if code == SIGMOID:
+        return mul(h, sub(one, h))
+    if code == TANH:
+        return sub(one, mul(h, h))
+    if code == ELU:
+        return where_positive(h, one, add(h, one))
+    if code == SOFTPLUS:
+        return sub(one, div(one, v_exp(h)))  # e**h = 1 + e**x
+    if code == SILU:
+        s = v_sigmoid(x)
+        return fma(mul(x, s), sub(one, s), s)
+    if code == GELU:
+        square = mul(x, x)
+        s = v_sigmoid(mul(like(x, 2 * _GELU_A), fma(mul(like(x, _GELU_B), x), square, x)))
+        slope = mul(like(x, 2 * _GELU_A), fma(like(x, 3 * _GELU_B), square, one))
+        return fma(mul(mul(x, s), sub(one, s)), slope, s)
+    return v_cos(x)

@@ -1,0 +1,84 @@
+"""A DAG of neurons as a torch module."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from nas.engine._activations import activation_function
+from nas.engine._function import apply
+from nas.engine._plan import Plan, compile_plan
+from nas.graph import DAG
+
+__all__ = ["DAGModule"]
+
+
+class DAGModule(nn.Module):
+    """A feed-forward network on any DAG: maps (batch, n_inputs) to (batch, n_outputs); outputs are linear.
+
+    Args:
+        dag: the structure.
+        activation: σ of the computational neurons, one of `ACTIVATIONS`.
+        bias: whether neurons have a bias.
+        dtype: torch.float32 (default) or torch.float64.
+        generator: source of the initial weights; torch's global one by default.
+
+    Attributes:
+        weight: (n_edges,), in the order of ``dag.edges``. Initially normal with variance gain / in-degree of the
+            target (He 2015, arXiv:1502.01852, with the actual number of in-edges as fan-in).
+        bias: (n - n_inputs,), in topological order, initially 0; None without.
+
+    Raises:
+        ValueError: unknown activation.
+    """
+
+    weight: nn.Parameter
+    bias: nn.Parameter | None
+
+    def __init__(
+        self,
+        dag: DAG,
+        activation: str = "relu",
+        bias: bool = True,
+        *,
+        dtype: torch.dtype | None = None,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        activation_function(activation)
+        self.dag = dag
+        self.activation = activation
+        dtype = dtype or torch.get_default_dtype()
+        self.weight = nn.Parameter(torch.empty(dag.n_edges, dtype=dtype))
+        self.bias = nn.Parameter(torch.empty(dag.n - dag.n_inputs, dtype=dtype)) if bias else None
+        self.reset_parameters(generator)
+
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Draw the weights anew and set the biases to 0."""
+        in_ptr = torch.tensor(self.dag.in_ptr)
+        fan_in = (in_ptr[1:] - in_ptr[:-1]).clamp(min=1)
+        targets = torch.tensor(self.dag.targets, dtype=torch.long)
+        rectifies = self.activation in ("relu", "leaky_relu", "elu", "silu", "gelu", "softplus")
+        outputs = targets >= self.dag.n - self.dag.n_outputs
+        gain = torch.where(outputs, 1.0, math.sqrt(2.0) if rectifies else 1.0)
+        with torch.no_grad():
+            self.weight.normal_(generator=generator)
+            self.weight.mul_((gain / fan_in[targets].sqrt()).to(self.weight.dtype))
+            if self.bias is not None:
+                self.bias.zero_()
+
+    @property
+    def plan(self) -> Plan:
+        """The compiled plan of the DAG (shared between modules on equal DAGs)."""
+        return compile_plan(self.dag)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return apply(self.plan, x, self.weight, self.bias, activation=self.activation)
+
+    def extra_repr(self) -> str:
+        return (
+            f"inputs={self.dag.n_inputs}, computational={self.dag.n_computational}, outputs={self.dag.n_outputs}, "
+            f"edges={self.dag.n_edges}, activation={self.activation!r}, bias={self.bias is not None}"
+        )

@@ -1,0 +1,130 @@
+"""A DAG compiled to the arrays that the kernels walk.
+
+Glossary (n neurons, E live edges):
+    in_ptr (n + 1,), sources (E,)           in-edges by target: the order of the forward pass
+    out_ptr (n + 1,), targets (E,)          out-edges by source: the order of the backward pass
+    out_edges (E,)                          for each out-edge its number in the forward order
+    edge_numbers (E,)                       for each live edge its number in ``dag.edges``; None when all are live
+    used_inputs (ceil(n_inputs / 16),)      which blocks of 16 inputs have any out-edge; the rest is never read
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numba import njit
+
+from nas.graph import DAG
+
+__all__ = ["Plan", "compile_plan"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """What the engine needs to know of a DAG; see the module's glossary. Read-only, shared between threads."""
+
+    dag: DAG
+    in_ptr: np.ndarray
+    sources: np.ndarray
+    out_ptr: np.ndarray
+    targets: np.ndarray
+    out_edges: np.ndarray
+    used_inputs: np.ndarray
+    edge_numbers: np.ndarray | None = None
+
+    @property
+    def n_edges(self) -> int:
+        """Number of live edges."""
+        return int(self.sources.size)
+
+    def restrict(self, live: np.ndarray) -> Plan:
+        """The plan of the live edges only: one pass over the edges, nothing is recompiled.
+
+        Args:
+            live: bool (dag.n_edges,), in the order of ``dag.edges``.
+
+        Raises:
+            ValueError: the mask has another shape or type.
+        """
+        if live.shape != (self.dag.n_edges,) or live.dtype != np.bool_:
+            raise ValueError(
+                f"live must be a bool array of shape ({self.dag.n_edges},), one entry an edge of the DAG, "
+                f"but is {live.dtype} of shape {live.shape}"
+            )
+        if self.edge_numbers is not None:
+            raise ValueError("this plan is restricted already; restrict the plan of the whole DAG instead")
+        return Plan(
+            self.dag,
+            *_restrict(self.in_ptr, self.sources, self.out_ptr, self.targets, self.out_edges, live, self.dag.n_inputs),
+        )
+
+
+@njit(cache=True, nogil=True)
+def _restrict(in_ptr, sources, out_ptr, targets, out_edges, live, n_inputs):  # type: ignore[no-untyped-def]
+    n = in_ptr.size - 1
+    rank = np.empty(live.size, np.int32)
+    count = 0
+    for e in range(live.size):
+        rank[e] = count
+        if live[e]:
+            count += 1
+    new_in_ptr = np.empty(n + 1, np.int64)
+    new_out_ptr = np.empty(n + 1, np.int64)
+    new_sources = np.empty(count, np.int32)
+    new_targets = np.empty(count, np.int32)
+    new_out_edges = np.empty(count, np.int32)
+    edge_numbers = np.empty(count, np.int32)
+    k = 0
+    for i in range(n):
+        new_in_ptr[i] = k
+        for e in range(in_ptr[i], in_ptr[i + 1]):
+            if live[e]:
+                new_sources[k] = sources[e]
+                edge_numbers[k] = e
+                k += 1
+    new_in_ptr[n] = k
+    k = 0
+    for j in range(n):
+        new_out_ptr[j] = k
+        for q in range(out_ptr[j], out_ptr[j + 1]):
+            e = out_edges[q]
+            if live[e]:
+                new_targets[k] = targets[q]
+                new_out_edges[k] = rank[e]
+                k += 1
+    new_out_ptr[n] = k
+    used = _used_blocks(new_out_ptr, n_inputs)
+    return new_in_ptr, new_sources, new_out_ptr, new_targets, new_out_edges, used, edge_numbers
+
+
+@njit(cache=True, nogil=True)
+def _used_blocks(out_ptr, n_inputs):  # type: ignore[no-untyped-def]
+    blocks = (n_inputs + 15) // 16
+    used = np.empty(blocks, np.bool_)
+    for block in range(blocks):
+        used[block] = out_ptr[min(16 * block + 16, n_inputs)] > out_ptr[16 * block]
+    return used
+
+
+_plans: WeakKeyDictionary[DAG, Plan] = WeakKeyDictionary()
+
+
+def compile_plan(dag: DAG) -> Plan:
+    """The plan of a DAG; compiled once for equal DAGs while one of them is alive."""
+    plan = _plans.get(dag)
+    if plan is None:
+        out_ptr, order = dag.csc()
+        plan = Plan(
+            dag=dag,
+            # Copies: read-only arrays are another type to numba, for which every kernel would be compiled again.
+            in_ptr=np.array(dag.in_ptr, np.int64),
+            sources=np.array(dag.sources, np.int32),
+            out_ptr=np.array(out_ptr, np.int64),
+            targets=dag.targets[order],
+            out_edges=np.array(order, np.int32),
+            used_inputs=_used_blocks(out_ptr, dag.n_inputs),
+        )
+        _plans[dag] = plan
+    return plan

@@ -1,0 +1,367 @@
+"""Fixed-width vectors inside numba kernels.
+
+A kernel of the engine handles a tile of 16, 32 or 64 samples at a time. Left to itself, LLVM's loop vectoriser keeps
+such a tile in memory and reloads it for every edge; with an explicit vector type it stays in registers. So this module
+adds one type to numba, ``Vec(dtype, lanes)``, and the operations the kernels need, as LLVM instructions on
+``<lanes x float>``. LLVM splits these into whatever registers the processor has (AVX-512, AVX2, NEON, …): there is no
+processor-specific code here.
+
+Glossary:
+    lanes   a value whose *type* carries the vector width, e.g. ``LANES[64]``; passed to kernels so that one source
+            serves every width
+    load / store        ``lanes`` consecutive elements of a flat contiguous array, from an element index
+    splat               a scalar in every lane
+    fma(a, b, c)        a * b + c, ``a`` a scalar or a vector
+    total               the sum over lanes (order of summation unspecified)
+    where_positive(c, a, b)   per lane: ``a`` where c > 0, else ``b``
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.datamodel import models
+from numba.extending import NativeValue, intrinsic, overload, register_model, typeof_impl, unbox
+
+__all__ = [
+    "LANES",
+    "Lanes",
+    "add",
+    "clamp",
+    "div",
+    "floor",
+    "fma",
+    "ldexp",
+    "like",
+    "load",
+    "maximum",
+    "minimum",
+    "mul",
+    "splat",
+    "split_exponent",
+    "store",
+    "sub",
+    "total",
+    "transpose_in",
+    "where_positive",
+]
+
+# Reordering and contraction only: infinities and NaN must survive, the trainer looks for them.
+_RELAXED = ("reassoc", "contract")
+
+
+class Lanes:
+    """A vector width as a value; its numba type differs for each width, so kernels specialise on it."""
+
+    __slots__ = ("count",)
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def __repr__(self) -> str:
+        return f"Lanes({self.count})"
+
+
+LANES = {count: Lanes(count) for count in (16, 32, 64)}
+
+
+class LanesType(types.Type):  # type: ignore[misc]
+    """Numba type of `Lanes`; carries no data."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        super().__init__(name=f"Lanes({count})")
+
+
+class VecType(types.Type):  # type: ignore[misc]
+    """Numba type of a vector of ``lanes`` floats; lives in registers, never boxed."""
+
+    def __init__(self, dtype: types.Float, count: int) -> None:
+        self.dtype = dtype
+        self.count = count
+        super().__init__(name=f"Vec({dtype}, {count})")
+
+
+@typeof_impl.register(Lanes)
+def _typeof_lanes(value: Lanes, _context: Any) -> LanesType:
+    return LanesType(value.count)
+
+
+register_model(LanesType)(models.OpaqueModel)
+
+
+@unbox(LanesType)
+def _unbox_lanes(_type: LanesType, _object: Any, context: Any) -> NativeValue:
+    return NativeValue(context.context.get_dummy_value())
+
+
+def _scalar_ir(dtype: types.Float) -> ir.Type:
+    return ir.FloatType() if dtype == types.float32 else ir.DoubleType()
+
+
+def _vector_ir(vec: VecType) -> ir.VectorType:
+    return ir.VectorType(_scalar_ir(vec.dtype), vec.count)
+
+
+@register_model(VecType)
+class _VecModel(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, vec: VecType) -> None:
+        super().__init__(manager, vec, _vector_ir(vec))
+
+
+def _broadcast(builder: ir.IRBuilder, scalar: ir.Value, count: int) -> ir.Value:
+    vector = ir.VectorType(scalar.type, count)
+    undefined = ir.Constant(vector, ir.Undefined)
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), count), [0] * count)
+    first = builder.insert_element(undefined, scalar, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(first, undefined, zeros)
+
+
+def _element_pointer(
+    context: Any, builder: ir.IRBuilder, array_type: Any, array: ir.Value, index: ir.Value
+) -> ir.Value:
+    data = cgutils.create_struct_proxy(array_type)(context, builder, array).data
+    return builder.gep(data, [index])
+
+
+def _call_llvm(builder: ir.IRBuilder, name: str, vec: VecType, arguments: list[ir.Value]) -> ir.Value:
+    vector = _vector_ir(vec)
+    suffix = f"v{vec.count}{'f32' if vec.dtype == types.float32 else 'f64'}"
+    function = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(vector, [vector] * len(arguments)), f"llvm.{name}.{suffix}"
+    )
+    return builder.call(function, arguments)
+
+
+@intrinsic
+def load(_typing: Any, lanes: Any, array: Any, index: Any) -> Any:
+    """``lanes`` elements of ``array`` from element ``index`` (no bounds check)."""
+    vec = VecType(array.dtype, lanes.count)
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> ir.Value:
+        pointer = _element_pointer(context, builder, signature.args[1], args[1], args[2])
+        return builder.load(builder.bitcast(pointer, _vector_ir(vec).as_pointer()), align=array.dtype.bitwidth // 8)
+
+    return vec(lanes, array, types.intp), codegen
+
+
+@intrinsic
+def store(_typing: Any, array: Any, index: Any, vec: Any) -> Any:
+    """Write a vector to ``array`` from element ``index`` (no bounds check)."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> ir.Value:
+        pointer = _element_pointer(context, builder, signature.args[0], args[0], args[1])
+        builder.store(args[2], builder.bitcast(pointer, _vector_ir(vec).as_pointer()), align=array.dtype.bitwidth // 8)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vec), codegen
+
+
+@intrinsic
+def splat(_typing: Any, lanes: Any, scalar: Any) -> Any:
+    """``scalar`` in every lane; its dtype is the vector's."""
+    vec = VecType(scalar, lanes.count)
+
+    def codegen(_context: Any, builder: ir.IRBuilder, _signature: Any, args: Any) -> ir.Value:
+        return _broadcast(builder, args[1], vec.count)
+
+    return vec(lanes, scalar), codegen
+
+
+@intrinsic
+def like(_typing: Any, vec: Any, scalar: Any) -> Any:
+    """``scalar`` (a float64 or integer, usually a constant) in every lane of a vector of the type of ``vec``."""
+
+    def codegen(_context: Any, builder: ir.IRBuilder, _signature: Any, args: Any) -> ir.Value:
+        narrowed = builder.fptrunc(args[1], ir.FloatType()) if vec.dtype == types.float32 else args[1]
+        return _broadcast(builder, narrowed, vec.count)
+
+    return vec(vec, types.float64), codegen
+
+
+@intrinsic
+def fma(_typing: Any, a: Any, b: Any, c: Any) -> Any:
+    """``a * b + c`` lane by lane; ``a`` may be a scalar of the same dtype."""
+
+    def codegen(_context: Any, builder: ir.IRBuilder, _signature: Any, args: Any) -> ir.Value:
+        factor = args[0] if isinstance(a, VecType) else _broadcast(builder, args[0], c.count)
+        return builder.fadd(builder.fmul(factor, args[1], flags=_RELAXED), args[2], flags=_RELAXED)
+
+    return c(a if isinstance(a, VecType) else c.dtype, b, c), codegen
+
+
+def _binary(instruction: str) -> Any:
+    @intrinsic
+    def operation(_typing: Any, a: Any, b: Any) -> Any:
+        def codegen(_context: Any, builder: ir.IRBuilder, _signature: Any, args: Any) -> ir.Value:
+            return getattr(builder, instruction)(args[0], args[1], flags=("contract",))
+
+        return a(a, b), codegen
+
+    return operation
+
+
+add = _binary("fadd")
+sub = _binary("fsub")
+mul = _binary("fmul")
+div = _binary("fdiv")
+
+
+@intrinsic
+def where_positive(_typing: Any, condition: Any, a: Any, b: Any) -> Any:
+    """Per lane ``a`` where ``condition > 0``, else ``b``. NaN counts as not positive."""
+
+    def codegen(_context: Any, builder: ir.IRBuilder, _signature: Any, args: Any) -> ir.Value:
+        mask = builder.fcmp_ordered(">", args[0], ir.Constant(args[0].type, None))
+        return builder.select(mask, args[1], args[2])
+
+    return a(condition, a, b), codegen
+
+
+@intrinsic
+def maximum(_typing: Any, a: Any, b: Any) -> Any:
+    """Lane by lane maximum; a NaN in ``a`` survives."""
+
+    def codegen(_context: Any, builder: ir.IRBuilder, _signature: Any, args: Any) -> ir.Value:
+        return builder.select(builder.fcmp_ordered("<", args[0], args[1]), args[1], args[0])
+
+    return a(a, b), codegen
+
+
+@intrinsic
+def minimum(_typing: Any, a: Any, b: Any) -> Any:
+    """Lane by lane minimum; a NaN in ``a`` survives."""
+
+    def codegen(_context: Any, builder: ir.IRBuilder, _signature: Any, args: Any) -> ir.Value:
+        return builder.select(builder.fcmp_ordered(">", args[0], args[1]), args[1], args[0])
+
+    return a(a, b), codegen
+
+
+@intrinsic
+def floor(_typing: Any, a: Any) -> Any:
+    """Lane by lane floor."""
+
+    def codegen(_context: Any, builder: ir.IRBuilder, _signature: Any, args: Any) -> ir.Value:
+        return _call_llvm(builder, "floor", a, [args[0]])
+
+    return a(a), codegen
+
+
+@intrinsic
+def ldexp(_typing: Any, a: Any, exponent: Any) -> Any:
+    """``a * 2**exponent`` for whole-numbered lanes of ``exponent`` whose power of two is a normal number."""
+    bits, bias, mantissa = (32, 127, 23) if a.dtype == types.float32 else (64, 1023, 52)
+
+    def codegen(_context: Any, builder: ir.IRBuilder, _signature: Any, args: Any) -> ir.Value:
+        integers = ir.VectorType(ir.IntType(bits), a.count)
+        whole = builder.fptosi(args[1], integers)
+        biased = builder.add(whole, ir.Constant(integers, [bias] * a.count))
+        power = builder.bitcast(builder.shl(biased, ir.Constant(integers, [mantissa] * a.count)), _vector_ir(a))
+        return builder.fmul(args[0], power)
+
+    return a(a, exponent), codegen
+
+
+@intrinsic
+def split_exponent(_typing: Any, a: Any) -> Any:
+    """``(mantissa, exponent)`` with ``a == mantissa * 2**exponent`` and mantissa in [1, 2), for positive normal ``a``."""
+    bits, bias, mantissa_bits = (32, 127, 23) if a.dtype == types.float32 else (64, 1023, 52)
+
+    def codegen(context: Any, builder: ir.IRBuilder, _signature: Any, args: Any) -> ir.Value:
+        integers = ir.VectorType(ir.IntType(bits), a.count)
+
+        def constant(value: int) -> ir.Constant:
+            return ir.Constant(integers, [value] * a.count)
+
+        raw = builder.bitcast(args[0], integers)
+        exponent = builder.sub(builder.lshr(raw, constant(mantissa_bits)), constant(bias))
+        fraction = builder.and_(raw, constant((1 << mantissa_bits) - 1))
+        mantissa = builder.bitcast(builder.or_(fraction, constant(bias << mantissa_bits)), _vector_ir(a))
+        return context.make_tuple(builder, types.UniTuple(a, 2), [mantissa, builder.sitofp(exponent, _vector_ir(a))])
+
+    return types.UniTuple(a, 2)(a), codegen
+
+
+@intrinsic
+def total(_typing: Any, vec: Any) -> Any:
+    """Sum over lanes."""
+
+    def codegen(_context: Any, builder: ir.IRBuilder, _signature: Any, args: Any) -> ir.Value:
+        scalar = _scalar_ir(vec.dtype)
+        name = f"llvm.vector.reduce.fadd.v{vec.count}{'f32' if vec.dtype == types.float32 else 'f64'}"
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(scalar, [scalar, _vector_ir(vec)]), name
+        )
+        return builder.call(function, [ir.Constant(scalar, -0.0), args[0]], fastmath=("reassoc",))
+
+    return vec.dtype(vec), codegen
+
+
+def clamp(a: Any, low: Any, high: Any) -> Any:  # pragma: no cover - body of the overload below
+    """Lane by lane ``min(max(a, low), high)``; bounds are vectors."""
+    raise NotImplementedError("only inside numba kernels")
+
+
+@overload(clamp, inline="always")
+def _clamp(a: Any, low: Any, high: Any) -> Any:
+    def implementation(a: Any, low: Any, high: Any) -> Any:
+        return minimum(maximum(a, low), high)
+
+    return implementation
+
+
+@intrinsic
+def transpose_in(
+    _typing: Any, lanes: Any, rows: Any, start: Any, stride: Any, out: Any, position: Any, step: Any
+) -> Any:
+    """Turn 16 columns of ``lanes`` rows into 16 vectors.
+
+    ``rows[start + s * stride + k]`` (sample s, column k < 16) goes to ``out[position + k * step + s]``: from the
+    row-major layout of a batch to the engine's ``[neuron][sample]`` layout. Sixteen by sixteen blocks are exchanged in
+    registers in four rounds of shuffles, which is several times faster than strided loads.
+    """
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> ir.Value:
+        block = ir.VectorType(_scalar_ir(out.dtype), 16)
+        align = out.dtype.bitwidth // 8
+        _, rows_value, start_value, stride_value, out_value, position_value, step_value = args
+        index = ir.IntType(64)
+
+        def pointer(array_type: Any, array: ir.Value, offset: ir.Value) -> ir.Value:
+            return builder.bitcast(_element_pointer(context, builder, array_type, array, offset), block.as_pointer())
+
+        def shuffle(a: ir.Value, b: ir.Value, picks: list[int]) -> ir.Value:
+            return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), 16), picks))
+
+        for base in range(0, lanes.count, 16):
+            vectors = []
+            for sample in range(16):
+                offset = builder.add(start_value, builder.mul(stride_value, ir.Constant(index, base + sample)))
+                vectors.append(builder.load(pointer(rows, rows_value, offset), align=align))
+            width = 8
+            while width:
+                # Exchange the off-diagonal blocks of width x width: recursion of the block transpose.
+                low = [k if not k & width else 16 + k - width for k in range(16)]
+                high = [k + width if not k & width else 16 + k for k in range(16)]
+                exchanged = list(vectors)
+                for row in range(16):
+                    if not row & width:
+                        a, b = vectors[row], vectors[row + width]
+                        exchanged[row] = shuffle(a, b, low)
+                        exchanged[row + width] = shuffle(a, b, high)
+                vectors = exchanged
+                width //= 2
+            for column in range(16):
+                offset = builder.add(
+                    builder.add(position_value, ir.Constant(index, base)),
+                    builder.mul(step_value, ir.Constant(index, column)),
+                )
+                builder.store(vectors[column], pointer(out, out_value, offset), align=align)
+        return context.get_dummy_value()
+
+    signature = types.void(lanes, rows, types.intp, types.intp, out, types.intp, types.intp)
+    return signature, codegen

@@ -1,0 +1,153 @@
+"""The fast engine against the per-neuron reference: values and gradients, on random DAGs."""
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nas.engine import ACTIVATIONS, apply, compile_plan, reference_apply
+from nas.graph import DAG, complete, random_dag
+
+
+def tensors(dag, batch, dtype, seed):
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(*shape):
+        return torch.randn(*shape, dtype=dtype, generator=generator).requires_grad_()
+
+    rest = dag.n - dag.n_inputs
+    return draw(batch, dag.n_inputs), draw(dag.n_edges), draw(rest), draw(rest)
+
+
+def compare(dag, batch, dtype, *, activation, live=None, seed=0, tolerance):
+    arguments = tensors(dag, batch, dtype, seed)
+    weights = torch.randn(batch, dag.n_outputs, dtype=dtype, generator=torch.Generator().manual_seed(seed + 1))
+    fast = apply(compile_plan(dag), *arguments, activation=activation, live=live)
+    slow = reference_apply(dag, *arguments, activation=activation, live=live)
+    torch.testing.assert_close(fast, slow, rtol=tolerance, atol=tolerance)
+    fast_grads = torch.autograd.grad((fast * weights).sum(), arguments)
+    slow_grads = torch.autograd.grad((slow * weights).sum(), arguments, allow_unused=True)
+    for got, expected, argument in zip(fast_grads, slow_grads, arguments, strict=True):
+        expected = torch.zeros_like(argument) if expected is None else expected
+        scale = max(1.0, float(expected.abs().max())) if expected.numel() else 1.0
+        torch.testing.assert_close(got / scale, expected / scale, rtol=tolerance, atol=tolerance)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    sizes=st.tuples(st.integers(1, 40), st.integers(0, 30), st.integers(1, 6)),
+    density=st.floats(0.1, 1.0),
+    batch=st.sampled_from([1, 2, 15, 16, 17, 33, 64, 70, 130]),
+    activation=st.sampled_from(ACTIVATIONS),
+    masked=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_equals_reference_in_float64(sizes, density, batch, activation, masked, seed):
+    rng = np.random.default_rng(seed)
+    dag = random_dag(*sizes, density=density, rng=rng)
+    live = torch.from_numpy(rng.random(dag.n_edges) < 0.6) if masked else None
+    compare(dag, batch, torch.float64, activation=activation, live=live, seed=seed, tolerance=1e-9)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "silu"])
+def test_equals_reference_in_float32(activation):
+    # weights of a sensible size: float32 rounding grows with depth
+    dag = random_dag(30, 40, 4, density=0.1, rng=np.random.default_rng(3))
+    compare(dag, 97, torch.float32, activation=activation, tolerance=2e-4)
+
+
+def test_a_chain_of_ten_thousand_neurons():
+    n = 10_000
+    dag = DAG(1, n - 2, 1, np.stack([np.arange(n - 1), np.arange(1, n)], axis=1))
+    x = torch.full((3, 1), 2.0, dtype=torch.float64, requires_grad=True)
+    weight = torch.ones(n - 1, dtype=torch.float64, requires_grad=True)
+    y = apply(compile_plan(dag), x, weight)
+    y.sum().backward()
+    assert torch.equal(y, torch.full((3, 1), 2.0, dtype=torch.float64))
+    assert torch.equal(weight.grad, torch.full((n - 1,), 6.0, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_gradcheck(activation):
+    dag = random_dag(4, 6, 2, density=0.7, rng=np.random.default_rng(5))
+    arguments = tensors(dag, 5, torch.float64, 7)
+    plan = compile_plan(dag)
+    assert torch.autograd.gradcheck(lambda *a: apply(plan, *a, activation=activation), arguments)
+
+
+def test_dead_edges_get_no_gradient_and_do_not_count():
+    dag = complete(3, 5, 2)
+    x, weight, bias, gain = tensors(dag, 9, torch.float64, 0)
+    live = torch.zeros(dag.n_edges, dtype=torch.bool)
+    y = apply(compile_plan(dag), x, weight, bias, gain, live=live)
+    torch.testing.assert_close(y, bias[-2:].expand(9, 2))
+    y.sum().backward()
+    assert not weight.grad.any()
+
+
+def test_threads_change_nothing_but_the_order_of_sums():
+    dag = random_dag(20, 200, 5, density=0.2, rng=np.random.default_rng(0))
+    arguments = tensors(dag, 300, torch.float64, 0)
+    arguments = (arguments[0], (arguments[1] * 0.05).detach().requires_grad_(), *arguments[2:])
+    before = torch.get_num_threads()
+    results = []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            y = apply(compile_plan(dag), *arguments)
+            results.append((y, *torch.autograd.grad(y.sum(), arguments)))
+    finally:
+        torch.set_num_threads(before)
+    for one, two in zip(*results, strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-12, atol=1e-12)
+
+
+def test_concurrent_callers_do_not_disturb_each_other():
+    dag = random_dag(20, 200, 5, density=0.2, rng=np.random.default_rng(0))
+    plan = compile_plan(dag)
+    x, weight, bias, gain = (t.detach() for t in tensors(dag, 256, torch.float32, 0))
+    weight = weight * 0.05
+    expected = apply(plan, x, weight, bias, gain)
+    failures = []
+
+    def call():
+        for _ in range(50):
+            if not torch.equal(apply(plan, x, weight, bias, gain), expected):
+                failures.append(1)
+
+    threads = [threading.Thread(target=call) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+
+
+def test_bad_arguments_are_named():
+    dag = complete(3, 2, 1)
+    plan = compile_plan(dag)
+    x, weight, bias, _ = (t.detach() for t in tensors(dag, 4, torch.float32, 0))
+    with pytest.raises(ValueError, match=r"x must have shape \(4, 3\)"):
+        apply(plan, x[:, :2], weight)
+    with pytest.raises(ValueError, match="one value an edge"):
+        apply(plan, x, weight[1:])
+    with pytest.raises(ValueError, match=r"x must be torch.float32 like weight"):
+        apply(plan, x.double(), weight)
+    with pytest.raises(ValueError, match="bias must have shape"):
+        apply(plan, x, weight, bias[:1])
+    with pytest.raises(ValueError, match="unknown activation 'tan'"):
+        apply(plan, x, weight, activation="tan")
+    with pytest.raises(ValueError, match="float32 or float64"):
+        apply(plan, x.half(), weight.half())
+    with pytest.raises(ValueError, match="live must be a bool array"):
+        apply(plan, x, weight, live=torch.ones(2, dtype=torch.bool))
+
+
+def test_nan_reaches_the_output():
+    dag = complete(2, 4, 1)
+    x = torch.tensor([[float("nan"), 1.0]])
+    for activation in ACTIVATIONS:
+        assert apply(compile_plan(dag), x, torch.ones(dag.n_edges), activation=activation).isnan().all(), activation
