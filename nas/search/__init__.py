@@ -1,0 +1,81 @@
+"""Search: strategies that are asked for candidates and told results, the record of a study, and its Pareto front.
+
+Nothing here trains or knows where training happens: an `Executor` evaluates, `run_search` connects the two.
+"""
+
+from nas.search._config import (
+    OBJECTIVE_METRICS,
+    EvolutionOptions,
+    Objective,
+    OptunaOptions,
+    RandomOptions,
+    ResourcesConfig,
+    SearchConfig,
+    SpaceConfig,
+    StrategyOptions,
+)
+from nas.search._driver import Progress, run_search
+from nas.search._errors import PickError, StudyError
+from nas.search._evolution import EvolutionStrategy
+from nas.search._executor import Evaluate, Executor, SerialExecutor, failed
+from nas.search._front import Front, FrontMember
+from nas.search._inherit import store_inheritance
+from nas.search._make import make_strategy
+from nas.search._network import rebuild_network, trained_network
+from nas.search._objectives import Objectives, ObjectiveScale, error_reference
+from nas.search._optuna import OptunaStrategy
+from nas.search._population import Individual, Population
+from nas.search._random import RandomStrategy
+from nas.search._retime import Timed, retime, time_side_by_side
+from nas.search._space import Choice, Range, SearchSpace, SpaceOptions, TaskShape, load_space, stable_ids
+from nas.search._store import StudyStore, TrialRecord
+from nas.search._strategy import Inheritance, Parent, Strategy
+
+__all__ = [
+    "OBJECTIVE_METRICS",
+    "Choice",
+    "Evaluate",
+    "EvolutionOptions",
+    "EvolutionStrategy",
+    "Executor",
+    "Front",
+    "FrontMember",
+    "Individual",
+    "Inheritance",
+    "Objective",
+    "ObjectiveScale",
+    "Objectives",
+    "OptunaOptions",
+    "OptunaStrategy",
+    "Parent",
+    "PickError",
+    "Population",
+    "Progress",
+    "RandomOptions",
+    "RandomStrategy",
+    "Range",
+    "ResourcesConfig",
+    "SearchConfig",
+    "SearchSpace",
+    "SerialExecutor",
+    "SpaceConfig",
+    "SpaceOptions",
+    "Strategy",
+    "StrategyOptions",
+    "StudyError",
+    "StudyStore",
+    "TaskShape",
+    "Timed",
+    "TrialRecord",
+    "error_reference",
+    "failed",
+    "load_space",
+    "make_strategy",
+    "rebuild_network",
+    "retime",
+    "run_search",
+    "stable_ids",
+    "store_inheritance",
+    "time_side_by_side",
+    "trained_network",
+]

@@ -1,0 +1,13 @@
+"""Errors of studies and of picks from a front."""
+
+from nas.errors import NasError
+
+__all__ = ["PickError", "StudyError"]
+
+
+class StudyError(NasError, RuntimeError):
+    """A study that cannot be created, opened or continued as asked; the message says what to do instead."""
+
+
+class PickError(NasError, ValueError):
+    """A request for a front member that names nothing known, or that no member satisfies."""

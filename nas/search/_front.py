@@ -1,0 +1,176 @@
+"""The Pareto front of a study, and how a person picks one network from it."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import moocore
+import numpy as np
+
+from nas.search._errors import PickError
+from nas.search._objectives import Objectives
+
+__all__ = ["Front", "FrontMember"]
+
+_OPERATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+}
+_CONDITION: Final = re.compile(r"^\s*([A-Za-z_]\w*)\s*(>=|<=|>|<)\s*([-+0-9.eE]+)\s*$")
+_ALIASES: Final[Mapping[str, str]] = {
+    # Choosing by the test set would spoil it as a report, so the short names mean the validation part.
+    "accuracy": "val_accuracy",
+    "error": "val_error",
+    "loss": "val_loss",
+    "inference_time": "inference_seconds",
+    "training_time": "train_step_seconds",
+}
+_WAYS: Final = 'use "knee", "accurate", "fast", a trial number, or a condition such as "accuracy>=0.97"'
+
+
+@dataclass(frozen=True, slots=True)
+class FrontMember:
+    """A finished trial with its objective values (the re-timed ones where it was timed again)."""
+
+    number: int
+    values: tuple[float, ...]  # in the order of the study's objectives, all minimised
+    metrics: Mapping[str, float]
+    retimed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """The non-dominated finished trials of a study, best first objective first.
+
+    Of trials with equal values the earliest is a member.
+    """
+
+    objectives: Objectives
+    members: tuple[FrontMember, ...]
+    hypervolume: float  # share of the unit cube of `Objectives.coordinates`, in [0, 1]
+
+    @classmethod
+    def of(cls, objectives: Objectives, trials: Iterable[FrontMember]) -> Front:
+        """The front of all `trials`."""
+        candidates = sorted(trials, key=lambda trial: trial.number)
+        if not candidates:
+            return cls(objectives, (), 0.0)
+        values = np.array([trial.values for trial in candidates])
+        if values.shape[1] == 1:
+            keep = np.arange(len(values)) == int(values.argmin())
+        else:
+            keep = np.asarray(moocore.is_nondominated(values, keep_weakly=False))
+        members = sorted(
+            (trial for trial, kept in zip(candidates, keep, strict=True) if kept), key=lambda trial: trial.values
+        )
+        return cls(objectives, tuple(members), objectives.hypervolume([trial.values for trial in members]))
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Trial numbers of the members."""
+        return tuple(member.number for member in self.members)
+
+    def knee(self) -> FrontMember:
+        """The member where giving up a little of one objective stops buying much of the other.
+
+        Each objective (the logarithm of a cost, the error itself) is scaled to [0, 1] between the extremes of the
+        front; the knee is the member farthest below the line (plane) between them, the same as the one with the least
+        sum of coordinates (Das 1999, "On characterizing the knee of the Pareto curve"). Our deviation: members with
+        an error far from the best (`Objectives.relevant`) do not take part, because a tiny network that
+        guesses would otherwise be an extreme and pull the knee to poor accuracies.
+
+        Raises:
+            PickError: the front is empty.
+        """
+        self._require_members()
+        values = np.array([member.values for member in self.members])
+        chosen = np.flatnonzero(self.objectives.relevant(values))
+        points = self.objectives.coordinates(values[chosen])
+        span = np.ptp(points, axis=0)
+        scaled = (points - points.min(axis=0)) / np.where(span > 0, span, 1.0)
+        return self.members[int(chosen[scaled.sum(axis=1).argmin()])]
+
+    def pick(self, how: str) -> FrontMember:
+        """One member, chosen as a person would say it.
+
+        Args:
+            how: "knee"; "accurate" (best first objective); "fast" (best last objective); a trial number; or
+                conditions on metrics joined by commas, e.g. "accuracy>=0.97" or "edges<=5000, accuracy>=0.9".
+                `accuracy` and `error` mean those of the validation part. Of the members that satisfy all conditions,
+                the one with the best last objective is taken if a condition bounds the accuracy, error or loss, else
+                the one with the best first objective.
+
+        Raises:
+            PickError: the front is empty, `how` is not understood, or no member satisfies it.
+        """
+        self._require_members()
+        how = how.strip()
+        if how == "knee":
+            return self.knee()
+        if how == "accurate":
+            return min(self.members, key=lambda member: member.values)
+        if how == "fast":
+            return min(self.members, key=lambda member: member.values[::-1])
+        if how.lstrip("#").isdigit():
+            for member in self.members:
+                if member.number == int(how.lstrip("#")):
+                    return member
+            raise PickError(f"trial {how} is not on the front; its members are {', '.join(map(str, self.numbers))}")
+        return self._satisfying(how)
+
+    def _satisfying(self, how: str) -> FrontMember:
+        conditions = []
+        for part in how.split(","):
+            match = _CONDITION.match(part)
+            try:
+                bound = float(match.group(3)) if match else None
+            except ValueError:
+                bound = None
+            if match is None or bound is None:
+                raise PickError(f"cannot pick {how!r}: {_WAYS}")
+            conditions.append((_ALIASES.get(match.group(1), match.group(1)), match.group(2), bound))
+        known = sorted({name for member in self.members for name in member.metrics})
+        satisfying = list(self.members)
+        for metric, sign, bound in conditions:
+            if metric not in known:
+                raise PickError(f"cannot pick {how!r}: no metric {metric!r}; there are {', '.join(known)}")
+            remaining = [
+                member
+                for member in satisfying
+                if metric in member.metrics and _OPERATORS[sign](member.metrics[metric], bound)
+            ]
+            if not remaining:
+                seen = [member.metrics[metric] for member in satisfying if metric in member.metrics]
+                best = (max if sign[0] == ">" else min)(seen) if seen else "unknown"
+                best = f"{best:.6g}" if isinstance(best, float) else best
+                raise PickError(f"no member of the front has {metric} {sign} {bound:g}; the closest has {best}")
+            satisfying = remaining
+        by_quality = any(metric.endswith(("accuracy", "error", "loss")) for metric, _, _ in conditions)
+        if by_quality:
+            return min(satisfying, key=lambda member: member.values[::-1])
+        return min(satisfying, key=lambda member: member.values)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The members as plain dictionaries (trial, objectives by name, metrics), e.g. for JSON."""
+        return [
+            {
+                "trial": member.number,
+                "objectives": dict(zip(self.objectives.names, member.values, strict=True)),
+                "metrics": dict(member.metrics),
+                "retimed": member.retimed,
+            }
+            for member in self.members
+        ]
+
+    def _require_members(self) -> None:
+        if not self.members:
+            raise PickError("the front is empty because no trial has finished; run the search first")

@@ -1,0 +1,58 @@
+"""The usual `Inheritance`: parents from a study's store, weights through `nas.manifold.inherit`."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final
+
+import numpy as np
+
+from nas.graph import DAG
+from nas.manifold import inherit
+from nas.search._network import rebuild_network
+from nas.search._store import StudyStore
+from nas.search._strategy import Inheritance, Parent
+from nas.training._types import Arrays, Genome, TrainingConfig
+
+__all__ = ["store_inheritance"]
+
+_CACHED: Final = 16  # parents kept in memory; a search with long trials asks for the same few again and again
+
+
+def store_inheritance(
+    store: StudyStore, training: TrainingConfig, *, period: int | None, weights: bool = True
+) -> Inheritance:
+    """Parents are read from the result files of `store`.
+
+    Args:
+        store: of the study that the strategy searches.
+        training: the job's training section, for what a genome does not override.
+        period: row width of images, else None.
+        weights: False: children start from fresh weights (the structure is inherited all the same).
+    """
+    cache: OrderedDict[int, Parent] = OrderedDict()
+
+    def load(number: int) -> Parent:
+        if number in cache:
+            cache.move_to_end(number)
+            return cache[number]
+        result = store.load_result(number)
+        asked = store.hyperparameters(number)
+        assert result.dag is not None
+        parent = Parent(number, Genome(result.dag, asked), result.arrays)
+        cache[number] = parent
+        if len(cache) > _CACHED:
+            cache.popitem(last=False)
+        return parent
+
+    def transfer(parent: Parent, dag: DAG, rng: np.random.Generator) -> Arrays | None:
+        return inherit(parent.genome.dag, dict(parent.arrays), dag, rng) if weights and parent.arrays else None
+
+    def edge_score(parent: Parent) -> np.ndarray | None:
+        if not parent.arrays:
+            return None
+        network = rebuild_network(parent.genome.dag, parent.arrays, training, parent.genome.hyperparameters, period)
+        score: np.ndarray = network.edge_weights().detach().abs().numpy()
+        return score
+
+    return Inheritance(load, transfer, edge_score)

@@ -1,0 +1,52 @@
+"""From the sections of a job to the objects of a search."""
+
+from __future__ import annotations
+
+import importlib
+
+from nas.errors import JobError
+from nas.search._config import EvolutionOptions, OptunaOptions, SearchConfig
+from nas.search._evolution import EvolutionStrategy
+from nas.search._inherit import store_inheritance
+from nas.search._optuna import OptunaStrategy
+from nas.search._random import RandomStrategy
+from nas.search._space import SearchSpace
+from nas.search._store import StudyStore
+from nas.search._strategy import Strategy
+from nas.training._types import TrainingConfig
+
+__all__ = ["make_strategy"]
+
+
+def make_strategy(config: SearchConfig, space: SearchSpace, training: TrainingConfig, store: StudyStore) -> Strategy:
+    """The strategy that a job names.
+
+    A class of your own (``module:Class``) derives from `Strategy` and is called as
+    ``Class(space, training, objectives, seed, inheritance=..., options=...)`` with the options as a plain dictionary.
+
+    Raises:
+        JobError: a class of one's own cannot be loaded.
+    """
+    if config.strategy == "random":
+        return RandomStrategy(space, training, store.objectives, store.seed)
+    options = config.typed_options() if ":" not in config.strategy else None
+    inheritance = store_inheritance(
+        store, training, period=space.shape.period, weights=bool(getattr(options, "inherit", True))
+    )
+    if isinstance(options, EvolutionOptions):
+        return EvolutionStrategy(
+            space, training, store.objectives, store.seed, inheritance=inheritance, options=options
+        )
+    if isinstance(options, OptunaOptions):
+        return OptunaStrategy(space, training, store, inheritance=inheritance, options=options)
+    module_name, _, class_name = config.strategy.partition(":")
+    try:
+        found = getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError) as error:
+        raise JobError(f"search.strategy: cannot load {config.strategy!r}: {error}") from error
+    if not (isinstance(found, type) and issubclass(found, Strategy)):
+        raise JobError(f"search.strategy: {config.strategy!r} must name a subclass of nas.search.Strategy")
+    made: Strategy = found(
+        space, training, store.objectives, store.seed, inheritance=inheritance, options=dict(config.options)
+    )
+    return made

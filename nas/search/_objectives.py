@@ -1,0 +1,116 @@
+"""What "better" means in numbers: the objectives of a study, on scales fixed once for all studies.
+
+A hypervolume can only be compared between studies when its reference point never moves. So each objective has a fixed
+scale that maps it to [0, 1]: 0 at ``floor``, 1 at ``reference``, linear for the error, logarithmic for costs (half the
+time is worth the same at 1 ms as at 100 us). The reference point is (1, ..., 1); worse values count as nothing.
+
+The one part that depends on the data is the reference of a regression error, because a mean squared error has the
+unit of its targets: it is the error of always predicting the mean (`error_reference`), stored with the study.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, get_args
+
+import moocore
+import numpy as np
+
+from nas.errors import JobError
+from nas.search._config import OBJECTIVE_METRICS, Objective
+from nas.training._types import Dataset, TrialResult
+
+__all__ = ["ObjectiveScale", "Objectives", "error_reference"]
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectiveScale:
+    """Maps an objective's values to [0, 1]: 0 at `floor` or better, 1 at `reference`, more when worse."""
+
+    floor: float  # unit of the metric; best value that still counts as an improvement
+    reference: float  # unit of the metric; values here or worse add nothing to the hypervolume
+    log: bool
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """Coordinates (same shape) of metric `values`; monotone, not clipped above 1."""
+        values = np.maximum(np.asarray(values, dtype=float), self.floor)
+        if not self.log:
+            return (values - self.floor) / (self.reference - self.floor)
+        return np.log(values / self.floor) / math.log(self.reference / self.floor)
+
+
+SCALES: Final[dict[Objective, ObjectiveScale]] = {
+    "error": ObjectiveScale(0.0, 1.0, log=False),
+    "inference_time": ObjectiveScale(1e-6, 1.0, log=True),  # seconds a batch
+    "training_time": ObjectiveScale(1e-6, 1.0, log=True),  # seconds a step
+    "edges": ObjectiveScale(1.0, 1e6, log=True),
+    "density": ObjectiveScale(1e-6, 1.0, log=True),
+    "depth": ObjectiveScale(1.0, 1e4, log=True),
+}
+
+
+def error_reference(dataset: Dataset) -> float:
+    """Error that knowing nothing gives: 1 for classification, that of predicting the training mean for regression."""
+    if dataset.task == "classification":
+        return 1.0
+    return max(float(np.mean((dataset.y_val - dataset.y_train.mean(axis=0)) ** 2)), 1e-12)
+
+
+@dataclass(frozen=True, slots=True)
+class Objectives:
+    """The objectives of one study, all minimised, with the operations that strategies and fronts need."""
+
+    names: tuple[Objective, ...]
+    error_reference: float = 1.0
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.names if name not in SCALES]
+        if unknown or not self.names:
+            raise JobError(f"objectives must be among {', '.join(get_args(Objective))}, got {list(self.names)}")
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metric of a `TrialResult` behind each objective."""
+        return tuple(OBJECTIVE_METRICS[name] for name in self.names)
+
+    def values(self, result: TrialResult) -> tuple[float, ...] | None:
+        """The objective values of a result, or None where one is missing or not finite."""
+        values = tuple(float(result.metrics.get(metric, math.nan)) for metric in self.metrics)
+        return values if all(math.isfinite(value) for value in values) else None
+
+    def scales(self) -> tuple[ObjectiveScale, ...]:
+        """The scale of each objective."""
+        return tuple(
+            replace(SCALES[name], reference=self.error_reference) if name == "error" else SCALES[name]
+            for name in self.names
+        )
+
+    def coordinates(self, values: Sequence[Sequence[float]] | np.ndarray) -> np.ndarray:
+        """Values (points, objectives) on the fixed scales (see the module's docstring)."""
+        array = np.asarray(values, dtype=float).reshape(-1, len(self.names))
+        return np.stack([scale(array[:, k]) for k, scale in enumerate(self.scales())], axis=1)
+
+    def hypervolume(self, values: Sequence[Sequence[float]] | np.ndarray) -> float:
+        """Share in [0, 1] of the unit cube of `coordinates` that `values` (points, objectives) dominate."""
+        points = self.coordinates(values)
+        points = points[(points < 1).all(axis=1)]
+        if not len(points):
+            return 0.0
+        if points.shape[1] == 1:
+            return float(1 - points.min())
+        return float(moocore.hypervolume(points, ref=np.ones(points.shape[1])))
+
+    def relevant(self, values: Sequence[Sequence[float]] | np.ndarray) -> np.ndarray:
+        """Which points (bool) are within reach of the best error: at most 5 times it, or 10 % of the reference worse.
+
+        A network that guesses at once is on every front of error against time. It must neither attract the search
+        nor stretch the scale on which a knee is sought. All True where the error is no objective.
+        """
+        array = np.asarray(values, dtype=float).reshape(-1, len(self.names))
+        if "error" not in self.names or not len(array):
+            return np.ones(len(array), dtype=bool)
+        error = array[:, self.names.index("error")]
+        best = error.min()
+        return error <= max(5 * best, best + 0.1 * self.error_reference)

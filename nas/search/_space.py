@@ -1,0 +1,242 @@
+"""What a search space is: where genomes come from and how one becomes another.
+
+A strategy decides *which* genome changes and how strongly; a space knows what its genomes look like. Users add a
+space by writing a subclass of `SearchSpace` and naming it in the job file as ``module:Class``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from nas.errors import JobError
+from nas.graph import DAG
+from nas.search._config import SpaceConfig
+from nas.training._types import Dataset, Genome, Scalar, Task, TrainingConfig
+
+__all__ = ["Choice", "Range", "SearchSpace", "SpaceOptions", "TaskShape", "load_space", "stable_ids"]
+
+
+class Range(BaseModel):
+    """An interval that a numeric hyperparameter is drawn from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    low: float
+    high: float
+    log: bool = Field(False, description="Draw the logarithm uniformly.")
+    integer: bool = False
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Range:
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low <= self.high):
+            raise ValueError(f"`low <= high` must hold, but got low={self.low}, high={self.high}")
+        if self.log and self.low <= 0:
+            raise ValueError(f"a log range must start above 0, but got low={self.low}")
+        return self
+
+    def at(self, position: float) -> float | int:
+        """The value at `position` in [0, 1] of the interval, on its own (log or linear) scale."""
+        if self.log:
+            value = math.exp(math.log(self.low) + position * (math.log(self.high) - math.log(self.low)))
+        else:
+            value = self.low + position * (self.high - self.low)
+        value = min(max(value, self.low), self.high)
+        return round(value) if self.integer else value
+
+    def position(self, value: float) -> float:
+        """Inverse of `at`, clipped to [0, 1]."""
+        if self.high == self.low:
+            return 0.5
+        if self.log:
+            share = math.log(max(value, self.low) / self.low) / math.log(self.high / self.low)
+        else:
+            share = (value - self.low) / (self.high - self.low)
+        return min(max(share, 0.0), 1.0)
+
+    def sample(self, rng: np.random.Generator) -> float | int:
+        """A value drawn uniformly on the range's own scale."""
+        return self.at(rng.random())
+
+    def perturb(self, value: Scalar, rng: np.random.Generator, scale: float = 0.15) -> float | int:
+        """`value` moved by a normal step of `scale` times the width of the range, reflected at its ends."""
+        if not isinstance(value, int | float):
+            return self.sample(rng)
+        moved = abs(self.position(float(value)) + scale * rng.standard_normal()) % 2
+        return self.at(2 - moved if moved > 1 else moved)
+
+
+class Choice(BaseModel):
+    """A finite set that a hyperparameter is drawn from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    choices: Annotated[tuple[Scalar, ...], Field(min_length=1)]
+
+    def sample(self, rng: np.random.Generator) -> Scalar:
+        """One of the choices, all equally likely."""
+        return self.choices[int(rng.integers(len(self.choices)))]
+
+    def perturb(self, value: Scalar, rng: np.random.Generator, scale: float = 0.15) -> Scalar:
+        """`value`, or with probability `scale` any choice."""
+        return self.sample(rng) if rng.random() < scale or value not in self.choices else value
+
+
+class SpaceOptions(BaseModel):
+    """Options that every space has; a space adds its own in a subclass."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    hyperparameters: dict[str, Range | Choice] = Field(
+        default_factory=lambda: {"learning_rate": Range(low=5e-4, high=1e-2, log=True)},
+        description='What is searched beside the structure: dotted paths of the training section, e.g. "losses.flow".',
+    )
+
+    @model_validator(mode="after")
+    def _training_paths(self) -> SpaceOptions:
+        for path, domain in self.hyperparameters.items():
+            values = domain.choices if isinstance(domain, Choice) else (domain.at(0.0), domain.at(1.0))
+            for value in values:
+                try:
+                    TrainingConfig().with_overrides({path: value})
+                except ValidationError as error:
+                    raise ValueError(f"hyperparameter {path!r} = {value!r}: {error.errors()[0]['msg']}") from None
+                except (KeyError, TypeError, AttributeError):
+                    raise ValueError(f"hyperparameter {path!r} is not a field of the training section") from None
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class TaskShape:
+    """What a space may know of the data: its shape, never its values."""
+
+    n_inputs: int
+    n_outputs: int
+    task: Task = "classification"
+    period: int | None = None  # row width of images, None where inputs have no geometry
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> TaskShape:
+        """The shape of `dataset`."""
+        return cls(dataset.n_inputs, dataset.n_outputs, dataset.task, dataset.period)
+
+
+class SearchSpace(ABC):
+    """A set of genomes with a way to draw one and a way to change one.
+
+    Methods must be deterministic in their arguments and the state of `rng`, and must not keep state of their own, so
+    that any trial can be replayed. They raise `nas.errors.NasError` where a genome cannot be made; that trial then
+    fails with the message as its reason.
+
+    Class attributes:
+        Options: pydantic model of the ``space.options`` section of the job file.
+    """
+
+    Options: ClassVar[type[SpaceOptions]] = SpaceOptions
+
+    def __init__(self, options: SpaceOptions, shape: TaskShape) -> None:
+        self.options = options
+        self.shape = shape
+
+    @property
+    def hyperparameters(self) -> Mapping[str, Range | Choice]:
+        """Domains of the training fields that strategies choose for every genome, by dotted path."""
+        return self.options.hyperparameters
+
+    @abstractmethod
+    def initial(self, rng: np.random.Generator, *, size: float | None = None, density: float | None = None) -> Genome:
+        """A genome from nothing.
+
+        Args:
+            rng: source of all randomness.
+            size, density: positions in [0, 1] of the wanted genome in the space's own ranges, so that a strategy can
+                spread its first genomes evenly; None: drawn from `rng`.
+        """
+
+    @abstractmethod
+    def mutate(
+        self,
+        genome: Genome,
+        rng: np.random.Generator,
+        strength: float,
+        *,
+        growth: float = 0.0,
+        edge_score: np.ndarray | None = None,
+    ) -> tuple[Genome, str]:
+        """A changed copy of `genome` and one line for people that says what changed.
+
+        Args:
+            genome: of this space; its DAG is the trained parent's live one.
+            rng: source of all randomness.
+            strength: share in (0, 1] of the genome to change.
+            growth: in [-1, 1]; -1 changes only by removing, +1 only by adding.
+            edge_score: (E,) importance of each edge of `genome.dag` where known; low ones should go first.
+        """
+
+    def crossover(self, first: Genome, second: Genome, rng: np.random.Generator) -> Genome | None:
+        """A genome between two, neurons keeping the ids of `first`; None (the default): not possible."""
+        return None
+
+
+def load_space(config: SpaceConfig, dataset: Dataset | TaskShape) -> SearchSpace:
+    """The space that a job names: a module of `search_spaces` (its attribute `Space`), or ``module:Class``.
+
+    Raises:
+        JobError: no such module or class, or options that it refuses.
+    """
+    module_name, _, class_name = config.name.partition(":")
+    if not class_name:
+        module_name, class_name = f"search_spaces.{config.name}", "Space"
+    try:
+        found = getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError) as error:
+        raise JobError(
+            f'space.name: cannot load {config.name!r} ({error}); use "neuron_dag", "manifold", or "module:Class" '
+            "of an importable module"
+        ) from error
+    if not (isinstance(found, type) and issubclass(found, SearchSpace)):
+        raise JobError(f"space.name: {config.name!r} must name a subclass of nas.search.SearchSpace, got {found!r}")
+    try:
+        options = found.Options.model_validate(config.options)
+    except ValidationError as error:
+        raise JobError(_first_problem(error, found.Options)) from error
+    return found(options, dataset if isinstance(dataset, TaskShape) else TaskShape.of(dataset))
+
+
+def _first_problem(error: ValidationError, model: type[BaseModel]) -> str:
+    problem = error.errors()[0]
+    path = ".".join(("space", "options", *(str(part) for part in problem["loc"])))
+    allowed = f"; the options are {', '.join(model.model_fields)}" if problem["type"] == "extra_forbidden" else ""
+    return f"{path}: {problem['msg']}, got {problem['input']!r}{allowed}"
+
+
+def stable_ids(dag: DAG, rng: np.random.Generator) -> DAG:
+    """`dag` with ids that mean the same in every genome of a study: inputs and outputs by their number.
+
+    Computational neurons of genomes drawn independently have nothing in common, so theirs are random: weights and
+    crossovers match neurons by id, and must not match these by accident. Below 2**53, so that JSON keeps them exact.
+    """
+    inner = rng.choice(2**52, size=dag.n_computational, replace=False) if dag.n_computational else np.empty(0)
+    ids = np.concatenate(
+        [
+            np.arange(dag.n_inputs),
+            2**52 + inner,
+            dag.n_inputs + np.arange(dag.n_outputs),
+        ]
+    ).astype(np.int64)
+    return DAG(
+        dag.n_inputs,
+        dag.n_computational,
+        dag.n_outputs,
+        dag.edges,
+        ids=ids,
+        names=dag.names,
+        allow_unreachable=dag.allow_unreachable,
+    )

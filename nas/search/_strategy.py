@@ -1,0 +1,164 @@
+"""What a strategy is: something that is asked for candidates and told their results, and does nothing else.
+
+A strategy does not train, knows nothing of workers, and keeps no state that the study's record could not give back:
+after a crash, a new object is told the finished results again and continues. Results are matched by number, and may
+come in any order; many asks may be open at a time.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from nas.graph import DAG
+from nas.search._objectives import Objectives
+from nas.search._space import SearchSpace
+from nas.training._types import Arrays, Candidate, Genome, Scalar, TrainingConfig, TrialResult, TrialStatus
+
+__all__ = ["Inheritance", "Parent", "Strategy"]
+
+# Increments of the two-dimensional sequence that fills the unit square most evenly for any number of points
+# (Roberts 2018, "The unreasonable effectiveness of quasirandom sequences"): 1/g and 1/g^2, g^3 = g + 1.
+_PLASTIC: Final = 1.32471795724474602596
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """What a child inherits from: the trained, live network of a finished trial."""
+
+    number: int
+    genome: Genome  # its DAG is the live one
+    arrays: Arrays = field(default_factory=dict)  # trained parameters on that DAG
+
+
+@dataclass(frozen=True, slots=True)
+class Inheritance:
+    """How children get their weights; functions, so that strategies need neither a store nor a network class."""
+
+    load: Callable[[int], Parent]
+    """The parent by trial number."""
+    transfer: Callable[[Parent, DAG, np.random.Generator], Arrays | None]
+    """Parameters on the child's DAG; None where nothing can be inherited."""
+    edge_score: Callable[[Parent], np.ndarray | None]
+    """Importance of each edge of the parent's live DAG, (E,); None where unknown."""
+
+
+class Strategy(ABC):
+    """Base of all strategies: `ask` and `tell` do the shared work, subclasses fill in `_ask` and `_tell`.
+
+    Args:
+        space: where genomes come from.
+        training: the job's training section; candidates get its number of steps.
+        objectives: what to minimise.
+        seed: with the number of a trial, decides everything about its candidate that results do not.
+    """
+
+    def __init__(self, space: SearchSpace, training: TrainingConfig, objectives: Objectives, seed: int) -> None:
+        self.space = space
+        self.training = training
+        self.objectives = objectives
+        self.seed = seed
+
+    def ask(self, number: int) -> Candidate:
+        """The candidate for trial `number`, a number that the study's storage gave out.
+
+        The same number, asked after the same results, gives the same candidate.
+
+        Raises:
+            NasError: the space could not make this genome; the trial fails, the next may work.
+        """
+        return self._ask(number, self._rng(number))
+
+    def tell(self, result: TrialResult) -> None:
+        """Learns from a result. Failed trials and results without finite objectives teach nothing."""
+        if result.status is TrialStatus.COMPLETE:
+            values = self.objectives.values(result)
+            if values is not None:
+                self._tell(result.number, values)
+
+    @abstractmethod
+    def _ask(self, number: int, rng: np.random.Generator) -> Candidate: ...
+
+    def _tell(self, number: int, values: tuple[float, ...]) -> None:  # noqa: B027 - learning nothing is a fair default
+        """Learns from a complete trial; by default nothing."""
+
+    def _rng(self, number: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, number])
+
+    def _fresh(
+        self,
+        number: int,
+        rng: np.random.Generator,
+        *,
+        spread: bool,
+        density: float | None = None,
+        hyperparameters: Mapping[str, Scalar] | None = None,
+    ) -> Candidate:
+        """A candidate from nothing; `spread`: its size and density are the next of an even sequence."""
+        size = None
+        if spread:
+            offset = np.random.default_rng(self.seed).random(2)
+            position = (offset + (number + 1) / np.array([_PLASTIC, _PLASTIC**2])) % 1
+            size, even = float(position[0]), float(position[1])
+            density = even if density is None else density
+        genome = self.space.initial(rng, size=size, density=density)
+        chosen = hyperparameters or {path: domain.sample(rng) for path, domain in self.space.hyperparameters.items()}
+        genome = Genome(genome.dag, {**genome.hyperparameters, **chosen})
+        return Candidate(number, genome, seed=_seed(rng), steps=self.training.steps)
+
+    def _child(
+        self,
+        number: int,
+        rng: np.random.Generator,
+        parent: Parent,
+        inheritance: Inheritance | None,
+        *,
+        strength: float,
+        growth: float,
+        steps: int,
+        hyperparameters: Mapping[str, Scalar] | None = None,
+        mate: Parent | None = None,
+    ) -> Candidate:
+        """A mutated copy of `parent` (crossed with `mate` before, where the space can), with its weights."""
+        genome, origin = parent.genome, ""
+        score = inheritance.edge_score(parent) if inheritance else None
+        if mate is not None:
+            crossed = self.space.crossover(genome, mate.genome, rng)
+            if crossed is not None:
+                genome, score, origin = crossed, None, f"crossed with trial {mate.number}, "
+        mutated, description = self.space.mutate(genome, rng, strength, growth=growth, edge_score=score)
+        chosen = dict(hyperparameters) if hyperparameters is not None else self._perturbed(genome, rng)
+        child = Genome(mutated.dag, {**mutated.hyperparameters, **chosen})
+        inherited = inheritance.transfer(parent, child.dag, rng) if inheritance and _same_kind(parent, child) else None
+        return Candidate(
+            number,
+            child,
+            seed=_seed(rng),
+            steps=steps if inherited is not None else self.training.steps,
+            parent=parent.number,
+            mutation=origin + description,
+            inherited=inherited,
+        )
+
+    def _perturbed(self, genome: Genome, rng: np.random.Generator) -> dict[str, Scalar]:
+        """Each hyperparameter of `genome` moved a little, drawn where it has none."""
+        return {
+            path: domain.perturb(genome.hyperparameters[path], rng)
+            if path in genome.hyperparameters
+            else domain.sample(rng)
+            for path, domain in self.space.hyperparameters.items()
+        }
+
+
+def _seed(rng: np.random.Generator) -> int:
+    return int(rng.integers(2**31))
+
+
+def _same_kind(parent: Parent, child: Genome) -> bool:
+    """Whether the parent's arrays mean the same in the child: another parametrisation has other parameters."""
+    key = "parametrisation"
+    return parent.genome.hyperparameters.get(key) == child.hyperparameters.get(key)
