@@ -104,7 +104,7 @@ def apply_overrides(values: dict[str, Any], overrides: Iterable[str]) -> set[Key
     """Sets ``path.to.key=value`` in ``values``, the value read as YAML; returns the paths that were set.
 
     Raises:
-        JobError: an override has no ``=``, no key, a value that is no YAML, or leads through something that is no section.
+        JobError: an override has no ``=``, no key, a value that is no YAML, or a path through a plain value.
     """
     paths: set[KeyPath] = set()
     for override in overrides:
