@@ -19,15 +19,12 @@ __all__ = ["store_inheritance"]
 _CACHED: Final = 16  # parents kept in memory; a search with long trials asks for the same few again and again
 
 
-def store_inheritance(
-    store: StudyStore, training: TrainingConfig, *, period: int | None, weights: bool = True
-) -> Inheritance:
+def store_inheritance(store: StudyStore, training: TrainingConfig, *, weights: bool = True) -> Inheritance:
     """Parents are read from the result files of `store`.
 
     Args:
         store: of the study that the strategy searches.
         training: the job's training section, for what a genome does not override.
-        period: row width of images, else None.
         weights: False: children start from fresh weights (the structure is inherited all the same).
     """
     cache: OrderedDict[int, Parent] = OrderedDict()
@@ -51,7 +48,7 @@ def store_inheritance(
     def edge_score(parent: Parent) -> np.ndarray | None:
         if not parent.arrays:
             return None
-        network = rebuild_network(parent.genome.dag, parent.arrays, training, parent.genome.hyperparameters, period)
+        network = rebuild_network(parent.genome.dag, parent.arrays, training, parent.genome.hyperparameters)
         score: np.ndarray = network.edge_weights().detach().abs().numpy()
         return score
 

@@ -30,9 +30,7 @@ def make_strategy(config: SearchConfig, space: SearchSpace, training: TrainingCo
     if config.strategy == "random":
         return RandomStrategy(space, training, store.objectives, store.seed)
     options = config.typed_options() if ":" not in config.strategy else None
-    inheritance = store_inheritance(
-        store, training, period=space.shape.period, weights=bool(getattr(options, "inherit", True))
-    )
+    inheritance = store_inheritance(store, training, weights=bool(getattr(options, "inherit", True)))
     if isinstance(options, EvolutionOptions):
         return EvolutionStrategy(
             space, training, store.objectives, store.seed, inheritance=inheritance, options=options

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from nas.graph import DAG
 from nas.manifold import ManifoldNetwork
 from nas.search._store import StudyStore
@@ -15,29 +13,17 @@ __all__ = ["rebuild_network", "trained_network"]
 
 
 def rebuild_network(
-    dag: DAG, arrays: Arrays, training: TrainingConfig, hyperparameters: Mapping[str, Scalar], period: float | None
+    dag: DAG, arrays: Arrays, training: TrainingConfig, hyperparameters: Mapping[str, Scalar]
 ) -> ManifoldNetwork:
     """The network that has `arrays` (`ManifoldNetwork.to_arrays`) on `dag`.
 
     Args:
         training: of the job; `hyperparameters` override it.
-        period: row width of images, else None.
     """
-    config = training.with_overrides(hyperparameters)
-    network = ManifoldNetwork(
-        dag,
-        parametrisation=config.parametrisation,
-        activation=config.activation,
-        period=period,
-        generator=np.random.default_rng(0),  # every initial value is overwritten
-    )
-    network.load_arrays(dict(arrays))
-    return network
+    return ManifoldNetwork.from_arrays(dag, arrays, activation=training.with_overrides(hyperparameters).activation)
 
 
-def trained_network(
-    store: StudyStore, number: int, training: TrainingConfig, *, period: float | None
-) -> ManifoldNetwork:
+def trained_network(store: StudyStore, number: int, training: TrainingConfig) -> ManifoldNetwork:
     """The network of a complete trial on its live DAG; `.fold()` makes the module to export.
 
     Raises:
@@ -46,4 +32,4 @@ def trained_network(
     """
     result = store.load_result(number)
     assert result.dag is not None
-    return rebuild_network(result.dag, result.arrays, training, store.hyperparameters(number), period)
+    return rebuild_network(result.dag, result.arrays, training, store.hyperparameters(number))

@@ -40,7 +40,7 @@ def time_side_by_side(
 
     Args:
         networks: trained ones.
-        dataset: gives the batch (of its validation part) and the period.
+        dataset: gives the batch (of its validation part).
         config: gives the batch size and what a network does not override.
         threads: CPU threads to use.
 
@@ -50,7 +50,7 @@ def time_side_by_side(
     """
     folded = {}
     for network in networks:
-        trained = rebuild_network(network.dag, network.arrays, config, network.hyperparameters, dataset.period)
+        trained = rebuild_network(network.dag, network.arrays, config, network.hyperparameters)
         folded[network.number] = trained.fold()
     rows = np.resize(np.arange(len(dataset.x_val)), config.batch_size)
     batch = np.ascontiguousarray(dataset.x_val[rows])

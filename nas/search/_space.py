@@ -169,6 +169,7 @@ class SearchSpace(ABC):
         *,
         growth: float = 0.0,
         edge_score: np.ndarray | None = None,
+        next_id: int | None = None,
     ) -> tuple[Genome, str]:
         """A changed copy of `genome` and one line for people that says what changed.
 
@@ -178,6 +179,7 @@ class SearchSpace(ABC):
             strength: share in (0, 1] of the genome to change.
             growth: in [-1, 1]; -1 changes only by removing, +1 only by adding.
             edge_score: (E,) importance of each edge of `genome.dag` where known; low ones should go first.
+            next_id: smallest id for new neurons, so that no other trial's new neurons have the same.
         """
 
     def crossover(self, first: Genome, second: Genome, rng: np.random.Generator) -> Genome | None:
@@ -217,20 +219,17 @@ def _first_problem(error: ValidationError, model: type[BaseModel]) -> str:
     return f"{path}: {problem['msg']}, got {problem['input']!r}{allowed}"
 
 
-def stable_ids(dag: DAG, rng: np.random.Generator) -> DAG:
-    """`dag` with ids that mean the same in every genome of a study: inputs and outputs by their number.
+def stable_ids(dag: DAG, first_id: int) -> DAG:
+    """`dag` with ids that mean the same in every genome of a study; unchanged where it has ids of its own.
 
-    Computational neurons of genomes drawn independently have nothing in common, so theirs are random: weights and
-    crossovers match neurons by id, and must not match these by accident. Below 2**53, so that JSON keeps them exact.
+    Inputs and outputs are known by their number. Computational neurons of genomes that were drawn independently have
+    nothing in common, and as weights and crossovers match neurons by id, theirs start at `first_id` (see
+    `nas.graph.first_id_of_trial`).
     """
-    inner = rng.choice(2**52, size=dag.n_computational, replace=False) if dag.n_computational else np.empty(0)
-    ids = np.concatenate(
-        [
-            np.arange(dag.n_inputs),
-            2**52 + inner,
-            dag.n_inputs + np.arange(dag.n_outputs),
-        ]
-    ).astype(np.int64)
+    if not np.array_equal(dag.ids, np.arange(dag.n)):
+        return dag
+    inputs = np.arange(dag.n_inputs)
+    ids = np.concatenate([inputs, first_id + np.arange(dag.n_computational), dag.n_inputs + np.arange(dag.n_outputs)])
     return DAG(
         dag.n_inputs,
         dag.n_computational,

@@ -14,9 +14,9 @@ from typing import Final
 
 import numpy as np
 
-from nas.graph import DAG
+from nas.graph import DAG, first_id_of_trial
 from nas.search._objectives import Objectives
-from nas.search._space import SearchSpace
+from nas.search._space import SearchSpace, stable_ids
 from nas.training._types import Arrays, Candidate, Genome, Scalar, TrainingConfig, TrialResult, TrialStatus
 
 __all__ = ["Inheritance", "Parent", "Strategy"]
@@ -107,7 +107,8 @@ class Strategy(ABC):
             density = even if density is None else density
         genome = self.space.initial(rng, size=size, density=density)
         chosen = hyperparameters or {path: domain.sample(rng) for path, domain in self.space.hyperparameters.items()}
-        genome = Genome(genome.dag, {**genome.hyperparameters, **chosen})
+        dag = stable_ids(genome.dag, first_id_of_trial(number))
+        genome = Genome(dag, {**genome.hyperparameters, **chosen})
         return Candidate(number, genome, seed=_seed(rng), steps=self.training.steps)
 
     def _child(
@@ -130,7 +131,9 @@ class Strategy(ABC):
             crossed = self.space.crossover(genome, mate.genome, rng)
             if crossed is not None:
                 genome, score, origin = crossed, None, f"crossed with trial {mate.number}, "
-        mutated, description = self.space.mutate(genome, rng, strength, growth=growth, edge_score=score)
+        mutated, description = self.space.mutate(
+            genome, rng, strength, growth=growth, edge_score=score, next_id=first_id_of_trial(number)
+        )
         chosen = dict(hyperparameters) if hyperparameters is not None else self._perturbed(genome, rng)
         child = Genome(mutated.dag, {**mutated.hyperparameters, **chosen})
         inherited = inheritance.transfer(parent, child.dag, rng) if inheritance and _same_kind(parent, child) else None

@@ -1,0 +1,124 @@
+"""What the built-in spaces share: genomes that are one DAG of neurons, mutated by edges and neurons."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from pydantic import Field, field_validator, model_validator
+
+from nas import graph
+from nas.graph import DAG
+from nas.search import Range, SearchSpace, SpaceOptions
+from nas.training import Genome
+
+__all__ = ["DagOptions", "DagSpace"]
+
+
+class DagOptions(SpaceOptions):
+    """Sizes of the first genomes; what mutation makes of them is limited by `max_edges` alone."""
+
+    n_computational: tuple[int, int] = Field(
+        (20, 200), description="Least and most computational neurons of a first genome (or one number); log-uniform."
+    )
+    density: tuple[float, float] = Field(
+        (0.02, 0.3), description="Least and largest density of a first genome (or one number); log-uniform."
+    )
+    max_edges: int | None = Field(None, ge=1, description="No genome has more edges than this.")
+
+    @field_validator("n_computational", "density", mode="before")
+    @classmethod
+    def _one_number(cls, value: Any) -> Any:
+        return (value, value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+    @model_validator(mode="after")
+    def _ordered(self) -> DagOptions:
+        low, high = self.n_computational
+        if not 0 <= low <= high:
+            raise ValueError(f"n_computational: 0 <= least <= most must hold, but got {low}, {high}")
+        least, largest = self.density
+        if not 0 < least <= largest <= 1:
+            raise ValueError(f"density: 0 < least <= largest <= 1 must hold, but got {least}, {largest}")
+        return self
+
+
+class DagSpace(SearchSpace):
+    """A space of single DAGs. Subclasses say how a first DAG is drawn (`_draw`) and may fix training fields."""
+
+    Options = DagOptions
+    options: DagOptions
+    fixed: dict[str, str] = {}  # training fields that every genome of the space overrides
+
+    def initial(self, rng: np.random.Generator, *, size: float | None = None, density: float | None = None) -> Genome:
+        """A DAG whose number of neurons and density lie at the given positions of the options' ranges."""
+        options = self.options
+        low, high = options.n_computational
+        neurons = int(Range(low=max(low, 1), high=max(high, 1), log=True, integer=True).at(_or_drawn(size, rng)))
+        share = float(Range(low=options.density[0], high=options.density[1], log=True).at(_or_drawn(density, rng)))
+        neurons = min(neurons, high)  # high may be 0: linear models
+        dag = self._draw(neurons, share, rng)
+        if options.max_edges is not None and dag.n_edges > options.max_edges:
+            dag = self._draw(neurons, share * options.max_edges / dag.n_edges, rng)
+        return Genome(dag, dict(self.fixed))
+
+    def mutate(
+        self,
+        genome: Genome,
+        rng: np.random.Generator,
+        strength: float,
+        *,
+        growth: float = 0.0,
+        edge_score: np.ndarray | None = None,
+        next_id: int | None = None,
+    ) -> tuple[Genome, str]:
+        """Adds, removes and rewires edges, and adds, doubles and removes neurons.
+
+        A share `strength` of the edges changes, and half that share of the neurons: a neuron brings or takes many
+        edges.
+        """
+        dag = genome.dag
+        count = max(1, round(strength * dag.n_edges))
+        limit = self.options.max_edges
+        if limit is not None and dag.n_edges + count > limit:
+            growth = min(growth, -0.5)
+        more, less = (1 + growth) / 2, (1 - growth) / 2
+        neurons = 0.5 * dag.n_computational / dag.n_edges if dag.n_edges else 1.0
+        mutation = graph.mutate(
+            dag,
+            rng,
+            operators={
+                "add_edges": more,
+                "remove_edges": less,
+                "rewire_edges": 0.5 * (1 - abs(growth)),
+                "add_neurons": 0.5 * neurons * more,
+                "duplicate_neurons": 0.5 * neurons * more,
+                "remove_neurons": neurons * less,
+            },
+            count=count,
+            edge_score=edge_score,
+            next_id=next_id,
+        )
+        child, description = mutation.dag, mutation.description
+        if limit is not None and child.n_edges > limit:
+            cut = graph.mutate(child, rng, operators={"remove_edges": 1.0}, count=child.n_edges - limit)
+            child, description = cut.dag, f"{description}, then {cut.description} (max_edges)"
+        return Genome(child, genome.hyperparameters), description
+
+    def crossover(self, first: Genome, second: Genome, rng: np.random.Generator) -> Genome | None:
+        """Neurons and edges of two DAGs, matched by id; hyperparameters each from one of the two."""
+        dag = graph.crossover(first.dag, second.dag, rng)
+        limit = self.options.max_edges
+        if limit is not None and dag.n_edges > limit:
+            return None
+        pairs = {
+            path: (value, second.hyperparameters.get(path, value)) for path, value in first.hyperparameters.items()
+        }
+        return Genome(dag, {path: pair[int(rng.integers(2))] for path, pair in pairs.items()})
+
+    def _draw(self, neurons: int, density: float, rng: np.random.Generator) -> DAG:
+        """A DAG with so many computational neurons and about that density."""
+        return graph.random_dag(self.shape.n_inputs, neurons, self.shape.n_outputs, density=density, rng=rng)
+
+
+def _or_drawn(position: float | None, rng: np.random.Generator) -> float:
+    return float(rng.random()) if position is None else position
