@@ -1,15 +1,42 @@
 """Directed acyclic graphs of neurons: one immutable value object, ways in and out of it, and ways to change it.
 
 Nothing here knows of weights or of training: neurons keep their ids through every change, and whoever holds weights
-finds the old ones by id.
+finds the old ones by id (`match_neurons`, `match_edges`). All chance comes from a ``numpy.random.Generator`` passed in.
 """
 
+from nas.graph._crossover import crossover
 from nas.graph._dag import DAG, Role
+from nas.graph._edit import add_edge, add_neuron, remove_edge, remove_neuron, rewire_edge
+from nas.graph._families import banded, barabasi_albert, erdos_renyi, layered, watts_strogatz
 from nas.graph._generators import complete, random_dag
+from nas.graph._match import first_id_of_trial, match_edges, match_neurons
+from nas.graph._mutate import OPERATORS, Mutation, mutate
 
 __all__ = [
+    # the value object
     "DAG",
+    # random change
+    "OPERATORS",
+    "Mutation",
     "Role",
+    # elementary changes
+    "add_edge",
+    "add_neuron",
+    # start graphs
+    "banded",
+    "barabasi_albert",
     "complete",
+    "crossover",
+    "erdos_renyi",
+    # who is who
+    "first_id_of_trial",
+    "layered",
+    "match_edges",
+    "match_neurons",
+    "mutate",
     "random_dag",
+    "remove_edge",
+    "remove_neuron",
+    "rewire_edge",
+    "watts_strogatz",
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nas.graph._kernels import Int32Array, Int64Array
+from nas.graph._kernels import BoolArray, Int32Array, Int64Array
 
 
 def usable_cells(n_inputs: int, n_computational: int, n_outputs: int) -> int:
@@ -40,6 +40,15 @@ def cells_of_edges(
     return cells
 
 
+def contains(members: Int64Array, values: Int64Array) -> BoolArray:
+    """Which of ``values`` (k,) are among ``members``, which is sorted."""
+    if not members.size:
+        return np.zeros(values.size, dtype=np.bool_)
+    place = np.minimum(np.searchsorted(members, values), members.size - 1)
+    found: BoolArray = members[place] == values
+    return found
+
+
 def sample_missing(taken: Int64Array, total: int, count: int, rng: np.random.Generator) -> Int64Array:
     """``count`` distinct cells of 0..total-1, uniform among those not in ``taken`` (sorted), in ascending order.
 
@@ -53,13 +62,11 @@ def sample_missing(taken: Int64Array, total: int, count: int, rng: np.random.Gen
         candidates = np.flatnonzero(free)
         return np.sort(rng.choice(candidates, size=count, replace=False))
     found = np.empty(0, dtype=np.int64)
-    while found.size < count:  # at least every second draw is accepted
-        draw = rng.integers(total, size=2 * (count - found.size) + 16)
-        if taken.size:
-            place = np.searchsorted(taken, draw)
-            place[place == taken.size] = 0
-            draw = draw[taken[place] != draw]
-        found = np.union1d(found, draw)
-        if found.size > count:  # a uniform subset of a uniform sample: no cell is favoured
-            found = np.sort(rng.choice(found, size=count, replace=False))
-    return found
+    while found.size < count:
+        accepted = (total - taken.size - found.size) / total  # at least one half
+        draw = rng.integers(total, size=int(1.05 * (count - found.size) / accepted) + 16)
+        found = np.unique(np.concatenate([found, draw[~contains(taken, draw)]]))
+    # A uniform subset of a uniform sample: no cell is favoured.
+    keep = np.ones(found.size, dtype=np.bool_)
+    keep[rng.choice(found.size, size=found.size - count, replace=False)] = False
+    return found[keep]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from nas.errors import GraphError
-from nas.graph._kernels import Int32Array, Int64Array, topological_order
+from nas.graph._kernels import Int32Array, Int64Array, group, topological_order
 from nas.graph._order import cycle_error, find_cycle
 
 MAX_NEURONS = 10_000_000  # a typing error in a count must not allocate all memory
@@ -77,7 +77,7 @@ def checked_edges(edges: ArrayLike, sizes: tuple[int, int, int], label: Callable
         GraphError: wrong shape or type, unknown neuron, edge into an input, edge out of an output, duplicate edge,
             or an edge against the numbering.
     """
-    n_inputs, n_computational, n_outputs = sizes
+    n_inputs, n_computational, _ = sizes
     n = sum(sizes)
     given = _integers("edges", edges)
     if given.size == 0:
@@ -85,7 +85,7 @@ def checked_edges(edges: ArrayLike, sizes: tuple[int, int, int], label: Callable
     if given.ndim != 2 or given.shape[1] != 2:
         raise GraphError(f"edges must have shape (E, 2), a row (source, target) an edge, but have shape {given.shape}")
 
-    def complain(bad: np.ndarray[Any, Any], rule: str, remedy: str) -> None:
+    def complain(bad: Any, rule: str, remedy: str) -> None:
         rows = np.flatnonzero(bad)
         if rows.size:
             more = f" (and {rows.size - 1} more like it)" if rows.size > 1 else ""
@@ -119,7 +119,8 @@ def checked_edges(edges: ArrayLike, sizes: tuple[int, int, int], label: Callable
         )
     key = targets.astype(np.int64) * n + sources
     if not _ascending(key):
-        order = np.argsort(key, kind="stable")
+        by_source = group(sources, n)[1]  # two counting sorts: about ten times faster than a sort of a million keys
+        order = by_source[group(targets[by_source], n)[1]]
         result, key = result[order], key[order]
         twice = np.flatnonzero(np.diff(key) == 0)
         if twice.size:

@@ -60,7 +60,7 @@ def parts_of_edges(
             if label not in number:
                 if known:
                     raise GraphError(
-                        f"edge {source!r}->{target!r} names the unknown neuron {label!r}; add it to neurons or correct it"
+                        f"edge {source!r}->{target!r} names the unknown neuron {label!r}; add it to neurons"
                     )
                 number[label] = len(number)
         pairs.append((number[source], number[target]))

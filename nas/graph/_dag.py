@@ -30,7 +30,7 @@ class Role(enum.IntEnum):
     OUTPUT = 2
 
 
-@dataclass(frozen=True, slots=True, init=False, eq=False, repr=False)
+@dataclass(frozen=True, slots=True, init=False, eq=False, repr=False, weakref_slot=True)
 class DAG:
     """An immutable directed acyclic graph of neurons.
 

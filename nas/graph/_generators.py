@@ -17,7 +17,7 @@ from nas.graph._kernels import supporting_edges
 
 def complete(n_inputs: int, n_computational: int, n_outputs: int) -> DAG:
     """Every usable cell is an edge. Memory grows with the square of the neurons."""
-    sizes = _sizes(n_inputs, n_computational, n_outputs)
+    sizes = checked_sizes(n_inputs, n_computational, n_outputs)
     return DAG(*sizes, edges_of_cells(np.arange(usable_cells(*sizes)), sizes))
 
 
@@ -43,9 +43,9 @@ def random_dag(
     Raises:
         GraphError: neither or both of n_edges and density, or out of range.
     """
-    sizes = _sizes(n_inputs, n_computational, n_outputs)
+    sizes = checked_sizes(n_inputs, n_computational, n_outputs)
     total = usable_cells(*sizes)
-    count = _edge_count(n_edges, density, minimum=n_outputs, total=total)
+    count = edge_count(n_edges, density, minimum=n_outputs, total=total)
     cells = sample_missing(np.empty(0, dtype=np.int64), total, count, rng)
     dag = DAG(*sizes, edges_of_cells(cells, sizes), allow_unreachable=True)
     edges = _reach_outputs(dag, rng)
@@ -53,7 +53,7 @@ def random_dag(
 
 
 def _reach_outputs(dag: DAG, rng: np.random.Generator) -> np.ndarray[tuple[int, int], np.dtype[np.int32]]:
-    """Edges of ``dag`` with one new in-edge from a reached neuron for each unreached output, in place of as many others."""
+    """Edges of ``dag`` with a new in-edge for each unreached output, in place of as many others."""
     lost = np.array(dag.unreachable_outputs(), dtype=np.int32)
     if not lost.size:
         return dag.edges
@@ -81,7 +81,7 @@ def _reach_outputs(dag: DAG, rng: np.random.Generator) -> np.ndarray[tuple[int, 
     return edges_of_cells(np.concatenate([taken, rest]), dag.sizes)
 
 
-def _sizes(n_inputs: int, n_computational: int, n_outputs: int) -> tuple[int, int, int]:
+def checked_sizes(n_inputs: int, n_computational: int, n_outputs: int) -> tuple[int, int, int]:
     return (
         checked_count("n_inputs", n_inputs, 1),
         checked_count("n_computational", n_computational, 0),
@@ -89,7 +89,7 @@ def _sizes(n_inputs: int, n_computational: int, n_outputs: int) -> tuple[int, in
     )
 
 
-def _edge_count(n_edges: int | None, density: float | None, *, minimum: int, total: int) -> int:
+def edge_count(n_edges: int | None, density: float | None, *, minimum: int, total: int) -> int:
     """The number of edges that a caller asks for as a number or a share, checked."""
     if (n_edges is None) == (density is None):
         raise GraphError(f"give either n_edges or density, but got n_edges={n_edges} and density={density}")

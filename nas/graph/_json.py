@@ -9,7 +9,7 @@ import numpy as np
 
 from nas.errors import GraphError
 from nas.graph._check import MAX_ID, MAX_NEURONS
-from nas.graph._convert import Int32Array, Int64Array
+from nas.graph._kernels import Int32Array, Int64Array
 
 FORMAT = "nas.dag"
 VERSION = 1
