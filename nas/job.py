@@ -59,29 +59,30 @@ class Job(BaseModel):
             tracking.setdefault("experiment", re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-._") or "search")
             if os.environ.get("NAS_STORE"):
                 tracking["store"] = os.environ["NAS_STORE"]
-        set_paths = apply_overrides(values, overrides)
-        return cls.from_mapping(values, where=str(path), lines={k: n for k, n in lines.items() if k not in set_paths})
+        places = {key: f"{path}, line {line}" for key, line in lines.items()}
+        places |= dict.fromkeys(apply_overrides(values, overrides), "--set")
+        return cls.from_mapping(values, where=str(path), places=places)
 
     @classmethod
     def from_mapping(
-        cls, values: Mapping[str, Any], *, where: str = "job", lines: Mapping[KeyPath, int] | None = None
+        cls, values: Mapping[str, Any], *, where: str = "job", places: Mapping[KeyPath, str] | None = None
     ) -> Job:
         """The job in nested mappings.
 
         Args:
             values: sections with their keys.
             where: what messages call the source.
-            lines: line of each key in it, where known.
+            places: what messages call the place of a key, where known better.
 
         Raises:
-            JobError: a key, type or range is wrong; every problem (at most 8) has its line in the message.
+            JobError: a key, type or range is wrong; every problem (at most 8) has its place in the message.
         """
         # An empty section (`search:` with nothing below) is None in YAML, and means its defaults.
         values = {key: {} if value is None and key in cls.model_fields else value for key, value in values.items()}
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            problems = [_explain(dict(problem), values, where, lines or {}) for problem in error.errors()]
+            problems = [_explain(dict(problem), values, where, places or {}) for problem in error.errors()]
         more = [f"… and {len(problems) - _MAX_PROBLEMS} more"] if len(problems) > _MAX_PROBLEMS else []
         raise JobError("\n".join([*problems[:_MAX_PROBLEMS], *more]))
 
@@ -93,10 +94,9 @@ class Job(BaseModel):
 # --- messages ---------------------------------------------------------------------------------------------------
 
 
-def _explain(problem: dict[str, Any], values: Mapping[str, Any], where: str, lines: Mapping[KeyPath, int]) -> str:
+def _explain(problem: dict[str, Any], values: Mapping[str, Any], where: str, places: Mapping[KeyPath, str]) -> str:
     path: KeyPath = tuple(problem["loc"])
-    line = next((lines[path[:depth]] for depth in range(len(path), 0, -1) if path[:depth] in lines), None)
-    place = f"{where}, line {line}" if line is not None else where
+    place = next((places[path[:depth]] for depth in range(len(path), 0, -1) if path[:depth] in places), where)
     if problem["type"] == "extra_forbidden":
         return f"{place}: unknown key {dotted(path)}; {_suggestion(path, values)}"
     message = str(problem["msg"]).removeprefix("Value error, ").replace("Input should be ", "it must be ")

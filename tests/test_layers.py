@@ -1,0 +1,103 @@
+"""Imports point one way: every module of the tree is parsed, so that future ones are held to it as well."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("nas", "workers", "search_spaces")
+MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+# What each part of the tree may import from this project, besides itself and nas.errors.
+ALLOWED: dict[str, set[str]] = {
+    "nas": {"nas.checkpoint", "nas.graph", "nas.engine"},  # nas/__init__.py: `nas.load`
+    "nas.errors": set(),
+    "nas.graph": set(),
+    "nas.engine": {"nas.graph"},
+    "nas.manifold": {"nas.graph", "nas.engine"},
+    "nas.checkpoint": {"nas.graph", "nas.engine", "nas.manifold"},
+    "nas.training": {"nas.graph", "nas.engine", "nas.manifold", "nas.checkpoint"},
+    "nas.search": {"nas.graph", "nas.engine", "nas.manifold", "nas.checkpoint", "nas.training"},
+    "nas.tracking": {"nas.graph", "nas.training"},
+    "nas._jobfile": set(),
+    "nas.job": {"nas._jobfile", "nas.training", "nas.search", "nas.tracking"},
+    "nas.cli": {"nas.*"},
+    "workers": {"nas.*"},
+    "search_spaces": {"nas.graph", "nas.search", "nas.training"},
+}
+
+# Libraries that only one part of the tree may import, at any depth of the code.
+OWNERS = {
+    "ray": {"workers"},
+    "mlflow": {"nas.tracking"},
+    "optuna": {"nas.search"},
+    "matplotlib": {"nas.tracking"},
+    "plotly": {"nas.tracking"},
+    "numba": {"nas.engine", "nas.graph", "nas.manifold", "nas.training"},
+    "typer": {"nas.cli"},
+    "rich": {"nas.cli"},
+}
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def part_of(name: str) -> str:
+    """The part of the tree that a dotted name belongs to: nas.search._store -> nas.search, workers.pool -> workers."""
+    top, *rest = name.split(".")
+    return f"nas.{rest[0]}" if top == "nas" and rest else top
+
+
+def imports(path: Path) -> set[str]:
+    """Dotted names that a module imports, `from nas import graph` counting as nas.graph."""
+    package = module_name(path) if path.name == "__init__.py" else module_name(path).rpartition(".")[0]
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*above, base] if base else above)
+            names |= {f"nas.{alias.name}" for alias in node.names} if base == "nas" else {base}
+    return names
+
+
+def test_there_is_something_to_check() -> None:
+    assert len(MODULES) > 30
+    assert {part_of(module_name(path)) for path in MODULES} <= ALLOWED.keys()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_layers(path: Path) -> None:
+    here = part_of(module_name(path))
+    allowed = ALLOWED[here] | {here, "nas.errors"}
+    for name in imports(path):
+        target = part_of(name)
+        if target.split(".")[0] in PACKAGES:
+            fits = target in allowed or ("nas.*" in allowed and target.split(".")[0] == "nas")
+            assert fits, f"{module_name(path)} imports {name}; {here} may import {sorted(allowed)}"
+        owners = OWNERS.get(name.split(".")[0])
+        assert owners is None or here in owners, f"{module_name(path)} imports {name}, which belongs to {owners}"
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("from nas import graph", {"nas.graph"}),
+        ("import nas.search._store", {"nas.search._store"}),
+        ("def f():\n    from ray import get", {"ray"}),
+        ("from ._types import x", {"nas.training._types"}),
+        ("from .. import graph", {"nas.graph"}),
+    ],
+)
+def test_imports_are_seen_however_they_are_written(
+    source: str, found: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = ROOT / "nas" / "training" / "x.py"
+    monkeypatch.setattr(Path, "read_text", lambda self, encoding: source)
+    assert imports(path) == found

@@ -1,0 +1,109 @@
+"""Process time: it counts work and not waiting, scales with the work, and leaves the settings as they were."""
+
+import gc
+import time
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from nas.training import (
+    hardware,
+    measure,
+    pinned_threads,
+    reference_kernel_seconds,
+    time_inference,
+    time_training_step,
+)
+
+
+def spin(seconds: float) -> None:
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+
+
+def test_known_work_is_measured() -> None:
+    timing = measure(lambda: spin(0.005), samples=5, budget_seconds=1)
+    assert timing.seconds == pytest.approx(0.005, rel=0.2)
+    assert timing.spread < 0.002
+    assert timing.samples == 5
+
+
+def test_waiting_does_not_count() -> None:
+    timing = measure(lambda: time.sleep(0.01), samples=3, budget_seconds=0.1, warmup=0)
+    assert timing.seconds < 0.002
+
+
+def test_short_calls_are_repeated_until_they_span_many_ticks() -> None:
+    timing = measure(lambda: None, samples=3)
+    assert timing.calls > 100
+    assert 0 < timing.seconds < 1e-5
+
+
+def test_time_grows_with_the_work() -> None:
+    # A factor of 50 in the work; a loaded machine does not turn that into less than 10.
+    small, large = (measure(lambda n=n: sum(range(n)), samples=5) for n in (2_000, 100_000))
+    assert large.seconds > 10 * small.seconds
+
+
+def test_the_budget_ends_the_samples() -> None:
+    start = time.perf_counter()
+    timing = measure(lambda: time.sleep(0.02) or spin(0.002), samples=1000, budget_seconds=0.2, warmup=0)
+    assert 3 <= timing.samples < 100
+    assert time.perf_counter() - start < 3
+
+
+def test_settings_are_pinned_and_restored() -> None:
+    before = torch.get_num_threads()
+    seen: list[tuple[int, bool]] = []
+    measure(lambda: seen.append((torch.get_num_threads(), gc.isenabled())), threads=1, samples=3)
+    assert set(seen) == {(1, False)}
+    assert torch.get_num_threads() == before
+    assert gc.isenabled()
+    with pytest.raises(RuntimeError, match="inner"), pinned_threads(1):
+        raise RuntimeError("inner")
+    assert torch.get_num_threads() == before
+
+
+def test_inference_and_training_step() -> None:
+    module = nn.Linear(20, 5).train()
+    x = np.zeros((32, 20), dtype=np.float32)
+    grads: list[bool] = []
+    module.register_forward_hook(lambda *_: grads.append(torch.is_grad_enabled()))
+    timing = time_inference(module, x, samples=3, budget_seconds=0.05)
+    assert timing.device == "cpu"
+    assert timing.seconds > 0
+    assert not any(grads)
+    assert module.training
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        module(torch.from_numpy(x)).square().mean().backward()
+        optimizer.step()
+
+    assert time_training_step(step, samples=3, budget_seconds=0.05).seconds > timing.seconds
+
+
+def test_the_reference_kernel_is_repeatable() -> None:
+    first, second = reference_kernel_seconds(), reference_kernel_seconds()
+    assert 1e-5 < first < 1
+    assert 0.2 < first / second < 5
+
+
+def test_hardware_names_what_times_depend_on() -> None:
+    facts = hardware(threads=3)
+    assert facts["threads"] == 3
+    assert {"processor", "cores", "gpu", "python", "torch", "numpy", "numba"} <= facts.keys()
+    assert all(isinstance(value, int | float | str) for value in facts.values())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [({"threads": 0}, "threads must be"), ({"samples": 2}, "samples must be"), ({"device": "meta"}, "device must be")],
+)
+def test_bad_arguments(arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        measure(lambda: None, **arguments)  # type: ignore[arg-type]
