@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from nas import engine
-from nas.graph import DAG
+from nas.graph import DAG, Role
 
 if TYPE_CHECKING:
     from nas.manifold._network import ManifoldNetwork
@@ -33,7 +33,7 @@ def fold(network: ManifoldNetwork) -> engine.DAGModule:
     """See `ManifoldNetwork.fold`."""
     small = pruned(network)
     dag = small.dag
-    keep = dag.useful_neurons() | (dag.roles != 1)
+    keep = dag.useful_neurons() | (dag.roles != Role.COMPUTATIONAL)
     number = np.cumsum(keep) - 1
     module = engine.DAGModule(
         DAG(
@@ -47,6 +47,7 @@ def fold(network: ManifoldNetwork) -> engine.DAGModule:
         ),
         activation=network.activation,
     )
+    assert module.bias is not None
     with torch.no_grad():
         weight = small.edge_weights()
         if small.gain is not None:

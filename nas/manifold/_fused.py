@@ -62,17 +62,17 @@ class _FusedD(torch.autograd.Function):
         return None, None, None, *result.unbind()
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _sigmoid(x: float) -> float:
     return 1.0 / (1.0 + math.exp(-x)) if x >= 0 else math.exp(x) / (1.0 + math.exp(x))
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _softplus(x: float) -> float:
     return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _forward(
     p: Array, in_ptr: Array, period: float, parameters: Array,
     d: Array, gauss: Array, wave: Array, log_base: Array, cosine: Array,
@@ -103,7 +103,7 @@ def _forward(
             d[e] = amplitude * g * (w - threshold)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _backward(
     p: Array, in_ptr: Array, period: float, parameters: Array,
     gauss: Array, wave: Array, log_base: Array, cosine: Array, gradient: Array, result: Array,

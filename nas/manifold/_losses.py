@@ -81,6 +81,10 @@ class LossTerms:
         """Smooth share of the allowed edges that are live, (), in [0, 1]."""
         return self.smooth.sum() / max(self.smooth.numel(), 1)
 
+    def detach(self) -> LossTerms:
+        """The values alone."""
+        return LossTerms(self.flow.detach(), self.smooth.detach())
+
 
 def flow(c: Tensor, dag: DAG) -> Tensor:
     """Squared difference of the strength that enters and that leaves the computational neurons, ().

@@ -2,7 +2,7 @@
 
 Three parametrisations of the weight of edge j -> i:
 
-    manifold    W_ij = c_ij             structure and strength from the closeness alone; every neuron has gain a and bias b
+    manifold    W_ij = c_ij             structure and strength from the closeness alone; neurons have a gain a and a bias b
     masked      W_ij = c_ij v_ij        learned structure times a free weight; the gain would be redundant and is 1
     free        W_ij = v_ij             the ordinary feed-forward network on the DAG; all allowed edges are live
 
@@ -13,7 +13,7 @@ gradient, a closed edge has none.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -36,6 +36,7 @@ INPUT_POWER, COMPUTATIONAL_POWER = 1.0, 0.5
 # A masked network's closeness learns faster than its weights, and lengths faster with the size of the network; values
 # by the scan in tests/manifold/README of sklearn's digits.
 CLOSENESS_RATE, LENGTH_UNIT = 1.0, 10.0
+COMPUTATIONAL_VARIANCE = 1.0
 # Outputs start small, so that no class is preferred before anything is learned.
 OUTPUT_VARIANCE = 0.1
 
@@ -149,29 +150,32 @@ class ManifoldNetwork(nn.Module):
         return LossTerms((magnitude * self.flow_signs).sum() ** 2, smooth)
 
     def _apply_to(self, x: Tensor, strengths: Strengths | None) -> Tensor:
-        live = None if strengths is None else strengths.c.detach() != 0
-        return engine.apply(
-            self.plan, x, self._weights(strengths), self.bias, self.gain, activation=self.activation, live=live
-        )
+        live = None
+        if strengths is not None and not (alive := strengths.c.detach() != 0).all():
+            live = alive
+        weight = self._weights(strengths)
+        return engine.apply(self.plan, x, weight, self.bias, self.gain, activation=self.activation, live=live)
 
-    def parameter_groups(self, learning_rate: float) -> list[dict[str, object]]:
-        """Parameters with the learning rate each needs, for a torch optimiser.
+    def parameter_groups(self, learning_rate: float, weight_decay: float = 0.0) -> list[dict[str, Any]]:
+        """Parameters with the learning rate each needs, for a torch optimiser; only free weights and gains decay.
 
         The closeness of a masked network moves `CLOSENESS_RATE` times as fast as its free weights, and sigma and mu,
         which are lengths in neurons and not numbers of order 1, in proportion to the number of neurons. The published
         set-up ("manifold") has one rate.
         """
-        if self.parametrisation != "masked":
-            return [{"params": list(self.parameters()), "lr": learning_rate}]
-        assert self.closeness is not None
+        groups: list[dict[str, Any]] = [
+            {"params": [p for p in (self.weight, self.gain) if p is not None], "weight_decay": weight_decay},
+            {"params": [self.bias]},
+        ]
+        if self.closeness is None:
+            return [{"lr": learning_rate} | group for group in groups]
+        masked = self.parametrisation == "masked"
+        rate = learning_rate * (CLOSENESS_RATE if masked else 1.0)
+        stretch = max(1.0, self.dag.n / LENGTH_UNIT) if masked else 1.0
         lengths = [self.closeness.sigma, self.closeness.mu]
         others = [p for name, p in self.closeness.named_parameters() if name not in ("sigma", "mu")]
-        free = [p for name, p in self.named_parameters() if not name.startswith("closeness.")]
-        return [
-            {"params": free, "lr": learning_rate},
-            {"params": others, "lr": learning_rate * CLOSENESS_RATE},
-            {"params": lengths, "lr": learning_rate * CLOSENESS_RATE * max(1.0, self.dag.n / LENGTH_UNIT)},
-        ]
+        groups += [{"params": others, "lr": rate}, {"params": lengths, "lr": rate * stretch}]
+        return [{"lr": learning_rate} | group for group in groups]
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Every parameter (and the closeness' buffers and period) by name, float32 copies; see `load_arrays`."""
@@ -251,13 +255,13 @@ def _parameter(values: np.ndarray) -> nn.Parameter:
 
 
 def _initial_weight(dag: DAG, c: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Normal free weights (E,) that give every neuron's sum its target variance, whatever strengths ``c`` its edges have.
+    """Normal free weights (E,) that give every neuron's sum its target variance, whatever its edges' strengths ``c``.
 
     With computational sources only and c = 1 this is He's sqrt(2 / in-degree).
     """
     power = np.where(dag.sources < dag.n_inputs, INPUT_POWER, COMPUTATIONAL_POWER) * np.square(c, dtype=np.float64)
     incoming = np.bincount(dag.targets, weights=power, minlength=dag.n)
-    variance = np.where(np.arange(dag.n) < dag.first_output, 1.0, OUTPUT_VARIANCE)
+    variance = np.where(np.arange(dag.n) < dag.first_output, COMPUTATIONAL_VARIANCE, OUTPUT_VARIANCE)
     deviation = np.sqrt(variance / np.maximum(incoming, 1e-3))
     weight: np.ndarray = generator.normal(size=dag.n_edges) * deviation[dag.targets]
     return weight

@@ -5,6 +5,8 @@ A `Candidate` and a `Dataset` go in, a `TrialResult` comes out. Nothing here kno
 
 from nas.training._data import Statistics, load_data
 from nas.training._data_config import BUILT_IN_SOURCES, DataConfig
+from nas.training._trainer import History, train, training_step
+from nas.training._trial import run_trial
 from nas.training._types import (
     Arrays,
     Candidate,
@@ -35,6 +37,7 @@ __all__ = [
     "DataConfig",
     "Dataset",
     "Genome",
+    "History",
     "LossWeights",
     "Scalar",
     "Statistics",
@@ -49,6 +52,9 @@ __all__ = [
     "measure",
     "pinned_threads",
     "reference_kernel_seconds",
+    "run_trial",
     "time_inference",
     "time_training_step",
+    "train",
+    "training_step",
 ]

@@ -1,0 +1,10 @@
+"""Trained networks as files: safetensors, with the graph and the training record in the metadata.
+
+Loading a stranger's file runs none of its code: no pickle anywhere, every length checked before it is believed.
+"""
+
+from nas.checkpoint._arrays import load_arrays, save_arrays
+from nas.checkpoint._file import FORMAT_VERSION
+from nas.checkpoint._module import CheckpointModule, load, save
+
+__all__ = ["FORMAT_VERSION", "CheckpointModule", "load", "load_arrays", "save", "save_arrays"]

@@ -1,0 +1,37 @@
+"""Checkpoints of parameters in training: what a child inherits, on the DAG that they belong to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from nas.checkpoint._file import Record, read, write
+from nas.graph import DAG
+
+__all__ = ["load_arrays", "save_arrays"]
+
+
+def save_arrays(
+    path: str | os.PathLike[str], dag: DAG, arrays: Mapping[str, np.ndarray], record: Record | None = None
+) -> None:
+    """Save parameters (`nas.manifold.ManifoldNetwork.to_arrays`) with their DAG and a record.
+
+    Raises:
+        CheckpointError: the record is not plain data, see `save`.
+        OSError: the folder is missing or not writeable, or the disk is full.
+    """
+    write(path, "arrays", dag, arrays, record or {})
+
+
+def load_arrays(path: str | os.PathLike[str]) -> tuple[DAG, dict[str, np.ndarray], dict[str, Any]]:
+    """DAG, parameters and record saved by `save_arrays`.
+
+    Raises:
+        CheckpointError: the file is truncated, foreign, of a newer version, or holds a network for `load`.
+        OSError: it cannot be opened.
+    """
+    contents = read(path, "arrays")
+    return contents.dag, contents.arrays, contents.record

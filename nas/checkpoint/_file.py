@@ -1,0 +1,174 @@
+"""The file itself: safetensors written atomically, and read with suspicion.
+
+Metadata (all strings): ``format`` and ``version`` of this package, ``kind`` ("module" or "arrays"), ``dag`` and
+``record`` as JSON, and what the kind adds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from nas.errors import CheckpointError, GraphError
+from nas.graph import DAG
+
+__all__ = ["FORMAT_VERSION", "Contents", "Record", "read", "write"]
+
+Record = Mapping[str, Any]
+
+FORMAT: Final = "dag-nas"
+FORMAT_VERSION: Final = 1
+# safetensors' own limit; a DAG of a million edges takes about 15 MB of it.
+MAX_HEADER_BYTES: Final = 100_000_000
+LENGTH_BYTES: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """A file of this package, its metadata checked and parsed."""
+
+    dag: DAG
+    arrays: dict[str, np.ndarray]
+    record: dict[str, Any]
+    metadata: dict[str, str]
+
+
+def write(
+    path: str | os.PathLike[str],
+    kind: str,
+    dag: DAG,
+    arrays: Mapping[str, np.ndarray],
+    record: Record,
+    extra: Mapping[str, str] | None = None,
+) -> None:
+    """Write a file, or leave what was there untouched: a temporary file beside it, flushed to disk, then renamed.
+
+    Raises:
+        CheckpointError: the record cannot be written as JSON, or the metadata is too long to be read again.
+        OSError: the folder is missing or not writeable, or the disk is full.
+    """
+    metadata = {
+        "format": FORMAT,
+        "version": str(FORMAT_VERSION),
+        "kind": kind,
+        "dag": dag.to_json(),
+        "record": _record_json(record),
+        **(extra or {}),
+    }
+    # ascontiguousarray would turn shape () into (1,)
+    tensors = {name: np.array(value, order="C", copy=True) for name, value in arrays.items()}
+    data = safetensors.numpy.save(tensors, metadata=metadata)
+    if (length := int.from_bytes(data[:LENGTH_BYTES], "little")) > MAX_HEADER_BYTES:
+        raise CheckpointError(
+            f"graph and record must fit in {MAX_HEADER_BYTES} bytes, but take {length}; make the record shorter"
+        )
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    with contextlib.suppress(OSError):  # not every file system can flush a folder
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def read(path: str | os.PathLike[str], kind: str) -> Contents:
+    """Read and check a file of this package.
+
+    Raises:
+        CheckpointError: it is truncated, foreign, of a newer version or of another kind, or its graph or record is
+            damaged.
+        OSError: it cannot be opened.
+    """
+    data = Path(path).read_bytes()
+    metadata = _metadata(path, data)
+    if metadata.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{path} is a safetensors file, but its metadata does not say format {FORMAT!r} "
+            f"(found {_shown(metadata.get('format'))}); it was not saved by this package"
+        )
+    if metadata.get("version") != str(FORMAT_VERSION):
+        raise CheckpointError(
+            f"{path} has format version {_shown(metadata.get('version'))}, this package reads version "
+            f"{FORMAT_VERSION}; use the version of the package that wrote it"
+        )
+    if metadata.get("kind") != kind:
+        reader = {"module": "nas.checkpoint.load", "arrays": "nas.checkpoint.load_arrays"}
+        hint = f"; use {reader[metadata['kind']]}" if metadata.get("kind") in reader else ""
+        raise CheckpointError(f"{path} holds {_shown(metadata.get('kind'))}, not {kind!r}{hint}")
+    for key in ("dag", "record"):
+        if key not in metadata:
+            raise CheckpointError(f"{path} lacks {key!r} in its metadata; it was damaged or edited")
+    try:
+        dag = DAG.from_json(metadata["dag"])
+    except GraphError as error:
+        raise CheckpointError(f"{path} holds a damaged graph: {error}") from error
+    try:
+        record = json.loads(metadata["record"])
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} holds a damaged record: {error}") from error
+    if not isinstance(record, dict):
+        raise CheckpointError(f"{path} must hold a JSON object as its record, but holds {type(record).__name__}")
+    try:
+        arrays = safetensors.numpy.load(data)
+    except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
+        # KeyError: a type that NumPy does not have
+        raise CheckpointError(f"{path} is truncated or no safetensors file: {error!r}") from error
+    return Contents(dag, arrays, record, metadata)
+
+
+def _metadata(path: object, data: bytes) -> dict[str, str]:
+    """The metadata in the header; which the safetensors library parses only when it opens a file by name."""
+    length = int.from_bytes(data[:LENGTH_BYTES], "little")
+    if len(data) < LENGTH_BYTES or length > min(MAX_HEADER_BYTES, len(data) - LENGTH_BYTES):
+        raise CheckpointError(
+            f"{path} is truncated or no safetensors file: {len(data)} bytes, of which the header says to take {length}"
+        )
+    try:
+        header = json.loads(data[LENGTH_BYTES : LENGTH_BYTES + length])
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} is no safetensors file: its header is not JSON ({error})") from error
+    metadata = header.get("__metadata__") if isinstance(header, dict) else None
+    if not isinstance(metadata, dict):
+        raise CheckpointError(f"{path} has no metadata; it was not saved by this package")
+    if not all(isinstance(value, str) for value in metadata.values()):
+        raise CheckpointError(f"{path} has metadata that is not text; it was damaged or edited")
+    return metadata
+
+
+def _record_json(record: Record) -> str:
+    try:
+        return json.dumps(dict(record), default=_plain, allow_nan=False, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise CheckpointError(
+            f"a record may hold numbers (finite), text, lists and mappings with text as keys, but: {error}"
+        ) from error
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} {value!r} is none of these")
+
+
+def _shown(value: str | None) -> str:
+    return "nothing" if value is None else repr(value[:40])

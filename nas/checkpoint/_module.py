@@ -1,0 +1,69 @@
+"""Checkpoints of finished networks: plain modules that run anywhere torch does."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import torch
+
+from nas.checkpoint._file import Record, read, write
+from nas.engine import ACTIVATIONS, DAGModule
+from nas.errors import CheckpointError
+
+__all__ = ["CheckpointModule", "load", "save"]
+
+
+class CheckpointModule(DAGModule):
+    """A network as it came out of a file.
+
+    Attributes:
+        record: what was saved with it (task, classes, mean and scale of the inputs, metrics, hardware, lineage, …).
+    """
+
+    record: dict[str, Any]
+
+
+def save(path: str | os.PathLike[str], module: DAGModule, record: Record) -> None:
+    """Save a network with its training record; an existing file is replaced whole or not at all.
+
+    Args:
+        path: by convention ending in ``.safetensors``.
+        module: `nas.manifold.ManifoldNetwork.fold` makes one of a trained network.
+        record: anything JSON holds, and NumPy arrays and numbers (read back as lists and numbers).
+
+    Raises:
+        CheckpointError: the record holds something else, or a number that is not finite.
+        OSError: the folder is missing or not writeable, or the disk is full.
+    """
+    arrays = {name: parameter.detach().cpu().numpy() for name, parameter in module.named_parameters()}
+    write(path, "module", module.dag, arrays, record, {"activation": module.activation})
+
+
+def load(path: str | os.PathLike[str]) -> CheckpointModule:
+    """The network saved at ``path``, in evaluation mode, predicting what it did when it was saved.
+
+    Raises:
+        CheckpointError: the file is truncated, foreign, of a newer version, or its parts do not fit together.
+        OSError: it cannot be opened.
+    """
+    contents = read(path, "module")
+    dag, arrays = contents.dag, contents.arrays
+    activation = contents.metadata.get("activation")
+    if activation not in ACTIVATIONS:
+        raise CheckpointError(f"{path} needs the activation {activation!r}; known are {', '.join(ACTIVATIONS)}")
+    shapes = {"weight": (dag.n_edges,), "bias": (dag.n - dag.n_inputs,)}
+    if "weight" not in arrays or not arrays.keys() <= shapes.keys():
+        raise CheckpointError(f"{path} must hold weight and perhaps bias, but holds {sorted(arrays)[:10]}")
+    for name, array in arrays.items():
+        if array.shape != shapes[name]:
+            raise CheckpointError(f"{path}: {name} must have shape {shapes[name]} on its graph, but has {array.shape}")
+        if array.dtype != arrays["weight"].dtype or array.dtype not in (np.float32, np.float64):
+            raise CheckpointError(f"{path}: {name} must be float32 or float64 throughout, but is {array.dtype}")
+        if not np.isfinite(array).all():
+            raise CheckpointError(f"{path}: {name} must be finite, but holds NaN or infinity")
+    module = CheckpointModule(dag, activation, "bias" in arrays, dtype=torch.from_numpy(arrays["weight"]).dtype)
+    module.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
+    module.record = contents.record
+    return module.eval()

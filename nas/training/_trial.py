@@ -1,0 +1,134 @@
+"""One trial from beginning to end: build, train, evaluate, prune, time. What a worker runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import math
+import os
+import socket
+import time
+
+import numpy as np
+import pydantic
+import torch
+
+from nas.errors import NasError, TrialError
+from nas.manifold import ManifoldNetwork
+from nas.training._trainer import OnLog, train, training_step
+from nas.training._types import Candidate, Dataset, TrainingConfig, TrialResult, TrialStatus
+from nas.training.metrics import evaluate
+from nas.training.timing import hardware, reference_kernel_seconds, time_inference, time_training_step
+
+__all__ = ["run_trial"]
+
+logger = logging.getLogger(__name__)
+
+# Wall seconds that a trial may spend on each of its two time measurements.
+TIMING_SECONDS = 0.3
+
+
+def run_trial(
+    candidate: Candidate, dataset: Dataset, config: TrainingConfig, on_log: OnLog | None = None
+) -> TrialResult:
+    """Train and time a candidate, on the threads torch has now.
+
+    Running it twice with equal arguments gives equal networks; only the times differ. It keeps no state, so a lost
+    trial is simply run again.
+
+    Args:
+        candidate: ``candidate.genome.hyperparameters`` override ``config``, ``candidate.steps`` its steps.
+        dataset: the objective sees the training part, the result reports validation and test part.
+        config: what the job says for all candidates.
+        on_log: see `train`.
+
+    Returns:
+        A complete result: its ``dag`` holds the live edges that lie on a path from an input to an output (all neurons
+        stay), its ``arrays`` the parameters on them. Or, whatever went wrong with this candidate, a failed result that
+        says why.
+    """
+    start = time.perf_counter()
+    try:
+        result = _run(candidate, dataset, config, on_log)
+    except Exception as error:  # a search must outlive any candidate
+        if not isinstance(error, (NasError, ValueError, MemoryError)):
+            logger.exception("trial %d failed unexpectedly", candidate.number)
+        result = TrialResult(candidate.number, TrialStatus.FAILED, reason=_reason(error))
+    worker = f"{socket.gethostname()}:{os.getpid()}"
+    return dataclasses.replace(result, seconds=time.perf_counter() - start, worker=worker)
+
+
+def _run(candidate: Candidate, dataset: Dataset, config: TrainingConfig, on_log: OnLog | None) -> TrialResult:
+    config = config.with_overrides({**candidate.genome.hyperparameters, "steps": candidate.steps})
+    network = ManifoldNetwork(
+        candidate.genome.dag,
+        parametrisation=config.parametrisation,
+        activation=config.activation,
+        period=dataset.period,
+        generator=np.random.default_rng([candidate.seed, 0]),
+    )
+    if candidate.inherited is not None:
+        network.load_arrays(candidate.inherited)
+    history = train(network, dataset, config, candidate.seed, on_log)
+    final = network.pruned()
+    metrics = _quality(final, dataset) | _structure(network, final) | _times(final, dataset, config)
+    if bad := [f"{name} = {value}" for name, value in metrics.items() if not math.isfinite(value)]:
+        raise TrialError(f"every metric of a trained network must be finite, but {', '.join(bad)}")
+    return TrialResult(
+        candidate.number,
+        TrialStatus.COMPLETE,
+        metrics=metrics,
+        history=history.curves,
+        dag=final.dag,
+        arrays=final.to_arrays(),
+        hardware=hardware(torch.get_num_threads()),
+    )
+
+
+def _quality(network: ManifoldNetwork, dataset: Dataset) -> dict[str, float]:
+    parts = {"val": (dataset.x_val, dataset.y_val), "test": (dataset.x_test, dataset.y_test)}
+    return {
+        f"{part}_{name}": value
+        for part, (x, y) in parts.items()
+        for name, value in evaluate(network, x, y, dataset.task).items()
+    }
+
+
+def _structure(network: ManifoldNetwork, final: ManifoldNetwork) -> dict[str, float]:
+    with torch.no_grad():
+        terms = network.terms()
+    dag = final.dag
+    return {
+        "edges": float(dag.n_edges),
+        "density": dag.density,
+        "depth": float(dag.depth),
+        "neurons": float(dag.useful_neurons()[dag.n_inputs : dag.first_output].sum()),
+        "flow": float(terms.flow),
+        "smooth_edges": float(terms.smooth_edges),
+    }
+
+
+def _times(final: ManifoldNetwork, dataset: Dataset, config: TrainingConfig) -> dict[str, float]:
+    """Process time of inference (the folded network) and of a training step (closeness, engine and optimiser)."""
+    threads = torch.get_num_threads()
+    x = torch.from_numpy(dataset.x_train[: config.batch_size])
+    y = torch.from_numpy(dataset.y_train[: config.batch_size])
+    step = training_step(final, dataset.task, config)
+    # The learning rate 0 costs what any other does, and leaves the network as it is.
+    training = time_training_step(lambda: step(x, y, 0.0), threads=threads, budget_seconds=TIMING_SECONDS)
+    inference = time_inference(final.fold(), x, threads=threads, budget_seconds=TIMING_SECONDS)
+    return {
+        "train_step_seconds": training.seconds,
+        "inference_seconds": inference.seconds,
+        "inference_spread": inference.spread,
+        "reference_seconds": reference_kernel_seconds(threads),
+    }
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, pydantic.ValidationError):
+        found = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        return f"the genome's hyperparameters do not fit the training configuration: {found}"
+    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+        return f"out of memory: {error}"
+    return str(error) if isinstance(error, NasError) else f"{type(error).__name__}: {error}"
