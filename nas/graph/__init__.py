@@ -13,22 +13,17 @@ from nas.graph._match import first_id_of_trial, match_edges, match_neurons
 from nas.graph._mutate import OPERATORS, Mutation, mutate
 
 __all__ = [
-    # the value object
     "DAG",
-    # random change
     "OPERATORS",
     "Mutation",
     "Role",
-    # elementary changes
     "add_edge",
     "add_neuron",
-    # start graphs
     "banded",
     "barabasi_albert",
     "complete",
     "crossover",
     "erdos_renyi",
-    # who is who
     "first_id_of_trial",
     "layered",
     "match_edges",

@@ -20,13 +20,13 @@ MAX_ID = 2**62
 def checked_count(name: str, value: object, minimum: int) -> int:
     """``value`` as an int of at least ``minimum``."""
     if isinstance(value, bool | np.bool_):
-        raise GraphError(f"{name} must be a whole number, but is {value!r}")
+        raise GraphError(f"{name} must be a whole number, but is {short(value)}")
     try:
         count = operator.index(value)  # type: ignore[arg-type]
     except TypeError:
-        raise GraphError(f"{name} must be a whole number, but is {value!r}") from None
+        raise GraphError(f"{name} must be a whole number, but is {short(value)}") from None
     if not minimum <= count <= MAX_NEURONS:
-        raise GraphError(f"{name} must lie in {minimum}…{MAX_NEURONS}, but is {count}")
+        raise GraphError(f"{name} must lie in {minimum}…{MAX_NEURONS}, but is {short(count)}")
     return count
 
 
@@ -133,6 +133,14 @@ def checked_edges(edges: ArrayLike, sizes: tuple[int, int, int], label: Callable
     return result
 
 
+def short(value: object) -> str:
+    """A value for a message; one that is huge must not fill the screen."""
+    if type(value) is int and value.bit_length() > 256:
+        return f"a number of {value.bit_length()} bits"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}…"
+
+
 def _integers(name: str, values: ArrayLike) -> np.ndarray[Any, Any]:
     """``values`` as an array of some integer type; floats and booleans are refused rather than rounded."""
     try:
@@ -142,9 +150,9 @@ def _integers(name: str, values: ArrayLike) -> np.ndarray[Any, Any]:
     if result.size == 0:
         return result.astype(np.int64)
     if result.dtype.kind == "O" and all(type(value) is int for value in result.flat):
-        raise GraphError(f"{name} must fit in 64 bits, but hold {max(result.flat, key=abs)}")
+        raise GraphError(f"{name} must fit in 64 bits, but hold {short(max(result.flat, key=abs))}")
     if result.dtype.kind not in "iu":
-        raise GraphError(f"{name} must be whole numbers, but are of type {result.dtype}; convert them first")
+        raise GraphError(f"{name} must be whole numbers below 2^63, but are of type {result.dtype}; convert them")
     return result
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nas.errors import GraphError
-from nas.graph._check import MAX_ID, MAX_NEURONS
+from nas.graph._check import MAX_ID, MAX_NEURONS, short
 from nas.graph._kernels import Int32Array, Int64Array
 
 FORMAT = "nas.dag"
@@ -59,7 +59,7 @@ def from_json(text: str | bytes) -> tuple[Any, ...]:
         )
     version = content.get("version")
     if type(version) is not int or version < 1:
-        raise GraphError(f"version must be a whole number from 1, but is {_short(version)}")
+        raise GraphError(f"version must be a whole number from 1, but is {short(version)}")
     if version > VERSION:
         raise GraphError(
             f"this program reads graph format 1…{VERSION}, but the file is version {version}; update dag-nas"
@@ -70,12 +70,12 @@ def from_json(text: str | bytes) -> tuple[Any, ...]:
     unknown = [key for key in content if key not in (*_REQUIRED, *_OPTIONAL)]
     if unknown:
         raise GraphError(
-            f"unknown key {_short(unknown[0])} in a graph file; known: {', '.join((*_REQUIRED, *_OPTIONAL))}"
+            f"unknown key {short(unknown[0])} in a graph file; known: {', '.join((*_REQUIRED, *_OPTIONAL))}"
         )
     counts = []
     for key in ("n_inputs", "n_computational", "n_outputs"):
         if type(content[key]) is not int:
-            raise GraphError(f"{key} must be a whole number, but is {_short(content[key])}")
+            raise GraphError(f"{key} must be a whole number, but is {short(content[key])}")
         counts.append(content[key])  # the constructor checks the range
     sources, targets = (_numbers(content, key, MAX_NEURONS - 1) for key in ("sources", "targets"))
     if sources.size != targets.size:
@@ -84,10 +84,10 @@ def from_json(text: str | bytes) -> tuple[Any, ...]:
         )
     names = content.get("names")
     if names is not None and not isinstance(names, list):
-        raise GraphError(f"names must be a list of strings, but is {_short(names)}")
+        raise GraphError(f"names must be a list of strings, but is {short(names)}")
     allow_unreachable = content.get("allow_unreachable", False)
     if type(allow_unreachable) is not bool:
-        raise GraphError(f"allow_unreachable must be true or false, but is {_short(allow_unreachable)}")
+        raise GraphError(f"allow_unreachable must be true or false, but is {short(allow_unreachable)}")
     ids = None if content.get("ids") is None else _numbers(content, "ids", MAX_ID)
     return (*counts, np.stack([sources, targets], axis=1), ids, names, allow_unreachable)
 
@@ -96,18 +96,10 @@ def _numbers(content: dict[str, Any], key: str, largest: int) -> Int64Array:
     """The list of whole numbers 0…largest under ``key``."""
     values = content[key]
     if not isinstance(values, list):
-        raise GraphError(f"{key} must be a list of whole numbers, but is {_short(values)}")
+        raise GraphError(f"{key} must be a list of whole numbers, but is {short(values)}")
     for position, value in enumerate(values):
         if type(value) is not int:
-            raise GraphError(f"{key}[{position}] must be a whole number, but is {_short(value)}")
+            raise GraphError(f"{key}[{position}] must be a whole number, but is {short(value)}")
         if not 0 <= value <= largest:
-            raise GraphError(f"{key}[{position}] must lie in 0…{largest}, but is {_short(value)}")
+            raise GraphError(f"{key}[{position}] must lie in 0…{largest}, but is {short(value)}")
     return np.array(values, dtype=np.int64)
-
-
-def _short(value: object) -> str:
-    """A value for a message; a hostile file must not fill the screen."""
-    if type(value) is int and value.bit_length() > 256:
-        return f"a number of {value.bit_length()} bits"
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:60]}…"

@@ -307,8 +307,10 @@ def _checked_score(dag: DAG, edge_score: ArrayLike | None) -> FloatArray | None:
     score = np.asarray(edge_score, dtype=np.float64)
     if score.shape != (dag.n_edges,):
         raise GraphError(f"edge_score must have shape ({dag.n_edges},), one an edge, but has shape {score.shape}")
-    if np.isnan(score).any():
-        bad = int(np.flatnonzero(np.isnan(score))[0])
+    if not np.isfinite(score).all():
+        bad = int(np.flatnonzero(~np.isfinite(score))[0])
         source, target = dag.edges[bad].tolist()
-        raise GraphError(f"edge_score must hold numbers, but that of {dag.label(source)}->{dag.label(target)} is NaN")
+        raise GraphError(
+            f"edge_score must be finite, but that of edge {dag.label(source)}->{dag.label(target)} is {score[bad]}"
+        )
     return score
