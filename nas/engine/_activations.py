@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from numba import njit
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn import functional
 
-from nas.engine._functions import v_cos, v_exp, v_sigmoid, v_sin, v_softplus, v_tanh
-from nas.engine._simd import add, div, fma, like, mul, sub, where_positive
+from nas.engine.functions import v_cos, v_exp, v_sigmoid, v_sin, v_softplus, v_tanh
+from nas.engine.simd import add, div, fma, like, mul, sub, where_positive
 
 __all__ = ["ACTIVATIONS", "CODES", "NEEDS_INPUT", "activate", "activation_function", "derivative"]
 
@@ -23,18 +23,18 @@ LEAKY_SLOPE = 0.01
 
 
 def _gelu(x: Tensor) -> Tensor:
-    return F.gelu(x, approximate="tanh")
+    return functional.gelu(x, approximate="tanh")
 
 
 _FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "identity": lambda x: x,
     "relu": torch.relu,
-    "leaky_relu": lambda x: F.leaky_relu(x, LEAKY_SLOPE),
+    "leaky_relu": lambda x: functional.leaky_relu(x, LEAKY_SLOPE),
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
-    "elu": F.elu,
-    "softplus": F.softplus,
-    "silu": F.silu,
+    "elu": functional.elu,
+    "softplus": functional.softplus,
+    "silu": functional.silu,
     "gelu": _gelu,
     "sin": torch.sin,
 }

@@ -12,10 +12,10 @@ from torch.autograd.function import once_differentiable
 
 from nas.engine import _team
 from nas.engine._activations import CODES, NEEDS_INPUT, activation_function
-from nas.engine._kernels import backward_tiles, fold_gain, forward_tiles, unfold_gain
 from nas.engine._plan import Plan
-from nas.engine._simd import LANES
 from nas.engine._workspace import Workspace
+from nas.engine.kernels import backward_tiles, fold_gain, forward_tiles, unfold_gain
+from nas.engine.simd import LANES
 
 __all__ = ["apply"]
 
@@ -48,7 +48,7 @@ def _codes(n: int, n_outputs: int, activation: str) -> np.ndarray:
 
 class _Apply(torch.autograd.Function):
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any,
         x: Tensor,
         weight: Tensor,
@@ -70,6 +70,7 @@ class _Apply(torch.autograd.Function):
             fold_gain(plan.in_ptr, dag.n_inputs, weights, gain.detach().numpy(), effective)
         biases = np.zeros(dag.n - dag.n_inputs, weights.dtype) if bias is None else bias.detach().numpy()
         inputs = x.detach().contiguous().numpy().reshape(-1)
+        numbers = np.arange(batch)
         y = torch.empty((batch, dag.n_outputs), dtype=x.dtype)
         outputs = y.numpy().reshape(-1)
 
@@ -78,14 +79,14 @@ class _Apply(torch.autograd.Function):
         per_tile = dag.n * size
         dtype = weights.dtype
         kept = [Workspace(per_tile * (tiles if needs_grad else 1), dtype) for _ in range(1 if needs_grad else threads)]
-        keeps_inputs = needs_grad and activation in NEEDS_INPUT
-        inputs_kept = Workspace(per_tile * tiles if keeps_inputs else 0, dtype)
+        keep_z = needs_grad and activation in NEEDS_INPUT
+        kept_z = Workspace(per_tile * tiles if keep_z else 0, dtype)
 
         def run(rank: int) -> None:
             forward_tiles(
-                lanes, size, rank, tiles, threads, needs_grad, batch, inputs, dag.n_inputs, dag.n_outputs,
-                plan.in_ptr, plan.sources, effective, biases, codes, plan.used_inputs,
-                kept[0 if needs_grad else rank].array, inputs_kept.array, outputs,
+                lanes, size, rank, tiles, threads, needs_grad, inputs, numbers, dag.n_inputs, dag.n_outputs,
+                plan.in_ptr[:-1], plan.in_ptr[1:], plan.sources, effective, biases, codes, plan.used_inputs,
+                kept[0 if needs_grad else rank].array, kept_z.array, outputs,
             )  # fmt: skip
 
         _team.run(run, threads)
@@ -94,11 +95,11 @@ class _Apply(torch.autograd.Function):
             ctx.has_bias, ctx.has_gain = bias is not None, gain is not None
             ctx.plan, ctx.codes, ctx.tiling = plan, codes, (size, tiles, threads)
             ctx.weights, ctx.effective = weights, effective
-            ctx.kept, ctx.inputs_kept, ctx.batch = kept[0], inputs_kept, batch
+            ctx.kept, ctx.kept_z, ctx.batch = kept[0], kept_z, batch
         return y
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         saved = list(ctx.saved_tensors)  # also checks that nothing was changed in place since the forward pass
         weight = saved.pop(0)
@@ -118,8 +119,8 @@ class _Apply(torch.autograd.Function):
         def run(rank: int) -> None:
             backward_tiles(
                 lanes, size, rank, tiles, threads, ctx.batch, incoming, dag.n_inputs, dag.n_outputs,
-                plan.out_ptr, plan.targets, plan.out_edges, ctx.effective, ctx.codes,
-                ctx.kept.array, ctx.inputs_kept.array, scratch[rank].array,
+                plan.out_ptr[:-1], plan.out_ptr[1:], plan.targets, plan.out_edges, ctx.effective, ctx.codes,
+                ctx.kept.array, ctx.kept_z.array, scratch[rank].array,
                 grad_weights[rank], grad_biases[rank], need_x, grad_x_flat,
             )  # fmt: skip
 

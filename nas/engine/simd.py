@@ -37,12 +37,15 @@ __all__ = [
     "ldexp",
     "like",
     "load",
+    "load_some",
     "maximum",
     "minimum",
     "mul",
     "splat",
     "split_exponent",
+    "sqrt",
     "store",
+    "store_some",
     "sub",
     "total",
     "transpose_in",
@@ -160,6 +163,66 @@ def store(_typing: Any, array: Any, index: Any, vec: Any) -> Any:
     return types.void(array, types.intp, vec), codegen
 
 
+def _mask(builder: ir.IRBuilder, count: ir.Value, lanes: int) -> ir.Value:
+    """Lanes below ``count``."""
+    numbers = ir.Constant(ir.VectorType(ir.IntType(64), lanes), list(range(lanes)))
+    return builder.icmp_signed("<", numbers, _broadcast(builder, count, lanes))
+
+
+@intrinsic
+def load_some(_typing: Any, lanes: Any, array: Any, index: Any, count: Any) -> Any:
+    """The first ``count`` lanes from ``array`` at element ``index``, 0 in the others; nothing else is read."""
+    vec = VecType(array.dtype, lanes.count)
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> ir.Value:
+        vector = _vector_ir(vec)
+        element = _element_pointer(context, builder, signature.args[1], args[1], args[2])
+        pointer = builder.bitcast(element, vector.as_pointer())
+        mask = _mask(builder, args[3], vec.count)
+        suffix = f"v{vec.count}{'f32' if vec.dtype == types.float32 else 'f64'}.p0"
+        function = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(vector, [pointer.type, ir.IntType(32), mask.type, vector]),
+            f"llvm.masked.load.{suffix}",
+        )
+        align = ir.Constant(ir.IntType(32), array.dtype.bitwidth // 8)
+        return builder.call(function, [pointer, align, mask, ir.Constant(vector, None)])
+
+    return vec(lanes, array, types.intp, types.intp), codegen
+
+
+@intrinsic
+def store_some(_typing: Any, array: Any, index: Any, vec: Any, count: Any) -> Any:
+    """Write the first ``count`` lanes to ``array`` from element ``index``; nothing else is touched."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> ir.Value:
+        vector = _vector_ir(vec)
+        element = _element_pointer(context, builder, signature.args[0], args[0], args[1])
+        pointer = builder.bitcast(element, vector.as_pointer())
+        mask = _mask(builder, args[3], vec.count)
+        suffix = f"v{vec.count}{'f32' if vec.dtype == types.float32 else 'f64'}.p0"
+        function = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(ir.VoidType(), [vector, pointer.type, ir.IntType(32), mask.type]),
+            f"llvm.masked.store.{suffix}",
+        )
+        align = ir.Constant(ir.IntType(32), array.dtype.bitwidth // 8)
+        builder.call(function, [args[2], pointer, align, mask])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vec, types.intp), codegen
+
+
+@intrinsic
+def sqrt(_typing: Any, a: Any) -> Any:
+    """Lane by lane square root."""
+
+    def codegen(_context: Any, builder: ir.IRBuilder, _signature: Any, args: Any) -> ir.Value:
+        return _call_llvm(builder, "sqrt", a, [args[0]])
+
+    return a(a), codegen
+
+
 @intrinsic
 def splat(_typing: Any, lanes: Any, scalar: Any) -> Any:
     """``scalar`` in every lane; its dtype is the vector's."""
@@ -268,7 +331,7 @@ def ldexp(_typing: Any, a: Any, exponent: Any) -> Any:
 
 @intrinsic
 def split_exponent(_typing: Any, a: Any) -> Any:
-    """``(mantissa, exponent)`` with ``a == mantissa * 2**exponent`` and mantissa in [1, 2), for positive normal ``a``."""
+    """``(mantissa, exponent)``, ``a == mantissa * 2**exponent``, mantissa in [1, 2), for positive normal ``a``."""
     bits, bias, mantissa_bits = (32, 127, 23) if a.dtype == types.float32 else (64, 1023, 52)
 
     def codegen(context: Any, builder: ir.IRBuilder, _signature: Any, args: Any) -> ir.Value:
@@ -316,19 +379,19 @@ def _clamp(a: Any, low: Any, high: Any) -> Any:
 
 @intrinsic
 def transpose_in(
-    _typing: Any, lanes: Any, rows: Any, start: Any, stride: Any, out: Any, position: Any, step: Any
+    _typing: Any, lanes: Any, rows: Any, numbers: Any, first: Any, stride: Any, column: Any, out: Any, position: Any
 ) -> Any:
     """Turn 16 columns of ``lanes`` rows into 16 vectors.
 
-    ``rows[start + s * stride + k]`` (sample s, column k < 16) goes to ``out[position + k * step + s]``: from the
-    row-major layout of a batch to the engine's ``[neuron][sample]`` layout. Sixteen by sixteen blocks are exchanged in
-    registers in four rounds of shuffles, which is several times faster than strided loads.
+    ``rows[numbers[first + s] * stride + column + k]`` (sample s, k < 16) goes to ``out[position + k * lanes + s]``:
+    from the row-major layout of a batch to the engine's ``[neuron][sample]`` layout. Sixteen by sixteen blocks are
+    exchanged in registers in four rounds of shuffles, which is several times faster than strided loads.
     """
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> ir.Value:
         block = ir.VectorType(_scalar_ir(out.dtype), 16)
         align = out.dtype.bitwidth // 8
-        _, rows_value, start_value, stride_value, out_value, position_value, step_value = args
+        _, rows_value, numbers_value, first_value, stride_value, column_value, out_value, position_value = args
         index = ir.IntType(64)
 
         def pointer(array_type: Any, array: ir.Value, offset: ir.Value) -> ir.Value:
@@ -340,7 +403,9 @@ def transpose_in(
         for base in range(0, lanes.count, 16):
             vectors = []
             for sample in range(16):
-                offset = builder.add(start_value, builder.mul(stride_value, ir.Constant(index, base + sample)))
+                which = builder.add(first_value, ir.Constant(index, base + sample))
+                number = builder.load(_element_pointer(context, builder, signature.args[2], numbers_value, which))
+                offset = builder.add(builder.mul(number, stride_value), column_value)
                 vectors.append(builder.load(pointer(rows, rows_value, offset), align=align))
             width = 8
             while width:
@@ -356,12 +421,9 @@ def transpose_in(
                 vectors = exchanged
                 width //= 2
             for column in range(16):
-                offset = builder.add(
-                    builder.add(position_value, ir.Constant(index, base)),
-                    builder.mul(step_value, ir.Constant(index, column)),
-                )
+                offset = builder.add(position_value, ir.Constant(index, base + column * lanes.count))
                 builder.store(vectors[column], pointer(out, out_value, offset), align=align)
         return context.get_dummy_value()
 
-    signature = types.void(lanes, rows, types.intp, types.intp, out, types.intp, types.intp)
+    signature = types.void(lanes, rows, types.int64[::1], types.intp, types.intp, types.intp, out, types.intp)
     return signature, codegen

@@ -1,4 +1,4 @@
-"""exp, log, sin and what is built from them, on the vectors of `_simd`.
+"""exp, log, sin and what is built from them, on the vectors of `simd`.
 
 numba maps ``math.exp`` to a scalar library call; sixty-four of these a neuron would cost more than the neuron's edges.
 The functions here are range reduction plus a polynomial, in either precision: relative error below 3e-7 in float32 and
@@ -14,7 +14,7 @@ from typing import Any
 from numba import njit, types
 from numba.extending import overload
 
-from nas.engine._simd import (
+from nas.engine.simd import (
     add,
     clamp,
     div,

@@ -1,0 +1,203 @@
+"""The forward and the backward walk over a tile of samples.
+
+Samples are independent, so a tile of them (16, 32 or 64, a vector of `simd`) is walked through the whole DAG in
+topological order: each edge is one multiply-add of a vector that sits in cache, whatever the depth. Activations are
+stored ``[tile][neuron][sample]``, flat. The backward walk visits neurons in reverse; at neuron j the gradients dz_i of
+all its targets are known, and one pass over the out-edges serves both results:
+
+    dh_j = Σ_i W_ij · dz_i,      dW_ij = Σ_samples dz_i · h_j
+
+so that each dz_i is loaded once for two multiply-adds.
+
+Symbols:
+    n neurons, E edges, S = size = lanes.count samples a tile
+    in_start, in_end (n,)     in-edges of neuron i: slots in_start[i] … in_end[i] - 1 of ``sources`` and ``weight``
+    out_start, out_end (n,)   its out-edges are slots of ``targets`` and ``out_edges``
+    out_edges                 number of the edge in ``edge_weight`` and ``grad_weight``
+    codes (n,) int8           activation codes
+    values                    h of the neurons
+    kept_z                    z = x + b of the neurons; empty where no activation's derivative needs it
+    grads (n S,)              dz of the neurons, one tile
+"""
+
+# mypy: disable-error-code="no-untyped-def"
+
+from __future__ import annotations
+
+from numba import njit
+
+from nas.engine._activations import IDENTITY, activate, derivative
+from nas.engine.simd import add, fma, like, load, mul, splat, store, total, transpose_in
+
+__all__ = ["backward_tile", "backward_tiles", "fold_gain", "forward_tile", "forward_tiles", "unfold_gain"]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def load_inputs(lanes, size, x, numbers, first, count, n_inputs, used_inputs, values, base):
+    """Bring rows ``numbers[first : first + count]`` of x (rows of ``n_inputs``, flat) into ``values[base:]``.
+
+    Only blocks of 16 inputs that some edge reads (``used_inputs``) are touched; missing samples are set to 0.
+    """
+    whole = n_inputs // 16 if count == size else 0
+    for block in range(whole):
+        if used_inputs[block]:
+            transpose_in(lanes, x, numbers, first, n_inputs, 16 * block, values, base + 16 * block * size)
+    for j in range(16 * whole, n_inputs):
+        if used_inputs[j // 16]:
+            for s in range(count):
+                values[base + j * size + s] = x[numbers[first + s] * n_inputs + j]
+            for s in range(count, size):
+                values[base + j * size + s] = 0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def forward_tile(lanes, size, n_inputs, in_start, in_end, sources, weight, bias, codes, values, kept_z, base):
+    """h of every neuron that is no input, for the tile at ``values[base:]``."""
+    keep_z = kept_z.size > 0
+    for i in range(n_inputs, in_start.size):
+        # Two sums, so that a multiply-add need not wait for the one before it.
+        even = splat(lanes, bias[i - n_inputs])
+        odd = like(even, 0.0)
+        e = in_start[i]
+        end = in_end[i]
+        while e + 2 <= end:
+            even = fma(weight[e], load(lanes, values, base + sources[e] * size), even)
+            odd = fma(weight[e + 1], load(lanes, values, base + sources[e + 1] * size), odd)
+            e += 2
+        if e < end:
+            even = fma(weight[e], load(lanes, values, base + sources[e] * size), even)
+        z = add(even, odd)
+        if keep_z:
+            store(kept_z, base + i * size, z)
+        store(values, base + i * size, activate(codes[i], z))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def backward_tile(
+    lanes, size, n_inputs, n_outputs, out_start, out_end, targets, out_edges, edge_weight, codes, values, kept_z, base,
+    grads, grad_weight, grad_bias, need_x,
+):  # fmt: skip
+    """Gradients of one tile, added to ``grad_weight`` and ``grad_bias``.
+
+    Args:
+        values, kept_z, base: what `forward_tile` left.
+        grads: holds the gradients of the outputs' values; receives dz of every neuron, and those of the inputs when
+            ``need_x``.
+    """
+    n = out_start.size
+    first_output = n - n_outputs
+    keep_z = kept_z.size > 0
+    for i in range(first_output, n):
+        g = load(lanes, grads, i * size)
+        if codes[i] != IDENTITY:
+            h = load(lanes, values, base + i * size)
+            z = load(lanes, kept_z, base + i * size) if keep_z else h
+            g = mul(g, derivative(codes[i], h, z))
+            store(grads, i * size, g)
+        grad_bias[i - n_inputs] += total(g)
+    for back in range(first_output - n_inputs):
+        j = first_output - 1 - back
+        h = load(lanes, values, base + j * size)
+        g = like(h, 0.0)
+        for q in range(out_start[j], out_end[j]):
+            dz = load(lanes, grads, targets[q] * size)
+            e = out_edges[q]
+            g = fma(edge_weight[e], dz, g)
+            grad_weight[e] += total(mul(h, dz))
+        z = load(lanes, kept_z, base + j * size) if keep_z else h
+        g = mul(g, derivative(codes[j], h, z))
+        grad_bias[j - n_inputs] += total(g)
+        store(grads, j * size, g)
+    for j in range(n_inputs):
+        if out_start[j] == out_end[j] and not need_x:
+            continue  # its datum may not even have been loaded
+        h = load(lanes, values, base + j * size)
+        if need_x:
+            g = like(h, 0.0)
+            for q in range(out_start[j], out_end[j]):
+                dz = load(lanes, grads, targets[q] * size)
+                e = out_edges[q]
+                g = fma(edge_weight[e], dz, g)
+                grad_weight[e] += total(mul(h, dz))
+            store(grads, j * size, g)
+        else:
+            for q in range(out_start[j], out_end[j]):
+                grad_weight[out_edges[q]] += total(mul(h, load(lanes, grads, targets[q] * size)))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def forward_tiles(
+    lanes, size, first_tile, last_tile, tile_step, keep, x, numbers, n_inputs, n_outputs, in_start, in_end, sources,
+    weight, bias, codes, used_inputs, values, kept_z, y,
+):  # fmt: skip
+    """Run tiles ``first_tile, first_tile + tile_step, …`` below ``last_tile``.
+
+    Args:
+        lanes, size: the tile's width as a type and as a number.
+        keep: whether every tile has its own place in ``values`` (for a backward pass) or all share the first.
+        x: rows of ``n_inputs``, flat; numbers: (batch,) int64, the rows that make the batch.
+        y: (batch * n_outputs,), written.
+    """
+    n = in_start.size
+    first_output = n - n_outputs
+    for tile in range(first_tile, last_tile, tile_step):
+        base = tile * n * size if keep else 0
+        first = tile * size
+        count = min(size, numbers.size - first)
+        load_inputs(lanes, size, x, numbers, first, count, n_inputs, used_inputs, values, base)
+        forward_tile(lanes, size, n_inputs, in_start, in_end, sources, weight, bias, codes, values, kept_z, base)
+        for o in range(n_outputs):
+            at = base + (first_output + o) * size
+            for s in range(count):
+                y[(first + s) * n_outputs + o] = values[at + s]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def backward_tiles(
+    lanes, size, first_tile, last_tile, tile_step, batch, grad_y, n_inputs, n_outputs, out_start, out_end, targets,
+    out_edges, edge_weight, codes, values, kept_z, grads, grad_weight, grad_bias, need_x, grad_x,
+):  # fmt: skip
+    """Gradients of the tiles that `forward_tiles` kept, added to ``grad_weight`` and ``grad_bias``.
+
+    Args:
+        grad_y: (batch * n_outputs,); grad_x: (batch * n_inputs,), written when ``need_x``.
+        grads: scratch of n * size, one a thread.
+    """
+    n = out_start.size
+    first_output = n - n_outputs
+    for tile in range(first_tile, last_tile, tile_step):
+        first = tile * size
+        count = min(size, batch - first)
+        for o in range(n_outputs):
+            at = (first_output + o) * size
+            for s in range(count):
+                grads[at + s] = grad_y[(first + s) * n_outputs + o]
+            for s in range(count, size):
+                grads[at + s] = 0  # samples that only fill up the tile
+        backward_tile(
+            lanes, size, n_inputs, n_outputs, out_start, out_end, targets, out_edges, edge_weight, codes, values,
+            kept_z, tile * n * size, grads, grad_weight, grad_bias, need_x,
+        )  # fmt: skip
+        if need_x:
+            for j in range(n_inputs):
+                for s in range(count):
+                    grad_x[(first + s) * n_inputs + j] = grads[j * size + s]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def fold_gain(in_ptr, n_inputs, weight, gain, folded):
+    """``folded[e] = gain_i * weight[e]`` for every in-edge e of neuron i: a_i · Σ W h = Σ (a_i W) h."""
+    for i in range(n_inputs, in_ptr.size - 1):
+        for e in range(in_ptr[i], in_ptr[i + 1]):
+            folded[e] = gain[i - n_inputs] * weight[e]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def unfold_gain(in_ptr, n_inputs, weight, gain, grad_weight, grad_gain):
+    """Gradients of weight and gain from that of the folded weight; ``grad_weight`` is changed in place."""
+    for i in range(n_inputs, in_ptr.size - 1):
+        sum_ = gain[i - n_inputs] * 0
+        for e in range(in_ptr[i], in_ptr[i + 1]):
+            sum_ += grad_weight[e] * weight[e]
+            grad_weight[e] *= gain[i - n_inputs]
+        grad_gain[i - n_inputs] = sum_
