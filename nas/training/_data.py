@@ -70,6 +70,9 @@ def load_data(config: DataConfig, *, statistics: Statistics | None = None) -> Da
         check_dataset(raw, config.source)
         return raw
     raw = checked(raw, config.source)
+    if statistics is not None and statistics.mean and len(statistics.mean) != raw.x.shape[1]:
+        trained_on = len(statistics.mean)
+        raise DataError(f"{config.source}: {raw.x.shape[1]} features, but the network was trained on {trained_on}")
     task = _task(raw, config)
     parts, classes = _encoded(raw, task, config, statistics.classes if statistics else ())
     train, val, test = _split(parts, task, classes, config)
@@ -236,8 +239,6 @@ def _scaling(
         mean, scale = np.array(statistics.mean), np.array(statistics.scale)
         if mean.size == 0:
             return np.zeros(width), np.ones(width)
-        if mean.size != width:
-            raise DataError(f"{config.source}: {width} features, but the network was trained on {mean.size}")
         return mean, scale
     mode: Literal["feature", "global", "none"] = raw.scaling if config.standardise == "auto" else config.standardise
     if mode == "none":

@@ -272,7 +272,7 @@ def test_a_foreign_file_is_read_with_the_networks_statistics(tmp_path: Path) -> 
     assert data.classes == trained_on.classes
     np.testing.assert_allclose(data.mean, trained_on.mean)
     np.savez(tmp_path / "e.npz", x=x[:, :5], y=np.arange(40) % 2)
-    with pytest.raises(DataError, match=r"unknown|5 features, but the network was trained on 13"):
+    with pytest.raises(DataError, match="5 features, but the network was trained on 13"):
         load_data(DataConfig(source=str(tmp_path / "e.npz")), statistics=statistics)
 
 

@@ -1,0 +1,68 @@
+"""Where commands print: results on standard output, complaints on standard error; and how values look."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from typing import Any, Final
+
+import typer
+from rich.console import Console
+
+__all__ = ["STORAGE", "STORE", "console", "duration", "errors", "percent", "print_json", "seconds"]
+
+_WIDTH: Final = int(os.environ.get("COLUMNS") or 120)  # of files and pipes, for which rich would assume 80
+
+console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
+errors = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _WIDTH)
+
+STORE = typer.Option(
+    "nas-runs", "--store", envvar="NAS_STORE", help="Folder with the studies (tracking.store of the job)."
+)
+STORAGE = typer.Option(
+    None,
+    "--storage",
+    envvar="NAS_STORAGE",
+    help="Database of the studies (tracking.storage of the job), if not SQLite.",
+)
+
+
+def print_json(value: Any) -> None:
+    """``value`` as JSON on standard output; numbers that are not finite become null, which JSON has."""
+    sys.stdout.write(json.dumps(_finite(value), indent=2, allow_nan=False) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return value
+
+
+def percent(share: float | None, digits: int = 2) -> str:
+    """0.9712 -> "97.12 %"."""
+    return "-" if share is None else f"{100 * share:.{digits}f} %"
+
+
+def seconds(value: float | None) -> str:
+    """A short time with its unit: 0.00123 -> "1.23 ms"."""
+    if value is None or not math.isfinite(value):
+        return "-"
+    for factor, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
+        if abs(value) >= factor:
+            return f"{value / factor:.3g} {unit}"
+    return f"{value * 1e9:.3g} ns"
+
+
+def duration(value: float | None) -> str:
+    """A long time: 3725 -> "1:02:05"."""
+    if value is None or not math.isfinite(value):
+        return "-"
+    minutes, rest = divmod(round(value), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,0 +1,181 @@
+"""``nas evaluate``: how good and how fast an exported network is, here and now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+from rich.table import Table
+
+from nas.cli._console import console, percent, print_json, seconds
+from nas.errors import DataError, JobError, NasError
+
+if TYPE_CHECKING:
+    from nas.training import DataConfig, Dataset
+
+__all__ = ["evaluate", "evaluate_file"]
+
+_PARTS = ("train", "validation", "test", "all")
+
+
+def evaluate(
+    checkpoint: Annotated[Path, typer.Argument(help="File written by `nas export` or a search.")],
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            help="What to evaluate on: digits, mnist, …, a .csv/.tsv/.parquet/.npz file, idx:FOLDER, openml:NAME or "
+            "module:function (default: the data it was trained on).",
+        ),
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option("--target", help="Target column of a table (default: the last).")
+    ] = None,
+    part: Annotated[
+        str | None,
+        typer.Option("--part", help="train, validation, test or all (default: test; of a file of other data: all)."),
+    ] = None,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Samples a batch when timing.")] = 128,
+    threads: Annotated[int, typer.Option("--threads", min=1, help="CPU threads when timing.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
+) -> None:
+    """Load a checkpoint and evaluate it: accuracy or error, and measured process time on this machine.
+
+    New data is scaled exactly as the network's training data was; the split of the data it was trained on is
+    repeated, so that the test part holds samples that no training has seen.
+    """
+    if part is not None and part not in _PARTS:
+        raise JobError(f"--part must be one of {', '.join(_PARTS)}, got {part!r}")
+    found = evaluate_file(checkpoint, data=data, target=target, part=part, batch=batch, threads=threads)
+    if as_json:
+        print_json(found)
+        return
+    console.print(_table(found))
+
+
+def evaluate_file(
+    path: Path,
+    *,
+    data: str | None = None,
+    target: str | None = None,
+    part: str | None = None,
+    batch: int = 128,
+    threads: int = 1,
+) -> dict[str, Any]:
+    """Metrics, structure and process time of the network in a checkpoint file.
+
+    Raises:
+        CheckpointError: the file is damaged or no checkpoint.
+        DataError: the data cannot be loaded, or does not fit the network.
+        JobError: there is no such source of data.
+    """
+    from nas import checkpoint
+    from nas.cli._study import statistics_of
+    from nas.training import evaluate as metrics_of
+    from nas.training import hardware, load_data, pinned_threads, reference_kernel_seconds, time_inference
+
+    try:
+        module = checkpoint.load(path)
+    except OSError as error:
+        raise NasError(f"{path}: cannot be read ({error.strerror})") from error
+    config, same = _data_config(module.record, data, target)
+    part = part or ("test" if same or config.source in ("mnist", "digits") else "all")
+    dataset = load_data(config, statistics=statistics_of(module.record) if module.record.get("statistics") else None)
+    dag = module.dag
+    if (dag.n_inputs, dag.n_outputs) != (dataset.n_inputs, dataset.n_outputs):
+        raise DataError(
+            f"{config.source} has {dataset.n_inputs} features and {dataset.n_outputs} outputs, "
+            f"but the network in {path} has {dag.n_inputs} inputs and {dag.n_outputs} outputs"
+        )
+    x, y = _part(dataset, part)
+    with pinned_threads(threads):
+        found = metrics_of(module, x, y, dataset.task)
+    rows = np.resize(np.arange(len(x)), batch)
+    timing = time_inference(module, np.ascontiguousarray(x[rows]), threads=threads)
+    return {
+        "checkpoint": str(path),
+        "data": config.source,
+        "part": part,
+        "samples": len(x),
+        "task": dataset.task,
+        **found,
+        "edges": dag.n_edges,
+        "density": dag.density,
+        "depth": dag.depth,
+        "inference_seconds": timing.seconds,
+        "inference_spread": timing.spread,
+        "batch": batch,
+        "reference_seconds": reference_kernel_seconds(threads),
+        "hardware": hardware(threads),
+    }
+
+
+def _data_config(record: dict[str, Any], data: str | None, target: str | None) -> tuple[DataConfig, bool]:
+    """Which data to load, and whether it is what the network was trained on."""
+    from pydantic import ValidationError
+
+    from nas.training import DataConfig
+
+    try:
+        trained_on = DataConfig.model_validate(record.get("data") or {}) if record.get("data") else None
+    except ValidationError:  # written by another version; the caller may still say what to use
+        trained_on = None
+    if data is None and trained_on is None:
+        raise JobError("the checkpoint does not say what it was trained on; name the data with --data")
+    same = trained_on is not None and data in (None, trained_on.source)
+    values = trained_on.model_dump() if trained_on is not None else {}
+    if not same:
+        # Of other data, only what describes the columns may still hold.
+        values = {key: values[key] for key in ("target", "drop", "task") if key in values and _is_table(data or "")}
+        values["source"] = data
+    if target is not None:
+        values["target"] = target
+    try:
+        return DataConfig.model_validate(values), same
+    except ValidationError as error:
+        problem = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+        raise JobError(f"--data {data!r}: {problem}") from error
+
+
+def _is_table(source: str) -> bool:
+    return source.lower().endswith((".csv", ".tsv", ".parquet")) or source.startswith("openml:")
+
+
+def _part(dataset: Dataset, part: str) -> tuple[np.ndarray, np.ndarray]:
+    parts = {
+        "train": (dataset.x_train, dataset.y_train),
+        "validation": (dataset.x_val, dataset.y_val),
+        "test": (dataset.x_test, dataset.y_test),
+    }
+    if part != "all":
+        return parts[part]
+    return (
+        np.concatenate([x for x, _ in parts.values()]),
+        np.concatenate([y for _, y in parts.values()]),
+    )
+
+
+def _table(found: dict[str, Any]) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    machine = found["hardware"]
+    table.add_row("network", f"{found['checkpoint']}")
+    table.add_row("data", f"{found['data']}, {found['part']} part, {found['samples']:,} samples")
+    if found["task"] == "classification":
+        table.add_row("accuracy", f"[bold]{percent(found['accuracy'])}[/]")
+        table.add_row("loss", f"{found['loss']:.4g} (cross-entropy)")
+    else:
+        table.add_row("error", f"[bold]{found['error']:.5g}[/] (mean squared; r² {found['r2']:.4f})")
+    table.add_row("structure", f"{found['edges']:,} edges, {percent(found['density'])} density, depth {found['depth']}")
+    spread, ratio = seconds(found["inference_spread"]), found["inference_seconds"] / found["reference_seconds"]
+    table.add_row(
+        "inference",
+        f"{seconds(found['inference_seconds'])} ± {spread} process time a batch of {found['batch']}; "
+        f"{ratio:.3g} x the reference kernel",
+    )
+    threads = machine["threads"]
+    table.add_row(
+        "on", f"{machine['processor']}, {threads} thread{'s' if threads != 1 else ''}, torch {machine['torch']}"
+    )
+    return table

@@ -1,0 +1,99 @@
+"""``nas front``: the Pareto front of a study, as a table or as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from nas.cli._console import STORAGE, STORE, console, percent, print_json, seconds
+
+if TYPE_CHECKING:
+    from nas.search import Front
+
+__all__ = ["front", "front_table"]
+
+
+def front(
+    experiment: Annotated[str, typer.Argument(help="Name of the study, as in the job file or of it.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print all metrics of the members as JSON.")] = False,
+    store: Path = STORE,
+    storage: str | None = STORAGE,
+) -> None:
+    """Show the accuracy/time front of a study, finished or still running."""
+    from nas.search import StudyStore
+
+    study = StudyStore.open(store, experiment, storage=storage)
+    found = study.front()
+    if as_json:
+        print_json(
+            {
+                "experiment": experiment,
+                "trials": study.counts(),
+                "objectives": list(found.objectives.names),
+                "hypervolume": found.hypervolume,
+                "knee": found.knee().number if len(found) else None,
+                "front": found.rows(),
+            }
+        )
+        return
+    counts = study.counts()
+    console.print(
+        f"[bold]{experiment}[/]: {counts['complete']} trials complete, {counts['failed']} failed, "
+        f"{counts['running']} running or interrupted; hypervolume {found.hypervolume:.4f}"
+    )
+    if not len(found):
+        console.print("no trial is complete yet, so the front is empty")
+        return
+    console.print(front_table(found))
+    console.print("inference (± interquartile range) and training step: process time of one batch")
+    console.print(f"export one: nas export {experiment} --pick knee --out best.safetensors")
+
+
+def front_table(found: Front) -> Table:
+    """The members, best first objective first; the knee is marked. Fits into 80 columns."""
+    classification = all("val_accuracy" in member.metrics for member in found.members)
+    quality = "acc" if classification else "error"
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("", no_wrap=True)
+    for heading in (
+        "trial",
+        f"val {quality}",
+        f"test {quality}",
+        "inference",
+        "±",
+        "step",
+        "edges",
+        "density",
+        "depth",
+    ):
+        table.add_column(heading, justify="right", no_wrap=True)
+    knee = found.knee().number
+    for member in found.members:
+        m = member.metrics
+        table.add_row(
+            "knee" if member.number == knee else "",
+            str(member.number),
+            *(_quality(m, part, classification) for part in ("val", "test")),
+            *(seconds(m.get(name)) for name in ("inference_seconds", "inference_spread", "train_step_seconds")),
+            _count(m, "edges"),
+            percent(m.get("density"), 1),
+            _count(m, "depth"),
+            style="bold green" if member.number == knee else "",
+        )
+    return table
+
+
+def _quality(metrics: Mapping[str, float], part: str, classification: bool) -> str:
+    if classification:
+        return percent(metrics.get(f"{part}_accuracy"))
+    value = metrics.get(f"{part}_error")
+    return "-" if value is None else f"{value:.4g}"
+
+
+def _count(metrics: Mapping[str, float], name: str) -> str:
+    value = metrics.get(name)
+    return "-" if value is None else f"{value:,.0f}"

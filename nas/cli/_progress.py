@@ -1,0 +1,95 @@
+"""What a running search shows: a live panel on a terminal, a line now and then anywhere else."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from nas.cli._console import console, duration, percent, seconds
+
+if TYPE_CHECKING:
+    from nas.search import Progress
+
+__all__ = ["ProgressDisplay"]
+
+_LINE_SECONDS: Final = 10.0  # between two lines where there is no terminal
+_BAR_WIDTH: Final = 40
+
+
+class ProgressDisplay:
+    """Follows a search; call it with each `nas.search.Progress`, inside a ``with`` block."""
+
+    def __init__(self, title: str, output: Console = console) -> None:
+        self._title = title
+        self._output = output
+        self._live = Live(console=output, refresh_per_second=4, transient=True) if output.is_terminal else None
+        self._last: Progress | None = None
+        self._printed: Progress | None = None
+        self._last_line = 0.0
+        self.notice = ""  # shown below the numbers, e.g. that the search is being stopped
+
+    def __enter__(self) -> ProgressDisplay:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+        if self._last is not None and self._last is not self._printed:
+            self._output.print(self._line(self._last), soft_wrap=True)
+
+    def __call__(self, progress: Progress) -> None:
+        self._last = progress
+        if self._live is not None:
+            self._live.update(self._panel(progress))
+        elif time.monotonic() - self._last_line >= _LINE_SECONDS:
+            self._last_line, self._printed = time.monotonic(), progress
+            self._output.print(self._line(progress), soft_wrap=True)
+
+    def _panel(self, progress: Progress) -> RenderableType:
+        grid = Table.grid(padding=(0, 2))
+        trials = Text.assemble(
+            (f"{progress.complete} done", "green"),
+            f"  {progress.running} running  ",
+            (f"{progress.failed} failed", "red" if progress.failed else "dim"),
+            f"  of {progress.trials}",
+        )
+        grid.add_row("trials", trials)
+        grid.add_row("speed", f"{progress.trials_per_minute:.1f} trials a minute")
+        grid.add_row("best", f"[bold]{_best(progress)}[/]")
+        grid.add_row("front", f"{progress.front_size} networks, hypervolume {progress.hypervolume:.4f}")
+        grid.add_row("time", f"{duration(progress.seconds)} gone, {duration(progress.seconds_left)} left")
+        bar = ProgressBar(total=progress.trials, completed=progress.finished, width=_BAR_WIDTH)
+        parts: list[RenderableType] = [Text(self._title, style="bold"), bar, grid]
+        parts.append(Text(self.notice or "Ctrl-C stops and keeps every finished trial", style="dim"))
+        return Group(*parts)
+
+    def _line(self, progress: Progress) -> str:
+        return (
+            f"{duration(progress.seconds):>5}  {progress.complete} done, {progress.running} running, "
+            f"{progress.failed} failed of {progress.trials}; {progress.trials_per_minute:.1f} trials a minute; "
+            f"best {_best(progress)}; front {progress.front_size}, hypervolume {progress.hypervolume:.4f}; "
+            f"{duration(progress.seconds_left)} left"
+        )
+
+
+def _best(progress: Progress) -> str:
+    metrics = progress.best
+    if not metrics:
+        return "-"
+    quality = (
+        f"accuracy {percent(metrics['val_accuracy'])}"
+        if "val_accuracy" in metrics
+        else f"error {metrics.get('val_error', float('nan')):.4g}"
+    )
+    return f"{quality} at {seconds(metrics.get('inference_seconds'))}, {metrics.get('edges', 0):,.0f} edges"

@@ -1,0 +1,39 @@
+"""``nas schema``: the JSON Schema of a job file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from nas.cli._console import console
+
+__all__ = ["schema"]
+
+_SPACES: Final = ("neuron_dag", "manifold")
+
+
+def schema(
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write here instead of to the terminal.")] = None,
+) -> None:
+    """Print the JSON Schema of a job file, with which editors complete and check it.
+
+    In VS Code (YAML extension) and most other editors, let the first line of the job file be
+
+        # yaml-language-server: $schema=nas-job.schema.json
+
+    after `nas schema --out nas-job.schema.json`.
+    """
+    from nas.job import job_schema
+    from nas.search import SpaceConfig, TaskShape, load_space
+
+    shape = TaskShape(n_inputs=2, n_outputs=1)  # options do not depend on it
+    spaces = {name: load_space(SpaceConfig(name=name), shape).Options for name in _SPACES}
+    text = json.dumps(job_schema(spaces), indent=2)
+    if out is None:
+        console.print(text, soft_wrap=True, markup=False)
+    else:
+        out.write_text(text + "\n", encoding="utf-8")
+        console.print(f"wrote {out}")

@@ -1,0 +1,287 @@
+"""``nas search``: from a job file to a front, a checkpoint and what to do next."""
+
+from __future__ import annotations
+
+import importlib
+import shlex
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nas.cli._console import console, percent, seconds
+
+if TYPE_CHECKING:
+    from nas.job import Job
+    from nas.search import Executor, Front, StudyStore
+    from nas.tracking import FrontPoint, Tracker
+    from nas.training import Candidate, Dataset, TrialResult
+
+__all__ = ["search"]
+
+
+def search(
+    job_file: Annotated[Path, typer.Argument(metavar="JOB.yaml", help="The job; those in examples/ run as they are.")],
+    trials: Annotated[int | None, typer.Option("--trials", help="Trials of the whole study (search.trials).")] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", help="Trials at the same time (resources.workers).")
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option("--address", help="Address of a Ray cluster (default: Ray on this machine).")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the study of this job where it was stopped or killed.")
+    ] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="path.to.key=value", help="Replace a value of the job; may be repeated."),
+    ] = None,
+) -> None:
+    """Run a search job: train and time candidates, and keep the accuracy/time front.
+
+    Ctrl-C (or SIGTERM) stops: no trial is started any more, running ones get ten seconds to end, every finished one is
+    kept, and the command that resumes is printed; the exit code is then 1. A second Ctrl-C leaves at once.
+
+    Exit codes: 0 done, 1 failed or stopped, 2 bad usage or job file.
+
+    Examples:
+
+        nas search examples/digits.yaml
+
+        nas search examples/digits.yaml --resume --trials 200
+
+        nas search examples/mnist.yaml --set search.strategy=optuna --set tracking.experiment=mnist-tpe
+    """
+    from nas.job import Job
+
+    options = {"search.trials": trials, "resources.workers": workers, "resources.address": address}
+    overrides = [f"{key}={value}" for key, value in options.items() if value is not None] + (settings or [])
+    job = Job.from_yaml(job_file, overrides)
+    again = shlex.join(
+        ["nas", "search", str(job_file), "--resume", *(word for setting in overrides for word in ("--set", setting))]
+    )
+    _Run(job, job_file, resume, again).run()
+
+
+class _Run:
+    """One run of a search, from loading the data to the last line printed."""
+
+    def __init__(self, job: Job, job_file: Path, resume: bool, resume_command: str) -> None:
+        self.job = job
+        self.job_file = job_file
+        self.resume = resume
+        self.resume_command = resume_command
+
+    def run(self) -> None:
+        from nas.cli._interrupt import Stop, stop_on_signals
+        from nas.cli._progress import ProgressDisplay
+        from nas.cli._study import open_or_create
+        from nas.search import load_space, make_strategy, run_search
+        from nas.training import load_data
+
+        job = self.job
+        dataset = load_data(job.data)
+        space = load_space(job.space, dataset)
+        study = open_or_create(job, dataset, resume=self.resume, job_file=self.job_file)
+        strategy = make_strategy(job.search, space, job.training, study)
+        self._announce(dataset, study)
+        counts = study.counts()
+        if not counts["running"] and counts["complete"] + counts["failed"] >= job.search.trials and study.retimed():
+            console.print(f"all {job.search.trials} trials are done; more: --resume --trials {2 * job.search.trials}")
+            self._conclude(study, study.front())
+            return
+        display = ProgressDisplay(f"nas search · {job.tracking.experiment}")
+
+        def asked_to_stop() -> None:
+            display.notice = "stopping: running trials have ten seconds; Ctrl-C again leaves at once"
+            if not console.is_terminal:
+                console.print(display.notice)
+
+        stop = Stop(asked_to_stop)
+        with stop_on_signals(stop):
+            executor = _executor(job, dataset)
+            tracker = _tracker(job, dataset)
+            ending = "FAILED"
+            try:
+                tracker.start(self.resume)
+                report = _Reporter(study, tracker)
+                with display:
+                    found = run_search(
+                        strategy,
+                        executor,
+                        study,
+                        trials=job.search.trials,
+                        budget_seconds=None if job.search.budget_minutes is None else 60 * job.search.budget_minutes,
+                        on_result=report,
+                        on_progress=display,
+                        stop=stop,
+                    )
+                if stop.requested:
+                    raise KeyboardInterrupt
+                found = self._retimed(study, executor, dataset) or found
+                report.front(found)
+                ending = "FINISHED"
+            except KeyboardInterrupt:
+                ending = "KILLED"
+            finally:
+                executor.close()
+                # Logging may take a moment; a second Ctrl-C interrupts it, and the journal keeps what is left.
+                tracker.finish(ending)  # type: ignore[arg-type]
+        if ending == "KILLED":
+            counts = study.counts()
+            console.print(f"stopped; {counts['complete']} complete trials are kept in {job.tracking.store}")
+            console.print(f"resume: [bold]{self.resume_command}[/]", soft_wrap=True)
+            raise typer.Exit(1)
+        self._conclude(study, found)
+
+    def _announce(self, dataset: Dataset, study: StudyStore) -> None:
+        job = self.job
+        samples = f"{len(dataset.x_train):,} + {len(dataset.x_val):,} + {len(dataset.x_test):,}"
+        console.print(
+            f"[bold]{study.name}[/]: {dataset.name} ({dataset.n_inputs} inputs, {dataset.n_outputs} outputs, {samples} "
+            f"samples), space {job.space.name}, strategy {job.search.strategy}, {job.search.trials} trials of "
+            f"{job.training.steps} steps",
+            soft_wrap=True,
+        )
+        where = f"Ray at {job.resources.address}" if job.resources.address else job.resources.executor
+        count = 1 if job.resources.executor == "serial" else job.resources.worker_count()
+        console.print(
+            f"{count} worker{'s' if count != 1 else ''} ({where}), {job.resources.threads} thread"
+            f"{'s' if job.resources.threads != 1 else ''} each; everything is kept in {job.tracking.store}",
+            soft_wrap=True,
+        )
+        counts = study.counts()
+        if counts["complete"] or counts["failed"]:
+            console.print(f"resuming: {counts['complete']} trials complete, {counts['failed']} failed")
+
+    def _retimed(self, study: StudyStore, executor: Executor, dataset: Dataset) -> Front | None:
+        from nas.search import retime
+
+        if not len(study.front()):
+            return None
+        with console.status("timing the front again, side by side"):
+            return retime(study, executor, dataset, self.job.training, threads=self.job.resources.threads)
+
+    def _conclude(self, study: StudyStore, found: Front) -> None:
+        from nas.cli._evaluate import evaluate_file
+        from nas.cli._export import describe
+        from nas.cli._front import front_table
+        from nas.cli._study import export_network
+        from nas.errors import NasError
+
+        counts = study.counts()
+        if not len(found):
+            reasons = {trial.result.reason for trial in study.records() if trial.result is not None}
+            why = "; ".join(sorted(reasons)[:3]) or "none was started within the budget"
+            raise NasError(f"no trial completed, {counts['failed']} failed: {why}")
+        console.print()
+        console.print(front_table(found))
+        console.print("inference (± interquartile range) and training step: process time of one batch")
+        knee = found.knee()
+        path = study.folder / "knee.safetensors"
+        export_network(study, knee.number, path)
+        console.print(f"\nknee: {describe(knee.number, dict(knee.metrics))}", soft_wrap=True)
+        tested = evaluate_file(path, batch=self.job.training.batch_size, threads=self.job.resources.threads)
+        quality = f"accuracy {percent(tested['accuracy'])}" if "accuracy" in tested else f"error {tested['error']:.4g}"
+        console.print(
+            f"exported to {path}; loaded again, it has test {quality} on {tested['samples']:,} samples, "
+            f"inference {seconds(tested['inference_seconds'])} a batch",
+            soft_wrap=True,
+        )
+        store = "" if str(self.job.tracking.store) == "nas-runs" else f" --store {self.job.tracking.store}"
+        console.print("\nnext:")
+        console.print(f"  nas ui{store}", soft_wrap=True)
+        console.print(f"  nas front {study.name}{store}", soft_wrap=True)
+        console.print(
+            f'  nas export {study.name}{store} --pick "accuracy>=0.9" --out best.safetensors'
+            if "accuracy" in tested
+            else f"  nas export {study.name}{store} --pick accurate --out best.safetensors",
+            soft_wrap=True,
+        )
+
+
+class _Reporter:
+    """Hands results and fronts to the tracker."""
+
+    def __init__(self, study: StudyStore, tracker: Tracker) -> None:
+        self._study = study
+        self._tracker = tracker
+        self._shown: tuple[int, ...] = ()
+        self._points: dict[int, FrontPoint] = {}
+
+    def __call__(self, candidate: Candidate, result: TrialResult) -> None:
+        """A trial ended."""
+        self._tracker.log_trial(candidate, result)
+        found = self._study.front()
+        if found.numbers != self._shown:
+            self.front(found)
+
+    def front(self, found: Front) -> None:
+        """The front is now this."""
+        self._shown = found.numbers
+        self._points = {member.number: self._point(member.number, member.metrics) for member in found.members}
+        self._tracker.log_front(list(self._points.values()), found.hypervolume)
+
+    def _point(self, number: int, metrics: Mapping[str, float]) -> FrontPoint:
+        import dataclasses
+
+        from nas.manifold import ManifoldNetwork
+        from nas.tracking import FrontPoint
+
+        known = self._points.get(number)
+        if known is not None:
+            return dataclasses.replace(known, metrics=metrics)
+        result = self._study.load_result(number)
+        trial = next(trial for trial in self._study.records() if trial.number == number)
+        assert result.dag is not None
+        network = ManifoldNetwork.from_arrays(result.dag, dict(result.arrays))
+        return FrontPoint(
+            number,
+            metrics,
+            dag=result.dag,
+            weights=network.edge_weights().detach().numpy(),
+            checkpoint=self._writer(number),
+            parent=trial.parent,
+            mutation=trial.mutation,
+        )
+
+    def _writer(self, number: int) -> Callable[[Path], object]:
+        from nas.cli._study import export_network
+
+        return lambda path: export_network(self._study, number, path)
+
+
+def _executor(job: Job, dataset: Dataset) -> Executor:
+    from nas.search import SerialExecutor
+
+    resources = job.resources
+    if resources.executor == "serial":
+        return SerialExecutor(dataset, job.training, threads=resources.threads)
+    # By name, because nothing below `nas` may depend on Ray.
+    executor: Executor = importlib.import_module("workers").RayExecutor(
+        dataset,
+        job.training,
+        workers=resources.worker_count(),
+        threads=resources.threads,
+        gpus=resources.gpus,
+        address=resources.address,
+    )
+    return executor
+
+
+def _tracker(job: Job, dataset: Dataset) -> Tracker:
+    from nas.search import OBJECTIVE_METRICS
+    from nas.tracking import MlflowTracker, NullTracker
+    from nas.training import hardware
+
+    if not job.tracking.mlflow:
+        return NullTracker()
+    costs = [OBJECTIVE_METRICS[name] for name in job.search.objectives if name != "error"]
+    return MlflowTracker(
+        job.tracking,
+        job_params=job.to_mapping(),
+        hardware=hardware(job.resources.threads),
+        period=dataset.period,
+        cost=costs[0] if costs else "inference_seconds",
+    )

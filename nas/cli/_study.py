@@ -1,0 +1,157 @@
+"""What a study remembers of its job and data, so that later commands need neither the job file nor the data."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from nas.errors import JobError
+
+if TYPE_CHECKING:
+    from nas.job import Job
+    from nas.search import StudyStore
+    from nas.training import Dataset, Statistics
+
+__all__ = ["check_resumable", "export_network", "open_or_create", "statistics_of", "study_header"]
+
+# Changing any of these would make old and new trials of one study incomparable.
+_FIXED: Final = ("data", "space", "search.objectives", "search.seed", "training")
+
+
+def study_header(job: Job, dataset: Dataset) -> dict[str, Any]:
+    """JSON for `StudyStore.create`: the job, and how inputs and targets were scaled and labelled."""
+    from nas.training import Statistics
+
+    return {
+        "job": job.to_mapping(),
+        "task": dataset.task,
+        "period": dataset.period,
+        "feature_names": list(dataset.feature_names),
+        "statistics": dataclasses.asdict(Statistics.of(dataset)),
+    }
+
+
+def statistics_of(record: Mapping[str, Any]) -> Statistics:
+    """The statistics in a study's header or a checkpoint's record; none where it has none."""
+    from nas.training import Statistics
+
+    given = record.get("statistics") or {}
+    names = {field.name for field in dataclasses.fields(Statistics)}
+    return Statistics(**{name: tuple(values) for name, values in given.items() if name in names})
+
+
+def open_or_create(job: Job, dataset: Dataset, *, resume: bool, job_file: Path) -> StudyStore:
+    """The study of a job: a new one, or with ``resume`` the one that is there.
+
+    Raises:
+        JobError: it exists and ``resume`` was not asked for, or it was made by a job of other data or another space.
+        StudyError: the database cannot be used.
+    """
+    from nas.search import StudyStore, error_reference
+
+    tracking = job.tracking
+    if StudyStore.exists(tracking.store, tracking.experiment, storage=tracking.storage):
+        study = StudyStore.open(tracking.store, tracking.experiment, storage=tracking.storage)
+        if not resume:
+            counts = study.counts()
+            raise JobError(
+                f"study {tracking.experiment!r} exists in {tracking.store} ({counts['complete']} trials complete); "
+                f"continue it: nas search {job_file} --resume, "
+                f"or start another: nas search {job_file} --set tracking.experiment={_next_name(job)}"
+            )
+        check_resumable(job, study)
+        return study
+    return StudyStore.create(
+        tracking.store,
+        tracking.experiment,
+        objectives=job.search.objectives,
+        error_reference=error_reference(dataset),
+        seed=job.search.seed,
+        storage=tracking.storage,
+        job=study_header(job, dataset),
+    )
+
+
+def check_resumable(job: Job, study: StudyStore) -> None:
+    """JobError where ``job`` differs from the job of ``study`` in what makes trials comparable."""
+    before = (study.header.get("job") or {}).get("job") or {}
+    now = job.to_mapping()
+    for path in _FIXED:
+        old, new = _at(before, path), _at(now, path)
+        if old is not None and old != new:
+            raise JobError(
+                f"{path} differs from that of study {study.name!r} ({_difference(old, new)}), so its trials could not "
+                "be compared; restore the job file, or start another study with --set tracking.experiment=NAME"
+            )
+
+
+def export_network(study: StudyStore, number: int, path: Path) -> dict[str, Any]:
+    """Write the trained network of a trial as a checkpoint; returns the record in it.
+
+    Raises:
+        StudyError: the trial has no weights.
+        CheckpointError: its file is damaged.
+        OSError: ``path`` cannot be written.
+    """
+    from nas import checkpoint
+    from nas.manifold import ManifoldNetwork
+    from nas.training import TrainingConfig
+
+    result = study.load_result(number)
+    assert result.dag is not None  # load_result raises for trials without weights
+    trials = {trial.number: trial for trial in study.records()}
+    trial = trials[number]
+    header = dict(study.header.get("job") or {})
+    job = header.get("job") or {}
+    config = TrainingConfig.model_validate(job.get("training", {})).with_overrides(trial.hyperparameters)
+    network = ManifoldNetwork.from_arrays(result.dag, dict(result.arrays), activation=config.activation)
+    metrics = {**result.metrics, **study.retimed().get(number, {})}
+    lineage = [number]
+    while (parent := trials[lineage[-1]].parent) is not None and parent in trials and parent not in lineage:
+        lineage.append(parent)
+    record = {
+        "study": study.name,
+        "trial": number,
+        "lineage": lineage,
+        "mutation": trial.mutation,
+        "seed": trial.seed,
+        "steps": trial.steps,
+        "metrics": {name: value for name, value in metrics.items() if math.isfinite(value)},
+        "hardware": dict(result.hardware),
+        "training": config.model_dump(mode="json"),
+        "data": job.get("data", {}),
+        **{key: header.get(key) for key in ("task", "period", "feature_names", "statistics")},
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    checkpoint.save(path, network.fold(), record)
+    return record
+
+
+def _at(values: Mapping[str, Any], path: str) -> Any:
+    found: Any = values
+    for part in path.split("."):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return found
+
+
+def _difference(old: Any, new: Any, path: str = "") -> str:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in sorted({*old, *new}):
+            if old.get(key) != new.get(key):
+                return _difference(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
+    return f"{path + ': ' if path else ''}{old!r} before, {new!r} now"
+
+
+def _next_name(job: Job) -> str:
+    from nas.search import StudyStore
+
+    taken = set(StudyStore.studies(job.tracking.store, storage=job.tracking.storage))
+    number = 2
+    while f"{job.tracking.experiment}-{number}" in taken:
+        number += 1
+    return f"{job.tracking.experiment}-{number}"

@@ -1,0 +1,66 @@
+"""``nas ui``: MLflow's web interface on the store of the searches."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nas.cli._console import STORE, console
+from nas.errors import NasError
+
+__all__ = ["ui"]
+
+
+def ui(
+    store: Path = STORE,
+    host: Annotated[
+        str, typer.Option("--host", help="Address to listen on; 127.0.0.1: this machine only.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")] = 5000,
+    allowed_hosts: Annotated[
+        str | None,
+        typer.Option("--allowed-hosts", help="Host names browsers may use, comma-separated (default: MLflow's own)."),
+    ] = None,
+) -> None:
+    """Open the MLflow UI on the runs of all searches in the store; Ctrl-C ends it.
+
+    In it: Experiments, the name of the study, and there the runs. The parent run of a search holds the front as an
+    interactive plot under Artifacts; the members of the front carry the tag pareto.
+    """
+    from nas.tracking import TrackingConfig
+
+    config = TrackingConfig(store=store)
+    database = store / "mlflow.db"
+    if not database.exists():
+        raise NasError(f"{database}: no such file, so nothing to show; run a search first, or say where with --store")
+    if not _is_free(host, port):
+        raise NasError(f"port {port} on {host} is in use; end what listens there or choose another with --port")
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", config.tracking_uri]
+    command += ["--artifacts-destination", config.artifact_root.as_uri(), "--host", host, "--port", str(port)]
+    command += ["--workers", "1"]
+    if allowed_hosts:
+        command += ["--allowed-hosts", allowed_hosts]
+    console.print(f"MLflow UI on {store}: [bold]http://{host}:{port}[/]   (Ctrl-C ends it)")
+    process = subprocess.Popen(command, env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"})
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:  # the server was sent the same signal and ends by itself
+        process.wait()
+        code = 0
+    raise typer.Exit(0 if code in (0, -2, -15) else 1)
+
+
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True

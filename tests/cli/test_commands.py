@@ -1,0 +1,218 @@
+"""The commands as a user runs them, in this process and without Ray; their exit codes and what they say."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from nas.cli import app
+from nas.job import job_schema
+
+JOB = """
+data: {source: wine}
+space: {name: neuron_dag, options: {n_computational: 5, density: 0.3}}
+search: {trials: 4, objectives: [error, edges]}
+training: {steps: 20, batch_size: 32, log_every: 10}
+resources: {executor: serial}
+tracking: {mlflow: false}
+"""
+
+
+def nas(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], prog_name="nas")
+
+
+def plain(result: Result) -> str:
+    return " ".join(result.output.split())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a job file and the store of its finished search."""
+    folder = tmp_path_factory.mktemp("cli")
+    (folder / "small.yaml").write_text(JOB)
+    result = nas("search", folder / "small.yaml", "--set", f"tracking.store={folder / 'store'}")
+    assert result.exit_code == 0, result.output
+    (folder / "output").write_text(result.output)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _store(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    monkeypatch.delenv("NAS_STORE", raising=False)
+    if "folder" in request.fixturenames:
+        monkeypatch.setenv("NAS_STORE", str(request.getfixturevalue("folder") / "store"))
+
+
+def test_search_ends_with_a_table_a_checkpoint_and_what_to_do_next(folder: Path) -> None:
+    output = " ".join((folder / "output").read_text().split())
+    assert "4 done, 0 running, 0 failed of 4" in output
+    assert "hypervolume" in output
+    assert "knee" in output
+    assert "loaded again, it has test accuracy" in output
+    assert "nas ui" in output
+    assert (folder / "store" / "small" / "knee.safetensors").exists()
+
+
+def test_a_study_is_not_overwritten_but_continued(folder: Path) -> None:
+    job = folder / "small.yaml"
+    refused = nas("search", job)
+    assert refused.exit_code == 2
+    assert "study 'small' exists" in plain(refused)
+    assert "--resume" in plain(refused)
+    assert "tracking.experiment=small-2" in plain(refused)
+    grown = nas("search", job, "--resume", "--trials", "6")
+    assert grown.exit_code == 0, grown.output
+    assert "resuming: 4 trials complete" in plain(grown)
+    assert "6 done, 0 running, 0 failed of 6" in plain(grown)
+    done = nas("search", job, "--resume", "--trials", "6")
+    assert done.exit_code == 0
+    assert "all 6 trials are done" in plain(done)
+    other = nas("search", job, "--resume", "--set", "data.seed=5")
+    assert other.exit_code == 2
+    assert "data differs from that of study 'small' (seed: 0 before, 5 now)" in plain(other)
+
+
+def test_front(folder: Path) -> None:
+    table = nas("front", "small")
+    assert table.exit_code == 0
+    assert "val acc" in table.output
+    found = json.loads(nas("front", "small", "--json").stdout)
+    assert found["objectives"] == ["error", "edges"]
+    assert found["knee"] in [member["trial"] for member in found["front"]]
+    errors = [member["objectives"]["error"] for member in found["front"]]
+    assert errors == sorted(errors)
+    missing = nas("front", "absent")
+    assert missing.exit_code == 1
+    assert "no study 'absent'" in plain(missing)
+
+
+def test_export_and_evaluate(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = folder / "best.safetensors"
+    exported = nas("export", "small", "--pick", "accurate", "--out", out)
+    assert exported.exit_code == 0, exported.output
+    front = json.loads(nas("front", "small", "--json").stdout)["front"]
+    best = front[0]["metrics"]
+    for source in ((), ("--data", "wine")):
+        found = json.loads(nas("evaluate", out, "--json", *source).stdout)
+        assert found["accuracy"] == pytest.approx(best["test_accuracy"])
+        assert found["loss"] == pytest.approx(best["test_loss"], rel=1e-4)
+        assert found["edges"] == best["edges"]
+        assert found["samples"] == 36
+        assert found["inference_seconds"] > 0
+    assert json.loads(nas("evaluate", out, "--json", "--part", "all").stdout)["samples"] == 178
+    assert "accuracy" in nas("evaluate", out).output
+
+
+def test_evaluate_on_a_file_of_ones_own_uses_the_scaling_of_the_training(folder: Path) -> None:
+    from sklearn.datasets import load_wine
+
+    bunch = load_wine()
+    np.savez(folder / "raw.npz", x=bunch.data, y=bunch.target_names[bunch.target])
+    out = folder / "best.safetensors"
+    nas("export", "small", "--out", out)
+    own = json.loads(nas("evaluate", out, "--data", folder / "raw.npz", "--json").stdout)
+    same = json.loads(nas("evaluate", out, "--part", "all", "--json").stdout)
+    assert own["samples"] == 178
+    assert own["accuracy"] == same["accuracy"]
+
+
+def test_refusals_of_export_and_evaluate(folder: Path) -> None:
+    out = folder / "best.safetensors"
+    assert nas("export", "small", "--pick", "accuracy>=1.5").exit_code == 1
+    assert "no member of the front has val_accuracy >= 1.5" in plain(nas("export", "small", "--pick", "accuracy>=1.5"))
+    nas("export", "small", "--out", out)
+    other = nas("evaluate", out, "--data", "iris")
+    assert other.exit_code == 1
+    assert "iris: 4 features, but the network was trained on 13" in plain(other)
+    unknown = nas("evaluate", out, "--data", "irises")
+    assert unknown.exit_code == 2
+    assert "--data 'irises': expected one of digits" in plain(unknown)
+    assert nas("evaluate", out, "--part", "half").exit_code == 2
+    (folder / "broken.safetensors").write_bytes(out.read_bytes()[:100])
+    broken = nas("evaluate", folder / "broken.safetensors")
+    assert broken.exit_code == 1
+    assert "truncated" in plain(broken)
+    assert nas("evaluate", folder / "gone.safetensors").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("search",), "Missing argument"),
+        (("search", "gone.yaml"), "no such job file"),
+        (("serch",), "No such command"),
+        (("search", "x.yaml", "--tirals", "3"), "No such option"),
+        (("search", "x.yaml", "--trials", "many"), "Invalid value"),
+    ],
+)
+def test_bad_usage(arguments: tuple[str, ...], message: str) -> None:
+    result = nas(*arguments)
+    assert result.exit_code == 2
+    assert message in plain(result)
+
+
+def test_a_bad_job_file_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    (tmp_path / "job.yaml").write_text("search: {trails: 3}")
+    result = nas("search", tmp_path / "job.yaml", "--set", f"tracking.store={tmp_path / 'store'}")
+    assert result.exit_code == 2
+    assert "unknown key search.trails; did you mean search.trials?" in plain(result)
+    (tmp_path / "job.yaml").write_text("space: {options: {n_computationl: 3}}")
+    result = nas("search", tmp_path / "job.yaml", "--set", f"tracking.store={tmp_path / 'store'}")
+    assert result.exit_code == 2
+    assert "space.options.n_computationl" in plain(result)
+    assert not (tmp_path / "store").exists()
+
+
+def test_trials_that_all_fail_are_an_error(tmp_path: Path) -> None:
+    (tmp_path / "job.yaml").write_text(JOB.replace("training: {", "training: {optimizer: sgd, learning_rate: 1e30, "))
+    hyperparameters = "space.options.hyperparameters={}"
+    store = f"tracking.store={tmp_path / 'store'}"
+    result = nas("search", tmp_path / "job.yaml", "--trials", "2", "--set", store, "--set", hyperparameters)
+    assert result.exit_code == 1
+    assert "no trial completed, 2 failed" in plain(result)
+    assert "the loss must stay finite" in plain(result)
+
+
+def test_schema(tmp_path: Path) -> None:
+    printed = json.loads(nas("schema").stdout)
+    assert printed["$defs"].keys() >= job_schema()["$defs"].keys()
+    assert "n_computational" in json.dumps(printed)  # options of the built-in spaces
+    assert nas("schema", "--out", tmp_path / "s.json").exit_code == 0
+    assert json.loads((tmp_path / "s.json").read_text()) == printed
+
+
+def test_doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = nas("doctor", "--json", "--store", tmp_path / "store")
+    findings = {finding["subject"]: finding for finding in json.loads(result.stdout)}
+    assert result.exit_code == 0, findings
+    assert findings["engine"]["state"] == "ok"
+    assert {"python", "packages", "processor", "gpu", "mnist", "port 5000"} <= findings.keys()
+    monkeypatch.setattr("nas.cli._doctor._NEEDED", ("numpy", "surely-not-installed"))
+    broken = nas("doctor", "--store", tmp_path / "store")
+    assert broken.exit_code == 1
+    assert "not installed: surely-not-installed; run: make install" in plain(broken)
+
+
+def test_ui_without_runs_or_port(tmp_path: Path) -> None:
+    import socket
+
+    result = nas("ui", "--store", tmp_path)
+    assert result.exit_code == 1
+    assert "run a search first" in plain(result)
+    (tmp_path / "mlflow.db").touch()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        result = nas("ui", "--store", tmp_path, "--port", str(taken.getsockname()[1]))
+    assert result.exit_code == 1
+    assert "is in use" in plain(result)
+
+
+@pytest.mark.parametrize("command", ["search", "front", "export", "evaluate", "ui", "doctor", "schema"])
+def test_every_command_has_help(command: str) -> None:
+    result = nas(command, "--help")
+    assert result.exit_code == 0
+    assert len(result.output) > 300

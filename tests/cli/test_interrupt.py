@@ -1,0 +1,86 @@
+"""Ctrl-C: stops, keeps finished trials, says how to go on."""
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from nas.cli import _interrupt
+from nas.cli._interrupt import Stop, stop_on_signals
+from nas.search import StudyStore
+
+JOB = """
+data: {source: wine}
+space: {name: neuron_dag, options: {n_computational: 20, density: 0.5}}
+search: {trials: 1000}
+training: {steps: 300}
+resources: {executor: serial}
+tracking: {mlflow: false}
+"""
+
+
+def test_a_search_that_is_stopped_can_be_resumed(tmp_path: Path) -> None:
+    (tmp_path / "long job.yaml").write_text(JOB)
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    environment.pop("NAS_STORE", None)
+    command = [sys.executable, "-c", "from nas.cli import main; main()", "search", "long job.yaml"]
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        deadline = time.monotonic() + 90
+        results = tmp_path / "nas-runs" / "long-job" / "trials"
+        while len(list(results.glob("*.safetensors"))) < 2 and time.monotonic() < deadline:
+            assert process.poll() is None, process.stdout.read()
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        output = process.communicate(timeout=60)[0].decode()
+    finally:
+        process.kill()
+    assert process.returncode == 1, output
+    assert "Traceback" not in output
+    study = StudyStore.open(tmp_path / "nas-runs", "long-job")
+    complete = study.counts()["complete"]
+    assert complete >= 2
+    assert re.search(rf"stopped; {complete} complete trials are kept", output)
+    resume = re.search(r"resume: nas (.*)", output)
+    assert resume is not None, output
+    arguments = [*shlex.split(resume[1]), "--trials", str(complete + 1)]
+    again = subprocess.run(
+        [*command[:3], *arguments],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert study.counts() == {"running": 0, "complete": complete + 1, "failed": 0}
+
+
+def test_the_first_signal_asks_and_the_second_interrupts() -> None:
+    asked: list[int] = []
+    stop = Stop(lambda: asked.append(1))
+    with stop_on_signals(stop):
+        assert not stop()
+        signal.raise_signal(signal.SIGINT)
+        assert stop()
+        assert asked == [1]
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_running_trials_get_limited_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_interrupt, "_GRACE_SECONDS", 0.05)
+    stop = Stop(lambda: None)
+    stop.request()
+    assert stop()
+    time.sleep(0.1)
+    with pytest.raises(KeyboardInterrupt):
+        stop()
