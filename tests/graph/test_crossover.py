@@ -74,6 +74,28 @@ def test_a_neuron_of_one_parent_comes_with_its_edges() -> None:
     assert child.names == ("i", "h", "n3", "o")
 
 
+@pytest.mark.parametrize("swap", [False, True])
+def test_a_neuron_of_one_parent_comes_with_all_its_edges_or_not_at_all(swap: bool) -> None:
+    start = random_dag(3, 6, 2, density=0.5, rng=np.random.default_rng(0))
+    wider = mutate(start, np.random.default_rng(0), operators={"duplicate_neurons": 1}).dag
+    new = int(wider.ids.max())
+    edges = {edge for edge in by_id(wider) if new in edge}
+    a, b = (wider, start) if swap else (start, wider)
+    children = [by_id(crossover(a, b, np.random.default_rng(seed))) for seed in range(20)]
+    seen = [edges & child for child in children]
+    assert edges in seen
+    assert set() in seen
+    assert all(part in (edges, set()) for part in seen)
+
+
+def test_outputs_stay_reachable_even_if_the_parents_have_nothing_to_spare() -> None:
+    a = DAG(1, 3, 1, [(0, 1), (1, 2), (2, 3), (3, 4)])
+    b = DAG(1, 3, 1, [(0, 1), (1, 2), (2, 3), (3, 4)], ids=[0, 3, 2, 1, 4])
+    for seed in range(20):
+        child = crossover(a, b, np.random.default_rng(seed))
+        assert by_id(child) >= by_id(a)  # all that a has is needed
+
+
 def test_the_same_seed_gives_the_same_child() -> None:
     a, b, _ = family(5)
     first, second = (crossover(a, b, np.random.default_rng(1)) for _ in range(2))

@@ -89,10 +89,10 @@ def test_a_million_edges_take_less_than_a_second() -> None:
     rng = np.random.default_rng(0)
     dag = random_dag(784, 5000, 10, n_edges=1_000_000, rng=rng)
     shuffled = dag.edges[rng.permutation(dag.n_edges)]
-    start = time.perf_counter()
+    start = time.process_time()
     other = DAG(*dag.sizes, shuffled)
     other.csc(), other.depth, other.useful_neurons()
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     assert other == dag
     assert seconds < 1, f"took {seconds:.2f} s"
 
