@@ -50,13 +50,14 @@ def percent(share: float | None, digits: int = 2) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """A short time with its unit: 0.00123 -> "1.23 ms"."""
+    """A short time with its unit and three digits: 0.00123 -> "1.23 ms"."""
     if value is None or not math.isfinite(value):
         return "-"
-    for factor, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
-        if abs(value) >= factor:
-            return f"{value / factor:.3g} {unit}"
-    return f"{value * 1e9:.3g} ns"
+    for factor, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")):
+        scaled = value / factor
+        if abs(scaled) >= 0.9995 or unit == "ns":
+            break
+    return f"{scaled:.{2 if abs(scaled) < 9.995 else 1 if abs(scaled) < 99.95 else 0}f} {unit}"
 
 
 def duration(value: float | None) -> str:

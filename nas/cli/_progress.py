@@ -64,15 +64,14 @@ class ProgressDisplay:
             (f"{progress.failed} failed", "red" if progress.failed else "dim"),
             f"  of {progress.trials}",
         )
+        grid.add_row("", ProgressBar(total=progress.trials, completed=progress.finished, width=_BAR_WIDTH))
         grid.add_row("trials", trials)
         grid.add_row("speed", f"{progress.trials_per_minute:.1f} trials a minute")
         grid.add_row("best", f"[bold]{_best(progress)}[/]")
         grid.add_row("front", f"{progress.front_size} networks, hypervolume {progress.hypervolume:.4f}")
         grid.add_row("time", f"{duration(progress.seconds)} gone, {duration(progress.seconds_left)} left")
-        bar = ProgressBar(total=progress.trials, completed=progress.finished, width=_BAR_WIDTH)
-        parts: list[RenderableType] = [Text(self._title, style="bold"), bar, grid]
-        parts.append(Text(self.notice or "Ctrl-C stops and keeps every finished trial", style="dim"))
-        return Group(*parts)
+        notice = self.notice or "Ctrl-C stops and keeps every finished trial"
+        return Group(Text(self._title, style="bold"), grid, Text(notice, style="dim"))
 
     def _line(self, progress: Progress) -> str:
         return (

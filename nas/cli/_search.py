@@ -100,6 +100,8 @@ class _Run:
 
         stop = Stop(asked_to_stop)
         with stop_on_signals(stop):
+            if job.resources.executor == "ray":
+                console.print("starting workers …" if job.resources.address is None else "connecting to Ray …")
             executor = _executor(job, dataset)
             tracker = _tracker(job, dataset)
             ending = "FAILED"
@@ -175,6 +177,10 @@ class _Run:
             reasons = {trial.result.reason for trial in study.records() if trial.result is not None}
             why = "; ".join(sorted(reasons)[:3]) or "none was started within the budget"
             raise NasError(f"no trial completed, {counts['failed']} failed: {why}")
+        if counts["failed"]:
+            last = [trial for trial in study.records() if trial.state == "failed"][-1]
+            reason = last.result.reason if last.result is not None else "unknown"
+            console.print(f"{counts['failed']} trials failed; the last, {last.number}, because: {reason}", markup=False)
         console.print()
         console.print(front_table(found))
         console.print("inference (± interquartile range) and training step: process time of one batch")

@@ -1,0 +1,45 @@
+"""How values look."""
+
+import json
+import math
+
+import pytest
+
+from nas.cli._console import duration, percent, print_json, seconds
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "-"),
+        (math.nan, "-"),
+        (12.34, "12.3 s"),
+        (0.00123, "1.23 ms"),
+        (0.0999, "99.9 ms"),
+        (0.99999, "1.00 s"),
+        (9.999e-7, "1.00 µs"),
+        (9.99e-7, "999 ns"),
+        (3.65e-5, "36.5 µs"),
+        (0.0, "0.00 ns"),
+    ],
+)
+def test_seconds(value: float | None, text: str) -> None:
+    assert seconds(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "-"), (math.inf, "-"), (0.4, "0:00"), (59.7, "1:00"), (75, "1:15"), (3725, "1:02:05")]
+)
+def test_duration(value: float | None, text: str) -> None:
+    assert duration(value) == text
+
+
+def test_percent() -> None:
+    assert percent(0.97123) == "97.12 %"
+    assert percent(0.5674, 1) == "56.7 %"
+    assert percent(None) == "-"
+
+
+def test_json_has_no_nan(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"a": [math.nan, 1.5], 3: (math.inf,)})
+    assert json.loads(capsys.readouterr().out) == {"a": [None, 1.5], "3": [None]}
