@@ -1,0 +1,27 @@
+"""Follow a search in MLflow and draw what it finds.
+
+One experiment a study, one parent run a search, one child run a trial. `MlflowTracker` writes in a background thread;
+the pictures can also be made on their own. Nothing here knows of strategies or workers.
+"""
+
+from nas.tracking._adjacency_plot import adjacency_png
+from nas.tracking._config import TrackingConfig, default_store
+from nas.tracking._dag_plot import dag_png
+from nas.tracking._front_plot import front_figure, front_html, front_png
+from nas.tracking._points import FrontPoint, run_name
+from nas.tracking._tracker import MlflowTracker, NullTracker, Tracker
+
+__all__ = [
+    "FrontPoint",
+    "MlflowTracker",
+    "NullTracker",
+    "Tracker",
+    "TrackingConfig",
+    "adjacency_png",
+    "dag_png",
+    "default_store",
+    "front_figure",
+    "front_html",
+    "front_png",
+    "run_name",
+]

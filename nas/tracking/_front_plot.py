@@ -1,0 +1,326 @@
+"""The Pareto front as people look at it: accuracy against what it costs, interactive (HTML) and still (PNG).
+
+The axis of the accuracy is logarithmic in the error, because from 98 % to 99 % is as far as from 80 % to 90 %: half of
+the errors.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nas.tracking._points import FrontPoint, format_accuracy, format_count, format_number, format_seconds
+from nas.tracking._theme import DOMINATED, FAINT, GRID, INK, POSITIVE, heading, new_figure, plain_axes, to_png
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+__all__ = ["front_figure", "front_html", "front_png"]
+
+_COSTS = {
+    "inference_seconds": "process time of inference, ms a batch",
+    "train_step_seconds": "process time of a training step, ms",
+    "edges": "live edges",
+    "density": "density, %",
+    "depth": "depth, edges on the longest path",
+}
+_MOST_NUMBERED = 25  # points of the front that carry their trial number in the plot
+_MOST_DOMINATED = 5_000  # the latest ones; more make the page slow and the plot no clearer
+
+
+def front_figure(
+    members: Sequence[FrontPoint],
+    others: Sequence[FrontPoint] = (),
+    *,
+    title: str = "Pareto front",
+    cost: str = "inference_seconds",
+) -> go.Figure:
+    """The front over all other trials, as a plotly figure; hovering shows a trial's facts.
+
+    Args:
+        members: the front.
+        others: finished trials off the front, drawn small and grey.
+        title: first line above the plot.
+        cost: metric of the x axis (logarithmic): inference_seconds, train_step_seconds, edges, density or depth.
+
+    Points without a finite value on either axis are left out.
+    """
+    import plotly.graph_objects as go
+
+    view = _View(members, others[-_MOST_DOMINATED:], cost)
+    figure = go.Figure()
+    figure.add_scatter(
+        x=view.other_x,
+        y=view.other_y,
+        mode="markers",
+        name="other trials",
+        marker={"size": 6, "color": DOMINATED, "opacity": 0.7},
+        text=[_hover(point) for point in view.others],
+        hovertemplate="%{text}<extra></extra>",
+    )
+    step_x, step_y = view.outline()
+    figure.add_scatter(
+        x=step_x,
+        y=step_y,
+        mode="lines",
+        line={"shape": "hv", "color": POSITIVE, "width": 2},
+        opacity=0.45,
+        hoverinfo="skip",
+        showlegend=False,
+    )
+    figure.add_scatter(
+        x=view.x,
+        y=view.y,
+        mode="markers+text" if len(view.members) <= _MOST_NUMBERED else "markers",
+        name="front",
+        text=[f"#{point.number}" for point in view.members],
+        textposition="top left",
+        textfont={"size": 11, "color": FAINT},
+        customdata=[[_hover(point)] for point in view.members],
+        hovertemplate="%{customdata[0]}<extra></extra>",
+        marker=_edge_colours(view) | {"size": 12, "line": {"width": 1.5, "color": "white"}},
+    )
+    total = f"{len(view.members)} on the front of {format_count(len(members) + len(others))} finished trials"
+    figure.update_layout(
+        title={
+            "text": f"<b>{_escape(title)}</b><br><span style='font-size:13px;color:{FAINT}'>{total}</span>",
+            "x": 0.01,
+            "xanchor": "left",
+            "font": {"size": 18, "color": INK},
+        },
+        template="plotly_white",
+        font={"family": "Inter, Helvetica, Arial, sans-serif", "color": INK},
+        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.0, "yanchor": "bottom"},
+        margin={"l": 70, "r": 30, "t": 90, "b": 60},
+        hoverlabel={"align": "left", "bgcolor": "white", "bordercolor": DOMINATED, "font": {"color": INK, "size": 13}},
+        hovermode="closest",
+    )
+    grid = {"gridcolor": GRID, "zeroline": False, "linecolor": DOMINATED, "ticks": "outside", "tickcolor": DOMINATED}
+    for update, label, ticks, text, limits in (
+        (figure.update_xaxes, view.x_label, *view.x_ticks(), view.x_limits()),
+        (figure.update_yaxes, view.y_label, *view.y_ticks(), view.y_limits()),
+    ):
+        update(
+            title=label, type="log", tickmode="array", tickvals=ticks, ticktext=text,
+            range=[math.log10(limit) for limit in limits], **grid,
+        )  # fmt: skip
+    if view.accuracy:
+        figure.update_yaxes(range=[math.log10(limit) for limit in reversed(view.y_limits())])
+    return figure
+
+
+def front_html(
+    members: Sequence[FrontPoint],
+    others: Sequence[FrontPoint] = (),
+    *,
+    title: str = "Pareto front",
+    cost: str = "inference_seconds",
+) -> str:
+    """`front_figure` as one page with plotly.js inside (about 5 MB), so that it also opens without a network."""
+    figure = front_figure(members, others, title=title, cost=cost)
+    page: str = figure.to_html(
+        include_plotlyjs=True,
+        default_height="96vh",
+        config={
+            "displaylogo": False,
+            "responsive": True,
+            "scrollZoom": True,
+            "modeBarButtons": [["toImage", "zoom2d", "pan2d", "resetScale2d"]],  # nothing that talks to a server
+        },
+    )
+    return page
+
+
+def front_png(
+    members: Sequence[FrontPoint],
+    others: Sequence[FrontPoint] = (),
+    *,
+    title: str = "Pareto front",
+    cost: str = "inference_seconds",
+) -> bytes:
+    """The same plot as the bytes of a PNG file (matplotlib); arguments as in `front_figure`."""
+    from matplotlib.ticker import NullLocator
+
+    view = _View(members, others, cost)
+    figure = new_figure(11, 6.6)
+    axes = figure.add_axes((0.08, 0.11, 0.89, 0.75))
+    plain_axes(axes)
+    axes.set_axisbelow(True)
+    axes.grid(color=GRID, linewidth=0.8)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel(view.x_label, color=INK, fontsize=11)
+    axes.set_ylabel(view.y_label, color=INK, fontsize=11)
+    axes.scatter(view.other_x, view.other_y, s=16, c=DOMINATED, alpha=0.7, linewidths=0, zorder=2)
+    axes.step(*view.outline(), where="post", color=POSITIVE, alpha=0.45, lw=2, zorder=3)
+    edges = view.log_edges()
+    known = bool(np.isfinite(edges).any())
+    drawn = axes.scatter(
+        view.x, view.y, s=90, c=edges if known else POSITIVE, cmap="viridis_r" if known else None,
+        edgecolors="white", linewidths=1.3, zorder=4,
+    )  # fmt: skip
+    if known:
+        bar = figure.colorbar(drawn, ax=axes, pad=0.015, aspect=40)
+        bar.set_label("live edges", color=FAINT)
+        ticks, labels = view.edge_ticks()
+        bar.set_ticks(list(ticks), labels=labels)
+        bar.ax.tick_params(colors=FAINT, labelsize=9)
+        bar.outline.set_visible(False)
+    if len(view.members) <= _MOST_NUMBERED:
+        for point, x, y in zip(view.members, view.x, view.y, strict=True):
+            axes.annotate(
+                f"#{point.number}", (x, y), (-6, 6), textcoords="offset points", ha="right", fontsize=9, color=FAINT
+            )
+    for axis, (places, texts), limits in (
+        (axes.xaxis, view.x_ticks(), view.x_limits()),
+        (axes.yaxis, view.y_ticks(), view.y_limits()),
+    ):
+        axis.set_ticks(places, labels=texts)
+        axis.set_minor_locator(NullLocator())
+        (axes.set_xlim if axis is axes.xaxis else axes.set_ylim)(*limits)
+    if view.accuracy:
+        axes.invert_yaxis()
+    total = format_count(len(members) + len(others))
+    heading(figure, title, f"{len(view.members)} on the front of {total} finished trials")
+    return to_png(figure)
+
+
+class _View:
+    """What both pictures draw: the points that can be drawn in order of x, ticks, limits.
+
+    y is the error in both cases, in % where the task has an accuracy (the axis is then turned round and labelled with
+    accuracies); x is in ms, % or a count.
+    """
+
+    def __init__(self, members: Sequence[FrontPoint], others: Sequence[FrontPoint], cost: str) -> None:
+        self.cost = cost
+        self.accuracy = any("val_accuracy" in point.metrics for point in [*members, *others[:50]])
+        self.x_label = _COSTS.get(cost, cost)
+        self.y_label = f"{'accuracy' if self.accuracy else 'error'} on the validation part" + ", %" * self.accuracy
+        self.members, self.x, self.y = self._coordinates(members)
+        self.others, self.other_x, self.other_y = self._coordinates(others)
+        if self.accuracy:  # no error at all has no place on the axis; it is put below the least one seen
+            seen = np.concatenate([self.y, self.other_y])
+            least = float(seen[seen > 0].min()) / 2 if (seen > 0).any() else 0.1
+            self.y, self.other_y = np.maximum(self.y, least), np.maximum(self.other_y, least)
+
+    def _coordinates(self, points: Sequence[FrontPoint]) -> tuple[list[FrontPoint], np.ndarray, np.ndarray]:
+        factor = 1e3 if self.cost.endswith("_seconds") else 100.0 if self.cost == "density" else 1.0
+        x = factor * np.array([point.metrics.get(self.cost, math.nan) for point in points], dtype=float)
+        if self.accuracy:
+            y = 100 * (1 - np.array([point.metrics.get("val_accuracy", math.nan) for point in points], dtype=float))
+        else:
+            y = np.array([point.metrics.get("val_error", math.nan) for point in points], dtype=float)
+        usable = np.isfinite(x) & np.isfinite(y) & (x > 0) & (y >= 0 if self.accuracy else y > 0)
+        order = [int(index) for index in np.argsort(x, kind="stable") if usable[index]]
+        return [points[index] for index in order], x[order], y[order]
+
+    def outline(self) -> tuple[np.ndarray, np.ndarray]:
+        """Corners of the staircase of the front; members that are only best in a third objective lie off it."""
+        if not len(self.x):
+            return self.x, self.y
+        best = np.minimum.accumulate(self.y)
+        corner = np.concatenate([[True], best[1:] < best[:-1]])
+        return self.x[corner], self.y[corner]
+
+    def x_limits(self) -> tuple[float, float]:
+        shown = np.concatenate([self.x, self.other_x])
+        return _widened(shown, 0.06) if len(shown) else (0.1, 1.0)
+
+    def y_limits(self) -> tuple[float, float]:
+        """The front and most of the rest, not every hopeless trial."""
+        shown = self.y
+        if len(self.other_y):
+            shown = np.concatenate([shown, self.other_y[self.other_y <= np.quantile(self.other_y, 0.9)]])
+        low, high = _widened(shown, 0.08) if len(shown) else (1.0, 100.0)
+        return (low, min(high, 100.0)) if self.accuracy else (low, high)
+
+    def x_ticks(self) -> tuple[list[float], list[str]]:
+        ticks = _round_ticks(*self.x_limits(), (1, 2, 5))
+        return ticks, [f"{tick:,.10g}" for tick in ticks]
+
+    def y_ticks(self) -> tuple[list[float], list[str]]:
+        ticks = _round_ticks(*self.y_limits(), (1, 2, 3, 5, 7))
+        return ticks, [f"{100 - tick:.10g}" if self.accuracy else format_number(tick) for tick in ticks]
+
+    def log_edges(self) -> np.ndarray:
+        edges = np.array([point.metrics.get("edges", math.nan) for point in self.members], dtype=float)
+        logarithms: np.ndarray = np.log10(np.maximum(edges, 1))
+        return logarithms
+
+    def edge_ticks(self) -> tuple[np.ndarray, list[str]]:
+        """Places on the colour bar (logarithms) and their labels in edges."""
+        edges = self.log_edges()
+        low, high = float(np.nanmin(edges)), float(np.nanmax(edges))
+        ticks = np.unique([round(10**tick, 1 - math.floor(tick)) for tick in np.linspace(low, high, 5)])
+        return np.log10(ticks), [format_count(tick) for tick in ticks]
+
+
+def _widened(values: np.ndarray, share: float) -> tuple[float, float]:
+    """Limits around positive `values` on a logarithmic axis, `share` of their span wider, at least by a tenth."""
+    low, high = math.log10(float(values.min())), math.log10(float(values.max()))
+    margin = max(share * (high - low), 0.05)
+    return float(10 ** (low - margin)), float(10 ** (high + margin))
+
+
+def _round_ticks(low: float, high: float, digits: tuple[float, ...]) -> list[float]:
+    """Ticks that begin with one of `digits`, between the limits; finer ones where hardly any of them fit."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for wanted in (digits, (1, 1.5, 2, 3, 5, 7)):
+        ticks = [float(f"{digit}e{decade}") for decade in decades for digit in wanted]
+        ticks = [tick for tick in ticks if low <= tick <= high]
+        if len(ticks) >= 3:
+            return ticks
+    return [float(f"{value:.3g}") for value in np.geomspace(low, high, 5)]
+
+
+def _edge_colours(view: _View) -> dict[str, object]:
+    """Marker colours by the logarithm of the number of edges, with a colour bar in edges."""
+    edges = view.log_edges()
+    if not np.isfinite(edges).any():
+        return {"color": POSITIVE}
+    ticks, labels = view.edge_ticks()
+    return {
+        "color": edges,
+        "colorscale": "Viridis",
+        "reversescale": True,
+        "colorbar": {
+            "title": {"text": "live edges", "side": "right"},
+            "tickvals": ticks,
+            "ticktext": labels,
+            "thickness": 14,
+            "outlinewidth": 0,
+        },
+    }
+
+
+def _hover(point: FrontPoint) -> str:
+    """What a person wants to know of a point, a line a fact."""
+    metrics = point.metrics
+    lines = [f"<b>trial #{point.number}</b>" + (f" · child of #{point.parent}" if point.parent is not None else "")]
+    for part in ("validation", "test"):
+        prefix = part[:3] if part == "validation" else part
+        if f"{prefix}_accuracy" in metrics:
+            lines.append(f"accuracy, {part}: <b>{format_accuracy(metrics[f'{prefix}_accuracy'])}</b>")
+        elif f"{prefix}_error" in metrics:
+            lines.append(f"error, {part}: <b>{format_number(metrics[f'{prefix}_error'])}</b>")
+    if "inference_seconds" in metrics:
+        spread = metrics.get("inference_spread")
+        more = f" (quartiles {format_seconds(spread)} apart)" if spread is not None else ""
+        lines.append(f"inference: <b>{format_seconds(metrics['inference_seconds'])}</b> a batch{more}")
+    if "train_step_seconds" in metrics:
+        lines.append(f"training step: {format_seconds(metrics['train_step_seconds'])}")
+    if "edges" in metrics:
+        density = f" · density {format_accuracy(metrics['density'])}" if "density" in metrics else ""
+        depth = f" · depth {format_count(metrics['depth'])}" if "depth" in metrics else ""
+        lines.append(f"{format_count(metrics['edges'])} edges{density}{depth}")
+    if point.mutation:
+        lines.append(f"<i>{_escape(point.mutation[:90])}</i>")
+    return "<br>".join(lines)
+
+
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,99 @@
+"""The overview of a search as Markdown: what a person reads first when opening the parent run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from nas.tracking._points import FrontPoint, format_accuracy, format_count, format_number, format_seconds
+
+__all__ = ["overview", "search_name"]
+
+_MOST_CHARACTERS = 7500  # MLflow cuts a tag at 8000
+_NAMES = ("search.strategy", "data.kind", "space.name", "training.parametrisation", "training.steps")
+
+
+def search_name(members: Sequence[FrontPoint], finished: int, failed: int) -> str:
+    """The name of the parent run: ``search · 60 trials · best 97.8 % · front of 12``."""
+    parts = ["search", f"{format_count(finished + failed)} trials"]
+    if members:
+        parts += [f"best {_best(members)}", f"front of {len(members)}"]
+    return " · ".join(parts)
+
+
+def overview(
+    members: Sequence[FrontPoint],
+    *,
+    finished: int,
+    failed: int,
+    hypervolume: float,
+    job_params: Mapping[str, str],
+    hardware: Mapping[str, str],
+    link: Callable[[int], str | None],
+    views: str = "",
+) -> str:
+    """Overview and table of the front.
+
+    Args:
+        members: the front.
+        finished, failed: trials that ended so.
+        hypervolume: of the front, in [0, 1].
+        job_params: flattened parameters of the job.
+        hardware: what the process times were taken on.
+        link: address of a trial's run, or None where it has none yet.
+        views: Markdown with further links.
+    """
+    lines = [f"**{format_count(finished)} trials finished, {format_count(failed)} failed.**"]
+    if members:
+        lines[0] += f" Best {_best(members)}, {len(members)} networks on the front, hypervolume {hypervolume:.4f}."
+    settings = [f"{name.rpartition('.')[2]} {job_params[name]}" for name in _NAMES if name in job_params]
+    if settings:
+        lines.append(" · ".join(settings))
+    where = " · ".join(f"{key} {value}" for key, value in list(hardware.items())[:8])
+    if where:
+        lines.append(f"Process times taken on: {where}")
+    lines.append("The plot of the front is the artifact `front.html` (hover over a point), also as `front.png`.")
+    if views:
+        lines.append(f"Open {views}.")
+    text = "\n\n".join(lines)
+    table = _table(members, link)
+    kept = list(table[:2])
+    for row in table[2:]:
+        if len(text) + sum(map(len, kept)) + len(row) + len(kept) > _MOST_CHARACTERS - 100:
+            kept.append(f"\n… and {len(table) - len(kept)} more")
+            break
+        kept.append(row)
+    return text + ("\n\n" + "\n".join(kept) if members else "")
+
+
+def _best(members: Sequence[FrontPoint]) -> str:
+    """The best quality on the front: "97.8 %" or "error 0.0123"."""
+    accuracies = [point.metrics["val_accuracy"] for point in members if "val_accuracy" in point.metrics]
+    if accuracies:
+        return format_accuracy(max(accuracies))
+    errors = [point.metrics["val_error"] for point in members if "val_error" in point.metrics]
+    return f"error {format_number(min(errors))}" if errors else "?"
+
+
+def _table(members: Sequence[FrontPoint], link: Callable[[int], str | None]) -> list[str]:
+    accuracy = any("val_accuracy" in point.metrics for point in members)
+    quality = "accuracy" if accuracy else "error"
+    write = format_accuracy if accuracy else format_number
+    rows = [
+        f"| trial | {quality} val | {quality} test | inference | training step | edges | density | depth |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    columns = (
+        (f"val_{quality}", write),
+        (f"test_{quality}", write),
+        ("inference_seconds", format_seconds),
+        ("train_step_seconds", format_seconds),
+        ("edges", format_count),
+        ("density", format_accuracy),
+        ("depth", format_count),
+    )
+    for point in sorted(members, key=lambda point: point.metrics.get("val_error", 0.0)):
+        address = link(point.number)
+        trial = f"[#{point.number:03d}]({address})" if address else f"#{point.number:03d}"
+        cells = [form(point.metrics[name]) if name in point.metrics else "" for name, form in columns]
+        rows.append(f"| {trial} | " + " | ".join(cells) + " |")
+    return rows

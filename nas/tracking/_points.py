@@ -1,0 +1,95 @@
+"""The facts of one trial as people read them: a point of the plot of the front, and how its numbers are written."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from nas.graph import DAG
+
+__all__ = ["FrontPoint", "facts", "format_accuracy", "format_count", "format_number", "format_seconds", "run_name"]
+
+
+@dataclass(frozen=True, slots=True)
+class FrontPoint:
+    """One trial on the Pareto front (or beside it), with what is needed to draw it and to hand it out.
+
+    Only `number` and `metrics` are needed for the plot of the front; a member without `dag` gets no pictures, one
+    without `checkpoint` no file.
+    """
+
+    number: int  # trial number in the study
+    metrics: Mapping[str, float]  # as in TrialResult.metrics
+    dag: DAG | None = None  # live DAG, for the pictures
+    weights: np.ndarray | None = None  # (E,) effective weight of each edge of `dag`; None: drawn without sign
+    checkpoint: Path | Callable[[Path], object] | None = None  # a file, or a function that writes one to the given path
+    parent: int | None = None  # trial number whose weights were inherited
+    mutation: str = ""  # one line: what distinguishes it from its parent
+    # Makes this point with dag, weights and checkpoint; called by the tracker's thread when it is about to draw them,
+    # so that nobody has to load them for members that leave the front again.
+    details: Callable[[], FrontPoint] | None = None
+
+
+def format_seconds(seconds: float) -> str:
+    """A duration in milliseconds, from one second on in seconds, with two or three digits.
+
+    >>> format_seconds(0.00021), format_seconds(0.0123), format_seconds(2.5)
+    ('0.21 ms', '12.3 ms', '2.50 s')
+    """
+    if not math.isfinite(seconds):
+        return "?"
+    return f"{_digits(seconds)} s" if seconds >= 1 else f"{_digits(1e3 * seconds)} ms"
+
+
+def format_count(count: float) -> str:
+    """A whole number with thousands separated: ``3120`` is "3,120"."""
+    return f"{count:,.0f}" if math.isfinite(count) else "?"
+
+
+def format_accuracy(accuracy: float) -> str:
+    """A share as a percentage with one digit after the point: ``0.978`` is "97.8 %"."""
+    return f"{100 * accuracy:.1f} %" if math.isfinite(accuracy) else "?"
+
+
+def format_number(value: float) -> str:
+    """Four significant digits, without an exponent where none is needed."""
+    return f"{value:.4g}"
+
+
+def facts(metrics: Mapping[str, float]) -> list[str]:
+    """Quality, inference time and edges, as far as known: ``["97.8 %", "0.21 ms", "3,120 edges"]``."""
+    found = []
+    if "val_accuracy" in metrics:
+        found.append(format_accuracy(metrics["val_accuracy"]))
+    elif "val_error" in metrics:
+        found.append(f"error {format_number(metrics['val_error'])}")
+    if "inference_seconds" in metrics:
+        found.append(format_seconds(metrics["inference_seconds"]))
+    if "edges" in metrics:
+        found.append(f"{format_count(metrics['edges'])} edges")
+    return found
+
+
+def run_name(number: int, metrics: Mapping[str, float], failure: str = "") -> str:
+    """The name of a trial's run: all that the run table shows at first sight.
+
+    >>> run_name(12, {"val_accuracy": 0.978, "inference_seconds": 0.00021, "edges": 3120.0})
+    '#012 97.8 % · 0.21 ms · 3,120 edges'
+    """
+    if failure:
+        first_line = (failure.splitlines() or [""])[0]
+        return f"#{number:03d} failed: {first_line[:80]}"
+    return " ".join([f"#{number:03d}", " · ".join(facts(metrics))]).strip()
+
+
+def _digits(value: float) -> str:
+    """Three significant digits in plain notation; below 1, what is left of three digits after the point."""
+    if value >= 100:
+        return f"{value:.0f}"
+    if value >= 10:
+        return f"{value:.1f}"
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.3f}"

@@ -1,0 +1,113 @@
+"""A finished trial as MLflow will have it: plain JSON, so that the journal can keep it until MLflow has taken it."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from nas.tracking._points import run_name
+from nas.training._types import Candidate, TrialResult, TrialStatus
+
+__all__ = ["CURVE_POINTS", "parameters", "readable", "trial_record"]
+
+CURVE_POINTS = 20
+"""Points of a curve that are kept: MLflow slows down with many, and a curve's shape needs no more."""
+
+_TEXT = 6000  # characters of a parameter or tag that MLflow accepts everywhere
+_SECRET = re.compile(r"password|passwd|secret|token|credential|api_?key", re.IGNORECASE)
+_USERINFO = re.compile(r"(\w+://)[^/@\s]*@")
+
+
+def trial_record(
+    search: str, candidate: Candidate, result: TrialResult, job_params: Mapping[str, object]
+) -> dict[str, Any]:
+    """All that is logged of one trial.
+
+    Parameters are the job's `training.…` entries with the genome's hyperparameters over them, the seed and the steps;
+    metrics those of the result that are finite, at the last step; curves the history thinned to `CURVE_POINTS`, as
+    "curve/<name>".
+    """
+    failure = (result.reason or "unknown reason") if result.status is TrialStatus.FAILED else ""
+    params = {key.removeprefix("training."): value for key, value in job_params.items() if key.startswith("training.")}
+    params |= {**candidate.genome.hyperparameters, "steps": candidate.steps, "seed": candidate.seed}
+    dag = result.dag if result.dag is not None else candidate.genome.dag
+    params |= {"inputs": dag.n_inputs, "outputs": dag.n_outputs}
+    tags: dict[str, object] = {
+        "trial": result.number,
+        "parent_trial": "" if candidate.parent is None else candidate.parent,
+        "mutation": candidate.mutation,
+        "pareto": "false",
+        "status": result.status.value,
+        "worker": result.worker,
+    }
+    if failure:
+        tags["reason"] = failure
+    tags |= {f"hardware.{key}": value for key, value in result.hardware.items()}
+    tags["mlflow.note.content"] = _note(candidate, failure)
+    end = time.time()
+    return {
+        "search": search,
+        "number": result.number,
+        "name": run_name(result.number, result.metrics, failure),
+        "failed": bool(failure),
+        "start_ms": int(1000 * (end - max(result.seconds, 0.0))),
+        "end_ms": int(1000 * end),
+        "steps": candidate.steps,
+        "params": parameters(params),
+        "tags": parameters(tags),
+        "metrics": {key: readable(value) for key, value in result.metrics.items() if math.isfinite(value)},
+        "curves": _curves(result.history),
+    }
+
+
+def readable(value: float) -> float:
+    """A metric with six significant digits (whole numbers as they are): MLflow's tables print all that there are.
+
+    The study keeps the exact value; no measurement here is that precise.
+    """
+    value = float(value)
+    return value if value.is_integer() else float(f"{value:.6g}")
+
+
+def parameters(values: Mapping[str, object]) -> dict[str, str]:
+    """Text for MLflow: nested mappings flattened with dots, names made valid, secrets and URL credentials left out.
+
+    >>> parameters({"a": {"b": 0.002}, "uri": "http://me:pw@host:1/x", "api_key": "k"})
+    {'a.b': '0.002', 'uri': 'http://host:1/x', 'api_key': '(not logged)'}
+    """
+    flat: dict[str, str] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{key}.{inner}": text for inner, text in parameters(value).items()}
+            continue
+        name = re.sub(r"[^\w\-. /:]", "_", str(key))[:250]
+        text = "(not logged)" if _SECRET.search(name) else _USERINFO.sub(r"\1", str(value))
+        flat[name] = text[:_TEXT]
+    return flat
+
+
+def _curves(history: Mapping[str, np.ndarray]) -> dict[str, list[tuple[int, float]]]:
+    steps = np.asarray(history.get("step", ()))
+    if not len(steps):
+        return {}
+    chosen = np.unique(np.round(np.linspace(0, len(steps) - 1, CURVE_POINTS)).astype(int))
+    curves = {}
+    for name, values in history.items():
+        if name == "step" or np.ndim(values) != 1 or len(values) != len(steps):
+            continue
+        points = [(int(steps[place]), float(values[place])) for place in chosen]
+        curves[f"curve/{name}"] = [(step, readable(value)) for step, value in points if math.isfinite(value)]
+    return {name: points for name, points in curves.items() if points}
+
+
+def _note(candidate: Candidate, failure: str) -> str:
+    origin = f"Child of trial #{candidate.parent}" if candidate.parent is not None else "No parent"
+    lines = [f"{origin}: {candidate.mutation}."]
+    if failure:
+        lines.append(f"\n**Failed:** {failure}")
+    return "\n".join(lines)

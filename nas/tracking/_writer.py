@@ -1,0 +1,288 @@
+"""All calls to MLflow, synchronous: what a tracker's thread does one after the other, and may repeat at will.
+
+Every method can be called again after it failed half-way: runs are found by their tags, and values keep the
+time stamps they had the first time, so that MLflow recognises them.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas.tracking._record import readable
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric, Run
+
+__all__ = ["MlflowWriter", "TrialRun", "new_client"]
+
+SEARCH_TAG = "search_id"  # on the parent run: which search it stands for
+ARTIFACTS_TAG = "artifacts"  # on a child run: "yes" when pictures and checkpoint are there
+_KIND = {"mlflow.experimentKind": "custom_model_development"}  # else MLflow 3 opens it as a GenAI experiment
+_NOTE = "mlflow.note.content"
+_SOURCE = {"mlflow.source.name": "nas search", "mlflow.source.type": "LOCAL"}
+_MOST_METRICS, _MOST_PARAMS, _MOST_ALL = 900, 90, 950  # of one log_batch; MLflow allows 1000, 100 and 1000
+_TRAINING = "workflowType=machine_learning"  # in an address of the UI: show it as model training, not as GenAI
+_COLUMNS = (  # few, because the UI sorts them by name and shows about five at once
+    "metrics.`edges`",
+    "metrics.`inference_seconds`",
+    "metrics.`test_accuracy`",
+    "metrics.`val_accuracy`",
+    "tags.`pareto`",
+    "tags.`parent_trial`",
+    "tags.`mutation`",
+)
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class TrialRun:
+    """A child run as far as the tracker needs to know it."""
+
+    run_id: str
+    finished: bool = False  # its values are complete
+    pareto: bool = False
+    artifacts: bool = False
+    failed: bool = False
+    name: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    parent_trial: int | None = None
+    mutation: str = ""
+
+
+def new_client(uri: str) -> MlflowClient:
+    """An MLflow client that fails within seconds, so that the tracker can decide what to do, and that calls nobody
+    else."""
+    for name, value in {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+        "GIT_PYTHON_REFRESH": "quiet",
+    }.items():
+        os.environ.setdefault(name, value)
+    for noisy in ("alembic", "mlflow.store.db.utils"):  # a new database would write over the progress display
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=uri)
+
+
+class MlflowWriter:
+    """One experiment of one MLflow store.
+
+    Args:
+        uri: tracking URI.
+        experiment: name; the experiment is made, or brought back where it was deleted.
+        artifacts: folder of the artifacts of a new experiment; None leaves it to the server.
+
+    Raises (all methods): whatever MLflow, its database driver or the network raise.
+    """
+
+    def __init__(self, uri: str, experiment: str, artifacts: Path | None) -> None:
+        self.client = new_client(uri)
+        found = self.client.get_experiment_by_name(experiment)
+        if found is None:
+            location = None if artifacts is None else artifacts.joinpath(experiment).as_uri()
+            if artifacts is not None:
+                artifacts.mkdir(parents=True, exist_ok=True)
+            self.experiment_id: str = self.client.create_experiment(experiment, location, dict(_KIND))
+        else:
+            self.experiment_id = found.experiment_id
+            if found.lifecycle_stage != "active":
+                self.client.restore_experiment(self.experiment_id)
+        self._experiment_tags = dict(found.tags) if found is not None else dict(_KIND)
+
+    def describe_experiment(self, parents: Sequence[str], accuracy: bool, facts: str) -> None:
+        """Mark the experiment as model training, and store two views of its table with useful columns.
+
+        `facts` is the beginning of its description, all that the list of experiments shows.
+
+        The views open through links (see `view_links`); MLflow's own table starts with no metrics at all.
+        """
+        columns = [name if accuracy else name.replace("accuracy", "error") for name in _COLUMNS]
+        first = columns[3]
+        shared = {"selectedColumns": columns, "runsExpanded": dict.fromkeys(parents, True), "viewMaximized": True}
+        wanted = _KIND | {
+            "mlflow.sharedViewState.trials": json.dumps(shared),
+            "mlflow.sharedViewState.front": json.dumps(
+                shared | {"searchFilter": "tags.pareto = 'true'", "orderByKey": first, "orderByAsc": not accuracy}
+            ),
+            _NOTE: f"{facts}. Open {self.view_links()}.\n\n"
+            "One search is one parent run: open it for the front (artifact `front.html`) and the overview. "
+            "Its children are the trials; those tagged `pareto = true` are on the front and carry pictures of their "
+            "network and its checkpoint.",
+        }
+        for key, value in wanted.items():
+            if self._experiment_tags.get(key) != value:
+                self.client.set_experiment_tag(self.experiment_id, key, value)
+                self._experiment_tags[key] = value
+
+    def view_links(self) -> str:
+        """Markdown links to the two stored views of the run table."""
+        front, trials = view_address(self.experiment_id, "front"), view_address(self.experiment_id, "trials")
+        return f"[the front as a table]({front}) · [all trials as a table]({trials})"
+
+    def run_link(self, run_id: str) -> str:
+        """Address of a run within the MLflow UI."""
+        return f"#/experiments/{self.experiment_id}/runs/{run_id}?{_TRAINING}"
+
+    def latest_search(self) -> str | None:
+        """The id of the newest search in this experiment."""
+        runs = self.client.search_runs(
+            [self.experiment_id], f"tags.`{SEARCH_TAG}` != ''", max_results=1, order_by=["attributes.start_time DESC"]
+        )
+        return runs[0].data.tags[SEARCH_TAG] if runs else None
+
+    def ensure_parent(
+        self, search: str, name: str, params: Mapping[str, str], tags: Mapping[str, str], *, running: bool = True
+    ) -> str:
+        """The run id of the search's parent run, made where there is none, and running again if that is wished.
+
+        Parameters cannot change in MLflow; one that differs from an earlier start becomes the tag `resumed.<name>`.
+        """
+        runs = self.client.search_runs([self.experiment_id], f"tags.`{SEARCH_TAG}` = '{search}'", max_results=1)
+        if runs:
+            run = runs[0]
+            old = run.data.params
+            changed = {f"resumed.{key}": value for key, value in params.items() if old.get(key, value) != value}
+            self._log(run.info.run_id, params={key: params[key] for key in params if key not in old}, tags=changed)
+            if running and run.info.status != "RUNNING":
+                self.client.update_run(run.info.run_id, status="RUNNING")
+        else:
+            tags = {**_SOURCE, "mlflow.user": _user(), **tags, SEARCH_TAG: search}
+            run = self.client.create_run(self.experiment_id, tags=tags, run_name=name)
+            self._log(run.info.run_id, params=params)
+            if not running:
+                self.client.set_terminated(run.info.run_id, "KILLED")
+        return str(run.info.run_id)
+
+    def trials(self, parent_id: str) -> dict[int, TrialRun]:
+        """All child runs of a parent, by trial number."""
+        found: dict[int, TrialRun] = {}
+        token = None
+        while True:
+            page = self.client.search_runs(
+                [self.experiment_id],
+                f"tags.`mlflow.parentRunId` = '{parent_id}'",
+                max_results=1000,
+                order_by=["attributes.start_time ASC"],
+                page_token=token,
+            )
+            for run in page:
+                if "trial" in run.data.tags:
+                    found.setdefault(int(run.data.tags["trial"]), _trial_run(run))
+            token = page.token
+            if not token:
+                return found
+
+    def write_trial(self, record: Mapping[str, Any], parent_id: str, known: TrialRun | None) -> TrialRun:
+        """Log a trial (see `trial_record`); `known` is its run where one was begun before."""
+        if known is not None and known.finished:
+            return known
+        if known is None:
+            tags = {**_SOURCE, "mlflow.user": _user(), **record["tags"], "mlflow.parentRunId": parent_id}
+            run = self.client.create_run(self.experiment_id, record["start_ms"], tags, record["name"])
+            known = TrialRun(run.info.run_id)
+        from mlflow.entities import Metric
+
+        end, start = record["end_ms"], record["start_ms"]
+        last = record["steps"]
+        metrics = [Metric(key, value, end, last) for key, value in record["metrics"].items()]
+        for key, points in record["curves"].items():
+            metrics += [
+                Metric(key, value, start + int((end - start) * step / max(last, 1)), step) for step, value in points
+            ]
+        self._log(known.run_id, metrics=metrics, params=record["params"])
+        self.client.set_terminated(known.run_id, "FAILED" if record["failed"] else "FINISHED", end)
+        tags = record["tags"]
+        known.finished, known.failed, known.name = True, record["failed"], record["name"]
+        known.metrics, known.mutation = record["metrics"], tags["mutation"]
+        known.parent_trial = int(tags["parent_trial"]) if tags["parent_trial"] else None
+        return known
+
+    def set_pareto(self, run: TrialRun, member: bool) -> None:
+        """Tag a trial as on or off the front."""
+        if run.pareto != member:
+            self.client.set_tag(run.run_id, "pareto", str(member).lower())
+            run.pareto = member
+
+    def update_metrics(self, run: TrialRun, metrics: Mapping[str, float], name: str, step: int, now_ms: int) -> None:
+        """Newer values of some metrics of a finished trial (it was timed again), and the name that says them."""
+        from mlflow.entities import Metric
+
+        changed = {key: readable(value) for key, value in metrics.items() if run.metrics.get(key) != readable(value)}
+        if changed:
+            self._log(run.run_id, metrics=[Metric(key, value, now_ms, step) for key, value in changed.items()])
+            run.metrics = {**run.metrics, **changed}
+        if name != run.name:
+            self.client.update_run(run.run_id, name=name)
+            run.name = name
+
+    def log_values(
+        self, run_id: str, metrics: Mapping[str, float], step: int, now_ms: int, tags: Mapping[str, str]
+    ) -> None:
+        """Metrics at a step, and tags, of any run."""
+        from mlflow.entities import Metric
+
+        self._log(run_id, metrics=[Metric(key, value, now_ms, step) for key, value in metrics.items()], tags=tags)
+
+    def log_files(self, run: TrialRun, files: Sequence[Path]) -> None:
+        """Copy files to a trial's artifacts and mark that they are there."""
+        for file in files:
+            self.client.log_artifact(run.run_id, str(file))
+        self.client.set_tag(run.run_id, ARTIFACTS_TAG, "yes")
+        run.artifacts = True
+
+    def _log(
+        self,
+        run_id: str,
+        metrics: Sequence[Metric] = (),
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """log_batch in as few calls as MLflow's limits allow; one for nearly every trial."""
+        from mlflow.entities import Param, RunTag
+
+        left_metrics = list(metrics)
+        left_params = [Param(key, value) for key, value in (params or {}).items()]
+        left_tags = [RunTag(key, value) for key, value in (tags or {}).items()]
+        while left_metrics or left_params or left_tags:
+            some_params, left_params = left_params[:_MOST_PARAMS], left_params[_MOST_PARAMS:]
+            some_tags, left_tags = left_tags[:_MOST_PARAMS], left_tags[_MOST_PARAMS:]
+            room = min(_MOST_METRICS, _MOST_ALL - len(some_params) - len(some_tags))
+            some_metrics, left_metrics = left_metrics[:room], left_metrics[room:]
+            self.client.log_batch(run_id, metrics=some_metrics, params=some_params, tags=some_tags)
+
+
+def view_address(experiment_id: str, view: str) -> str:
+    """Address within the MLflow UI of the run table as a stored view shows it; `view` is "front" or "trials"."""
+    return f"#/experiments/{experiment_id}/runs?viewStateShareKey={view}&{_TRAINING}"
+
+
+def _trial_run(run: Run) -> TrialRun:
+    tags = run.data.tags
+    return TrialRun(
+        run.info.run_id,
+        finished=run.info.status in ("FINISHED", "FAILED"),
+        pareto=tags.get("pareto") == "true",
+        artifacts=tags.get(ARTIFACTS_TAG) == "yes",
+        failed=run.info.status == "FAILED",
+        name=run.info.run_name or "",
+        metrics={key: value for key, value in run.data.metrics.items() if not key.startswith("curve/")},
+        parent_trial=int(tags["parent_trial"]) if tags.get("parent_trial", "").isdigit() else None,
+        mutation=tags.get("mutation", ""),
+    )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container whose user has no name
+        return "unknown"
