@@ -60,7 +60,8 @@ def load(path: str | os.PathLike[str]) -> CheckpointModule:
         if array.shape != shapes[name]:
             raise CheckpointError(f"{path}: {name} must have shape {shapes[name]} on its graph, but has {array.shape}")
         if array.dtype != arrays["weight"].dtype or array.dtype not in (np.float32, np.float64):
-            raise CheckpointError(f"{path}: {name} must be float32 or float64 throughout, but is {array.dtype}")
+            types = {name: str(array.dtype) for name, array in arrays.items()}
+            raise CheckpointError(f"{path}: weight and bias must be float32 or float64 throughout, but are {types}")
         if not np.isfinite(array).all():
             raise CheckpointError(f"{path}: {name} must be finite, but holds NaN or infinity")
     module = CheckpointModule(dag, activation, "bias" in arrays, dtype=torch.from_numpy(arrays["weight"]).dtype)

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from nas.graph import DAG
-from nas.manifold._fused import WAVE_FLOOR, fused_d
+from nas.manifold._fused import WAVE_FLOOR, WIDTH_FLOOR, fused_d
 
 __all__ = ["NEURON_PARAMETERS", "Closeness", "Init", "Strengths", "reference_d", "strengths"]
 
@@ -172,8 +172,8 @@ def reference_d(p: Tensor, targets: Tensor, period: float, *parameters: Tensor) 
         parameters: the seven of `NEURON_PARAMETERS`, each (m,).
     """
     alpha, beta, gamma, theta, phi, sigma, mu = (parameter[targets] for parameter in parameters)
-    gauss = torch.exp(-((p - mu) ** 2) / (2 * softplus(sigma) ** 2))
-    angle = 2 * math.pi * p / (period * softplus(theta) / math.log(2)) + phi
+    gauss = torch.exp(-((p - mu) ** 2) / (2 * softplus(sigma).clamp(min=WIDTH_FLOOR) ** 2))
+    angle = 2 * math.pi * p / (period * softplus(theta).clamp(min=WIDTH_FLOOR) / math.log(2)) + phi
     base = (0.5 + 0.5 * torch.sin(angle)).clamp(min=WAVE_FLOOR)
     wave = base ** (beta + 1).clamp(min=0)
     return (2 * torch.sigmoid(alpha) - 1) * gauss * (wave - torch.sigmoid(gamma))

@@ -15,11 +15,14 @@ import numba
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
-__all__ = ["WAVE_FLOOR", "fused_d"]
+__all__ = ["WAVE_FLOOR", "WIDTH_FLOOR", "fused_d"]
 
 # The wave's base touches 0, where x^(beta+1) has no finite derivative for beta < 0 (nor in beta); it is floored here.
 WAVE_FLOOR = 1e-6
+# softplus underflows; a Gaussian or a wavelength of width 0 has no finite gradient. In neurons, and in periods.
+WIDTH_FLOOR = 1e-6
 
 Array = np.ndarray[Any, Any]
 
@@ -41,6 +44,7 @@ class _FusedD(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, p: Tensor, in_ptr: Tensor, period: float, *parameters: Tensor) -> Tensor:
         stacked = torch.stack(parameters).detach()
+        d: Tensor
         d, gauss, wave, log_base, cosine = torch.empty((5, p.numel()), dtype=p.dtype)
         _forward(
             p.numpy(), in_ptr.numpy(), period, stacked.numpy(), d.numpy(), gauss.numpy(), wave.numpy(),
@@ -51,7 +55,7 @@ class _FusedD(torch.autograd.Function):
         return d
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         p, in_ptr, stacked, gauss, wave, log_base, cosine = ctx.saved_tensors
         result = torch.zeros_like(stacked)
@@ -85,8 +89,8 @@ def _forward(
         amplitude = p.dtype.type(2.0 * _sigmoid(alpha) - 1.0)
         exponent = max(beta + one, p.dtype.type(0.0))
         threshold = p.dtype.type(_sigmoid(gamma))
-        number = p.dtype.type(2.0 * math.pi * math.log(2.0) / (period * _softplus(theta)))
-        inverse = p.dtype.type(1.0 / _softplus(sigma))
+        number = p.dtype.type(2.0 * math.pi * math.log(2.0) / (period * max(_softplus(theta), WIDTH_FLOOR)))
+        inverse = p.dtype.type(1.0 / max(_softplus(sigma), WIDTH_FLOOR))
         for e in range(in_ptr[i], in_ptr[i + 1]):
             u = (p[e] - mu) * inverse
             g = math.exp(-half * u * u)
@@ -114,7 +118,8 @@ def _backward(
         amplitude = 2.0 * on - 1.0
         exponent = max(beta + 1.0, 0.0)
         threshold = _sigmoid(gamma)
-        width = _softplus(sigma)
+        width = max(_softplus(sigma), WIDTH_FLOOR)
+        length = max(_softplus(theta), WIDTH_FLOOR)
         to_alpha, to_beta, to_gamma, to_theta, to_phi, to_sigma, to_mu = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         for e in range(in_ptr[i], in_ptr[i + 1]):
             u = (p[e] - mu) / width
@@ -129,11 +134,13 @@ def _backward(
             to_angle = to_wave * cosine[e] * math.exp(-log_base[e])
             to_phi += to_angle
             to_theta += to_angle * p[e]
-        number = 2.0 * math.pi * math.log(2.0) / (period * _softplus(theta))
+        number = 2.0 * math.pi * math.log(2.0) / (period * length)
+        length_slope = _sigmoid(theta) / length if length > WIDTH_FLOOR else 0.0
+        width_slope = _sigmoid(sigma) / width if width > WIDTH_FLOOR else 0.0
         result[0, i] = to_alpha * 2.0 * on * (1.0 - on)
         result[1, i] = to_beta * amplitude if beta > -1.0 else 0.0
         result[2, i] = -to_gamma * amplitude * threshold * (1.0 - threshold)
-        result[3, i] = -to_theta * amplitude * 0.5 * exponent * number * _sigmoid(theta) / _softplus(theta)
+        result[3, i] = -to_theta * amplitude * 0.5 * exponent * number * length_slope
         result[4, i] = to_phi * amplitude * 0.5 * exponent
-        result[5, i] = to_sigma * amplitude * _sigmoid(sigma) / width
+        result[5, i] = to_sigma * amplitude * width_slope
         result[6, i] = to_mu * amplitude / width

@@ -7,13 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from nas.graph import DAG
-from nas.manifold._network import ManifoldNetwork, parametrisation_of
+from nas.graph import DAG, match_edges, match_neurons
+from nas.manifold._network import ManifoldNetwork, initial_weight, parametrisation_of
 
 __all__ = ["inherit"]
-
-# A closeness weaker than this is not divided by: the free weight would have to be huge to pass a signal through.
-WEAKEST = 0.05
 
 
 def inherit(
@@ -24,9 +21,7 @@ def inherit(
     Neurons that both have keep their parameters, position and offset, so a common edge keeps its closeness and its
     weight even where the mutation renumbered the neurons. With free weights (masked, free) what is new does not
     change the function: new edges into old neurons start at 0, while a new neuron gets random in-weights, so that the
-    gradient finds both. A neuron that splits an edge (parent j -> i, child j -> k -> i) passes its signal on: in-weight
-    1, out-weight that of the edge; exact for rectifiers behind a computational neuron, else a start. In a manifold
-    network new edges have the closeness of their place, and the function changes.
+    gradient finds both. In a manifold network new edges have the closeness of their place, and the function changes.
 
     Args:
         parent_dag: what ``parent_arrays`` are parameters of (`ManifoldNetwork.to_arrays`).
@@ -39,7 +34,7 @@ def inherit(
     """
     parent = ManifoldNetwork.from_arrays(parent_dag, parent_arrays)
     child = ManifoldNetwork(child_dag, parametrisation=parametrisation_of(parent_arrays), generator=rng)
-    ancestor = _matches(child_dag.ids, parent_dag.ids)  # (n,) the parent's number of each neuron, -1: new
+    ancestor = match_neurons(parent_dag, child_dag)  # (n,)
     if child.closeness is not None and parent.closeness is not None:
         child.closeness.period = parent.closeness.period
         position, offset = _places(child_dag, ancestor, parent_dag, parent_arrays)
@@ -58,15 +53,8 @@ def inherit(
             value[old] = parent_arrays[name][own[old] - parent_dag.n_inputs]
     if "weight" in arrays:
         child.load_arrays(arrays)
-        arrays["weight"] = _weights(child, ancestor, parent)
+        arrays["weight"] = _weights(child, ancestor, parent, rng)
     return arrays
-
-
-def _matches(ids: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Where each of ``ids`` stands in ``known``, -1 where it does not."""
-    order = np.argsort(known)
-    found = order[np.minimum(np.searchsorted(known, ids, sorter=order), len(known) - 1)]
-    return np.where(known[found] == ids, found, -1)
 
 
 def _places(
@@ -86,38 +74,13 @@ def _places(
     return places[0].astype(np.float32), places[1, dag.n_inputs :].astype(np.float32)
 
 
-def _weights(child: ManifoldNetwork, ancestor: np.ndarray, parent: ManifoldNetwork) -> np.ndarray:
-    """Free weights (E,) of the child, whose present ones are random and stay only in front of new neurons."""
-    assert child.weight is not None and parent.weight is not None
-    dag = child.dag
-    weight = child.weight.detach().numpy().copy()
-    weight[ancestor[dag.targets] >= 0] = 0.0
-    edge = _parent_edges(parent.dag, ancestor[dag.sources], ancestor[dag.targets])
+def _weights(
+    child: ManifoldNetwork, ancestor: np.ndarray, parent: ManifoldNetwork, rng: np.random.Generator
+) -> np.ndarray:
+    """Free weights (E,) of the child: the parent's, random in front of new neurons, 0 in front of old ones."""
+    assert parent.weight is not None
+    weight = initial_weight(child.dag, child.closeness_values(), rng)
+    weight[ancestor[child.dag.targets] >= 0] = 0.0
+    edge = match_edges(parent.dag, child.dag)
     weight[edge >= 0] = parent.weight.detach().numpy()[edge[edge >= 0]]
-
-    strength = child.closeness_values()
-    effective = parent.edge_weights().detach().numpy()
-    kept = set(edge.tolist())
-    out_ptr, out_edges = dag.csc()
-    for k in np.flatnonzero(ancestor < 0):
-        incoming = np.arange(dag.in_ptr[k], dag.in_ptr[k + 1])
-        outgoing = out_edges[out_ptr[k] : out_ptr[k + 1]]
-        pairs = np.array(np.meshgrid(incoming, outgoing)).reshape(2, -1)
-        split = _parent_edges(parent.dag, ancestor[dag.sources[pairs[0]]], ancestor[dag.targets[pairs[1]]])
-        for (enter, leave), lost in zip(pairs.T, split.tolist(), strict=True):
-            if lost >= 0 and lost not in kept and min(abs(strength[enter]), abs(strength[leave])) > WEAKEST:
-                weight[incoming] = 0.0
-                weight[enter] = 1.0 / strength[enter]
-                weight[leave] = effective[lost] / strength[leave]
-                break
-    return weight
-
-
-def _parent_edges(dag: DAG, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Number of each edge source -> target in ``dag``, -1 where there is none or an end is -1."""
-    keys = dag.targets.astype(np.int64) * dag.n + dag.sources  # ascending: the order of dag.edges
-    wanted = np.where((sources >= 0) & (targets >= 0), targets.astype(np.int64) * dag.n + sources, -1)
-    if dag.n_edges == 0:
-        return np.full(len(wanted), -1)
-    found = np.minimum(np.searchsorted(keys, wanted), dag.n_edges - 1)
-    return np.where(keys[found] == wanted, found, -1)
+    return weight.astype(np.float32)

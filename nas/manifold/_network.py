@@ -2,7 +2,7 @@
 
 Three parametrisations of the weight of edge j -> i:
 
-    manifold    W_ij = c_ij             structure and strength from the closeness alone; neurons have a gain a and a bias b
+    manifold    W_ij = c_ij             structure and strength from the closeness alone; gain a, bias b of every neuron
     masked      W_ij = c_ij v_ij        learned structure times a free weight; the gain would be redundant and is 1
     free        W_ij = v_ij             the ordinary feed-forward network on the DAG; all allowed edges are live
 
@@ -25,7 +25,7 @@ from nas.manifold._closeness import Closeness, Init, Strengths
 from nas.manifold._fold import fold, pruned
 from nas.manifold._losses import LossTerms, flow_signs, smooth_edges
 
-__all__ = ["ManifoldNetwork", "Parametrisation", "parametrisation_of"]
+__all__ = ["ManifoldNetwork", "Parametrisation", "initial_weight", "parametrisation_of"]
 
 Parametrisation = Literal["masked", "manifold", "free"]
 Arrays = Mapping[str, np.ndarray]
@@ -33,9 +33,12 @@ Arrays = Mapping[str, np.ndarray]
 # What the source of an edge emits, squared and averaged, when it starts with unit variance: a standardised input, and
 # a computational neuron behind a rectifier (He 2015).
 INPUT_POWER, COMPUTATIONAL_POWER = 1.0, 0.5
-# A masked network's closeness learns faster than its weights, and lengths faster with the size of the network; values
-# by the scan in tests/manifold/README of sklearn's digits.
-CLOSENESS_RATE, LENGTH_UNIT = 1.0, 10.0
+# How much faster than its weights a masked network's closeness learns, and the share of all neurons that is the unit of
+# its lengths (sigma, mu). Means of five seeds of digits, 64/60/10 at 30 % (2,055 edges), 1,000 steps, rate 5e-3,
+# by factor of the sparsity term: 96.0 % test accuracy at 1,998 edges (0.1), 96.3 % at 1,628 (0.3), 94.7 % at 1,171 (1).
+# At 1 (and 2e-3) the structure hardly moves: 2,027 edges at factor 1. At 20 outputs were lost.
+CLOSENESS_RATE = 5.0
+LENGTH_SHARE = 0.1
 COMPUTATIONAL_VARIANCE = 1.0
 # Outputs start small, so that no class is preferred before anything is learned.
 OUTPUT_VARIANCE = 0.1
@@ -91,7 +94,7 @@ class ManifoldNetwork(nn.Module):
             self.gain = _parameter(generator.normal(0.0, 1.0, m))
             bias = generator.normal(0.0, 1.0, m)
         else:
-            self.weight = _parameter(_initial_weight(dag, self.closeness_values(), generator))
+            self.weight = _parameter(initial_weight(dag, self.closeness_values(), generator))
         self.bias = _parameter(bias)
         self.register_buffer("flow_signs", flow_signs(dag), persistent=False)
 
@@ -171,7 +174,7 @@ class ManifoldNetwork(nn.Module):
             return [{"lr": learning_rate} | group for group in groups]
         masked = self.parametrisation == "masked"
         rate = learning_rate * (CLOSENESS_RATE if masked else 1.0)
-        stretch = max(1.0, self.dag.n / LENGTH_UNIT) if masked else 1.0
+        stretch = max(1.0, LENGTH_SHARE * self.dag.n) if masked else 1.0
         lengths = [self.closeness.sigma, self.closeness.mu]
         others = [p for name, p in self.closeness.named_parameters() if name not in ("sigma", "mu")]
         groups += [{"params": others, "lr": rate}, {"params": lengths, "lr": rate * stretch}]
@@ -254,7 +257,7 @@ def _parameter(values: np.ndarray) -> nn.Parameter:
     return nn.Parameter(torch.from_numpy(np.asarray(values, dtype=np.float32)))
 
 
-def _initial_weight(dag: DAG, c: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+def initial_weight(dag: DAG, c: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """Normal free weights (E,) that give every neuron's sum its target variance, whatever its edges' strengths ``c``.
 
     With computational sources only and c = 1 this is He's sqrt(2 / in-degree).

@@ -27,8 +27,11 @@ class LossWeights(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     objective: float = Field(1.0, ge=0, description="Factor of the objective (cross-entropy or mean squared error).")
-    flow: float = Field(1e-4, ge=0, description="Factor of the flow loss (see nas.manifold.flow).")
-    sparsity: float = Field(1e-3, ge=0, description="Factor of the smooth share of allowed edges that are live, in [0, 1].")
+    # Flow is squared total strength, so it grows with the square of the edges: 1e6 at 2,000 open edges, 1e8 at 20,000.
+    # At 1e-10 its pull on an edge of a 20,000-edge network is that of the sparsity term at 0.1 (masked MNIST 784/200/10,
+    # 5,000 steps: 37,308 allowed edges end as 14,878 with 97.1 % test accuracy, without flow as 30,058 with 97.7 %).
+    flow: float = Field(1e-10, ge=0, description="Factor of the flow loss (see nas.manifold.flow).")
+    sparsity: float = Field(0.1, ge=0, description="Factor of the smooth share of allowed edges that are live, 0 to 1.")
     time: float = Field(0.0, ge=0, description="Factor of the predicted seconds of a training step, in milliseconds.")
     memory: float = Field(0.0, ge=0, description="Factor of the predicted memory of the network, in MiB.")
 
@@ -41,7 +44,7 @@ class TrainingConfig(BaseModel):
     steps: int = Field(1000, ge=0, description="Optimiser steps a trial.")
     batch_size: int = Field(128, ge=1, description="Samples a step.")
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
-    learning_rate: float = Field(2e-3, gt=0, description="Initial learning rate.")
+    learning_rate: float = Field(5e-3, gt=0, description="Initial learning rate.")
     schedule: Literal["constant", "cosine"] = "cosine"
     weight_decay: float = Field(0.0, ge=0)
     activation: str = Field("leaky_relu", description="Activation of computational neurons (nas.engine.ACTIVATIONS).")
@@ -86,7 +89,9 @@ class Candidate:
     steps: int  # optimiser steps
     parent: int | None = None  # trial number whose weights are inherited
     mutation: str = "initial"  # one line for people: what distinguishes this genome from its parent's
-    inherited: Arrays | None = None  # initial parameters on genome.dag (see nas.manifold.inherit); None: drawn from seed
+    inherited: Arrays | None = (
+        None  # initial parameters on genome.dag (see nas.manifold.inherit); None: drawn from seed
+    )
 
 
 class TrialStatus(enum.StrEnum):

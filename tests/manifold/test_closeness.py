@@ -26,7 +26,7 @@ def transcribed(module: Closeness, dag: DAG, period: float) -> tuple[np.ndarray,
     value = {name: getattr(module, name).detach().double().numpy() for name in NEURON_PARAMETERS}
     sigmoid = lambda x: 1 / (1 + math.exp(-x))  # noqa: E731
     softplus = lambda x: math.log(1 + math.exp(x))  # noqa: E731
-    kappa = sigmoid(float(module.cutoff))
+    kappa = sigmoid(module.cutoff.item())
     last = dag.n - 1
     d, c = np.zeros(dag.n_edges), np.zeros(dag.n_edges)
     for e, (j, i) in enumerate(dag.edges.tolist()):
@@ -51,8 +51,9 @@ def test_values_are_those_of_the_formula(init: str) -> None:
     d, c, kappa = transcribed(module, dag, 4)
     np.testing.assert_allclose(got.d.detach(), d, rtol=1e-5, atol=1e-5)  # the floor of the wave: below 1e-5
     np.testing.assert_allclose(got.c.detach(), c, rtol=1e-5, atol=2e-5)
-    assert float(got.kappa) == pytest.approx(kappa)
-    assert (np.sign(d) < 0).any() and (np.sign(d) > 0).any()
+    assert got.kappa.item() == pytest.approx(kappa)
+    assert (np.sign(d) < 0).any()
+    assert (np.sign(d) > 0).any()
 
 
 @given(seed=st.integers(0, 2**31), beta=st.floats(-1.5, 1.5), double=st.booleans())
@@ -91,12 +92,28 @@ def test_gradients_are_those_of_finite_differences() -> None:
     assert torch.autograd.gradcheck(lambda d, cutoff: strengths(d, cutoff).c, (d, cutoff))
 
 
+@pytest.mark.parametrize("extreme", [-1e4, -100.0, -30.0, 100.0, 1e4])
+@pytest.mark.parametrize("name", NEURON_PARAMETERS)
+def test_extreme_parameters_give_finite_values_and_gradients(name: str, extreme: float) -> None:
+    module = closeness(example())
+    with torch.no_grad():
+        getattr(module, name).fill_(extreme)
+    d = module().d
+    assert torch.isfinite(d).all()
+    assert (d.abs() <= 1).all()
+    d.sum().backward()
+    for parameter in module.neuron_parameters():
+        assert parameter.grad is not None
+        assert torch.isfinite(parameter.grad).all()
+
+
 def test_below_the_cutoff_closeness_is_exactly_zero_and_rises_from_there() -> None:
     kappa = torch.sigmoid(torch.tensor(-1.0))
     d = torch.stack([kappa * 0.999, -kappa * 0.999, kappa * 1.001, -kappa * 1.001, torch.tensor(1.0)])
     c = strengths(d, torch.tensor(-1.0)).c
     assert c[:2].tolist() == [0.0, 0.0]
-    assert 0 < c[2] < 1e-3 and -1e-3 < c[3] < 0
+    assert 0 < c[2] < 1e-3
+    assert -1e-3 < c[3] < 0
     assert float(c[4]) == pytest.approx(1.0)
 
 
@@ -104,7 +121,8 @@ def test_open_start_leaves_nearly_every_edge_live_and_strong() -> None:
     dag = example(2, (30, 60, 5))
     c = closeness(dag, init="open")().c
     assert (c != 0).float().mean() > 0.98
-    assert c.abs().median() > 0.5 and c.abs().max() <= 1
+    assert c.abs().median() > 0.5
+    assert c.abs().max() <= 1
 
 
 def test_published_start_has_the_published_statistics() -> None:
@@ -116,7 +134,7 @@ def test_published_start_has_the_published_statistics() -> None:
         values = getattr(module, name).detach()
         assert float(values.mean()) == pytest.approx(mean, abs=0.1 * deviation), name
         assert float(values.std()) == pytest.approx(deviation, rel=0.1), name
-    assert float(module.cutoff) == -1.0
+    assert module.cutoff.item() == -1.0
 
 
 def test_training_can_open_and_close_edges() -> None:
