@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pydantic import Field
 
 from nas.search import Choice, Range
 from search_spaces._dags import DagOptions, DagSpace
 
 __all__ = ["Manifold", "ManifoldOptions", "Space"]
+
+
+_HYPERPARAMETERS: Final[dict[str, Range | Choice]] = {
+    "learning_rate": Range(low=1e-3, high=1e-2, log=True),
+    "losses.sparsity": Range(low=1e-3, high=1.0, log=True),
+}
 
 
 class ManifoldOptions(DagOptions):
@@ -17,10 +25,7 @@ class ManifoldOptions(DagOptions):
         (0.1, 1.0), description="Least and largest density of the edges allowed at first (or one number); log-uniform."
     )
     hyperparameters: dict[str, Range | Choice] = Field(
-        default_factory=lambda: {
-            "learning_rate": Range(low=1e-3, high=1e-2, log=True),
-            "losses.sparsity": Range(low=1e-3, high=1.0, log=True),
-        },
+        default_factory=lambda: _HYPERPARAMETERS,
         description='What is searched beside the structure: dotted paths of the training section, e.g. "losses.flow".',
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 
 from nas.errors import JobError
 from nas.search._config import EvolutionOptions, OptunaOptions, SearchConfig
@@ -44,7 +45,5 @@ def make_strategy(config: SearchConfig, space: SearchSpace, training: TrainingCo
         raise JobError(f"search.strategy: cannot load {config.strategy!r}: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Strategy)):
         raise JobError(f"search.strategy: {config.strategy!r} must name a subclass of nas.search.Strategy")
-    made: Strategy = found(
-        space, training, store.objectives, store.seed, inheritance=inheritance, options=dict(config.options)
-    )
-    return made
+    build: Callable[..., Strategy] = found
+    return build(space, training, store.objectives, store.seed, inheritance=inheritance, options=dict(config.options))

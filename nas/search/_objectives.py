@@ -113,4 +113,5 @@ class Objectives:
             return np.ones(len(array), dtype=bool)
         error = array[:, self.names.index("error")]
         best = error.min()
-        return error <= max(5 * best, best + 0.1 * self.error_reference)
+        relevant: np.ndarray = error <= max(5 * best, best + 0.1 * self.error_reference)
+        return relevant

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Final
 
 import numpy as np
@@ -109,6 +110,12 @@ def _distribution(domain: Range | Choice) -> BaseDistribution:
 
 
 def _sampler(options: OptunaOptions, seed: int, number: int) -> optuna.samplers.BaseSampler:
+    with warnings.catch_warnings():  # NSGA-III and QMC have been "experimental" since 3.x
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return _make_sampler(options, seed, number)
+
+
+def _make_sampler(options: OptunaOptions, seed: int, number: int) -> optuna.samplers.BaseSampler:
     once = int(np.random.SeedSequence([seed, number, 1]).generate_state(1)[0])
     samplers = optuna.samplers
     match options.sampler:

@@ -11,7 +11,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -89,13 +89,16 @@ class Choice(BaseModel):
         return self.sample(rng) if rng.random() < scale or value not in self.choices else value
 
 
+_DEFAULT_HYPERPARAMETERS: Final[dict[str, Range | Choice]] = {"learning_rate": Range(low=5e-4, high=1e-2, log=True)}
+
+
 class SpaceOptions(BaseModel):
     """Options that every space has; a space adds its own in a subclass."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     hyperparameters: dict[str, Range | Choice] = Field(
-        default_factory=lambda: {"learning_rate": Range(low=5e-4, high=1e-2, log=True)},
+        default_factory=lambda: _DEFAULT_HYPERPARAMETERS,
         description='What is searched beside the structure: dotted paths of the training section, e.g. "losses.flow".',
     )
 

@@ -22,7 +22,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import math
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,9 +33,10 @@ from typing import Any, Final
 import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
 from nas import checkpoint
-from nas.errors import CheckpointError, JobError
+from nas.errors import CheckpointError, JobError, NasError
 from nas.search._config import Objective
 from nas.search._errors import StudyError
 from nas.search._front import Front, FrontMember
@@ -122,20 +125,21 @@ class StudyStore:
         Objectives(objectives, error_reference)  # refuses unknown ones
         root = Path(folder)
         root.mkdir(parents=True, exist_ok=True)
-        directions = ["minimize"] * len(objectives)
         with _database_errors(root, storage):
             try:
                 study = optuna.create_study(
                     storage=_open_storage(root, storage),
                     study_name=name,
-                    directions=directions,
+                    directions=[optuna.study.StudyDirection.MINIMIZE] * len(objectives),
                     sampler=optuna.samplers.RandomSampler(seed=0),
                 )
             except optuna.exceptions.DuplicatedStudyError:
                 raise StudyError(
                     f"study {name!r} exists already in {root}; continue it with --resume or choose another name"
                 ) from None
-            study.set_metric_names(list(objectives))
+            with warnings.catch_warnings():  # "experimental" since 3.2; only labels for Optuna's dashboard
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                study.set_metric_names(list(objectives))
             # Last, because a study without it does not count as made (see `exists`).
             study.set_user_attr(
                 _HEADER,
@@ -187,7 +191,7 @@ class StudyStore:
         Raises:
             StudyError: another process on this machine drives the study.
         """
-        with open(self.folder / "lock", "w") as file:
+        with (self.folder / "lock").open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -200,7 +204,9 @@ class StudyStore:
 
     def begin(self) -> int:
         """A new trial in state RUNNING; its number."""
-        return self.study.ask().number
+        # Not `study.ask`, which looks for trials queued by others first: half of the cost of a begin.
+        storage = self.study._storage
+        return int(storage.get_trial_number_from_id(storage.create_new_trial(self.study._study_id)))
 
     def record(self, candidate: Candidate) -> None:
         """Writes down what trial `candidate.number` is asked to train, so that it can be dispatched again.
@@ -291,6 +297,9 @@ class StudyStore:
         Returns:
             Candidates to dispatch again, and numbers of trials that the strategy has to be asked for again.
         """
+        for part in ("genomes", "trials"):
+            for left_over in (self.folder / part).glob(".*.tmp"):  # of a file that was being written
+                left_over.unlink(missing_ok=True)
         candidates: list[Candidate] = []
         unasked: list[int] = []
         for trial in self._trials():
@@ -392,8 +401,8 @@ def _open_storage(root: Path, url: str | None) -> optuna.storages.BaseStorage:
 def _database_errors(root: Path, url: str | None) -> Iterator[None]:
     try:
         yield
-    except (optuna.exceptions.StorageInternalError, OSError, RuntimeError, ImportError) as error:
-        if isinstance(error, StudyError):
+    except (optuna.exceptions.OptunaError, SQLAlchemyError, OSError, RuntimeError, ImportError, ValueError) as error:
+        if isinstance(error, NasError):
             raise
         where = re.sub(r"//[^@/]*@", "//***@", url) if url else str(root / "optuna.db")  # never show a password
         raise StudyError(f"the study database {where} cannot be used: {error}") from error
@@ -422,7 +431,8 @@ def _result_json(result: TrialResult) -> dict[str, Any]:
         "format": _FORMAT,
         "status": result.status.value,
         "reason": result.reason,
-        "metrics": {name: float(value) for name, value in result.metrics.items()},
+        # Numbers that JSON has no word for are as good as missing.
+        "metrics": {name: float(value) for name, value in result.metrics.items() if math.isfinite(value)},
         "hardware": dict(result.hardware),
         "seconds": float(result.seconds),
         "worker": result.worker,

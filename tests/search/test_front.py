@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nas.search import Front, FrontMember, Objectives, PickError
+
+BOTH = Objectives(("error", "inference_time"))
+
+
+def member(number: int, error: float, seconds: float, **metrics: float) -> FrontMember:
+    known = {"val_error": error, "val_accuracy": 1 - error, "inference_seconds": seconds, "edges": 1e7 * seconds}
+    return FrontMember(number, (error, seconds), {**known, **metrics})
+
+
+# A convex front with its bend at trial 2, a dominated trial 4, a copy of trial 2 and a network that guesses.
+TRIALS = [
+    member(0, 0.020, 8e-4),
+    member(1, 0.022, 3e-4),
+    member(2, 0.026, 4e-5),
+    member(3, 0.080, 3e-5),
+    member(4, 0.090, 5e-4),
+    member(5, 0.026, 4e-5),
+    member(6, 0.900, 1e-6),
+]
+FRONT = Front.of(BOTH, TRIALS)
+
+
+def test_members_are_the_non_dominated_trials_most_accurate_first() -> None:
+    assert FRONT.numbers == (0, 1, 2, 3, 6)  # of the equal 2 and 5 the earlier
+
+
+def test_front_does_not_depend_on_the_order_of_trials() -> None:
+    assert Front.of(BOTH, TRIALS[::-1]) == FRONT
+
+
+def test_single_objective_front_is_the_best_trial() -> None:
+    one = Objectives(("error",))
+    trials = [FrontMember(k, (value,), {}) for k, value in enumerate([0.3, 0.1, 0.1, 0.2])]
+    front = Front.of(one, trials)
+    assert front.numbers == (1,)
+    assert front.knee().number == 1
+
+
+def test_knee_is_the_bend_and_ignores_the_network_that_guesses() -> None:
+    assert FRONT.pick("knee").number == 2
+    without = Front.of(BOTH, TRIALS[:-1])
+    assert without.pick("knee").number == 2
+
+
+def test_knee_is_farthest_below_the_line_between_the_extremes() -> None:
+    rng = np.random.default_rng(0)
+    errors = np.sort(rng.uniform(0.02, 0.09, 12))
+    seconds = 10 ** -np.sort(rng.uniform(3, 5, 12))
+    front = Front.of(BOTH, [member(k, e, s) for k, (e, s) in enumerate(zip(errors, seconds, strict=True))])
+    points = np.array([[m.values[0], np.log(m.values[1])] for m in front.members])
+    points = (points - points.min(axis=0)) / np.ptp(points, axis=0)
+    first, last = points[0], points[-1]
+    normal = np.array([last[1] - first[1], first[0] - last[0]]) / np.linalg.norm(last - first)
+    distance = (points - first) @ normal  # signed distance from the line through the extremes
+    toward_ideal = np.sign((np.zeros(2) - first) @ normal)
+    assert front.knee().number == front.members[int((distance * toward_ideal).argmax())].number
+
+
+def test_accurate_and_fast_are_the_extremes() -> None:
+    assert FRONT.pick("accurate").number == 0
+    assert FRONT.pick("fast").number == 6
+
+
+def test_condition_on_accuracy_takes_the_fastest_that_satisfies_it() -> None:
+    assert FRONT.pick("accuracy>=0.97").number == 2
+    assert FRONT.pick("accuracy >= 0.5").number == 3
+    assert FRONT.pick("val_error<0.0201").number == 0
+
+
+def test_condition_on_cost_takes_the_most_accurate_that_satisfies_it() -> None:
+    assert FRONT.pick("inference_time<=1e-4").number == 2
+    assert FRONT.pick("edges<=350").number == 3
+
+
+def test_conditions_combine() -> None:
+    assert FRONT.pick("accuracy>=0.9, edges<=1000").number == 3
+
+
+def test_number_picks_that_member() -> None:
+    assert FRONT.pick("3").number == 3
+    assert FRONT.pick("#0").number == 0
+    with pytest.raises(PickError, match="trial 4 is not on the front; its members are 0, 1, 2, 3, 6"):
+        FRONT.pick("4")
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("accuracy>=0.99", r"no member of the front has val_accuracy >= 0.99; the closest has 0.98"),
+        ("sharpness>=1", r"no metric 'sharpness'; there are edges, inference_seconds"),
+        ("best", r"cannot pick 'best': use \"knee\", \"accurate\", \"fast\""),
+        ("accuracy>=lots", r"cannot pick 'accuracy>=lots'"),
+        ("accuracy>=1e", r"cannot pick 'accuracy>=1e'"),
+        ("", r"cannot pick ''"),
+    ],
+)
+def test_impossible_picks_say_what_is_possible(how: str, message: str) -> None:
+    with pytest.raises(PickError, match=message):
+        FRONT.pick(how)
+
+
+def test_empty_front_says_so() -> None:
+    with pytest.raises(PickError, match="no trial has finished"):
+        Front.of(BOTH, []).pick("knee")
+    assert Front.of(BOTH, []).hypervolume == 0.0
+
+
+@given(st.lists(st.tuples(st.sampled_from([0.1, 0.2, 0.3, 0.4]), st.sampled_from([1e-5, 1e-4, 1e-3])), max_size=20))
+def test_every_trial_is_dominated_by_or_equal_to_a_member_and_no_member_is(points: list[tuple[float, float]]) -> None:
+    trials = [member(k, *point) for k, point in enumerate(points)]
+    front = Front.of(BOTH, trials)
+    for trial in trials:
+        assert any(all(a <= b for a, b in zip(m.values, trial.values, strict=True)) for m in front.members)
+    for a in front.members:
+        assert not any(
+            all(x <= y for x, y in zip(b.values, a.values, strict=True)) for b in front.members if b is not a
+        )
+
+
+def test_rows_are_plain_values() -> None:
+    row = FRONT.rows()[0]
+    assert row["trial"] == 0
+    assert row["objectives"] == {"error": 0.020, "inference_time": 8e-4}
+    assert row["metrics"]["val_accuracy"] == pytest.approx(0.98)
