@@ -1,0 +1,80 @@
+"""From a real (tiny) search to a front whose members were timed side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+
+from nas.search import (
+    EvolutionOptions,
+    EvolutionStrategy,
+    Front,
+    SearchSpace,
+    SerialExecutor,
+    StudyStore,
+    Timed,
+    retime,
+    run_search,
+    store_inheritance,
+    trained_network,
+)
+from nas.training import Dataset, TrainingConfig
+from tests.search.conftest import TRAINING, MakeStrategy, pretend
+
+
+@pytest.fixture
+def pretended(make: MakeStrategy, store: StudyStore, dataset: Dataset) -> Front:
+    return run_search(make("random", store), SerialExecutor(dataset, TRAINING, evaluate=pretend), store, trials=10)
+
+
+def test_members_get_the_new_times(pretended: Front, store: StudyStore, dataset: Dataset) -> None:
+    front = retime(store, SerialExecutor(dataset, TRAINING), dataset, TRAINING)
+    assert front.members
+    assert all(member.retimed for member in front.members)
+    again = store.retimed()
+    for member in front.members:
+        assert member.values[1] == again[member.number]["inference_seconds"] > 0
+        assert member.metrics["reference_seconds"] == again[member.number]["reference_seconds"]
+
+
+def test_trials_that_come_onto_the_front_are_timed_too(pretended: Front, store: StudyStore, dataset: Dataset) -> None:
+    """Slower times for the members let others in, until all that are on the front were timed together."""
+    rounds: list[list[int]] = []
+
+    def slower(
+        networks: Sequence[Timed], data: Dataset, config: TrainingConfig, threads: int
+    ) -> dict[int, dict[str, float]]:
+        rounds.append([network.number for network in networks])
+        return {network.number: {"inference_seconds": 1.0 + network.dag.n_edges} for network in networks}
+
+    front = retime(store, SerialExecutor(dataset, TRAINING), dataset, TRAINING, measure=slower)
+    assert rounds[0] == sorted(pretended.numbers)
+    assert len(rounds) >= 2
+    assert set(rounds[0]) < set(rounds[1])
+    assert set(front.numbers) <= set(rounds[-1])
+
+
+def test_a_real_search_inherits_trains_and_times(space: SearchSpace, store: StudyStore, dataset: Dataset) -> None:
+    config = TrainingConfig(steps=60, batch_size=20, log_every=20)
+    strategy = EvolutionStrategy(
+        space,
+        config,
+        store.objectives,
+        store.seed,
+        inheritance=store_inheritance(store, config),
+        options=EvolutionOptions(population=4, initial=3),
+    )
+    executor = SerialExecutor(dataset, config)
+    run_search(strategy, executor, store, trials=7)
+    records = store.records()
+    assert [r.state for r in records] == ["complete"] * 7, [r.result and r.result.reason for r in records]
+    assert any(r.parent is not None for r in records)
+    front = retime(store, executor, dataset, config)
+    best = front.pick("accurate")
+    network = trained_network(store, best.number, config)
+    with torch.no_grad():
+        guess = network.fold()(torch.from_numpy(dataset.x_val)).argmax(1).numpy()
+    assert float(np.mean(guess != dataset.y_val)) == pytest.approx(best.metrics["val_error"])

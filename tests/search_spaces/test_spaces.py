@@ -1,0 +1,162 @@
+"""One suite that every built-in space passes, and what is special to each."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nas.graph import first_id_of_trial
+from nas.search import SearchSpace, SpaceConfig, TaskShape, load_space, stable_ids
+from nas.training import Genome, TrainingConfig
+
+SPACES = ("neuron_dag", "manifold")
+SHAPE = TaskShape(6, 3)
+OPTIONS = {"n_computational": [2, 30], "density": [0.05, 0.5]}
+
+
+def load(name: str, **options: object) -> SearchSpace:
+    return load_space(SpaceConfig(name=name, options={**OPTIONS, **options}), SHAPE)
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_first_genomes_follow_size_and_density(name: str) -> None:
+    space = load(name)
+    rng = np.random.default_rng(0)
+    for size, neurons in [(0.0, 2), (1.0, 30), (0.5, round((2 * 30) ** 0.5))]:
+        for density, share in [(0.0, 0.05), (1.0, 0.5)]:
+            dag = space.initial(rng, size=size, density=density).dag
+            assert (dag.n_inputs, dag.n_computational, dag.n_outputs) == (6, neurons, 3)
+            wanted = max(3, round(share * dag.usable_cells))
+            assert dag.n_edges == pytest.approx(wanted, abs=1)
+            assert dag.unreachable_outputs() == ()
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_first_genomes_are_decided_by_the_generator(name: str) -> None:
+    space = load(name)
+    first, again, other = (space.initial(np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert first == again
+    assert first.dag != other.dag
+
+
+@pytest.mark.parametrize("name", SPACES)
+@settings(deadline=None, max_examples=40)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    strength=st.floats(0.001, 1),
+    growth=st.floats(-1, 1),
+    scored=st.booleans(),
+)
+def test_mutations_keep_the_task_and_say_what_they_did(
+    name: str, seed: int, strength: float, growth: float, scored: bool
+) -> None:
+    space = load(name)
+    rng = np.random.default_rng(seed)
+    parent = space.initial(rng)
+    parent = Genome(stable_ids(parent.dag, first_id_of_trial(0)), parent.hyperparameters)
+    score = rng.random(parent.dag.n_edges) if scored else None
+    child, description = space.mutate(
+        parent, rng, strength, growth=growth, edge_score=score, next_id=first_id_of_trial(5)
+    )
+    assert (child.dag.n_inputs, child.dag.n_outputs) == (6, 3)
+    assert child.dag.unreachable_outputs() == ()
+    assert child.dag != parent.dag
+    assert child.hyperparameters == parent.hyperparameters
+    assert description
+    new = set(child.dag.ids.tolist()) - set(parent.dag.ids.tolist())
+    assert all(first_id_of_trial(5) <= number < first_id_of_trial(6) for number in new)
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_growth_decides_the_direction(name: str) -> None:
+    space = load(name)
+    rng = np.random.default_rng(0)
+    parent = space.initial(rng, size=1.0, density=0.5)
+    grown = [space.mutate(parent, rng, 0.2, growth=1.0)[0].dag.n_edges for _ in range(20)]
+    shrunk = [space.mutate(parent, rng, 0.2, growth=-1.0)[0].dag.n_edges for _ in range(20)]
+    assert min(grown) > parent.dag.n_edges > max(shrunk)
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_strength_decides_how_much(name: str) -> None:
+    space = load(name)
+    rng = np.random.default_rng(0)
+    parent = space.initial(rng, size=1.0, density=1.0)
+    edges = parent.dag.n_edges
+    small = edges - space.mutate(parent, rng, 0.01, growth=-1.0)[0].dag.n_edges
+    large = edges - space.mutate(parent, rng, 0.4, growth=-1.0)[0].dag.n_edges
+    assert 1 <= small < 0.15 * edges
+    assert 0.3 * edges < large
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_weak_edges_go_first(name: str) -> None:
+    space = load(name)
+    rng = np.random.default_rng(0)
+    parent = space.initial(rng, size=1.0, density=1.0)
+    score = rng.random(parent.dag.n_edges)
+    child, _ = space.mutate(parent, rng, 0.1, growth=-1.0, edge_score=score)
+    kept = {
+        (int(child.dag.ids[s]), int(child.dag.ids[t]))
+        for s, t in zip(child.dag.sources, child.dag.targets, strict=True)
+    }
+    ids = parent.dag.ids
+    stays = np.array([(int(ids[s]), int(ids[t])) in kept for s, t in parent.dag.edges])
+    assert score[~stays].mean() < 0.7 * score[stays].mean()
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_no_genome_has_more_edges_than_allowed(name: str) -> None:
+    space = load(name, max_edges=60)
+    rng = np.random.default_rng(0)
+    genome = space.initial(rng, size=1.0, density=1.0)
+    assert genome.dag.n_edges <= 61
+    for _ in range(30):
+        genome, _ = space.mutate(genome, rng, 0.3, growth=1.0)
+        assert genome.dag.n_edges <= 60
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_crossover_takes_from_both(name: str) -> None:
+    space = load(name)
+    rng = np.random.default_rng(0)
+    common = space.initial(rng, size=1.0, density=0.3)
+    first, _ = space.mutate(common, rng, 0.3, next_id=first_id_of_trial(1))
+    second, _ = space.mutate(common, rng, 0.3, next_id=first_id_of_trial(2))
+    first = Genome(first.dag, {"learning_rate": 1e-3})
+    second = Genome(second.dag, {"learning_rate": 2e-3})
+    child = space.crossover(first, second, rng)
+    assert child is not None
+    assert child.dag.unreachable_outputs() == ()
+    assert child.hyperparameters["learning_rate"] in (1e-3, 2e-3)
+    assert child.dag not in (first.dag, second.dag)
+
+
+def test_one_number_stands_for_a_range() -> None:
+    space = load("neuron_dag", n_computational=7, density=0.2)
+    dag = space.initial(np.random.default_rng(0)).dag
+    assert dag.n_computational == 7
+    assert dag.density == pytest.approx(0.2, abs=0.01)
+
+
+def test_linear_models_are_possible() -> None:
+    space = load("neuron_dag", n_computational=0, density=1.0)
+    genome = space.initial(np.random.default_rng(0))
+    assert genome.dag.n_computational == 0
+    child, _ = space.mutate(genome, np.random.default_rng(0), 0.2, growth=-1.0)
+    assert child.dag.n_edges < genome.dag.n_edges
+
+
+def test_neuron_dags_have_free_weights_and_manifolds_what_the_job_says() -> None:
+    rng = np.random.default_rng(0)
+    job = TrainingConfig(parametrisation="manifold")
+    free = load("neuron_dag").initial(rng).hyperparameters
+    assert job.with_overrides(free).parametrisation == "free"
+    assert job.with_overrides(load("manifold").initial(rng).hyperparameters).parametrisation == "manifold"
+
+
+def test_manifolds_search_the_sparsity_too() -> None:
+    assert set(load("manifold").hyperparameters) == {"learning_rate", "losses.sparsity"}
+    assert set(load("manifold", hyperparameters={}).hyperparameters) == set()
