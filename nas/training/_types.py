@@ -28,10 +28,10 @@ class LossWeights(BaseModel):
 
     objective: float = Field(1.0, ge=0, description="Factor of the objective (cross-entropy or mean squared error).")
     # Flow is squared total strength, so it grows with the square of the edges: 1e6 at 2,000 open edges, 1e8 at 20,000.
-    # At 1e-10 its pull on an edge of a 20,000-edge network is that of the sparsity term at 0.1 (masked MNIST 784/200/10,
-    # 5,000 steps: 37,308 allowed edges end as 14,878 with 97.1 % test accuracy, without flow as 30,058 with 97.7 %).
+    # At 1e-10 its pull on an edge of a 20,000-edge network is that of sparsity at 0.1 (masked MNIST 784/200/10,
+    # 5,000 steps: 37,308 allowed edges end as 16,424 with 97.4 % test accuracy, without flow as 28,534 with 97.7 %).
     flow: float = Field(1e-10, ge=0, description="Factor of the flow loss (see nas.manifold.flow).")
-    sparsity: float = Field(0.1, ge=0, description="Factor of the smooth share of allowed edges that are live, 0 to 1.")
+    sparsity: float = Field(0.1, ge=0, description="Factor of the smooth share of allowed edges that are live, 0…1.")
     time: float = Field(0.0, ge=0, description="Factor of the predicted seconds of a training step, in milliseconds.")
     memory: float = Field(0.0, ge=0, description="Factor of the predicted memory of the network, in MiB.")
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from nas.engine import reference_apply
@@ -35,8 +35,9 @@ def scramble(net: ManifoldNetwork, seed: int) -> ManifoldNetwork:
         for parameter in net.parameters():
             parameter += torch.from_numpy(rng.normal(0, 0.5, parameter.shape)).float()
         if net.closeness is not None:
-            net.closeness.cutoff.fill_(rng.uniform(-2, 0))
-            net.closeness.sigma.mul_(0.3)
+            masked = net.weight is not None  # the published start of the others is sparse as it is
+            net.closeness.cutoff.fill_(rng.uniform(-2, 0) if masked else rng.uniform(-6, -3))
+            net.closeness.sigma.mul_(0.3 if masked else 1.0)
     return net
 
 
@@ -172,6 +173,7 @@ def test_pruned_and_folded_networks_predict_the_same(seed: int, parametrisation:
     x = inputs(seed)
     live = net.dag.with_edges(net.live_mask(), allow_unreachable=True)
     if live.unreachable_outputs():
+        event("lobotomised")
         with pytest.raises(UnreachableOutputError, match="every output must have a path"):
             net.fold()
         return
@@ -187,6 +189,18 @@ def test_pruned_and_folded_networks_predict_the_same(seed: int, parametrisation:
     assert module.dag.n_edges == small.dag.n_edges <= live.n_edges
     assert module.dag.n_computational == useful[6 : small.dag.first_output].sum()
     assert set(module.dag.ids.tolist()) <= set(net.dag.ids.tolist())
+
+
+@pytest.mark.parametrize("parametrisation", PARAMETRISATIONS)
+def test_scrambled_examples_are_sparse_and_alive(parametrisation: str) -> None:
+    """The property above would prove nothing on networks that are all dead."""
+    alive, sparse = 0, 0
+    for seed in range(20):
+        net = scramble(network(example(seed, density=0.3), parametrisation, seed), seed)
+        alive += not net.dag.with_edges(net.live_mask(), allow_unreachable=True).unreachable_outputs()
+        sparse += not net.live_mask().all()
+    assert alive >= 8
+    assert sparse == (0 if parametrisation == "free" else 20)
 
 
 def test_constant_neurons_move_into_biases() -> None:
