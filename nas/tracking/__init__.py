@@ -9,7 +9,9 @@ from nas.tracking._config import TrackingConfig, default_store
 from nas.tracking._dag_plot import dag_png
 from nas.tracking._front_plot import front_figure, front_html, front_png
 from nas.tracking._points import FrontPoint, run_name
-from nas.tracking._tracker import MlflowTracker, NullTracker, Tracker
+from nas.tracking._protocol import NullTracker, Tracker
+from nas.tracking._tracker import MlflowTracker
+from nas.tracking._writer import front_addresses
 
 __all__ = [
     "FrontPoint",
@@ -20,6 +22,7 @@ __all__ = [
     "adjacency_png",
     "dag_png",
     "default_store",
+    "front_addresses",
     "front_figure",
     "front_html",
     "front_png",

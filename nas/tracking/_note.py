@@ -42,18 +42,15 @@ def overview(
         link: address of a trial's run, or None where it has none yet.
         views: Markdown with further links.
     """
-    lines = [f"**{format_count(finished)} trials finished, {format_count(failed)} failed.**"]
+    # The UI shows the first three lines or so and hides the rest behind "Show more".
+    first = f"**{format_count(finished)} trials finished, {format_count(failed)} failed.**"
     if members:
-        lines[0] += f" Best {_best(members)}, {len(members)} networks on the front, hypervolume {hypervolume:.4f}."
+        first += f" Best {_best(members)}, {len(members)} networks on the front, hypervolume {hypervolume:.4f}."
     settings = [f"{name.rpartition('.')[2]} {job_params[name]}" for name in _NAMES if name in job_params]
-    if settings:
-        lines.append(" · ".join(settings))
-    where = " · ".join(f"{key} {value}" for key, value in list(hardware.items())[:8])
-    if where:
-        lines.append(f"Process times taken on: {where}")
-    lines.append("The plot of the front is the artifact `front.html` (hover over a point), also as `front.png`.")
-    if views:
-        lines.append(f"Open {views}.")
+    where = [f"{key} {value}" for key, value in list(hardware.items())[:8]]
+    lines = [first, f"Open {views}." if views and members else "", " · ".join(settings)]
+    lines += ["Process times taken on: " + " · ".join(where)] if where else []
+    lines = [line for line in lines if line]
     text = "\n\n".join(lines)
     table = _table(members, link)
     kept = list(table[:2])

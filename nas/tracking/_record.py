@@ -15,12 +15,13 @@ from nas.training._types import Candidate, TrialResult, TrialStatus
 
 __all__ = ["CURVE_POINTS", "parameters", "readable", "trial_record"]
 
-CURVE_POINTS = 20
+CURVE_POINTS = 15
 """Points of a curve that are kept: MLflow slows down with many, and a curve's shape needs no more."""
 
 _TEXT = 6000  # characters of a parameter or tag that MLflow accepts everywhere
 _SECRET = re.compile(r"password|passwd|secret|token|credential|api_?key", re.IGNORECASE)
-_USERINFO = re.compile(r"(\w+://)[^/@\s]*@")
+_USERINFO = re.compile(r"(?<=://)\S*@")  # up to the last @: a password may hold others
+_SECRET_VALUE = re.compile(rf"((?:{_SECRET.pattern})\w{{0,40}}=)[^&\s]+", re.IGNORECASE)
 
 
 def trial_record(
@@ -86,7 +87,8 @@ def parameters(values: Mapping[str, object]) -> dict[str, str]:
             flat |= {f"{key}.{inner}": text for inner, text in parameters(value).items()}
             continue
         name = re.sub(r"[^\w\-. /:]", "_", str(key))[:250]
-        text = "(not logged)" if _SECRET.search(name) else _USERINFO.sub(r"\1", str(value))
+        text = str(value)[: 3 * _TEXT]  # searching megabytes takes seconds; cut far behind what is kept
+        text = "(not logged)" if _SECRET.search(name) else _SECRET_VALUE.sub(r"\1…", _USERINFO.sub("", text))
         flat[name] = text[:_TEXT]
     return flat
 

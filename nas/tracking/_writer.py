@@ -15,13 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas.tracking._config import TrackingConfig
 from nas.tracking._record import readable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Run
 
-__all__ = ["MlflowWriter", "TrialRun", "new_client"]
+__all__ = ["MlflowWriter", "TrialRun", "front_addresses", "new_client"]
 
 SEARCH_TAG = "search_id"  # on the parent run: which search it stands for
 ARTIFACTS_TAG = "artifacts"  # on a child run: "yes" when pictures and checkpoint are there
@@ -39,7 +40,7 @@ _COLUMNS = (  # few, because the UI sorts them by name and shows about five at o
     "tags.`parent_trial`",
     "tags.`mutation`",
 )
-_LOG = logging.getLogger(__name__)
+_NEWER_STEP = 10**9  # of values that replace those at the last training step; MLflow shows the highest step
 
 
 @dataclass(slots=True)
@@ -99,21 +100,23 @@ class MlflowWriter:
                 self.client.restore_experiment(self.experiment_id)
         self._experiment_tags = dict(found.tags) if found is not None else dict(_KIND)
 
-    def describe_experiment(self, parents: Sequence[str], accuracy: bool, facts: str) -> None:
-        """Mark the experiment as model training, and store two views of its table with useful columns.
+    def describe_experiment(self, accuracy: bool, facts: str) -> None:
+        """Describe the experiment, and store two views of its run table with useful columns.
 
-        `facts` is the beginning of its description, all that the list of experiments shows.
-
-        The views open through links (see `view_links`); MLflow's own table starts with no metrics at all.
+        The views open through links (see `view_links`); MLflow's own table starts with no metrics at all. `facts` is
+        the beginning of the description, all that the list of experiments shows.
         """
         columns = [name if accuracy else name.replace("accuracy", "error") for name in _COLUMNS]
-        first = columns[3]
-        shared = {"selectedColumns": columns, "runsExpanded": dict.fromkeys(parents, True), "viewMaximized": True}
+        trials = {"selectedColumns": columns, "searchFilter": "tags.trial != ''"}
+        front = {
+            "selectedColumns": columns,
+            "searchFilter": "tags.pareto = 'true'",
+            "orderByKey": columns[3],
+            "orderByAsc": not accuracy,
+        }
         wanted = _KIND | {
-            "mlflow.sharedViewState.trials": json.dumps(shared),
-            "mlflow.sharedViewState.front": json.dumps(
-                shared | {"searchFilter": "tags.pareto = 'true'", "orderByKey": first, "orderByAsc": not accuracy}
-            ),
+            "mlflow.sharedViewState.trials": json.dumps(trials),
+            "mlflow.sharedViewState.front": json.dumps(front),
             _NOTE: f"{facts}. Open {self.view_links()}.\n\n"
             "One search is one parent run: open it for the front (artifact `front.html`) and the overview. "
             "Its children are the trials; those tagged `pareto = true` are on the front and carry pictures of their "
@@ -129,9 +132,10 @@ class MlflowWriter:
         front, trials = view_address(self.experiment_id, "front"), view_address(self.experiment_id, "trials")
         return f"[the front as a table]({front}) · [all trials as a table]({trials})"
 
-    def run_link(self, run_id: str) -> str:
-        """Address of a run within the MLflow UI."""
-        return f"#/experiments/{self.experiment_id}/runs/{run_id}?{_TRAINING}"
+    def run_link(self, run_id: str, artifact: str = "") -> str:
+        """Address of a run, or of one of its artifacts, within the MLflow UI."""
+        place = f"/artifacts/{artifact}" if artifact else ""
+        return f"#/experiments/{self.experiment_id}/runs/{run_id}{place}?{_TRAINING}"
 
     def latest_search(self) -> str | None:
         """The id of the newest search in this experiment."""
@@ -213,17 +217,29 @@ class MlflowWriter:
             self.client.set_tag(run.run_id, "pareto", str(member).lower())
             run.pareto = member
 
-    def update_metrics(self, run: TrialRun, metrics: Mapping[str, float], name: str, step: int, now_ms: int) -> None:
-        """Newer values of some metrics of a finished trial (it was timed again), and the name that says them."""
+    def update_metrics(self, run: TrialRun, metrics: Mapping[str, float], name: str, now_ms: int) -> None:
+        """Newer values of some metrics of a finished trial (it was timed again), and the name that says them.
+
+        They are logged one step after the first ones, which stay in the metric's history.
+        """
         from mlflow.entities import Metric
 
-        changed = {key: readable(value) for key, value in metrics.items() if run.metrics.get(key) != readable(value)}
+        newer = {key: readable(value) for key, value in metrics.items()}
+        changed = {key: value for key, value in newer.items() if run.metrics.get(key) != value}
         if changed:
-            self._log(run.run_id, metrics=[Metric(key, value, now_ms, step) for key, value in changed.items()])
+            self._log(run.run_id, metrics=[Metric(key, value, now_ms, _NEWER_STEP) for key, value in changed.items()])
             run.metrics = {**run.metrics, **changed}
         if name != run.name:
-            self.client.update_run(run.run_id, name=name)
+            self.rename(run.run_id, name)
             run.name = name
+
+    def rename(self, run_id: str, name: str) -> None:
+        """Give a run another name."""
+        self.client.update_run(run_id, name=name)
+
+    def end(self, run_id: str, status: str) -> None:
+        """End a run as FINISHED, FAILED or KILLED."""
+        self.client.set_terminated(run_id, status)
 
     def log_values(
         self, run_id: str, metrics: Mapping[str, float], step: int, now_ms: int, tags: Mapping[str, str]
@@ -233,10 +249,13 @@ class MlflowWriter:
 
         self._log(run_id, metrics=[Metric(key, value, now_ms, step) for key, value in metrics.items()], tags=tags)
 
-    def log_files(self, run: TrialRun, files: Sequence[Path]) -> None:
-        """Copy files to a trial's artifacts and mark that they are there."""
+    def log_files(self, run_id: str, files: Sequence[Path]) -> None:
+        """Copy files to a run's artifacts."""
         for file in files:
-            self.client.log_artifact(run.run_id, str(file))
+            self.client.log_artifact(run_id, str(file))
+
+    def mark_files(self, run: TrialRun) -> None:
+        """Remember with the run that its files are there."""
         self.client.set_tag(run.run_id, ARTIFACTS_TAG, "yes")
         run.artifacts = True
 
@@ -264,6 +283,23 @@ class MlflowWriter:
 def view_address(experiment_id: str, view: str) -> str:
     """Address within the MLflow UI of the run table as a stored view shows it; `view` is "front" or "trials"."""
     return f"#/experiments/{experiment_id}/runs?viewStateShareKey={view}&{_TRAINING}"
+
+
+def front_addresses(config: TrackingConfig) -> dict[str, str]:
+    """For each experiment of a store, the address of its front below the root of the MLflow UI.
+
+    The UI opens as what its user chose last, at first "GenAI"; these addresses open it as model training, which shows
+    runs. `config.experiment` plays no part.
+
+    Raises:
+        mlflow.exceptions.MlflowException: the store cannot be read.
+    """
+    found = new_client(config.tracking_uri).search_experiments()
+    return {
+        experiment.name: view_address(experiment.experiment_id, "front")
+        for experiment in found
+        if "mlflow.sharedViewState.front" in experiment.tags
+    }
 
 
 def _trial_run(run: Run) -> TrialRun:

@@ -1,0 +1,47 @@
+"""What a search tells whoever follows it, and the follower for jobs that want none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+from nas.tracking._points import FrontPoint
+from nas.training._types import Candidate, TrialResult
+
+__all__ = ["Ending", "NullTracker", "Tracker"]
+
+Ending = Literal["FINISHED", "FAILED", "KILLED"]
+"""How a search ended, in MLflow's words: all trials done, an error, stopped by a person."""
+
+
+class Tracker(Protocol):
+    """Whoever wants to follow a search. No method may block or raise because a server is away."""
+
+    def start(self, resume: bool = False) -> None:
+        """A search begins, or goes on."""
+
+    def log_trial(self, candidate: Candidate, result: TrialResult) -> None:
+        """A trial has ended; telling one twice does no harm."""
+
+    def log_front(self, members: Sequence[FrontPoint], hypervolume: float) -> None:
+        """The front is now this."""
+
+    def finish(self, status: Ending = "FINISHED") -> int:
+        """The search has ended. Returns how many trials are still to be logged."""
+
+
+class NullTracker:
+    """Follows nothing, for jobs with ``tracking.mlflow: false``."""
+
+    def start(self, resume: bool = False) -> None:
+        """Do nothing."""
+
+    def log_trial(self, candidate: Candidate, result: TrialResult) -> None:
+        """Do nothing."""
+
+    def log_front(self, members: Sequence[FrontPoint], hypervolume: float) -> None:
+        """Do nothing."""
+
+    def finish(self, status: Ending = "FINISHED") -> int:
+        """Do nothing; nothing is left."""
+        return 0

@@ -1,0 +1,159 @@
+"""One search in one MLflow store, synchronous: which runs are there, and how trials and fronts become runs and files.
+
+A session is made anew after each failure, because by then MLflow may know more or less than this process thinks.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nas.tracking._adjacency_plot import adjacency_png
+from nas.tracking._config import TrackingConfig
+from nas.tracking._dag_plot import dag_png
+from nas.tracking._front_plot import front_html, front_png
+from nas.tracking._note import overview, search_name
+from nas.tracking._points import FrontPoint, run_name
+from nas.tracking._protocol import Ending
+from nas.tracking._record import readable
+from nas.tracking._writer import MlflowWriter, TrialRun
+
+__all__ = ["SearchFacts", "Session"]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchFacts:
+    """What is known of a search before it begins."""
+
+    config: TrackingConfig
+    job_params: Mapping[str, str]  # flattened
+    hardware: Mapping[str, str]  # what process times are taken on
+    period: int | None  # row width of image data, for the pictures
+    cost: str  # metric on the x axis of the front's plots
+
+
+class Session:
+    """The runs of one search, found or made.
+
+    Args:
+        facts: see `SearchFacts`.
+        search: id of the search; None adopts the newest of the experiment, or `otherwise` where there is none.
+        otherwise: id for that case.
+
+    Raises (all methods): whatever MLflow, its database driver or the network raise.
+    """
+
+    def __init__(self, facts: SearchFacts, search: str | None, otherwise: str) -> None:
+        config = facts.config
+        if config.mlflow_uri is None:
+            config.store.mkdir(parents=True, exist_ok=True)
+        self._facts = facts
+        self._writer = MlflowWriter(
+            config.tracking_uri, config.experiment, config.artifact_root if config.mlflow_uri is None else None
+        )
+        self.search = search or self._writer.latest_search() or otherwise
+        self._tags = {f"hardware.{key}": value for key, value in facts.hardware.items()}
+        self.parent = self._writer.ensure_parent(self.search, search_name((), 0, 0), facts.job_params, self._tags)
+        self.runs: dict[int, TrialRun] = self._writer.trials(self.parent)
+
+    def log_trial(self, record: Mapping[str, Any]) -> None:
+        """Log a trial of this search, or one left over from an earlier one below its own parent run."""
+        number, search = record["number"], record["search"]
+        if search == self.search:
+            self.runs[number] = self._writer.write_trial(record, self.parent, self.runs.get(number))
+            return
+        parent = self._writer.ensure_parent(search, search_name((), 0, 0), {}, self._tags, running=False)
+        self._writer.write_trial(record, parent, self._writer.trials(parent).get(number))
+
+    def write_front(self, members: Sequence[FrontPoint], hypervolume: float) -> None:
+        """Tags of all trials, values, name, note and plots of the parent run, description of the experiment."""
+        writer, facts = self._writer, self._facts
+        now_ms = int(1000 * time.time())
+        on_front = {point.number: point for point in members}
+        for number, run in self.runs.items():
+            writer.set_pareto(run, number in on_front)
+            if number in on_front:
+                metrics = on_front[number].metrics
+                writer.update_metrics(run, metrics, run_name(number, metrics), now_ms)
+        failed = sum(run.failed for run in self.runs.values())
+        finished = len(self.runs) - failed
+        accuracies = [point.metrics["val_accuracy"] for point in members if "val_accuracy" in point.metrics]
+        values = {"hypervolume": hypervolume, "front_size": len(members), "trials": len(self.runs)}
+        if accuracies:
+            values["best_val_accuracy"] = max(accuracies)
+        note = overview(
+            members,
+            finished=finished,
+            failed=failed,
+            hypervolume=hypervolume,
+            job_params=facts.job_params,
+            hardware=facts.hardware,
+            link=self._link,
+            views=f"[the front as a plot]({writer.run_link(self.parent, 'front.html')}) · {writer.view_links()}",
+        )
+        values = {key: readable(value) for key, value in values.items()}
+        writer.log_values(self.parent, values, len(self.runs), now_ms, {"mlflow.note.content": note})
+        name = search_name(members, finished, failed)
+        writer.rename(self.parent, name)
+        if members:
+            writer.describe_experiment(bool(accuracies), name.removeprefix("search · "))
+            self._write_plots(members, "accuracy" if accuracies else "error")
+
+    def _write_plots(self, members: Sequence[FrontPoint], quality: str) -> None:
+        on_front = {point.number for point in members}
+        others = [
+            FrontPoint(number, run.metrics, parent=run.parent_trial, mutation=run.mutation)
+            for number, run in sorted(self.runs.items())
+            if number not in on_front and not run.failed
+        ]
+        title, cost = f"{self._facts.config.experiment}: {quality} against process time", self._facts.cost
+        if not cost.endswith("_seconds"):
+            title = f"{self._facts.config.experiment}: {quality} against {cost}"
+        with tempfile.TemporaryDirectory(prefix="nas-front-") as folder:
+            page, picture = Path(folder, "front.html"), Path(folder, "front.png")
+            page.write_text(front_html(members, others, title=title, cost=cost), encoding="utf-8")
+            picture.write_bytes(front_png(members, others, title=title, cost=cost))
+            self._writer.log_files(self.parent, [page, picture])
+
+    def wants_files(self, point: FrontPoint) -> bool:
+        """Whether pictures or checkpoint of this member can be made and are not there yet."""
+        run = self.runs.get(point.number)
+        drawable = point.dag is not None or point.checkpoint is not None or point.details is not None
+        return drawable and run is not None and run.finished and not run.artifacts
+
+    def make_files(self, point: FrontPoint, folder: Path) -> list[Path]:
+        """Draw pictures and write the checkpoint of a member of the front into `folder`; raises what they raise."""
+        files = []
+        if point.details is not None:
+            point = point.details()
+        if point.dag is not None:
+            title = run_name(point.number, point.metrics)
+            for name, draw in (("dag.png", dag_png), ("adjacency.png", adjacency_png)):
+                files.append(folder / name)
+                files[-1].write_bytes(draw(point.dag, point.weights, period=self._facts.period, title=title))
+        if point.checkpoint is not None:
+            target = folder / "network.safetensors"
+            if callable(point.checkpoint):
+                point.checkpoint(target)
+            else:
+                target.write_bytes(point.checkpoint.read_bytes())
+            files.append(target)
+        return files
+
+    def log_files(self, number: int, files: Sequence[Path]) -> None:
+        """Add files to a trial's artifacts."""
+        run = self.runs[number]
+        self._writer.log_files(run.run_id, files)
+        self._writer.mark_files(run)
+
+    def end(self, status: Ending) -> None:
+        """End the parent run."""
+        self._writer.end(self.parent, status)
+
+    def _link(self, number: int) -> str | None:
+        run = self.runs.get(number)
+        return self._writer.run_link(run.run_id) if run is not None else None

@@ -1,0 +1,77 @@
+"""The plots of the front show every usable point, its facts, and the staircase."""
+
+import io
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nas.tracking import FrontPoint, front_figure, front_html, front_png
+
+
+def point(number: int, accuracy: float, ms: float, **more: float) -> FrontPoint:
+    metrics = {"val_accuracy": accuracy, "val_error": 1 - accuracy, "inference_seconds": ms / 1e3, "edges": 1e3 * ms}
+    return FrontPoint(number, metrics | more, parent=3, mutation="add <5> edges")
+
+
+FRONT = [point(7, 0.98, 0.4, test_accuracy=0.975), point(2, 0.9, 0.1), point(5, 0.95, 0.2)]
+OTHERS = [point(1, 0.5, 0.15), point(4, 0.94, 0.3)]
+
+
+def test_axes_are_time_and_error() -> None:
+    figure = front_figure(FRONT, OTHERS)
+    others, _, front = figure.data
+    np.testing.assert_allclose(front.x, [0.1, 0.2, 0.4])
+    np.testing.assert_allclose(front.y, [10, 5, 2])
+    np.testing.assert_allclose(others.y, [50, 6])
+    assert list(front.text) == ["#2", "#5", "#7"]
+    low, high = figure.layout.yaxis.range
+    assert low > high, "accuracy grows upwards"
+    labels = dict(zip(figure.layout.yaxis.tickvals, figure.layout.yaxis.ticktext, strict=True))
+    assert labels[5.0] == "95" and labels[2.0] == "98"
+
+
+def test_hover_tells_the_facts() -> None:
+    hover = front_figure(FRONT).data[2].customdata[2][0]
+    for fact in ("trial #7", "child of #3", "98.0 %", "97.5 %", "0.40 ms", "400 edges", "add &lt;5&gt; edges"):
+        assert fact in hover
+
+
+def test_staircase_leaves_out_members_of_other_objectives() -> None:
+    third = point(9, 0.8, 0.3, depth=2.0)  # on the front for its depth alone
+    line = front_figure([*FRONT, third]).data[1]
+    np.testing.assert_allclose(line.x, [0.1, 0.2, 0.4])
+
+
+def test_page_needs_no_network() -> None:
+    page = front_html(FRONT, OTHERS, title="<script>alert(1)</script>")
+    assert len(page) > 3_000_000 and "plotly.js v" in page
+    assert not re.search(r"<(script|link)[^>]+(src|href)=", page)
+    assert "<script>alert" not in page and "\\u003cscript\\u003ealert" not in page
+
+
+@pytest.mark.parametrize(
+    ("members", "others"),
+    [
+        ([], []),
+        ([], OTHERS),
+        (FRONT[:1], []),
+        ([point(0, 1.0, 0.1), point(1, 1.0, 0.1)], []),
+        ([FrontPoint(0, {"val_accuracy": float("nan"), "inference_seconds": 1e-4})], []),
+        ([FrontPoint(0, {"val_accuracy": 0.9}), FrontPoint(1, {})], []),
+        ([point(i, 0.9 + i / 1e4, 0.1 + i / 10) for i in range(60)], OTHERS),
+    ],
+    ids=["nothing", "no front", "one", "perfect", "nan", "missing", "many"],
+)
+def test_odd_fronts_are_drawn(members: list[FrontPoint], others: list[FrontPoint]) -> None:
+    front_figure(members, others)
+    assert Image.open(io.BytesIO(front_png(members, others, title="t"))).size == (1100, 660)
+
+
+def test_regression_shows_the_error() -> None:
+    members = [FrontPoint(i, {"val_error": 10.0**-i, "edges": 10.0**i}) for i in range(4)]
+    figure = front_figure(members, cost="edges")
+    np.testing.assert_allclose(figure.data[2].y, [1, 0.1, 0.01, 0.001])
+    assert "error" in figure.layout.yaxis.title.text and "edges" in figure.layout.xaxis.title.text
+    assert front_png(members, cost="edges").startswith(b"\x89PNG")

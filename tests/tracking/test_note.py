@@ -1,0 +1,49 @@
+"""The overview says the facts first, and fits into MLflow's tag."""
+
+from nas.tracking import FrontPoint
+from nas.tracking._note import overview, search_name
+
+
+def member(number: int, accuracy: float = 0.978) -> FrontPoint:
+    metrics = {"val_accuracy": accuracy, "val_error": 1 - accuracy, "inference_seconds": 2.1e-4, "edges": 3120.0}
+    return FrontPoint(number, metrics)
+
+
+def note(members: list[FrontPoint]) -> str:
+    return overview(
+        members,
+        finished=60,
+        failed=2,
+        hypervolume=0.51234,
+        job_params={"search.strategy": "evolution", "training.steps": "800"},
+        hardware={"processor": "abacus"},
+        link=lambda number: f"#/run/{number}" if number else None,
+        views="[a](b)",
+    )
+
+
+def test_facts_come_first() -> None:
+    text = note([member(12)])
+    first, second, *_ = text.split("\n\n")
+    assert first == "**60 trials finished, 2 failed.** Best 97.8 %, 1 networks on the front, hypervolume 0.5123."
+    assert second == "Open [a](b)."
+    assert "strategy evolution · steps 800" in text and "abacus" in text
+
+
+def test_table_lists_members_best_first_with_links() -> None:
+    rows = [line for line in note([member(0, 0.5), member(12)]).splitlines() if line.startswith("| ")][2:]
+    assert rows[0].startswith("| [#012](#/run/12) | 97.8 % |  | 0.21 ms |  | 3,120 |")
+    assert rows[1].startswith("| #000 | 50.0 % |")
+
+
+def test_long_fronts_are_cut() -> None:
+    text = note([member(number) for number in range(1, 1000)])
+    assert len(text) < 8000 and text.splitlines()[-1].startswith("… and ")
+    shown = sum(line.startswith("| [#") for line in text.splitlines())
+    assert text.endswith(f"… and {999 - shown} more")
+
+
+def test_names_of_searches() -> None:
+    assert search_name([member(1)], 59, 1) == "search · 60 trials · best 97.8 % · front of 1"
+    assert search_name([], 0, 0) == "search · 0 trials"
+    assert "best error 0.25" in search_name([FrontPoint(0, {"val_error": 0.25})], 1, 0)
