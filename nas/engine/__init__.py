@@ -4,10 +4,21 @@
 for use with torch. `reference_apply` is the slow specification that they are tested against.
 """
 
-from nas.engine._activations import ACTIVATIONS, activation_function
-from nas.engine._function import apply
+from nas.engine._activations import ACTIVATIONS, NEEDS_INPUT, activation_function
+from nas.engine._function import activation_codes, apply, choose_tiling
 from nas.engine._module import DAGModule
 from nas.engine._plan import Plan, compile_plan
 from nas.engine._reference import reference_apply
 
-__all__ = ["ACTIVATIONS", "DAGModule", "Plan", "activation_function", "apply", "compile_plan", "reference_apply"]
+__all__ = [
+    "ACTIVATIONS",
+    "NEEDS_INPUT",
+    "DAGModule",
+    "Plan",
+    "activation_codes",
+    "activation_function",
+    "apply",
+    "choose_tiling",
+    "compile_plan",
+    "reference_apply",
+]

@@ -17,7 +17,7 @@ from nas.engine._workspace import Workspace
 from nas.engine.kernels import backward_tiles, fold_gain, forward_tiles, unfold_gain
 from nas.engine.simd import LANES
 
-__all__ = ["apply"]
+__all__ = ["activation_codes", "apply", "choose_tiling"]
 
 # Nanoseconds an edge takes for one tile, forward and backward, by tile width (measured, one core): what decides the
 # width for a batch. Narrow tiles waste less of a small batch and split it over more threads.
@@ -25,22 +25,22 @@ _TILE_COST = {64: 4.0, 32: 3.0, 16: 2.6}
 _THREAD_COST = 80_000.0  # nanoseconds to hand both passes to the team and take them back
 
 
-def _choose_tiling(n_edges: int, batch: int) -> tuple[int, int, int]:
-    """(tile width, tiles, threads) with the least estimated time for a batch."""
-    available = torch.get_num_threads()
+def choose_tiling(n_edges: int, batch: int, threads: int, thread_cost: float = _THREAD_COST) -> tuple[int, int, int]:
+    """(tile width, tiles, threads) with the least estimated time for a batch on at most ``threads`` threads."""
     best: tuple[float, int, int, int] | None = None
     for size, cost in _TILE_COST.items():
         tiles = max(1, -(-batch // size))
-        for threads in {1, min(available, tiles)}:
-            estimate = -(-tiles // threads) * cost * n_edges + (_THREAD_COST if threads > 1 else 0.0)
+        for used in {1, min(threads, tiles)}:
+            estimate = -(-tiles // used) * cost * n_edges + (thread_cost if used > 1 else 0.0)
             if best is None or estimate < best[0]:
-                best = (estimate, size, tiles, threads)
+                best = (estimate, size, tiles, used)
     assert best is not None
     return best[1:]
 
 
 @cache
-def _codes(n: int, n_outputs: int, activation: str) -> np.ndarray:
+def activation_codes(n: int, n_outputs: int, activation: str) -> np.ndarray:
+    """(n,) int8 codes for the kernels: outputs are linear."""
     codes = np.full(n, CODES[activation], np.int8)
     codes[n - n_outputs :] = CODES["identity"]
     return codes
@@ -59,7 +59,7 @@ class _Apply(torch.autograd.Function):
     ) -> Tensor:
         dag = plan.dag
         batch = x.shape[0]
-        codes = _codes(dag.n, dag.n_outputs, activation)
+        codes = activation_codes(dag.n, dag.n_outputs, activation)
         needs_grad = any(ctx.needs_input_grad[:4])
         weights = weight.detach().numpy()
         if plan.edge_numbers is not None:
@@ -74,7 +74,7 @@ class _Apply(torch.autograd.Function):
         y = torch.empty((batch, dag.n_outputs), dtype=x.dtype)
         outputs = y.numpy().reshape(-1)
 
-        size, tiles, threads = _choose_tiling(plan.n_edges, batch)
+        size, tiles, threads = choose_tiling(plan.n_edges, batch, torch.get_num_threads())
         lanes = LANES[size]
         per_tile = dag.n * size
         dtype = weights.dtype

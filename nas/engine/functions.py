@@ -98,7 +98,7 @@ def _v_log(x: Any) -> Any:
 
 
 def v_sin(x: Any) -> Any:
-    """sin x for |x| below about 1e4 (float32) or 1e8 (float64)."""
+    """sin x for |x| below about 1e4 (float32) or 1e8 (float64); beyond that some number in about [-1, 1]."""
     raise NotImplementedError("only inside numba kernels")
 
 
@@ -117,6 +117,8 @@ def _circular(shift: float) -> Callable[[Any], Any]:
         def implementation(x: Any) -> Any:
             n = floor(fma(x, like(x, 2.0 / math.pi), like(x, 0.5)))
             r = fma(n, like(x, -low), fma(n, like(x, -middle), fma(n, like(x, -high), x)))
+            # Too large an x leaves no digits to reduce; the result is then arbitrary, but no more than 1.
+            r = clamp(r, like(x, -math.pi / 4 - 1e-3), like(x, math.pi / 4 + 1e-3))
             quadrant = add(n, like(x, shift))
             quadrant = fma(floor(mul(quadrant, like(x, 0.25))), like(x, -4.0), quadrant)  # 0, 1, 2, 3
             odd = fma(floor(mul(quadrant, like(x, 0.5))), like(x, -2.0), quadrant)  # 0, 1

@@ -27,7 +27,8 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from nas.graph import DAG
-from nas.manifold._fused import WAVE_FLOOR, WIDTH_FLOOR, fused_d
+from nas.manifold._fused import fused_d
+from nas.manifold.kernels import WAVE_FLOOR, WIDTH_FLOOR
 
 __all__ = ["NEURON_PARAMETERS", "Closeness", "Init", "Strengths", "reference_d", "strengths"]
 

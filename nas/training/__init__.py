@@ -5,7 +5,7 @@ A `Candidate` and a `Dataset` go in, a `TrialResult` comes out. Nothing here kno
 
 from nas.training._data import Statistics, load_data
 from nas.training._data_config import BUILT_IN_SOURCES, DataConfig
-from nas.training._trainer import History, train, training_step
+from nas.training._trainer import History, train
 from nas.training._trial import run_trial
 from nas.training._types import (
     Arrays,
@@ -56,5 +56,4 @@ __all__ = [
     "time_inference",
     "time_training_step",
     "train",
-    "training_step",
 ]

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from nas.errors import TrialError
-from nas.manifold import MEMORY_COST, TIME_COST, CostModel, LossTerms, ManifoldNetwork, cost
-from nas.training._types import Dataset, Task, TrainingConfig
+from nas.manifold import ManifoldNetwork
+from nas.training._fused import FusedTrainer, StepReport, structure_costs
+from nas.training._types import Dataset, TrainingConfig
 
-__all__ = ["History", "train", "training_step"]
+__all__ = ["History", "train"]
 
 OnLog = Callable[[int, Mapping[str, float]], None]
 
@@ -24,7 +24,7 @@ class History:
     """Curves of one training, all of one length; empty when nothing was trained.
 
     ``curves``: step (after how many steps), objective, flow, sparsity, total (the weighted loss), train_accuracy or
-    train_mse (of the batch), live_edges, learning_rate.
+    train_mse (of the batch), live_edges, learning_rate; each as the step saw it, before its update.
     """
 
     curves: Mapping[str, np.ndarray]
@@ -36,7 +36,7 @@ def train(
     """Train ``network`` in place on the training part for ``config.steps`` steps, on the threads torch has now.
 
     Args:
-        network: changed in place; after an error it holds what it had then.
+        network: changed in place, at the end; after an error it is as it was.
         seed: decides the order of the samples.
         on_log: called with the step and the values of the curves whenever a point is logged.
 
@@ -54,105 +54,37 @@ def train(
             f"but the network has {dag.n_inputs} and {dag.n_outputs}"
         )
     points: list[dict[str, float]] = []
-    step = training_step(network, dataset.task, config)
-    batches = _batches(dataset, config.batch_size, np.random.default_rng([seed, 1]))
-    for number in range(1, config.steps + 1):
-        rate = _rate(config, (number - 1) / config.steps)
-        values = step(*next(batches), rate)
-        total = float(values.total)
-        if not math.isfinite(total):
-            raise TrialError(
-                f"diverged: the loss must stay finite, but is {total} at step {number} "
-                f"(objective {float(values.objective):.3g}, flow {float(values.terms.flow):.3g}); "
-                f"lower learning_rate ({config.learning_rate:g}) or the factors of the losses"
-            )
-        if number % config.log_every == 0 or number == config.steps:
-            point = values.point(number, dataset.task) | {"learning_rate": rate}
-            _check_outputs(network, number)
-            points.append(point)
+    if config.steps:
+        costs = structure_costs(config, dag)
+        trainer = FusedTrainer(network, dataset, config, costs, threads=torch.get_num_threads())
+        batches = _sample_numbers(len(dataset.x_train), trainer.batch_size, np.random.default_rng([seed, 1]))
+        rates = np.array([_rate(config, step / config.steps) for step in range(config.steps)])
+        for done in range(0, config.steps, config.log_every):
+            chunk = rates[done : done + config.log_every]
+            report = trainer.run(np.stack([next(batches) for _ in chunk]), chunk)
+            step = done + report.steps
+            _check_finite(report, step, config)
+            _check_outputs(network, trainer.live_mask(), step)
+            points.append(_point(report, step, float(chunk[-1]), network, dataset))
             if on_log is not None:
-                on_log(number, point)
-    _check_outputs(network, config.steps)
+                on_log(step, points[-1])
+        trainer.write_back()
+    _check_outputs(network, network.live_mask(), config.steps)
     return History({name: np.array([point[name] for point in points]) for name in (points[0] if points else ())})
 
 
-@dataclass(frozen=True, slots=True)
-class StepValues:
-    """What one step saw, before its update."""
-
-    objective: Tensor
-    total: Tensor
-    terms: LossTerms
-    live: Tensor
-    outputs: Tensor
-    targets: Tensor
-
-    def point(self, step: int, task: Task) -> dict[str, float]:
-        """The values of the curves."""
-        if task == "classification":
-            quality = {"train_accuracy": float((self.outputs.argmax(dim=1) == self.targets).float().mean())}
-        else:
-            quality = {"train_mse": float(self.objective)}
-        return {
-            "step": float(step),
-            "objective": float(self.objective),
-            "flow": float(self.terms.flow),
-            "sparsity": float(self.terms.sparsity),
-            "total": float(self.total),
-            **quality,
-            "live_edges": float(self.live.sum()),
-        }
-
-
-def training_step(
-    network: ManifoldNetwork,
-    task: Task,
-    config: TrainingConfig,
-    *,
-    time_cost: CostModel = TIME_COST,
-    memory_cost: CostModel = MEMORY_COST,
-) -> Callable[[Tensor, Tensor, float], StepValues]:
-    """A function that does one optimiser step on a batch: ``step(x, y, learning_rate)``.
-
-    Args:
-        time_cost: seconds a step, for the time term.
-        memory_cost: bytes of the network, for the memory term.
-    """
-    optimiser = _optimiser(network, config)
-    factors = [group["lr"] / config.learning_rate for group in optimiser.param_groups]
-    objective_of = nn.functional.cross_entropy if task == "classification" else nn.functional.mse_loss
-    weights = config.losses
-
-    def step(x: Tensor, y: Tensor, learning_rate: float) -> StepValues:
-        for group, factor in zip(optimiser.param_groups, factors, strict=True):
-            group["lr"] = learning_rate * factor
-        outputs, terms, live = network.forward_with_terms(x)
-        objective = objective_of(outputs, y)
-        total = weights.objective * objective + weights.flow * terms.flow + weights.sparsity * terms.sparsity
-        if weights.time > 0:
-            total = total + weights.time * 1e3 * cost(terms, network.dag, time_cost)
-        if weights.memory > 0:
-            total = total + weights.memory * 2.0**-20 * cost(terms, network.dag, memory_cost)
-        optimiser.zero_grad()
-        total.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        return StepValues(objective.detach(), total.detach(), terms.detach(), live, outputs.detach(), y)
-
-    return step
-
-
-def _optimiser(network: ManifoldNetwork, config: TrainingConfig) -> torch.optim.Optimizer:
-    groups = network.parameter_groups(config.learning_rate, config.weight_decay)
-    match config.optimizer:
-        case "adam":
-            return torch.optim.Adam(groups, fused=True)
-        case "adamw":
-            return torch.optim.AdamW(groups, fused=True)
-        case "sgd":
-            return torch.optim.SGD(groups, momentum=MOMENTUM, nesterov=True)
-
-
-MOMENTUM = 0.9
+def _point(report: StepReport, step: int, rate: float, network: ManifoldNetwork, dataset: Dataset) -> dict[str, float]:
+    classifies = dataset.task == "classification"
+    return {
+        "step": float(step),
+        "objective": report.objective,
+        "flow": report.flow,
+        "sparsity": report.smooth_edges / max(network.dag.n_edges, 1),
+        "total": report.total,
+        **({"train_accuracy": report.correct} if classifies else {"train_mse": report.objective}),
+        "live_edges": float(report.live),
+        "learning_rate": rate,
+    }
 
 
 def _rate(config: TrainingConfig, progress: float) -> float:
@@ -162,19 +94,25 @@ def _rate(config: TrainingConfig, progress: float) -> float:
     return config.learning_rate
 
 
-def _batches(dataset: Dataset, size: int, rng: np.random.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches without end; every epoch in a new order, the incomplete last batch of each left out."""
-    x, y = torch.from_numpy(dataset.x_train), torch.from_numpy(dataset.y_train)
-    size = min(size, len(x))
+def _sample_numbers(count: int, size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Batches of sample numbers without end; every epoch in a new order, its incomplete last batch left out."""
     while True:
-        order = torch.from_numpy(rng.permutation(len(x)))
-        for start in range(0, len(x) - size + 1, size):
-            chosen = order[start : start + size]
-            yield x[chosen], y[chosen]
+        order = rng.permutation(count)
+        for start in range(0, count - size + 1, size):
+            yield order[start : start + size]
 
 
-def _check_outputs(network: ManifoldNetwork, step: int) -> None:
-    dag = network.dag.with_edges(network.live_mask(), allow_unreachable=True)
+def _check_finite(report: StepReport, step: int, config: TrainingConfig) -> None:
+    if not report.finite:
+        raise TrialError(
+            f"diverged: the loss must stay finite, but is {report.total} at step {step} "
+            f"(objective {report.objective:.3g}, flow {report.flow:.3g}); "
+            f"lower learning_rate ({config.learning_rate:g}) or the factors of the losses"
+        )
+
+
+def _check_outputs(network: ManifoldNetwork, live: np.ndarray, step: int) -> None:
+    dag = network.dag.with_edges(live, allow_unreachable=True)
     if lost := dag.unreachable_outputs():
         raise TrialError(
             f"lobotomised: at step {step} no live path from any input reaches output "

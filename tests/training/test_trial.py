@@ -67,7 +67,8 @@ def test_a_complete_result_has_everything() -> None:
     assert set(result.metrics) == METRICS
     assert all(isinstance(value, float) and np.isfinite(value) for value in result.metrics.values())
     assert result.metrics["test_accuracy"] > 0.9
-    assert result.metrics["train_step_seconds"] > result.metrics["inference_seconds"] > 0
+    assert result.metrics["train_step_seconds"] > 0
+    assert result.metrics["inference_seconds"] > 0
     assert result.history["step"].tolist() == [20, 40, 60, 80]
     assert result.hardware["threads"] == torch.get_num_threads()
     assert result.seconds > 0

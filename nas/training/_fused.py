@@ -1,0 +1,250 @@
+"""The fused training loop as an object: a network goes in, is trained in chunks of steps, and is written back.
+
+See `nas.training._fused_kernels` for the loop itself.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from nas import engine
+from nas.engine.simd import LANES
+from nas.engine.threads import BARRIER_WORDS
+from nas.graph import DAG
+from nas.manifold import MEMORY_COST, TIME_COST, CostModel, ManifoldNetwork
+from nas.manifold.kernels import DERIVED
+from nas.training import _fused_kernels as kernels
+from nas.training._types import Dataset, TrainingConfig
+
+__all__ = ["FusedTrainer", "StepReport", "StructureCosts", "structure_costs"]
+
+_OPTIMIZERS = {"adam": kernels.ADAM, "adamw": kernels.ADAMW, "sgd": kernels.SGD}
+
+
+@dataclass(frozen=True, slots=True)
+class StructureCosts:
+    """Factors by which the smooth counts enter the loss: all terms but objective and flow, together."""
+
+    per_edge: float
+    per_neuron: float
+    constant: float
+
+
+def structure_costs(
+    config: TrainingConfig, dag: DAG, time_cost: CostModel = TIME_COST, memory_cost: CostModel = MEMORY_COST
+) -> StructureCosts:
+    """The sparsity, time and memory terms of a job as factors of the smooth counts of a network's edges and neurons.
+
+    Args:
+        time_cost: seconds a step; memory_cost: bytes of the network.
+    """
+    k = config.losses
+    in_milliseconds, in_mebibytes = 1e3 * k.time, 2.0**-20 * k.memory
+    return StructureCosts(
+        k.sparsity / max(dag.n_edges, 1) + in_milliseconds * time_cost.per_edge + in_mebibytes * memory_cost.per_edge,
+        in_milliseconds * time_cost.per_neuron + in_mebibytes * memory_cost.per_neuron,
+        in_milliseconds * time_cost.per_step + in_mebibytes * memory_cost.per_step,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """What the last step of a chunk saw, before its update."""
+
+    steps: int  # done in this chunk; fewer than asked when the loss stopped being finite
+    objective: float
+    flow: float
+    smooth_edges: float
+    total: float
+    correct: float  # share of the batch classified rightly; 0 for regression
+    live: int
+    finite: bool
+
+
+class FusedTrainer:
+    """Trains one network; between chunks the network's own parameters are stale until `write_back`.
+
+    Args:
+        network: float32; its parameters are the start.
+        dataset: its training part is used.
+        config: optimiser, loss factors; schedule and steps are the caller's.
+        costs: see `StructureCosts`.
+        threads: how many to use at most.
+    """
+
+    def __init__(
+        self,
+        network: ManifoldNetwork,
+        dataset: Dataset,
+        config: TrainingConfig,
+        costs: StructureCosts,
+        *,
+        threads: int,
+    ) -> None:
+        self.network = network
+        self.steps_done = 0
+        self.batch_size = min(config.batch_size, len(dataset.x_train))
+        dag, plan, closeness = network.dag, network.plan, network.closeness
+        n, m, n_edges = dag.n, dag.n - dag.n_inputs, dag.n_edges
+        size, _, self.threads = engine.choose_tiling(n_edges, self.batch_size, threads, thread_cost=2000.0)
+        self._size = size
+        floats = np.float32
+        self._graph = kernels.Graph(
+            plan.in_ptr,
+            plan.sources,
+            plan.out_ptr,
+            plan.targets,
+            plan.out_edges,
+            np.zeros(0, floats) if closeness is None else closeness.displacement().numpy(),
+            network.flow_signs.numpy(),
+            engine.activation_codes(n, dag.n_outputs, network.activation),
+        )
+        classifies = dataset.task == "classification"
+        self._data = kernels.Data(
+            np.ascontiguousarray(dataset.x_train, floats).reshape(-1),
+            np.ascontiguousarray(dataset.y_train, np.int64) if classifies else np.zeros(0, np.int64),
+            np.zeros(0, floats) if classifies else np.ascontiguousarray(dataset.y_train, floats).reshape(-1),
+        )
+        self._settings = kernels.Settings(
+            dag.n_inputs,
+            dag.n_outputs,
+            closeness is not None,
+            network.weight is not None,
+            network.gain is not None,
+            1.0 if closeness is None else closeness.period,
+            _OPTIMIZERS[config.optimizer],
+            config.weight_decay,
+            *_closeness_rates(network),
+            config.losses.objective,
+            config.losses.flow,
+            costs.per_edge,
+            costs.per_neuron,
+            costs.constant,
+        )
+        keeps_z = network.activation in engine.NEEDS_INPUT
+        count, padding = sum(p.numel() for p in self._parameters()), 16
+        team = self.threads
+        chunk_ptr = np.concatenate([[0], np.cumsum(-(-np.diff(plan.in_ptr) // 16))])
+        self._buffers = kernels.Buffers(
+            theta=np.zeros(count + padding, floats),
+            gradient=np.zeros(count + padding, floats),
+            moment_1=np.zeros(count + padding, floats),
+            moment_2=np.zeros(count + padding, floats),
+            d=np.zeros(n_edges, floats),
+            c=np.zeros(n_edges, floats),
+            weight=np.zeros(n_edges, floats),
+            saved=np.zeros((4, n_edges if closeness is not None else 0), floats),
+            derived=np.zeros((DERIVED, m), floats),
+            sums=np.zeros((7, m), floats),
+            alive=np.ones(n_edges, np.uint8),
+            chunk_ptr=chunk_ptr,
+            chunks=np.full(chunk_ptr[-1], kernels.NEAR | kernels.LIVE_CHUNK, np.uint8),
+            ones=np.ones(16, floats),
+            dirty=np.zeros(n, np.uint8),
+            in_end=plan.in_ptr[1:].copy(),
+            live_sources=plan.sources.copy(),
+            live_weight=np.zeros(n_edges, floats),
+            out_end=plan.out_ptr[1:].copy(),
+            live_targets=plan.targets.copy(),
+            live_edges=plan.out_edges.copy(),
+            used=plan.used_inputs.copy(),
+            values=_aligned(team, n * size),
+            kept_z=_aligned(team, n * size if keeps_z else 0),
+            grads=_aligned(team, (n + 2) * size),
+            grad_weight=np.zeros((team, n_edges), floats),
+            grad_bias=np.zeros((team, m), floats),
+            partial=np.zeros((team, 16)),
+            rows=_shares(plan.in_ptr, dag.n_inputs, n, team),
+            columns=_shares(plan.out_ptr, 0, n, team),
+            meeting=np.zeros(BARRIER_WORDS, np.int64),
+        )
+        self._read()
+
+    def _parameters(self) -> list[torch.Tensor]:
+        """In the order of the kernels' parameter vector."""
+        network, closeness = self.network, self.network.closeness
+        free = [network.weight, network.gain, network.bias]
+        learned = [] if closeness is None else [*closeness.neuron_parameters(), closeness.cutoff]
+        return [p for p in (*free, *learned) if p is not None]
+
+    def _read(self) -> None:
+        at = 0
+        for parameter in self._parameters():
+            end = at + parameter.numel()
+            self._buffers.theta[at:end] = parameter.detach().numpy().reshape(-1)
+            at = end
+
+    def write_back(self) -> None:
+        """Bring the network's parameters up to date."""
+        at = 0
+        with torch.no_grad():
+            for parameter in self._parameters():
+                end = at + parameter.numel()
+                parameter.copy_(torch.from_numpy(self._buffers.theta[at:end]).view_as(parameter))
+                at = end
+
+    def live_mask(self) -> np.ndarray:
+        """Which allowed edges were live in the last step, bool (E,)."""
+        live: np.ndarray = self._buffers.alive.astype(bool)
+        return live
+
+    def run(self, numbers: np.ndarray, rates: np.ndarray) -> StepReport:
+        """Do one step for each row of ``numbers``.
+
+        Args:
+            numbers: (steps, batch) int64, rows of the training part.
+            rates: (steps,) learning rates.
+        """
+        report = np.zeros(8)
+
+        def work(rank: int) -> None:
+            kernels.train_steps(
+                LANES[16], LANES[self._size], self._size, rank, self.threads, self._graph, self._data, self._settings,
+                self._buffers, numbers, rates, self.steps_done, report,
+            )  # fmt: skip
+
+        # Threads of their own, not the engine's team: they meet at barriers, so all of them must run.
+        others = [threading.Thread(target=work, args=(rank,)) for rank in range(1, self.threads)]
+        for thread in others:
+            thread.start()
+        work(0)
+        for thread in others:
+            thread.join()
+        done = int(report[kernels.STEPS_DONE])
+        self.steps_done += done
+        return StepReport(
+            done,
+            float(report[kernels.OBJECTIVE]),
+            float(report[kernels.FLOW]),
+            float(report[kernels.SMOOTH]),
+            float(report[kernels.TOTAL]),
+            float(report[kernels.CORRECT]),
+            int(report[kernels.LIVE]),
+            bool(report[kernels.FINITE]),
+        )
+
+
+def _closeness_rates(network: ManifoldNetwork) -> tuple[float, float]:
+    """Learning rates of the closeness parameters, and of sigma and mu, relative to those of the weights."""
+    if network.closeness is None:
+        return 1.0, 1.0
+    *_, others, lengths = network.parameter_groups(1.0)
+    return float(others["lr"]), float(lengths["lr"])
+
+
+def _aligned(rows: int, columns: int) -> np.ndarray:
+    """Zeros (rows, columns) float32, every row on a 64-byte boundary: columns is a multiple of 16."""
+    raw = np.zeros(rows * columns + 16, np.float32)
+    start = (-raw.ctypes.data % 64) // 4
+    return raw[start : start + rows * columns].reshape(rows, columns)
+
+
+def _shares(ptr: np.ndarray, first: int, last: int, parts: int) -> np.ndarray:
+    """Boundaries (parts + 1,) of neuron ranges from ``first`` to ``last`` with about equally many edges."""
+    goals = ptr[first] + (ptr[last] - ptr[first]) * np.arange(1, parts) / parts
+    middle = np.clip(np.searchsorted(ptr, goals), first, last)
+    return np.concatenate([[first], middle, [last]]).astype(np.int64)

@@ -1,0 +1,79 @@
+"""One optimiser step in plain torch: the specification of the fused loop, which is tested against it.
+
+Some hundred framework calls a step, so it is not what trains candidates; see `nas.training._fused`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from nas.manifold import MEMORY_COST, TIME_COST, CostModel, LossTerms, ManifoldNetwork, cost
+from nas.training._types import Task, TrainingConfig
+
+__all__ = ["StepValues", "reference_step"]
+
+MOMENTUM = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class StepValues:
+    """What one step saw, before its update."""
+
+    objective: Tensor
+    total: Tensor
+    terms: LossTerms
+    live: Tensor
+    outputs: Tensor
+    targets: Tensor
+
+
+def reference_step(
+    network: ManifoldNetwork,
+    task: Task,
+    config: TrainingConfig,
+    *,
+    time_cost: CostModel = TIME_COST,
+    memory_cost: CostModel = MEMORY_COST,
+) -> Callable[[Tensor, Tensor, float], StepValues]:
+    """A function that does one optimiser step on a batch: ``step(x, y, learning_rate)``.
+
+    Args:
+        time_cost: seconds a step, for the time term.
+        memory_cost: bytes of the network, for the memory term.
+    """
+    optimiser = _optimiser(network, config)
+    factors = [group["lr"] / config.learning_rate for group in optimiser.param_groups]
+    objective_of = nn.functional.cross_entropy if task == "classification" else nn.functional.mse_loss
+    weights = config.losses
+
+    def step(x: Tensor, y: Tensor, learning_rate: float) -> StepValues:
+        for group, factor in zip(optimiser.param_groups, factors, strict=True):
+            group["lr"] = learning_rate * factor
+        outputs, terms, live = network.forward_with_terms(x)
+        objective = objective_of(outputs, y)
+        total = weights.objective * objective + weights.flow * terms.flow + weights.sparsity * terms.sparsity
+        if weights.time > 0:
+            total = total + weights.time * 1e3 * cost(terms, network.dag, time_cost)
+        if weights.memory > 0:
+            total = total + weights.memory * 2.0**-20 * cost(terms, network.dag, memory_cost)
+        optimiser.zero_grad()
+        total.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        return StepValues(objective.detach(), total.detach(), terms.detach(), live, outputs.detach(), y)
+
+    return step
+
+
+def _optimiser(network: ManifoldNetwork, config: TrainingConfig) -> torch.optim.Optimizer:
+    groups = network.parameter_groups(config.learning_rate, config.weight_decay)
+    match config.optimizer:
+        case "adam":
+            return torch.optim.Adam(groups, fused=True)
+        case "adamw":
+            return torch.optim.AdamW(groups, fused=True, weight_decay=0.0)  # the groups say which decay
+        case "sgd":
+            return torch.optim.SGD(groups, momentum=MOMENTUM, nesterov=True)
