@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -15,6 +17,8 @@ from nas.cli._console import STORE, console
 from nas.errors import NasError
 
 __all__ = ["ui"]
+
+_PATIENCE_SECONDS: Final = 5.0  # for the server to end by itself
 
 
 def ui(
@@ -47,13 +51,38 @@ def ui(
     if allowed_hosts:
         command += ["--allowed-hosts", allowed_hosts]
     console.print(f"MLflow UI on {store}: [bold]http://{host}:{port}[/]   (Ctrl-C ends it)")
-    process = subprocess.Popen(command, env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"})
+    # Jobs are for judging language models; their dozen processes would only take memory.
+    environment = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ}
+    raise typer.Exit(0 if _run_until_interrupted(command, environment) else 1)
+
+
+def _run_until_interrupted(command: list[str], environment: dict[str, str]) -> bool:
+    """Runs a server until it ends or SIGINT or SIGTERM arrives; False where it ended by itself, in error.
+
+    The server has processes of its own, which a signal to the first of them may leave behind: it gets a process group,
+    and the group is ended as a whole.
+    """
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
+    process = subprocess.Popen(command, env=environment, start_new_session=True)
     try:
-        code = process.wait()
-    except KeyboardInterrupt:  # the server was sent the same signal and ends by itself
-        process.wait()
-        code = 0
-    raise typer.Exit(0 if code in (0, -2, -15) else 1)
+        return process.wait() == 0
+    except KeyboardInterrupt:
+        return True
+    finally:
+        _end_group(process)
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_PATIENCE_SECONDS)
 
 
 def _is_free(host: str, port: int) -> bool:

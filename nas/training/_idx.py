@@ -97,7 +97,8 @@ def mnist_places() -> list[Path]:
     stated = os.environ.get("NAS_DATA_DIR")
     roots = [Path(stated)] if stated else []
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nas"
-    roots += [Path("data"), Path("../shared/data"), cache]
+    checkout = Path(__file__).parents[2]
+    roots += [Path("data"), Path("../shared/data"), checkout / "data", checkout.parent / "shared" / "data", cache]
     return [folder for root in roots for folder in (root / "MNIST" / "raw", root)]
 
 
