@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ _TILE_COST = {64: 4.0, 32: 3.0, 16: 2.6}
 _THREAD_COST = 80_000.0  # nanoseconds to hand both passes to the team and take them back
 
 
+@lru_cache(maxsize=4096)
 def choose_tiling(n_edges: int, batch: int, threads: int, thread_cost: float = _THREAD_COST) -> tuple[int, int, int]:
     """(tile width, tiles, threads) with the least estimated time for a batch on at most ``threads`` threads."""
     best: tuple[float, int, int, int] | None = None
@@ -38,12 +40,81 @@ def choose_tiling(n_edges: int, batch: int, threads: int, thread_cost: float = _
     return best[1:]
 
 
-@cache
+@lru_cache(maxsize=256)
 def activation_codes(n: int, n_outputs: int, activation: str) -> np.ndarray:
     """(n,) int8 codes for the kernels: outputs are linear."""
     codes = np.full(n, CODES[activation], np.int8)
     codes[n - n_outputs :] = CODES["identity"]
     return codes
+
+
+@dataclass(slots=True, eq=False)
+class _Kept:
+    """What a forward pass leaves for the backward pass."""
+
+    plan: Plan
+    codes: np.ndarray
+    size: int
+    tiles: int
+    threads: int
+    batch: int
+    weights: np.ndarray  # of the live edges
+    effective: np.ndarray  # the same with gains folded in
+    values: Workspace
+    kept_z: np.ndarray
+    owner: Workspace | None  # of kept_z
+
+
+@lru_cache(maxsize=64)
+def _all_rows(batch: int) -> np.ndarray:
+    return np.arange(batch)
+
+
+_NOTHING = np.zeros(0, np.float32), np.zeros(0, np.float64)
+
+
+def _forward(
+    plan: Plan, x: Tensor, weight: Tensor, bias: Tensor | None, gain: Tensor | None, activation: str, keep: bool
+) -> tuple[Tensor, _Kept | None]:
+    """Outputs, and what the backward pass needs when ``keep``. Kept short: it is most of a small network's time."""
+    dag = plan.dag
+    batch = x.shape[0]
+    n_inputs, n_outputs, n = dag.n_inputs, dag.n_outputs, dag.n
+    codes = activation_codes(n, n_outputs, activation)
+    weights = weight.detach().numpy()
+    if plan.edge_numbers is not None:
+        weights = weights[plan.edge_numbers]
+    dtype = weights.dtype
+    effective = weights
+    if gain is not None:
+        effective = np.empty_like(weights)
+        fold_gain(plan.in_ptr, n_inputs, weights, gain.detach().numpy(), effective)
+    biases = np.zeros(n - n_inputs, dtype) if bias is None else bias.detach().numpy()
+    inputs = x.detach().contiguous().numpy().reshape(-1)
+    numbers = _all_rows(batch)
+    y = torch.empty((batch, n_outputs), dtype=x.dtype)
+    outputs = y.numpy().reshape(-1)
+    size, tiles, threads = choose_tiling(weights.size, batch, torch.get_num_threads())
+    lanes = LANES[size]
+    values = Workspace(n * size * (tiles if keep else threads), dtype)
+    keep_z = keep and activation in NEEDS_INPUT
+    kept_z = Workspace(n * size * tiles, dtype) if keep_z else None
+    kept_z_array = kept_z.array if kept_z is not None else _NOTHING[dtype.itemsize // 8]
+
+    def run(rank: int) -> None:
+        own = values.array if keep else values.array[rank * n * size : (rank + 1) * n * size]
+        forward_tiles(
+            lanes, size, rank, tiles, threads, keep, inputs, numbers, n_inputs, n_outputs, plan.in_ptr[:-1],
+            plan.in_ptr[1:], plan.sources, effective, biases, codes, plan.used_inputs, own, kept_z_array, outputs,
+        )  # fmt: skip
+
+    if threads == 1:
+        run(0)
+    else:
+        _team.run(run, threads)
+    if not keep:
+        return y, None
+    return y, _Kept(plan, codes, size, tiles, threads, batch, weights, effective, values, kept_z_array, kept_z)
 
 
 class _Apply(torch.autograd.Function):
@@ -57,45 +128,9 @@ class _Apply(torch.autograd.Function):
         plan: Plan,
         activation: str,
     ) -> Tensor:
-        dag = plan.dag
-        batch = x.shape[0]
-        codes = activation_codes(dag.n, dag.n_outputs, activation)
-        needs_grad = any(ctx.needs_input_grad[:4])
-        weights = weight.detach().numpy()
-        if plan.edge_numbers is not None:
-            weights = weights[plan.edge_numbers]
-        effective = weights
-        if gain is not None:
-            effective = np.empty_like(weights)
-            fold_gain(plan.in_ptr, dag.n_inputs, weights, gain.detach().numpy(), effective)
-        biases = np.zeros(dag.n - dag.n_inputs, weights.dtype) if bias is None else bias.detach().numpy()
-        inputs = x.detach().contiguous().numpy().reshape(-1)
-        numbers = np.arange(batch)
-        y = torch.empty((batch, dag.n_outputs), dtype=x.dtype)
-        outputs = y.numpy().reshape(-1)
-
-        size, tiles, threads = choose_tiling(plan.n_edges, batch, torch.get_num_threads())
-        lanes = LANES[size]
-        per_tile = dag.n * size
-        dtype = weights.dtype
-        kept = [Workspace(per_tile * (tiles if needs_grad else 1), dtype) for _ in range(1 if needs_grad else threads)]
-        keep_z = needs_grad and activation in NEEDS_INPUT
-        kept_z = Workspace(per_tile * tiles if keep_z else 0, dtype)
-
-        def run(rank: int) -> None:
-            forward_tiles(
-                lanes, size, rank, tiles, threads, needs_grad, inputs, numbers, dag.n_inputs, dag.n_outputs,
-                plan.in_ptr[:-1], plan.in_ptr[1:], plan.sources, effective, biases, codes, plan.used_inputs,
-                kept[0 if needs_grad else rank].array, kept_z.array, outputs,
-            )  # fmt: skip
-
-        _team.run(run, threads)
-        if needs_grad:
-            ctx.save_for_backward(weight, *(t for t in (bias, gain) if t is not None))
-            ctx.has_bias, ctx.has_gain = bias is not None, gain is not None
-            ctx.plan, ctx.codes, ctx.tiling = plan, codes, (size, tiles, threads)
-            ctx.weights, ctx.effective = weights, effective
-            ctx.kept, ctx.kept_z, ctx.batch = kept[0], kept_z, batch
+        y, ctx.kept = _forward(plan, x, weight, bias, gain, activation, keep=True)
+        ctx.save_for_backward(weight, *(t for t in (bias, gain) if t is not None))
+        ctx.has_bias, ctx.has_gain = bias is not None, gain is not None
         return y
 
     @staticmethod
@@ -103,25 +138,26 @@ class _Apply(torch.autograd.Function):
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         saved = list(ctx.saved_tensors)  # also checks that nothing was changed in place since the forward pass
         weight = saved.pop(0)
-        plan: Plan = ctx.plan
+        kept: _Kept = ctx.kept
+        plan = kept.plan
         dag = plan.dag
-        size, tiles, threads = ctx.tiling
-        dtype = ctx.weights.dtype
+        size, tiles, threads = kept.size, kept.tiles, kept.threads
+        dtype = kept.weights.dtype
         need_x = bool(ctx.needs_input_grad[0])
         incoming = grad_output.contiguous().numpy().reshape(-1)
-        grad_x = torch.empty((ctx.batch if need_x else 0, dag.n_inputs), dtype=weight.dtype)
+        grad_x = torch.empty((kept.batch if need_x else 0, dag.n_inputs), dtype=weight.dtype)
         grad_x_flat = grad_x.numpy().reshape(-1)
         grad_weights = np.zeros((threads, plan.n_edges), dtype)
         grad_biases = np.zeros((threads, dag.n - dag.n_inputs), dtype)
-        scratch = [Workspace(dag.n * size, dtype) for _ in range(threads)]
+        scratch = Workspace(dag.n * size * threads, dtype)
         lanes = LANES[size]
 
         def run(rank: int) -> None:
+            own = scratch.array[rank * dag.n * size : (rank + 1) * dag.n * size]
             backward_tiles(
-                lanes, size, rank, tiles, threads, ctx.batch, incoming, dag.n_inputs, dag.n_outputs,
-                plan.out_ptr[:-1], plan.out_ptr[1:], plan.targets, plan.out_edges, ctx.effective, ctx.codes,
-                ctx.kept.array, ctx.kept_z.array, scratch[rank].array,
-                grad_weights[rank], grad_biases[rank], need_x, grad_x_flat,
+                lanes, size, rank, tiles, threads, kept.batch, incoming, dag.n_inputs, dag.n_outputs,
+                plan.out_ptr[:-1], plan.out_ptr[1:], plan.targets, plan.out_edges, kept.effective, kept.codes,
+                kept.values.array, kept.kept_z, own, grad_weights[rank], grad_biases[rank], need_x, grad_x_flat,
             )  # fmt: skip
 
         _team.run(run, threads)
@@ -132,7 +168,7 @@ class _Apply(torch.autograd.Function):
         if ctx.has_gain:
             grad_gain = torch.empty(dag.n - dag.n_inputs, dtype=weight.dtype)
             gain = saved[-1].detach().numpy()
-            unfold_gain(plan.in_ptr, dag.n_inputs, ctx.weights, gain, grad_weights[0], grad_gain.numpy())
+            unfold_gain(plan.in_ptr, dag.n_inputs, kept.weights, gain, grad_weights[0], grad_gain.numpy())
         if plan.edge_numbers is None:
             grad_weight = torch.from_numpy(grad_weights[0])
         else:
@@ -149,7 +185,7 @@ class _Apply(torch.autograd.Function):
 
 
 def _check(name: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype, meaning: str) -> None:
-    if tuple(tensor.shape) != shape:
+    if tensor.shape != shape:
         raise ValueError(f"{name} must have shape {shape} ({meaning}), but has {tuple(tensor.shape)}")
     if tensor.dtype != dtype:
         raise ValueError(f"{name} must be {dtype} like weight, but is {tensor.dtype}; convert it with .to({dtype})")
@@ -189,17 +225,19 @@ def apply(
     """
     dag = plan.dag
     activation_function(activation)
-    if weight.dtype not in (torch.float32, torch.float64):
-        raise ValueError(f"weight must be float32 or float64, but is {weight.dtype}")
+    dtype = weight.dtype
+    if dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"weight must be float32 or float64, but is {dtype}")
     if x.ndim != 2:
         raise ValueError(f"x must have shape (batch, {dag.n_inputs}), but has {tuple(x.shape)}")
-    _check("weight", weight, (dag.n_edges,), weight.dtype, "one value an edge")
-    _check("x", x, (x.shape[0], dag.n_inputs), weight.dtype, "batch, inputs of the DAG")
+    _check("weight", weight, (dag.n_edges,), dtype, "one value an edge")
+    _check("x", x, (x.shape[0], dag.n_inputs), dtype, "batch, inputs of the DAG")
     for name, tensor in (("bias", bias), ("gain", gain)):
         if tensor is not None:
-            _check(name, tensor, (dag.n - dag.n_inputs,), weight.dtype, "one value a neuron that is no input")
+            _check(name, tensor, (dag.n - dag.n_inputs,), dtype, "one value a neuron that is no input")
     if live is not None:
         plan = plan.restrict(live.detach().numpy())
-    return _Apply.apply(  # type: ignore[no-untyped-call,no-any-return]
-        x, weight.contiguous(), bias, gain, plan, activation
-    )
+    weight = weight.contiguous()
+    if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, weight, bias, gain)):
+        return _Apply.apply(x, weight, bias, gain, plan, activation)  # type: ignore[no-untyped-call,no-any-return]
+    return _forward(plan, x, weight, bias, gain, activation, keep=False)[0]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from nas.engine._activations import activation_function
 from nas.engine._function import apply
-from nas.engine._plan import Plan, compile_plan
+from nas.engine._plan import compile_plan
 from nas.graph import DAG
 
 __all__ = ["DAGModule"]
@@ -26,6 +26,8 @@ class DAGModule(nn.Module):
         generator: source of the initial weights; torch's global one by default.
 
     Attributes:
+        dag, activation: as given.
+        plan: the compiled DAG.
         weight: (n_edges,), in the order of ``dag.edges``. Initially normal with variance gain / in-degree of the
             target (He 2015, arXiv:1502.01852, with the actual number of in-edges as fan-in).
         bias: (n - n_inputs,), in topological order, initially 0; None without.
@@ -49,6 +51,7 @@ class DAGModule(nn.Module):
         super().__init__()
         activation_function(activation)
         self.dag = dag
+        self.plan = compile_plan(dag)
         self.activation = activation
         dtype = dtype or torch.get_default_dtype()
         self.weight = nn.Parameter(torch.empty(dag.n_edges, dtype=dtype))
@@ -68,11 +71,6 @@ class DAGModule(nn.Module):
             self.weight.mul_((gain / fan_in[targets].sqrt()).to(self.weight.dtype))
             if self.bias is not None:
                 self.bias.zero_()
-
-    @property
-    def plan(self) -> Plan:
-        """The compiled plan of the DAG (shared between modules on equal DAGs)."""
-        return compile_plan(self.dag)
 
     def forward(self, x: Tensor) -> Tensor:
         return apply(self.plan, x, self.weight, self.bias, activation=self.activation)

@@ -10,7 +10,8 @@ Glossary (n neurons, E live edges):
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -38,6 +39,14 @@ class Plan:
     def n_edges(self) -> int:
         """Number of live edges."""
         return int(self.sources.size)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.edge_numbers is None:
+            return compile_plan, (self.dag,)  # cheaper to make again than to send
+        return Plan, tuple(getattr(self, each.name) for each in fields(self))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Plan:
+        return self
 
     def restrict(self, live: np.ndarray) -> Plan:
         """The plan of the live edges only: one pass over the edges, nothing is recompiled.
