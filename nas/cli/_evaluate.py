@@ -37,7 +37,7 @@ def evaluate(
         str | None,
         typer.Option("--part", help="train, validation, test or all (default: test; of a file of other data: all)."),
     ] = None,
-    batch: Annotated[int, typer.Option("--batch", min=1, help="Samples a batch when timing.")] = 128,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Samples a batch when timing.")] = 1024,
     threads: Annotated[int, typer.Option("--threads", min=1, help="CPU threads when timing.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
 ) -> None:
@@ -61,7 +61,7 @@ def evaluate_file(
     data: str | None = None,
     target: str | None = None,
     part: str | None = None,
-    batch: int = 128,
+    batch: int = 1024,
     threads: int = 1,
 ) -> dict[str, Any]:
     """Metrics, structure and process time of the network in a checkpoint file.

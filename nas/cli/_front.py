@@ -49,7 +49,7 @@ def front(
         console.print("no trial is complete yet, so the front is empty")
         return
     console.print(front_table(found))
-    console.print("inference (± interquartile range) and training step: process time of one batch")
+    console.print("process time: inference (± interquartile range) and training step, one batch of the job each")
     console.print(f"export one: nas export {experiment} --pick knee --out best.safetensors")
 
 

@@ -183,12 +183,15 @@ class _Run:
             console.print(f"{counts['failed']} trials failed; the last, {last.number}, because: {reason}", markup=False)
         console.print()
         console.print(front_table(found))
-        console.print("inference (± interquartile range) and training step: process time of one batch")
+        console.print(
+            f"process time: inference of {self.job.training.inference_batch:,} samples (± interquartile range), "
+            f"training step of {self.job.training.batch_size:,}"
+        )
         knee = found.knee()
         path = study.folder / "knee.safetensors"
         export_network(study, knee.number, path)
         console.print(f"\nknee: {describe(knee.number, dict(knee.metrics))}", soft_wrap=True)
-        tested = evaluate_file(path, batch=self.job.training.batch_size, threads=self.job.resources.threads)
+        tested = evaluate_file(path, batch=self.job.training.inference_batch, threads=self.job.resources.threads)
         quality = f"accuracy {percent(tested['accuracy'])}" if "accuracy" in tested else f"error {tested['error']:.4g}"
         console.print(
             f"exported to {path}; loaded again, it has test {quality} on {tested['samples']:,} samples, "

@@ -41,7 +41,7 @@ def time_side_by_side(
     Args:
         networks: trained ones.
         dataset: gives the batch (of its validation part).
-        config: gives the batch size and what a network does not override.
+        config: gives the samples of a forward pass and what a network does not override.
         threads: CPU threads to use.
 
     Returns:
@@ -52,7 +52,7 @@ def time_side_by_side(
     for network in networks:
         trained = rebuild_network(network.dag, network.arrays, config, network.hyperparameters)
         folded[network.number] = trained.fold()
-    rows = np.resize(np.arange(len(dataset.x_val)), config.batch_size)
+    rows = np.resize(np.arange(len(dataset.x_val)), config.inference_batch)
     batch = np.ascontiguousarray(dataset.x_val[rows])
     seconds: dict[int, list[float]] = {number: [] for number in folded}
     spreads: dict[int, list[float]] = {number: [] for number in folded}

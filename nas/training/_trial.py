@@ -113,7 +113,7 @@ def _structure(network: ManifoldNetwork, final: ManifoldNetwork) -> dict[str, fl
 def _times(final: ManifoldNetwork, dataset: Dataset, config: TrainingConfig) -> dict[str, float]:
     """Process time of inference (the folded network) and of a training step (closeness, engine and optimiser)."""
     threads = torch.get_num_threads()
-    x = torch.from_numpy(dataset.x_train[: config.batch_size])
+    x = torch.from_numpy(dataset.x_val[np.resize(np.arange(len(dataset.x_val)), config.inference_batch)])
     trainer = FusedTrainer(final, dataset, config, structure_costs(config, final.dag), threads=threads)
     # The learning rate 0 costs what any other does.
     numbers = np.tile(np.arange(trainer.batch_size), (STEPS_TIMED, 1))

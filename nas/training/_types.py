@@ -43,6 +43,12 @@ class TrainingConfig(BaseModel):
 
     steps: int = Field(1000, ge=0, description="Optimiser steps a trial.")
     batch_size: int = Field(128, ge=1, description="Samples a step.")
+    inference_batch: int = Field(
+        1024,
+        ge=1,
+        description="Samples of the forward pass whose process time is the speed of a candidate: large enough that the "
+        "network's own work outweighs the call.",
+    )
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     learning_rate: float = Field(5e-3, gt=0, description="Initial learning rate.")
     schedule: Literal["constant", "cosine"] = "cosine"
@@ -112,7 +118,7 @@ class TrialResult:
         edges, density, depth, neurons  of the live DAG (neurons: computational ones on a path input -> output)
         flow, smooth_edges          loss terms at the end
         train_step_seconds          process time of one training step at the job's batch size, median
-        inference_seconds           process time of a forward pass of one batch of the job's batch size, median
+        inference_seconds           process time of a forward pass of ``inference_batch`` samples, median
         inference_spread            interquartile range of the same, seconds
         reference_seconds           process time of the fixed reference kernel taken in the same minute
     """
