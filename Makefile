@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types
+.PHONY: help install demo test lint types bench bench-others
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## make .venv with everything in it
 
@@ -31,6 +31,14 @@ lint: install
 
 types: install
 	@$(BIN)/mypy
+
+bench: install ## measure the engine against every other way to run a DAG: a quarter of an hour
+	@$(BIN)/python -m benchmarks.engine
+
+# Both pin old versions of numpy and torch, so they go into a folder of their own, without what they ask for.
+bench-others: install ## the same for deepstruct and neat-python only, which it installs into build/others
+	@$(BIN)/python -m pip install --quiet --no-deps --target build/others deepstruct neat-python 'networkx<3' deprecated wrapt importlib_resources semantic_version
+	@PYTHONPATH=build/others $(BIN)/python -m benchmarks.engine --only libraries
 
 test: lint types ## what CI runs: lint, types, tests
 	@$(BIN)/pytest

@@ -1,0 +1,82 @@
+"""Level by level with torch's autograd: one masked dense product a level, as sparse-network libraries do it."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks._problem import Execution, Problem
+from benchmarks._staged import Columns, stages_by_level
+
+__all__ = ["AutogradLevels", "kept_values"]
+
+
+def kept_values(problem: Problem) -> int:
+    """Numbers that autograd keeps for the backward pass: what each level reads, at worst everything before it."""
+    widths = [sum(level.size for level in stage) for stage in stages_by_level(problem.dag)]
+    before = problem.dag.n_inputs + np.cumsum([0, *widths[:-1]])
+    return int(problem.batch * before.sum() + 3 * np.dot(before, widths))
+
+
+class AutogradLevels(Execution):
+    """Each level reads all earlier neurons, or with "needed" those that it has edges from."""
+
+    def __init__(self, problem: Problem, columns: Columns) -> None:
+        self.problem = problem
+        dag, dtype = problem.dag, problem.weight.dtype
+        place = np.arange(dag.n)
+        at = dag.n_inputs
+        self.weights: list[Tensor] = []
+        self.masks: list[Tensor] = []
+        self.biases: list[Tensor] = []
+        self.picked: list[Tensor | None] = []
+        self.where: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        self.levels = [stage[0] for stage in stages_by_level(dag)]
+        for neurons in self.levels:
+            ranges = [np.arange(dag.in_ptr[i], dag.in_ptr[i + 1]) for i in neurons]
+            edges = np.concatenate(ranges)
+            row = np.repeat(np.arange(neurons.size), [r.size for r in ranges])
+            column = place[dag.sources[edges]]
+            read = np.arange(at)
+            if columns == "needed":
+                read = np.unique(column)
+                column = np.searchsorted(read, column)
+            weight = torch.zeros(neurons.size, read.size, dtype=dtype)
+            weight.numpy()[row, column] = problem.weight.numpy()[edges]
+            mask = torch.zeros(neurons.size, read.size, dtype=dtype)
+            mask.numpy()[row, column] = 1
+            self.weights.append(weight.requires_grad_())
+            self.masks.append(mask)
+            self.biases.append(problem.bias[neurons - dag.n_inputs, None].clone().requires_grad_())
+            self.picked.append(torch.from_numpy(read) if columns == "needed" else None)
+            self.where.append((edges, row, column))
+            place[neurons] = np.arange(at, at + neurons.size)
+            at += neurons.size
+
+    def run(self) -> Tensor:
+        for tensor in (*self.weights, *self.biases):
+            tensor.grad = None
+        h = self.problem.x.t()
+        last = len(self.weights) - 1
+        for level, (weight, mask, bias, picked) in enumerate(
+            zip(self.weights, self.masks, self.biases, self.picked, strict=True)
+        ):
+            read = h if picked is None else h.index_select(0, picked)
+            z = torch.addmm(bias, weight * mask, read)
+            h = z if level == last else torch.cat([h, z.relu()])
+        y = h.t()
+        y.backward(self.problem.grad_y)  # type: ignore[no-untyped-call]
+        return y.detach()
+
+    def gradients(self) -> tuple[Tensor, Tensor]:
+        grad = torch.empty_like(self.problem.weight)
+        grad_bias = torch.empty_like(self.problem.bias)
+        for weight, bias, neurons, (edges, row, column) in zip(
+            self.weights, self.biases, self.levels, self.where, strict=True
+        ):
+            assert weight.grad is not None
+            assert bias.grad is not None
+            grad[edges] = weight.grad[row, column]
+            grad_bias[neurons - self.problem.dag.n_inputs] = bias.grad[:, 0]
+        return grad, grad_bias

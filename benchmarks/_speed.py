@@ -1,0 +1,170 @@
+"""Section 1: a training pass against every alternative, over families, sizes, densities and batches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from benchmarks._alternatives import Alternative, Variant, alternatives
+from benchmarks._dense import DenseChain
+from benchmarks._graphs import FAMILIES, GraphSpec, build
+from benchmarks._measure import ONCE_SECONDS, Sample, fastest_threads, side_by_side
+from benchmarks._problem import Engine, Execution, Problem, Results, disagreement, make_problem
+from benchmarks._progress import Progress
+
+__all__ = ["Cell", "grid", "measure_cell", "speed"]
+
+_MOST_BYTES = 4 * 2**30
+_CELL_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A graph and a batch."""
+
+    graph: GraphSpec
+    batch: int
+
+
+def grid(quick: bool) -> list[Cell]:
+    """What is measured, the most telling cells first: the rest is left out, and said so, when time runs short."""
+    if quick:
+        return [Cell(GraphSpec("erdos_renyi", 1_000, 0.02), 128), Cell(GraphSpec("banded", 1_000, 0.02), 1)]
+    cells = [Cell(GraphSpec("erdos_renyi", 1_000, d), 128) for d in (0.02, 0.05, 0.10, 0.005, 0.5, 1.0)]
+    cells += [Cell(GraphSpec("erdos_renyi", 5_000, d), 128) for d in (0.005, 0.05)]
+    cells += [Cell(GraphSpec("erdos_renyi", 20_000, 0.005), 128)]
+    cells += [Cell(GraphSpec("erdos_renyi", 1_000, d), b) for d in (0.02, 0.10, 0.5, 1.0) for b in (1, 32, 1024)]
+    for family in ("barabasi_albert", "watts_strogatz", "banded"):
+        cells += [Cell(GraphSpec(family, 1_000, d), 128) for d in (0.02, 0.10)]
+        cells += [Cell(GraphSpec(family, 1_000, 0.02), 1)]
+        cells += [Cell(GraphSpec(family, 5_000, 0.01), 128)]
+    cells += [Cell(GraphSpec("banded", 1_000, 0.5), 128), Cell(GraphSpec("banded", 20_000, 0.005), 128)]
+    cells += [Cell(GraphSpec("erdos_renyi", 5_000, d), 128) for d in (0.5, 1.0)]
+    cells += [Cell(GraphSpec("erdos_renyi", 5_000, 0.01), b) for b in (1, 32, 1024)]
+    cells += [Cell(GraphSpec("erdos_renyi", 20_000, 0.005), b) for b in (1, 32)]
+    cells += [Cell(GraphSpec("watts_strogatz", 20_000, 0.005), 128)]
+    return cells
+
+
+def speed(progress: Progress, quick: bool) -> dict[str, Any]:
+    """All cells of the grid; those that time does not allow are listed as left out."""
+    cells = grid(quick)
+    done: list[dict[str, Any]] = []
+    left_out: list[dict[str, Any]] = []
+    for number, cell in enumerate(cells, 1):
+        spec = cell.graph
+        title = f"{FAMILIES[spec.family]} {spec.computational:,} neurons, {spec.density:.1%}, batch {cell.batch}"
+        if progress.out_of_time():
+            left_out.append({"family": spec.family, "computational": spec.computational, "density": spec.density,
+                             "batch": cell.batch})  # fmt: skip
+            progress.say(f"[{number}/{len(cells)}] {title}: left out, time is up")
+            continue
+        progress.say(f"[{number}/{len(cells)}] {title}")
+        done.append(measure_cell(cell, progress.detail, seconds=0.5 if quick else _CELL_SECONDS))
+        progress.say(_one_line(done[-1]))
+    about = {each.name: each.about for each in alternatives()}
+    return {"cells": done, "left_out": left_out, "alternatives": about}
+
+
+def measure_cell(cell: Cell, detail: Callable[[str], None], *, seconds: float = _CELL_SECONDS) -> dict[str, Any]:
+    """Check every alternative against the engine, pick its fastest variant, and time all side by side."""
+    spec = cell.graph
+    dag = build(spec)
+    problem = make_problem(dag, cell.batch)
+    engine = Engine(problem)
+    expected: Results = (engine.run(), *engine.gradients())
+    dense = DenseChain(dag.n_edges, cell.batch)
+    dense.run()
+    dense_threads, dense_seconds = fastest_threads(dense.run)
+    dense_rate = dense.flops / dense_seconds
+    calls: dict[str, Callable[[], object]] = {"engine": engine.run, "dense": dense.run}
+    threads = {"dense": dense_threads}
+    records: dict[str, dict[str, Any]] = {}
+    for alternative in alternatives():
+        detail(alternative.name)
+        records[alternative.name], execution = _prepare(alternative, problem, expected, dense_rate)
+        if execution is not None:
+            calls[alternative.name] = execution.run
+            threads[alternative.name] = records[alternative.name]["threads"]
+    detail("timing")
+    samples = side_by_side(calls, seconds=seconds, threads=threads)
+    for name, sample in samples.items():
+        if name in records:
+            records[name] |= {"status": "timed"} | sample.to_json()
+    own = samples["engine"]
+    timed = {name: record["median"] for name, record in records.items() if "median" in record}
+    best = min(timed, key=lambda name: timed[name], default=None)
+    return {
+        "family": spec.family,
+        "computational": spec.computational,
+        "density": spec.density,
+        "batch": cell.batch,
+        "neurons": dag.n,
+        "edges": dag.n_edges,
+        "depth": dag.depth,
+        "flops": problem.flops,
+        "engine": own.to_json(),
+        "dense": samples["dense"].to_json() | {"flops": dense.flops, "threads": dense_threads},
+        "flop_rate_share": _rate(problem.flops, own) / _rate(dense.flops, samples["dense"]),
+        "alternatives": records,
+        "best": best,
+        "best_ratio": None if best is None else timed[best] / own.median,
+    }
+
+
+def _prepare(
+    alternative: Alternative, problem: Problem, expected: Results, dense_rate: float
+) -> tuple[dict[str, Any], Execution | None]:
+    """The record of an alternative so far, and its fastest variant when that may be timed with the others."""
+    reasons: list[str] = []
+    fastest: tuple[float, str, int, Execution] | None = None
+    for variant in alternative.variants:
+        if reason := _refusal(variant, problem, dense_rate):
+            reasons.append(f"{variant.name}: {reason}")
+            continue
+        execution = variant.make(problem)
+        start = time.perf_counter()
+        y = execution.run()
+        first = time.perf_counter() - start
+        if wrong := disagreement(expected, (y, *execution.gradients())):
+            reasons.append(f"{variant.name}: disagrees with the engine, {wrong}")
+            continue
+        threads, taken = torch.get_num_threads(), first
+        if first <= ONCE_SECONDS:
+            threads, taken = fastest_threads(execution.run, tries=1)
+        if fastest is None or taken < fastest[0]:
+            fastest = (taken, variant.name, threads, execution)
+    if fastest is None:
+        status = "failed" if any("disagrees" in reason for reason in reasons) else "skipped"
+        return {"status": status, "reasons": reasons}, None
+    taken, name, threads, execution = fastest
+    record: dict[str, Any] = {"status": "once", "variant": name, "threads": threads, "reasons": reasons}
+    if taken > ONCE_SECONDS:
+        return record | Sample(taken, taken, taken, 1).to_json(), None
+    return record, execution
+
+
+def _refusal(variant: Variant, problem: Problem, dense_rate: float) -> str:
+    """Why a variant is not even tried, or ""."""
+    needed = variant.bytes_needed(problem)
+    if needed > _MOST_BYTES:
+        return f"not run, it keeps at least {needed / 2**30:.0f} GiB"
+    least = variant.flops_needed(problem) / dense_rate
+    if least > ONCE_SECONDS:
+        return f"not run, at least {least:.0f} s at the dense rate"
+    return ""
+
+
+def _rate(flops: int, sample: Sample) -> float:
+    return flops / sample.median
+
+
+def _one_line(cell: dict[str, Any]) -> str:
+    parts = [f"engine {1e3 * cell['engine']['median']:.3g} ms", f"{cell['flop_rate_share']:.0%} of dense rate"]
+    for name, record in cell["alternatives"].items():
+        parts.append(f"{name} {1e3 * record['median']:.3g} ms" if "median" in record else f"{name} {record['status']}")
+    return "      " + " · ".join(parts)

@@ -1,0 +1,119 @@
+"""Every number of the engine in one run: ``make bench``, or ``python -m benchmarks.engine``.
+
+Sections: speed of a training pass against the alternatives; linearity of its cost; a whole training step, fused;
+compile times; memory; latency of one sample; other libraries. Results go to ``benchmarks/results/<processor>.json``
+after every section, then tables (``.md``, and README.md between its markers) and plots are made from that file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks._compile import compile_times
+from benchmarks._latency import latency
+from benchmarks._libraries import libraries
+from benchmarks._linear import linear
+from benchmarks._memory import memory
+from benchmarks._plots import draw
+from benchmarks._progress import Progress
+from benchmarks._report import device_slug, report, update_readme
+from benchmarks._speed import speed
+from benchmarks._training import training
+from nas.training import hardware, pinned_threads, reference_kernel_seconds
+
+__all__ = ["main"]
+
+_ROOT = Path(__file__).parents[1]
+_MINUTES = 14.0
+
+Section = Callable[[Progress, bool], dict[str, Any]]
+# The grid of the speed section comes last and takes the time that is left.
+_SECTIONS: dict[str, tuple[str, Section]] = {
+    "compile": ("compile time and first call", compile_times),
+    "training": ("a whole training step, fused", training),
+    "latency": ("latency of one sample", latency),
+    "memory": ("memory of training", memory),
+    "linear": ("linear cost", linear),
+    "libraries": ("other libraries", libraries),
+    "speed": ("speed of a training pass", speed),
+}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parse the command line and run."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.engine", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a tiny grid in less than a minute, into build/benchmarks")
+    parser.add_argument("--only", nargs="+", choices=_SECTIONS, help="sections to run; others are kept from the file")
+    parser.add_argument(
+        "--threads", type=int, default=torch.get_num_threads(), help="CPU threads (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=_MINUTES, help="stop starting cells then (default: %(default)s)"
+    )
+    parser.add_argument("--output", type=Path, help="folder of the results")
+    parser.add_argument("--report", action="store_true", help="only make the tables and plots of the present results")
+    chosen = parser.parse_args(arguments)
+    folder = chosen.output or (_ROOT / "build/benchmarks" if chosen.quick else _ROOT / "benchmarks/results")
+    folder.mkdir(parents=True, exist_ok=True)
+    facts = hardware(chosen.threads)
+    path = folder / f"{device_slug(str(facts['processor']))}.json"
+    if not chosen.report:
+        _run(path, facts, chosen.quick, chosen.only or list(_SECTIONS), chosen.threads, chosen.minutes)
+    results = json.loads(path.read_text(encoding="utf-8"))
+    text = report(results)
+    path.with_suffix(".md").write_text(text, encoding="utf-8")
+    plots = draw(results, folder)
+    print(text)
+    for written in (path, path.with_suffix(".md"), *plots):
+        print(f"wrote {written}")
+    if not results["quick"]:
+        print(update_readme(_ROOT / "README.md", results))
+
+
+def _run(path: Path, facts: dict[str, Any], quick: bool, only: list[str], threads: int, minutes: float) -> None:
+    results: dict[str, Any] = {"sections": {}}
+    if len(only) < len(_SECTIONS) and path.exists():
+        results = json.loads(path.read_text(encoding="utf-8"))
+    progress = Progress(60 * minutes)
+    with pinned_threads(threads):
+        for name, (title, section) in _SECTIONS.items():
+            if name not in only:
+                continue
+            progress.say(title)
+            start = progress.seconds()
+            values = section(progress, quick)
+            results["sections"][name] = values | {
+                "section_seconds": progress.seconds() - start,
+                "reference_kernel_seconds": reference_kernel_seconds(threads),
+            }
+            results |= {
+                "format": 1,
+                "quick": quick,
+                "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+                "commit": _commit(),
+                "hardware": facts,
+                "seconds": progress.seconds(),
+            }
+            path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    progress.say("done")
+
+
+def _commit() -> str:
+    """Short name of the commit that was measured, with a + when files had been changed since; "" outside of git."""
+    try:
+        command = ["git", "-C", str(_ROOT), "describe", "--always", "--dirty=+", "--match="]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+if __name__ == "__main__":
+    main()
