@@ -13,7 +13,7 @@ import numpy as np
 from nas.tracking._points import run_name
 from nas.training._types import Candidate, TrialResult, TrialStatus
 
-__all__ = ["CURVE_POINTS", "parameters", "readable", "trial_record"]
+__all__ = ["CURVE_POINTS", "parameters", "readable", "redacted", "trial_record"]
 
 CURVE_POINTS = 15
 """Points of a curve that are kept: MLflow slows down with many, and a curve's shape needs no more."""
@@ -87,10 +87,18 @@ def parameters(values: Mapping[str, object]) -> dict[str, str]:
             flat |= {f"{key}.{inner}": text for inner, text in parameters(value).items()}
             continue
         name = re.sub(r"[^\w\-. /:]", "_", str(key))[:250]
-        text = str(value)[: 3 * _TEXT]  # searching megabytes takes seconds; cut far behind what is kept
-        text = "(not logged)" if _SECRET.search(name) else _SECRET_VALUE.sub(r"\1…", _USERINFO.sub("", text))
-        flat[name] = text[:_TEXT]
+        flat[name] = "(not logged)" if _SECRET.search(name) else redacted(str(value))
     return flat
+
+
+def redacted(text: str) -> str:
+    """`text`, at most 6000 characters of it, without the credentials of its URLs.
+
+    >>> redacted("no answer from http://me:pw@host:1/x?token=abc")
+    'no answer from http://host:1/x?token=…'
+    """
+    text = text[: 3 * _TEXT]  # searching megabytes takes seconds; cut far behind what is kept
+    return _SECRET_VALUE.sub(r"\1…", _USERINFO.sub("", text))[:_TEXT]
 
 
 def _curves(history: Mapping[str, np.ndarray]) -> dict[str, list[tuple[int, float]]]:

@@ -22,7 +22,7 @@ from nas.tracking._config import TrackingConfig
 from nas.tracking._journal import Journal
 from nas.tracking._points import FrontPoint
 from nas.tracking._protocol import Ending
-from nas.tracking._record import parameters, trial_record
+from nas.tracking._record import parameters, redacted, trial_record
 from nas.tracking._session import SearchFacts, Session
 from nas.training._types import Candidate, TrialResult
 
@@ -176,8 +176,8 @@ class MlflowTracker:
                 if time.monotonic() > self._deadline:
                     return
                 if wait == _BACKOFF[0]:
-                    address = parameters({"uri": self._facts.config.tracking_uri})["uri"]
-                    _LOG.warning("MLflow at %s: %s; trying again until it works", address, _brief(error))
+                    address = redacted(self._facts.config.tracking_uri)
+                    _LOG.warning("MLflow at %s does not answer (%s); trying until it does", address, _brief(error))
                 self._session = None
                 self._pause(wait)
                 wait = min(2 * wait, _BACKOFF[1] if self._ending is None else 2 * _BACKOFF[0])
@@ -310,5 +310,5 @@ class MlflowTracker:
 
 
 def _brief(error: BaseException) -> str:
-    text = (str(error).splitlines() or [""])[0]
+    text = (redacted(str(error)).splitlines() or [""])[0]  # MLflow quotes addresses with their passwords
     return f"{type(error).__name__}: {text[:200]}"

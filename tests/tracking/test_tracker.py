@@ -260,7 +260,7 @@ def test_what_is_left_is_logged_by_the_next_resume(
             tracking.log_trial(*make_trial(number))
         outage.wait_for_failures(3)
         assert tracking.finish("KILLED") == 3
-        assert sum("trying again" in message for message in caplog.messages) == 1, "an outage is told once"
+        assert sum("does not answer" in message for message in caplog.messages) == 1, "an outage is told once"
         assert "3 trials could not be logged" in caplog.text
         assert tracking._thread is not None
         tracking._thread.join(10)
@@ -437,6 +437,20 @@ def test_a_deleted_experiment_comes_back(config: TrackingConfig, tracker: Make) 
     second.log_trial(*make_trial(1))
     assert second.finish() == 0
     assert 1 in runs(config)[1]
+
+
+def test_passwords_do_not_reach_the_log(config: TrackingConfig, caplog: pytest.LogCaptureFixture) -> None:
+    away = TrackingConfig(experiment="study", store=config.store, mlflow_uri="http://me:hunter2@127.0.0.1:9")
+    tracking = MlflowTracker(away, job_params={}, hardware={}, flush_seconds=0.5)
+    tracking.start()
+    tracking.log_trial(*make_trial(0))
+    deadline = time.monotonic() + 20
+    while "does not answer" not in caplog.text and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert tracking.finish() == 1
+    assert "http://127.0.0.1:9 does not answer" in caplog.text
+    assert "hunter2" not in caplog.text
+    assert "hunter2" not in (config.store / "study" / "mlflow.jsonl").read_text()
 
 
 def test_wrong_order_is_refused(tracker: Make) -> None:
