@@ -26,9 +26,10 @@ from nas.search._objectives import Objectives, ObjectiveScale, error_reference
 from nas.search._optuna import OptunaStrategy
 from nas.search._population import Individual, Population
 from nas.search._random import RandomStrategy
+from nas.search._records import TrialRecord
 from nas.search._retime import Timed, retime, time_side_by_side
 from nas.search._space import Choice, Range, SearchSpace, SpaceOptions, TaskShape, load_space, stable_ids
-from nas.search._store import StudyStore, TrialRecord
+from nas.search._store import StudyStore
 from nas.search._strategy import Inheritance, Parent, Strategy
 
 __all__ = [

@@ -75,9 +75,9 @@ def run_search(
         The front of the study.
 
     Raises:
-        StudyError: another process drives the study, or `give_up_after` trials failed in a row.
+        StudyError: another process drives the study, its database fails, or `give_up_after` trials failed in a row.
     """
-    with store.lock():
+    with store.lock(), store.reporting():
         return _Search(
             strategy, executor, store, trials, budget_seconds, on_result, on_progress, stop, give_up_after
         ).run()

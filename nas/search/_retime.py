@@ -97,7 +97,7 @@ def retime(
     Returns:
         The front by the new times.
     """
-    with store.lock():
+    with store.lock(), store.reporting():
         timed: set[int] = set()
         front = store.front()
         for _ in range(_REPEATS):

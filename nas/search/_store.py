@@ -7,7 +7,7 @@ Layout of a store folder::
     <study>/trials/000012.safetensors       what came out: live DAG, trained weights, history, metrics
     <study>/lock                            held by the driver, so that no two drive one study
 
-What a kill -9 may interrupt, and what `StudyStore.unfinished` makes of it:
+What a kill -9 may interrupt, and what `StudyStore.recover` makes of it:
 
     begin   -> RUNNING without a record            the strategy is asked again, for the same number
     record  -> RUNNING with genome file + record   dispatched again under the same number
@@ -22,11 +22,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import math
 import re
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,45 +34,42 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from nas import checkpoint
-from nas.errors import CheckpointError, JobError, NasError
+from nas.errors import CheckpointError, JobError
 from nas.search._config import Objective
 from nas.search._errors import StudyError
 from nas.search._front import Front, FrontMember
 from nas.search._objectives import Objectives
+from nas.search._records import (
+    FORMAT,
+    RECORD,
+    RESULT,
+    TrialRecord,
+    as_failed,
+    candidate_json,
+    record_of,
+    result_json,
+    result_of,
+    state_of,
+)
+from nas.search._storage import DATABASE, database_errors, open_storage
 from nas.training._types import Candidate, Genome, TrialResult, TrialStatus
 
-__all__ = ["StudyStore", "TrialRecord"]
+__all__ = ["StudyStore"]
 
-_FORMAT: Final = 1  # of the record and result attributes; raised when their meaning changes
 _HEADER: Final = "nas:study"
-_RECORD: Final = "nas:record"
-_RESULT: Final = "nas:result"
 _RETIMED: Final = "nas:retimed"
 _HISTORY: Final = "history/"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
-@dataclass(frozen=True, slots=True)
-class TrialRecord:
-    """A trial as the storage has it, without arrays."""
-
-    number: int
-    state: str  # "running", "complete" or "failed"
-    seed: int
-    steps: int
-    parent: int | None
-    mutation: str
-    hyperparameters: Mapping[str, Any]
-    result: TrialResult | None  # without dag, arrays and history (see `StudyStore.load_result`); None while running
-
-
 class StudyStore:
-    """One study in a store folder. Only the driver's process may call the methods that write.
+    """One study in a store folder; made by `create` or `open`. Only the driver's process may write.
 
-    Args:
-        folder: the store; made where missing.
-        name: the study; letters, digits, "._-".
-        storage: URL of an RDB as SQLAlchemy has it; default: `optuna.db` in the folder.
+    Attributes:
+        study: Optuna's, e.g. for its visualisations.
+        folder: of this study's files, inside the store `root`.
+        objectives, seed: as created.
+        header: what `create` was given, the `job` included.
     """
 
     def __init__(self, folder: Path | str, name: str, study: optuna.Study) -> None:
@@ -85,11 +80,12 @@ class StudyStore:
         header = study.user_attrs.get(_HEADER)
         if header is None:
             raise StudyError(f"study {name!r} was not made by this program; choose another name")
-        if header.get("format", 0) > _FORMAT:
-            raise StudyError(f"study {name!r} has format {header['format']}, newer than {_FORMAT}; upgrade to open it")
+        if header.get("format", 0) > FORMAT:
+            raise StudyError(f"study {name!r} has format {header['format']}, newer than {FORMAT}; upgrade to open it")
         self.header: Mapping[str, Any] = header
         self.objectives = Objectives(tuple(header["objectives"]), float(header["error_reference"]))
         self.seed = int(header["seed"])
+        self._open: set[int] = set()  # trials that this process began or found RUNNING
         for part in ("genomes", "trials"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
 
@@ -125,10 +121,10 @@ class StudyStore:
         Objectives(objectives, error_reference)  # refuses unknown ones
         root = Path(folder)
         root.mkdir(parents=True, exist_ok=True)
-        with _database_errors(root, storage):
+        with database_errors(root, storage):
             try:
                 study = optuna.create_study(
-                    storage=_open_storage(root, storage),
+                    storage=open_storage(root, storage),
                     study_name=name,
                     directions=[optuna.study.StudyDirection.MINIMIZE] * len(objectives),
                     sampler=optuna.samplers.RandomSampler(seed=0),
@@ -144,7 +140,7 @@ class StudyStore:
             study.set_user_attr(
                 _HEADER,
                 {
-                    "format": _FORMAT,
+                    "format": FORMAT,
                     "objectives": list(objectives),
                     "error_reference": error_reference,
                     "seed": seed,
@@ -164,9 +160,9 @@ class StudyStore:
         known = cls.studies(root, storage=storage)
         if name not in known:
             raise StudyError(f"no study {name!r} in {root}; there are: {', '.join(known) or 'none'}")
-        with _database_errors(root, storage):
+        with database_errors(root, storage):
             study = optuna.load_study(
-                study_name=name, storage=_open_storage(root, storage), sampler=optuna.samplers.RandomSampler(seed=0)
+                study_name=name, storage=open_storage(root, storage), sampler=optuna.samplers.RandomSampler(seed=0)
             )
         return cls(root, name, study)
 
@@ -179,10 +175,10 @@ class StudyStore:
     def studies(cls, folder: Path | str, *, storage: str | None = None) -> list[str]:
         """Names of the studies in a store, oldest first; empty where there is no store."""
         root = Path(folder)
-        if storage is None and not (root / "optuna.db").exists():
+        if storage is None and not (root / DATABASE).exists():
             return []
-        with _database_errors(root, storage):
-            return list(optuna.get_all_study_names(_open_storage(root, storage)))
+        with database_errors(root, storage):
+            return list(optuna.get_all_study_names(open_storage(root, storage)))
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -200,35 +196,40 @@ class StudyStore:
                 ) from None
             yield
 
+    @contextlib.contextmanager
+    def reporting(self) -> Iterator[None]:
+        """Turns a failure of the database into a StudyError that says how to continue."""
+        try:
+            yield
+        except (optuna.exceptions.StorageInternalError, SQLAlchemyError) as error:
+            raise StudyError(
+                f"the database of study {self.name!r} failed: {error}; when it is back, continue with --resume"
+            ) from error
+
     # --- writing: the driver only -----------------------------------------------------------------------------------
 
     def begin(self) -> int:
         """A new trial in state RUNNING; its number."""
         # Not `study.ask`, which looks for trials queued by others first: half of the cost of a begin.
         storage = self.study._storage
-        return int(storage.get_trial_number_from_id(storage.create_new_trial(self.study._study_id)))
+        number = int(storage.get_trial_number_from_id(storage.create_new_trial(self.study._study_id)))
+        self._open.add(number)
+        return number
 
     def record(self, candidate: Candidate) -> None:
         """Writes down what trial `candidate.number` is asked to train, so that it can be dispatched again.
 
         The file comes first: a trial with a record always has its genome.
         """
+        self.result_path(candidate.number).unlink(missing_ok=True)  # of a life that a power cut made undone
         checkpoint.save_arrays(
             self.genome_path(candidate.number),
             candidate.genome.dag,
             dict(candidate.inherited or {}),
             {"number": candidate.number},
         )
-        record = {
-            "format": _FORMAT,
-            "seed": candidate.seed,
-            "steps": candidate.steps,
-            "parent": candidate.parent,
-            "mutation": candidate.mutation,
-            "hyperparameters": dict(candidate.genome.hyperparameters),
-            "inherited": candidate.inherited is not None,
-        }
-        self.study._storage.set_trial_user_attr(self.trial_id(candidate.number), _RECORD, record)
+        record = candidate_json(candidate)
+        self.study._storage.set_trial_user_attr(self.trial_id(candidate.number), RECORD, record)
 
     def finish(self, result: TrialResult) -> TrialResult:
         """Writes down and tells a result; harmless when repeated (the first one counts).
@@ -236,17 +237,18 @@ class StudyStore:
         Returns:
             What was recorded: a complete result whose objectives are missing or not finite becomes a failed one.
         """
-        trial = self.study._storage.get_trial(self.trial_id(result.number))
-        if trial.state.is_finished():
-            return _record_of(trial).result or result
+        if result.number not in self._open:  # else nobody but this process can have finished it
+            trial = self.study._storage.get_trial(self.trial_id(result.number))
+            if trial.state.is_finished():
+                return record_of(trial).result or result
         values = self.objectives.values(result)
         if result.status is TrialStatus.COMPLETE and values is None:
             found = {metric: result.metrics.get(metric) for metric in self.objectives.metrics}
-            result = _failed(result, f"objectives must be finite numbers, got {found}")
+            result = as_failed(result, f"objectives must be finite numbers, got {found}")
         if result.status is TrialStatus.COMPLETE and result.dag is not None:
             history = {_HISTORY + name: np.asarray(curve) for name, curve in result.history.items()}
             checkpoint.save_arrays(
-                self.result_path(result.number), result.dag, {**result.arrays, **history}, _result_json(result)
+                self.result_path(result.number), result.dag, {**result.arrays, **history}, result_json(result)
             )
         self._tell(result, values)
         return result
@@ -266,11 +268,12 @@ class StudyStore:
         self.study.set_user_attr(_RETIMED, {"metrics": again, "hardware": dict(hardware)})
 
     def _tell(self, result: TrialResult, values: tuple[float, ...] | None) -> None:
-        self.study._storage.set_trial_user_attr(self.trial_id(result.number), _RESULT, _result_json(result))
+        self.study._storage.set_trial_user_attr(self.trial_id(result.number), RESULT, result_json(result))
         if result.status is TrialStatus.COMPLETE:
             self.study.tell(result.number, list(values or ()))
         else:
             self.study.tell(result.number, state=TrialState.FAIL)
+        self._open.discard(result.number)
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
@@ -280,13 +283,13 @@ class StudyStore:
 
     def records(self) -> list[TrialRecord]:
         """Every trial that was recorded, by number."""
-        return [_record_of(t) for t in self._trials() if _RECORD in t.user_attrs or t.state.is_finished()]
+        return [record_of(t) for t in self._trials() if RECORD in t.user_attrs or t.state.is_finished()]
 
     def counts(self) -> dict[str, int]:
         """Number of trials that are "running", "complete" and "failed"."""
         counts = {"running": 0, "complete": 0, "failed": 0}
         for trial in self._trials():
-            counts[_state(trial)] += 1
+            counts[state_of(trial)] += 1
         return counts
 
     def recover(self) -> tuple[list[Candidate], list[int]]:
@@ -324,7 +327,7 @@ class StudyStore:
             CheckpointError: its genome file is damaged.
             OSError: its genome file is missing.
         """
-        record = self.study._storage.get_trial(self.trial_id(number)).user_attrs[_RECORD]
+        record = self.study._storage.get_trial(self.trial_id(number)).user_attrs[RECORD]
         dag, arrays, _ = checkpoint.load_arrays(self.genome_path(number))
         return Candidate(
             number,
@@ -349,7 +352,7 @@ class StudyStore:
         dag, arrays, record = checkpoint.load_arrays(path)
         history = {name.removeprefix(_HISTORY): a for name, a in arrays.items() if name.startswith(_HISTORY)}
         trained = {name: a for name, a in arrays.items() if not name.startswith(_HISTORY)}
-        return _result_of(number, record, dag=dag, arrays=trained, history=history)
+        return result_of(number, record, dag=dag, arrays=trained, history=history)
 
     def genome_path(self, number: int) -> Path:
         """Where the genome of a trial is."""
@@ -361,7 +364,7 @@ class StudyStore:
 
     def hyperparameters(self, number: int) -> dict[str, Any]:
         """The overrides of the training section that a recorded trial was asked with."""
-        record = self.study._storage.get_trial(self.trial_id(number)).user_attrs[_RECORD]
+        record = self.study._storage.get_trial(self.trial_id(number)).user_attrs[RECORD]
         return dict(record["hyperparameters"])
 
     def retimed(self) -> dict[int, dict[str, float]]:
@@ -376,7 +379,7 @@ class StudyStore:
         for trial in self._trials():
             if trial.state is not TrialState.COMPLETE:
                 continue
-            result = _record_of(trial).result
+            result = record_of(trial).result
             assert result is not None
             again = retimed.get(trial.number, {})
             metrics = {**result.metrics, **again}
@@ -386,89 +389,3 @@ class StudyStore:
 
     def _trials(self) -> list[FrozenTrial]:
         return self.study.get_trials(deepcopy=False)
-
-
-def _open_storage(root: Path, url: str | None) -> optuna.storages.BaseStorage:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would report each study on the terminal
-    if url is None:
-        url = f"sqlite:///{(root / 'optuna.db').resolve()}"
-    # The default of 5 s to wait for another process's write is short on a loaded machine.
-    options: dict[str, Any] = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {"pool_pre_ping": True}
-    return optuna.storages.get_storage(optuna.storages.RDBStorage(url, engine_kwargs=options))
-
-
-@contextlib.contextmanager
-def _database_errors(root: Path, url: str | None) -> Iterator[None]:
-    try:
-        yield
-    except (optuna.exceptions.OptunaError, SQLAlchemyError, OSError, RuntimeError, ImportError, ValueError) as error:
-        if isinstance(error, NasError):
-            raise
-        where = re.sub(r"//[^@/]*@", "//***@", url) if url else str(root / "optuna.db")  # never show a password
-        raise StudyError(f"the study database {where} cannot be used: {error}") from error
-
-
-def _state(trial: FrozenTrial) -> str:
-    if trial.state is TrialState.COMPLETE:
-        return "complete"
-    return "failed" if trial.state.is_finished() else "running"
-
-
-def _failed(result: TrialResult, reason: str) -> TrialResult:
-    return TrialResult(
-        result.number,
-        TrialStatus.FAILED,
-        result.metrics,
-        reason,
-        hardware=result.hardware,
-        seconds=result.seconds,
-        worker=result.worker,
-    )
-
-
-def _result_json(result: TrialResult) -> dict[str, Any]:
-    return {
-        "format": _FORMAT,
-        "status": result.status.value,
-        "reason": result.reason,
-        # Numbers that JSON has no word for are as good as missing.
-        "metrics": {name: float(value) for name, value in result.metrics.items() if math.isfinite(value)},
-        "hardware": dict(result.hardware),
-        "seconds": float(result.seconds),
-        "worker": result.worker,
-    }
-
-
-def _result_of(number: int, record: Mapping[str, Any], **parts: Any) -> TrialResult:
-    return TrialResult(
-        number,
-        TrialStatus(record["status"]),
-        record["metrics"],
-        record["reason"],
-        hardware=record["hardware"],
-        seconds=record["seconds"],
-        worker=record["worker"],
-        **parts,
-    )
-
-
-def _record_of(trial: FrozenTrial) -> TrialRecord:
-    record = trial.user_attrs.get(_RECORD, {})
-    result = None
-    if trial.state.is_finished():
-        stored = trial.user_attrs.get(_RESULT)
-        result = (
-            _result_of(trial.number, stored)
-            if stored is not None
-            else TrialResult(trial.number, TrialStatus.FAILED, reason="ended outside this program")
-        )
-    return TrialRecord(
-        number=trial.number,
-        state=_state(trial),
-        seed=int(record.get("seed", 0)),
-        steps=int(record.get("steps", 0)),
-        parent=record.get("parent"),
-        mutation=str(record.get("mutation", "")),
-        hyperparameters=record.get("hyperparameters", {}),
-        result=result,
-    )

@@ -312,3 +312,25 @@ def test_serial_executor_calls_functions(dataset: Dataset) -> None:
     assert executor.call(lambda a, b: a + b, 2, 3) == 5
     assert executor.wait(0.1) == []
     executor.close()
+
+
+def test_a_database_that_fails_ends_the_search_with_a_way_on(
+    make: MakeStrategy, store: StudyStore, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import optuna
+
+    def away(*_: object, **__: object) -> None:
+        raise optuna.exceptions.StorageInternalError("connection refused")
+
+    search(make, store, dataset, 3)
+    monkeypatch.setattr(store.study._storage, "create_new_trial", away)
+    with pytest.raises(StudyError, match=r"database of study 'study' failed: connection refused.*--resume"):
+        search(make, store, dataset, 5)
+    again = StudyStore.open(store.root, "study")
+    search(make, again, dataset, 5)
+    assert again.counts()["complete"] == 5
+
+
+def test_only_the_driver_writes(store: StudyStore, make: MakeStrategy, dataset: Dataset) -> None:
+    with store.lock(), pytest.raises(StudyError, match="driven by another process"):
+        search(make, StudyStore.open(store.root, "study"), dataset, 3)

@@ -1,0 +1,60 @@
+"""Opens Optuna's storage, and turns what databases raise into this package's errors."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import optuna
+from sqlalchemy import event
+from sqlalchemy.exc import SQLAlchemyError
+
+from nas.errors import NasError
+from nas.search._errors import StudyError
+
+__all__ = ["DATABASE", "database_errors", "open_storage"]
+
+DATABASE = "optuna.db"  # the SQLite file in a store folder
+
+
+def open_storage(root: Path, url: str | None) -> optuna.storages.BaseStorage:
+    """The RDB at `url`, by default the SQLite file of the store `root`."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would report each study on the terminal
+    if url is None:
+        url = f"sqlite:///{(root / DATABASE).resolve()}"
+    # The default of 5 s to wait for another process's write is short on a loaded machine.
+    options: dict[str, Any] = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {"pool_pre_ping": True}
+    storage = optuna.storages.RDBStorage(url, engine_kwargs=options)
+    if url.startswith("sqlite"):
+        event.listen(storage.engine, "connect", _faster_sqlite)
+        storage.engine.dispose()  # connections made before
+    return optuna.storages.get_storage(storage)
+
+
+def _faster_sqlite(connection: Any, _: object) -> None:
+    """A write-ahead log: readers do not block the driver, and a commit does not wait for the disk.
+
+    What is committed survives the death of the process. A power cut may take the last moments; as in any other crash,
+    their trials are found RUNNING or not begun, and are told from their result files or run again. File systems that
+    cannot have such a log keep the ordinary one.
+    """
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.close()
+
+
+@contextlib.contextmanager
+def database_errors(root: Path, url: str | None) -> Iterator[None]:
+    """For opening and creating: whatever goes wrong is a StudyError that names the database, never its password."""
+    try:
+        yield
+    except (optuna.exceptions.OptunaError, SQLAlchemyError, OSError, RuntimeError, ImportError, ValueError) as error:
+        if isinstance(error, NasError):
+            raise
+        where = re.sub(r"//[^@/]*@", "//***@", url) if url else str(root / DATABASE)  # never show a password
+        text = str(error).replace(url, where) if url else str(error)
+        raise StudyError(f"the study database {where} cannot be used: {text}") from error
