@@ -9,7 +9,14 @@ from nas.tracking._points import FrontPoint, format_accuracy, format_count, form
 __all__ = ["overview", "search_name"]
 
 _MOST_CHARACTERS = 7500  # MLflow cuts a tag at 8000
-_NAMES = ("search.strategy", "data.kind", "space.name", "training.parametrisation", "training.steps")
+_SETTINGS = {
+    "data": "data.source",
+    "space": "space.name",
+    "strategy": "search.strategy",
+    "parametrisation": "training.parametrisation",
+    "steps": "training.steps",
+}
+_HARDWARE = ("processor", "gpu", "threads", "cores", "system", "torch", "numba")
 
 
 def search_name(members: Sequence[FrontPoint], finished: int, failed: int) -> str:
@@ -46,8 +53,8 @@ def overview(
     first = f"**{format_count(finished)} trials finished, {format_count(failed)} failed.**"
     if members:
         first += f" Best {_best(members)}, {len(members)} networks on the front, hypervolume {hypervolume:.4f}."
-    settings = [f"{name.rpartition('.')[2]} {job_params[name]}" for name in _NAMES if name in job_params]
-    where = [f"{key} {value}" for key, value in list(hardware.items())[:8]]
+    settings = [f"{name} {job_params[key]}" for name, key in _SETTINGS.items() if key in job_params]
+    where = [f"{key} {hardware[key]}" for key in _HARDWARE if hardware.get(key, "none") != "none"]
     lines = [first, f"Open {views}." if views and members else "", " · ".join(settings)]
     lines += ["Process times taken on: " + " · ".join(where)] if where else []
     lines = [line for line in lines if line]

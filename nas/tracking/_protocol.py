@@ -23,8 +23,8 @@ class Tracker(Protocol):
     def log_trial(self, candidate: Candidate, result: TrialResult) -> None:
         """A trial has ended; telling one twice does no harm."""
 
-    def log_front(self, members: Sequence[FrontPoint], hypervolume: float) -> None:
-        """The front is now this."""
+    def log_front(self, members: Sequence[FrontPoint], hypervolume: float, others: Sequence[FrontPoint] = ()) -> None:
+        """The front is now this; `others` are trials off it whose metrics are newer than what `log_trial` told."""
 
     def finish(self, status: Ending = "FINISHED") -> int:
         """The search has ended. Returns how many trials are still to be logged."""
@@ -39,7 +39,7 @@ class NullTracker:
     def log_trial(self, candidate: Candidate, result: TrialResult) -> None:
         """Do nothing."""
 
-    def log_front(self, members: Sequence[FrontPoint], hypervolume: float) -> None:
+    def log_front(self, members: Sequence[FrontPoint], hypervolume: float, others: Sequence[FrontPoint] = ()) -> None:
         """Do nothing."""
 
     def finish(self, status: Ending = "FINISHED") -> int:

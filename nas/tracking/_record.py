@@ -6,6 +6,7 @@ import math
 import re
 import time
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -25,13 +26,18 @@ _SECRET_VALUE = re.compile(rf"((?:{_SECRET.pattern})\w{{0,40}}=)[^&\s]+", re.IGN
 
 
 def trial_record(
-    search: str, candidate: Candidate, result: TrialResult, job_params: Mapping[str, object]
+    search: str,
+    candidate: Candidate,
+    result: TrialResult,
+    job_params: Mapping[str, object],
+    usual_hardware: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """All that is logged of one trial.
 
-    Parameters are the job's `training.…` entries with the genome's hyperparameters over them, the seed and the steps;
-    metrics those of the result that are finite, at the last step; curves the history thinned to `CURVE_POINTS`, as
-    "curve/<name>".
+    `usual_hardware` is what the parent run is tagged with; the trial itself gets what differs from it, and in any case
+    the processor, the threads and the GPU. Parameters are the job's `training.…` entries with the genome's
+    hyperparameters over them, the seed and the steps; metrics those of the result that are finite, at the last step;
+    curves the history thinned to `CURVE_POINTS`, as "curve/<name>".
     """
     failure = (result.reason or "unknown reason") if result.status is TrialStatus.FAILED else ""
     params = {key.removeprefix("training."): value for key, value in job_params.items() if key.startswith("training.")}
@@ -48,7 +54,12 @@ def trial_record(
     }
     if failure:
         tags["reason"] = failure
-    tags |= {f"hardware.{key}": value for key, value in result.hardware.items()}
+    hardware = parameters(result.hardware)
+    tags |= {
+        f"hardware.{key}": value
+        for key, value in hardware.items()
+        if key in ("processor", "threads", "gpu") or usual_hardware.get(key) != value
+    }
     tags["mlflow.note.content"] = _note(candidate, failure)
     end = time.time()
     return {
@@ -76,7 +87,7 @@ def readable(value: float) -> float:
 
 
 def parameters(values: Mapping[str, object]) -> dict[str, str]:
-    """Text for MLflow: nested mappings flattened with dots, names made valid, secrets and URL credentials left out.
+    """Text for MLflow: nested mappings flattened with dots, names made valid, without Nones, secrets and credentials.
 
     >>> parameters({"a": {"b": 0.002}, "uri": "http://me:pw@host:1/x", "api_key": "k"})
     {'a.b': '0.002', 'uri': 'http://host:1/x', 'api_key': '(not logged)'}
@@ -85,6 +96,8 @@ def parameters(values: Mapping[str, object]) -> dict[str, str]:
     for key, value in values.items():
         if isinstance(value, Mapping):
             flat |= {f"{key}.{inner}": text for inner, text in parameters(value).items()}
+            continue
+        if value is None:  # not set in the job
             continue
         name = re.sub(r"[^\w\-. /:]", "_", str(key))[:250]
         flat[name] = "(not logged)" if _SECRET.search(name) else redacted(str(value))

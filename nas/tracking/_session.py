@@ -69,16 +69,18 @@ class Session:
         parent = self._writer.ensure_parent(search, search_name((), 0, 0), {}, self._tags, running=False)
         self._writer.write_trial(record, parent, self._writer.trials(parent).get(number))
 
-    def write_front(self, members: Sequence[FrontPoint], hypervolume: float) -> None:
-        """Tags of all trials, values, name, note and plots of the parent run, description of the experiment."""
+    def write_front(self, members: Sequence[FrontPoint], hypervolume: float, others: Sequence[FrontPoint]) -> None:
+        """All that a new front changes: newer metrics of members and `others`, the tag of every trial, the parent
+        run's values, name, note and plots, the experiment's description."""
         writer, facts = self._writer, self._facts
         now_ms = int(1000 * time.time())
-        on_front = {point.number: point for point in members}
+        on_front = {point.number for point in members}
         for number, run in self.runs.items():
             writer.set_pareto(run, number in on_front)
-            if number in on_front:
-                metrics = on_front[number].metrics
-                writer.update_metrics(run, metrics, run_name(number, metrics), now_ms)
+        for point in (*members, *others):
+            if point.number in self.runs:
+                name = run_name(point.number, point.metrics)
+                writer.update_metrics(self.runs[point.number], point.metrics, name, now_ms)
         failed = sum(run.failed for run in self.runs.values())
         finished = len(self.runs) - failed
         accuracies = [point.metrics["val_accuracy"] for point in members if "val_accuracy" in point.metrics]

@@ -72,7 +72,7 @@ class MlflowTracker:
         self._adopt = False  # the search's id is not known here: ask MLflow for the newest one
         self._queue: deque[dict[str, Any]] = deque()
         self._told: set[int] = set()  # trials that were queued once, or that MLflow has
-        self._front: tuple[tuple[FrontPoint, ...], float] = ((), 0.0)
+        self._front: tuple[tuple[FrontPoint, ...], float, tuple[FrontPoint, ...]] = ((), 0.0, ())
         self._front_changed = False
         self._ending: Ending | None = None
         self._deadline = float("inf")
@@ -124,7 +124,7 @@ class MlflowTracker:
         """
         if self._journal is None:
             raise RuntimeError("call start() before log_trial()")
-        record = trial_record(self._search, candidate, result, self._facts.job_params)
+        record = trial_record(self._search, candidate, result, self._facts.job_params, self._facts.hardware)
         with self._wake:
             if result.number in self._told:
                 return
@@ -134,13 +134,14 @@ class MlflowTracker:
             self._queue.append(record)
             self._wake.notify()
 
-    def log_front(self, members: Sequence[FrontPoint], hypervolume: float) -> None:
+    def log_front(self, members: Sequence[FrontPoint], hypervolume: float, others: Sequence[FrontPoint] = ()) -> None:
         """Set the current front; of several calls in a row only the last may be drawn.
 
-        A member's metrics may be newer than its trial's (timed again): MLflow then shows the newer ones.
+        The metrics of members may be newer than their trials' (timed again): MLflow then shows the newer ones. So it
+        does for `others`, trials that are not on the front (any more); leave out those with nothing new.
         """
         with self._wake:
-            self._front = (tuple(members), hypervolume)
+            self._front = (tuple(members), hypervolume, tuple(others))
             self._front_changed = True
             self._wake.notify()
 
@@ -269,10 +270,10 @@ class MlflowTracker:
     def _update_front(self, session: Session) -> None:
         began = time.monotonic()
         with self._wake:
-            members, hypervolume = self._front
+            members, hypervolume, others = self._front
             self._front_changed = False
         try:
-            session.write_front(members, hypervolume)
+            session.write_front(members, hypervolume, others)
         except BaseException:
             with self._wake:
                 self._front_changed = True

@@ -27,7 +27,7 @@ def test_facts_come_first() -> None:
     first, second, *_ = text.split("\n\n")
     assert first == "**60 trials finished, 2 failed.** Best 97.8 %, 1 networks on the front, hypervolume 0.5123."
     assert second == "Open [a](b)."
-    assert "strategy evolution · steps 800" in text and "abacus" in text
+    assert "strategy evolution · steps 800" in text and "processor abacus" in text
 
 
 def test_table_lists_members_best_first_with_links() -> None:

@@ -41,6 +41,14 @@ def test_metrics_without_a_number_are_left_out() -> None:
     assert trial_record("s", CANDIDATE, result(metrics=metrics), JOB)["metrics"] == {"depth": 3.0}
 
 
+def test_hardware_is_told_where_it_differs() -> None:
+    done = result(hardware={"processor": "abacus", "threads": 1, "torch": "2.13", "cores": 4})
+    usual = {"processor": "abacus", "threads": "1", "torch": "2.13", "cores": "2"}
+    tags = trial_record("s", CANDIDATE, done, JOB, usual)["tags"]
+    hardware = {key: value for key, value in tags.items() if key.startswith("hardware.")}
+    assert hardware == {"hardware.processor": "abacus", "hardware.threads": "1", "hardware.cores": "4"}
+
+
 def test_failure_is_told() -> None:
     failed = result(status=TrialStatus.FAILED, reason="loss became NaN", metrics={}, history={})
     record = trial_record("s", CANDIDATE, failed, JOB)
@@ -72,7 +80,7 @@ def test_secrets_are_not_logged(secret: dict[str, object]) -> None:
 
 
 def test_names_and_values_suit_mlflow() -> None:
-    assert parameters({"a$b": "x" * 99_999}) == {"a_b": "x" * 6000}
+    assert parameters({"a$b": "x" * 99_999, "unset": None}) == {"a_b": "x" * 6000}
 
 
 @pytest.mark.parametrize(("value", "shown"), [(0.97611252, 0.976113), (1234567.0, 1234567.0), (3.2e-4 / 3, 1.06667e-4)])

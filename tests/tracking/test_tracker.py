@@ -375,9 +375,11 @@ def test_times_taken_again_replace_the_first(config: TrackingConfig, tracker: Ma
     tracking = tracker()
     tracking.start()
     tracking.log_trial(*make_trial(0))
-    tracking.log_front([point(0, inference_seconds=0.00077)], 0.5)
+    tracking.log_trial(*make_trial(1))
+    tracking.log_front([point(0, inference_seconds=0.00077)], 0.5, others=[point(1, inference_seconds=0.00088)])
     tracking.finish()
-    [run] = runs(config)[1][0]
+    [run], [other] = runs(config)[1][0], runs(config)[1][1]
+    assert other.data.metrics["inference_seconds"] == 0.00088 and other.data.tags["pareto"] == "false"
     assert run.data.metrics["inference_seconds"] == 0.00077 and "0.77 ms" in run.info.run_name
     history = MlflowClient(config.tracking_uri).get_metric_history(run.info.run_id, "inference_seconds")
     assert sorted(metric.value for metric in history) == [0.0001, 0.00077]
