@@ -59,14 +59,11 @@ def fastest_threads(call: Callable[[], object], tries: int = 3) -> tuple[int, fl
     Small products are slower on two threads than on one: an alternative is not to lose by that.
     """
     most = torch.get_num_threads()
-    best = (most, min(seconds_of(call) for _ in range(tries)))
-    if most > 1:
-        with torch_threads(1):
-            call()
-            alone = min(seconds_of(call) for _ in range(tries))
-        if alone < best[1]:
-            best = (1, alone)
-    return best
+    with torch_threads(1):
+        alone = min(seconds_of(call) for _ in range(tries))
+    call()  # wakes the threads
+    together = min(seconds_of(call) for _ in range(tries))
+    return (1, alone) if alone < together else (most, together)
 
 
 @contextmanager
