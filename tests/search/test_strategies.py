@@ -221,6 +221,7 @@ def test_optuna_records_what_it_sampled(make: MakeStrategy, store: StudyStore, d
     for trial, candidate in zip(store.study.trials, asked, strict=True):
         assert set(trial.params) == {"learning_rate", "parent", "strength", "density"}
         assert trial.params["learning_rate"] == candidate.genome.hyperparameters["learning_rate"]
+    assert len({trial.params["learning_rate"] for trial in store.study.trials}) == 8  # a new seed for each trial
 
 
 def test_optuna_learns(make: MakeStrategy, store: StudyStore, dataset: Dataset) -> None:
