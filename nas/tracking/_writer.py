@@ -108,13 +108,10 @@ class MlflowWriter:
         the beginning of the description, all that the list of experiments shows.
         """
         columns = [name if accuracy else name.replace("accuracy", "error") for name in _COLUMNS]
-        trials = {"selectedColumns": columns, "searchFilter": "tags.trial != ''"}
-        front = {
-            "selectedColumns": columns,
-            "searchFilter": "tags.pareto = 'true'",
-            "orderByKey": columns[3],
-            "orderByAsc": not accuracy,
-        }
+        # Any order but that of creation shows the trials themselves, not folded up below their search.
+        trials = {"selectedColumns": columns, "orderByKey": columns[3], "orderByAsc": not accuracy}
+        trials["searchFilter"] = "tags.trial != ''"
+        front = trials | {"searchFilter": "tags.pareto = 'true'"}
         wanted = _KIND | {
             "mlflow.sharedViewState.trials": json.dumps(trials),
             "mlflow.sharedViewState.front": json.dumps(front),
