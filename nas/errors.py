@@ -10,6 +10,7 @@ __all__ = [
     "DataError",
     "GraphError",
     "JobError",
+    "LayerError",
     "NasError",
     "TrialError",
     "UnreachableOutputError",
@@ -34,6 +35,10 @@ class UnreachableOutputError(GraphError):
 
 class JobError(NasError, ValueError):
     """A job file has a wrong key, type or range; the message gives the path in the file."""
+
+
+class LayerError(NasError, ValueError):
+    """A network of layers breaks a rule: shapes that do not meet, an unknown or unused node, …; names the node."""
 
 
 class DataError(NasError, ValueError):

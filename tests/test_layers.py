@@ -15,16 +15,17 @@ ALLOWED: dict[str, set[str]] = {
     "nas.errors": set(),
     "nas.graph": set(),
     "nas.engine": {"nas.graph"},
+    "nas.layers": {"nas.graph", "nas.engine"},
     "nas.manifold": {"nas.graph", "nas.engine"},
-    "nas.checkpoint": {"nas.graph", "nas.engine", "nas.manifold"},
-    "nas.training": {"nas.graph", "nas.engine", "nas.manifold", "nas.checkpoint"},
-    "nas.search": {"nas.graph", "nas.engine", "nas.manifold", "nas.checkpoint", "nas.training"},
+    "nas.checkpoint": {"nas.graph", "nas.engine", "nas.layers", "nas.manifold"},
+    "nas.training": {"nas.graph", "nas.engine", "nas.layers", "nas.manifold", "nas.checkpoint"},
+    "nas.search": {"nas.graph", "nas.engine", "nas.layers", "nas.manifold", "nas.checkpoint", "nas.training"},
     "nas.tracking": {"nas.graph", "nas.training"},
     "nas._jobfile": set(),
     "nas.job": {"nas._jobfile", "nas.training", "nas.search", "nas.tracking"},
     "nas.cli": {"nas.*"},
     "workers": {"nas.*"},
-    "search_spaces": {"nas.graph", "nas.search", "nas.training"},
+    "search_spaces": {"nas.graph", "nas.layers", "nas.search", "nas.training"},
 }
 
 # Libraries that only one part of the tree may import, at any depth of the code.
