@@ -264,6 +264,8 @@ def _connect(dataset: Dataset, cpus: int, address: str | None) -> bool:
         return False
     address = address or os.environ.get("RAY_ADDRESS")
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING}
+    # Ray announces at each start that it guards its ports with a token, which is as it should be.
+    logging.getLogger("ray._private.authentication.authentication_token_setup").setLevel(logging.ERROR)
     try:
         if address:
             ray.init(address=address, **quiet)
