@@ -29,6 +29,7 @@ from nas.layers._network import LayerDAG, layer_shapes
 from nas.layers._onnx import export_onnx
 from nas.layers._ops import Attention, Conv, Dropout, Flatten, GlobalPool, Identity, Linear, Module, Pool
 from nas.layers._spec import INPUT, LayerSpec, Node, allow_modules
+from nas.layers._structure import LayerStructure
 
 __all__ = [
     "INPUT",
@@ -42,6 +43,7 @@ __all__ = [
     "LayerDAG",
     "LayerMutation",
     "LayerSpec",
+    "LayerStructure",
     "Linear",
     "Module",
     "Node",

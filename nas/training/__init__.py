@@ -5,6 +5,8 @@ A `Candidate` and a `Dataset` go in, a `TrialResult` comes out. Nothing here kno
 
 from nas.training._data import Statistics, load_data
 from nas.training._data_config import BUILT_IN_SOURCES, DataConfig
+from nas.training._modules import train_module
+from nas.training._structure import Structure, module_of, register_structure, structure_of
 from nas.training._trainer import History, train
 from nas.training._trial import run_trial
 from nas.training._types import (
@@ -41,6 +43,7 @@ __all__ = [
     "LossWeights",
     "Scalar",
     "Statistics",
+    "Structure",
     "Task",
     "Timing",
     "TrainingConfig",
@@ -50,10 +53,14 @@ __all__ = [
     "hardware",
     "load_data",
     "measure",
+    "module_of",
     "pinned_threads",
     "reference_kernel_seconds",
+    "register_structure",
     "run_trial",
+    "structure_of",
     "time_inference",
     "time_training_step",
     "train",
+    "train_module",
 ]

@@ -16,6 +16,7 @@ import torch
 from nas.errors import NasError, TrialError
 from nas.manifold import ManifoldNetwork
 from nas.training._fused import FusedTrainer, structure_costs
+from nas.training._modules import run_structure
 from nas.training._trainer import OnLog, train
 from nas.training._types import Candidate, Dataset, TrainingConfig, TrialResult, TrialStatus
 from nas.training.metrics import evaluate
@@ -62,6 +63,8 @@ def run_trial(
 
 def _run(candidate: Candidate, dataset: Dataset, config: TrainingConfig, on_log: OnLog | None) -> TrialResult:
     config = config.with_overrides({**candidate.genome.hyperparameters, "steps": candidate.steps})
+    if candidate.genome.structure is not None:
+        return _checked(run_structure(candidate.genome.structure, candidate, dataset, config, on_log))
     network = ManifoldNetwork(
         candidate.genome.dag,
         parametrisation=config.parametrisation,
@@ -74,9 +77,7 @@ def _run(candidate: Candidate, dataset: Dataset, config: TrainingConfig, on_log:
     history = train(network, dataset, config, candidate.seed, on_log)
     final = network.pruned()
     metrics = _quality(final, dataset) | _structure(network, final) | _times(final, dataset, config)
-    if bad := [f"{name} = {value}" for name, value in metrics.items() if not math.isfinite(value)]:
-        raise TrialError(f"every metric of a trained network must be finite, but {', '.join(bad)}")
-    return TrialResult(
+    result = TrialResult(
         candidate.number,
         TrialStatus.COMPLETE,
         metrics=metrics,
@@ -85,6 +86,13 @@ def _run(candidate: Candidate, dataset: Dataset, config: TrainingConfig, on_log:
         arrays=final.to_arrays(),
         hardware=hardware(torch.get_num_threads()),
     )
+    return _checked(result)
+
+
+def _checked(result: TrialResult) -> TrialResult:
+    if bad := [f"{name} = {value}" for name, value in result.metrics.items() if not math.isfinite(value)]:
+        raise TrialError(f"every metric of a trained network must be finite, but {', '.join(bad)}")
+    return result
 
 
 def _quality(network: ManifoldNetwork, dataset: Dataset) -> dict[str, float]:

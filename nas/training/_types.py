@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from nas.graph import DAG
+from nas.training._structure import Structure
 
 Scalar = float | int | str | bool
 Arrays = Mapping[str, np.ndarray]
@@ -79,10 +80,14 @@ class TrainingConfig(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Genome:
-    """What evolution changes: the DAG of allowed edges, and overrides of the training configuration."""
+    """What evolution changes: the DAG of allowed edges, and overrides of the training configuration.
+
+    With a ``structure`` it is that which is built and changed, and ``dag`` is its picture (``structure.dag``).
+    """
 
     dag: DAG
     hyperparameters: Mapping[str, Scalar] = field(default_factory=dict)
+    structure: Structure | None = None  # None: neurons, one a node of the DAG
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +138,7 @@ class TrialResult:
     hardware: Mapping[str, Scalar] = field(default_factory=dict)  # processor, threads, versions
     seconds: float = 0.0  # wall time of the whole trial
     worker: str = ""  # host and process that ran it
+    structure: Structure | None = None  # what was built, if not neurons; `arrays` is then its state dictionary
 
 
 @dataclass(frozen=True, slots=True)
