@@ -92,6 +92,5 @@ def _autograd(columns: Columns) -> Variant:
     return Variant(
         f"columns {columns}",
         lambda problem: AutogradLevels(problem, columns),
-        # For "needed" the same bound, loosely: it also joins all levels before it picks.
-        lambda problem: 4 * kept_values(problem),
+        lambda problem: 4 * kept_values(problem, columns),
     )

@@ -12,11 +12,17 @@ from benchmarks._staged import Columns, stages_by_level
 __all__ = ["AutogradLevels", "kept_values"]
 
 
-def kept_values(problem: Problem) -> int:
-    """Numbers that autograd keeps for the backward pass: what each level reads, at worst everything before it."""
-    widths = [sum(level.size for level in stage) for stage in stages_by_level(problem.dag)]
-    before = problem.dag.n_inputs + np.cumsum([0, *widths[:-1]])
-    return int(problem.batch * before.sum() + 3 * np.dot(before, widths))
+def kept_values(problem: Problem, columns: Columns) -> int:
+    """Numbers that a pass keeps: what each level reads, and each weight, its mask and its gradient."""
+    dag = problem.dag
+    levels = [stage[0] for stage in stages_by_level(dag)]
+    widths = np.array([level.size for level in levels])
+    if columns == "all":
+        read = dag.n_inputs + np.cumsum(widths) - widths
+    else:
+        sources = [[dag.sources[dag.in_ptr[i] : dag.in_ptr[i + 1]] for i in level] for level in levels]
+        read = np.array([np.unique(np.concatenate(each)).size for each in sources])
+    return int(problem.batch * read.sum() + 3 * np.dot(read, widths))
 
 
 class AutogradLevels(Execution):

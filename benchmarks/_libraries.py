@@ -58,7 +58,7 @@ def libraries(progress: Progress, quick: bool) -> dict[str, Any]:
         if comparable and not torch.allclose(got, y, rtol=1e-3, atol=1e-3):
             rows.append(row | {"status": "disagrees with the engine"})
             continue
-        threads, seconds = fastest_threads(call, tries=1)
+        threads, seconds = fastest_threads(call)
         sample = Sample(seconds, seconds, seconds, 1)
         if seconds < ONCE_SECONDS:
             sample = side_by_side({name: call}, seconds=1.0, threads={name: threads})[name]

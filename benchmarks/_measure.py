@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import math
+import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ __all__ = ["ONCE_SECONDS", "Sample", "fastest_threads", "seconds_of", "side_by_s
 ONCE_SECONDS = 2.0  # what takes longer is run once
 _SAMPLE_SECONDS = 2e-3
 _RESTED_SECONDS = 50e-3  # from here on the untimed call would only cost time
+_SLOW_TRY = 0.2
 _SAMPLES = (3, 25)  # fewest and most
 
 
@@ -53,17 +55,23 @@ def seconds_of(call: Callable[[], object], calls: int = 1) -> float:
     return (time.perf_counter() - start) / calls
 
 
-def fastest_threads(call: Callable[[], object], tries: int = 3) -> tuple[int, float]:
+def fastest_threads(call: Callable[[], object]) -> tuple[int, float]:
     """Which thread count of torch (one, or all it has now) suits a warm call better, and its seconds then.
 
     Small products are slower on two threads than on one: an alternative is not to lose by that.
     """
     most = torch.get_num_threads()
     with torch_threads(1):
-        alone = min(seconds_of(call) for _ in range(tries))
+        alone = _typical(call)
     call()  # wakes the threads
-    together = min(seconds_of(call) for _ in range(tries))
+    together = _typical(call)
     return (1, alone) if alone < together else (most, together)
+
+
+def _typical(call: Callable[[], object]) -> float:
+    """Median of three runs, or a single one that is slow."""
+    first = seconds_of(call)
+    return first if first > _SLOW_TRY else statistics.median([first, seconds_of(call), seconds_of(call)])
 
 
 @contextmanager

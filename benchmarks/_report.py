@@ -58,11 +58,12 @@ def _readme_part(results: Json) -> str:
 
 
 def _origin(results: Json) -> str:
-    facts = results["hardware"]
+    facts, load = results["hardware"], results.get("load_at_start", 0.0)
     return (
         f"Measured on {facts['processor']} with {facts['threads']} threads, {results['date']}, "
         f"commit {results['commit'] or 'unknown'}, torch {facts['torch']}, numba {facts['numba']}."
         + (" Quick run: no numbers to rely on." if results["quick"] else "")
+        + (f" **The machine was busy (load {load:.1f}).**" if load > 0.5 * facts["threads"] else "")
     )
 
 

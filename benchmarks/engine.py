@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -83,6 +84,10 @@ def _run(path: Path, facts: dict[str, Any], quick: bool, only: list[str], thread
     if len(only) < len(_SECTIONS) and path.exists():
         results = json.loads(path.read_text(encoding="utf-8"))
     progress = Progress(60 * minutes)
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if load > 0.5 * (os.cpu_count() or 1):
+        # Two threads of torch that wait for each other while others run are a hundred times slower than one.
+        progress.say(f"WARNING: the machine is busy (load {load:.1f}); the times will not be worth keeping")
     with pinned_threads(threads):
         for name, (title, section) in _SECTIONS.items():
             if name not in only:
@@ -100,6 +105,7 @@ def _run(path: Path, facts: dict[str, Any], quick: bool, only: list[str], thread
                 "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
                 "commit": _commit(),
                 "hardware": facts,
+                "load_at_start": load,
                 "seconds": progress.seconds(),
             }
             path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
