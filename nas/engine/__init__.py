@@ -4,11 +4,14 @@
 for use with torch. `reference_apply` is the slow specification that they are tested against.
 """
 
+from pathlib import Path
+
 from nas.engine._activations import ACTIVATIONS, NEEDS_INPUT, activation_function
 from nas.engine._function import activation_codes, apply, choose_tiling
 from nas.engine._module import DAGModule
 from nas.engine._plan import Plan, compile_plan
 from nas.engine._reference import reference_apply
+from nas.engine._stale import forget_stale_kernels
 
 __all__ = [
     "ACTIVATIONS",
@@ -22,3 +25,5 @@ __all__ = [
     "compile_plan",
     "reference_apply",
 ]
+
+forget_stale_kernels(Path(__file__).parent.parent)

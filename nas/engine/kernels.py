@@ -10,7 +10,7 @@ all its targets are known, and one pass over the out-edges serves both results:
 so that each dz_i is loaded once for two multiply-adds.
 
 Symbols:
-    n neurons, E edges, S = size = lanes.count samples a tile
+    n neurons, E edges, S = size samples a tile (the width that ``lanes`` stands for)
     in_start, in_end (n,)     in-edges of neuron i: slots in_start[i] … in_end[i] - 1 of ``sources`` and ``weight``
     out_start, out_end (n,)   its out-edges are slots of ``targets`` and ``out_edges``
     out_edges                 number of the edge in ``edge_weight`` and ``grad_weight``

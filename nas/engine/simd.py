@@ -24,11 +24,10 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.datamodel import models
-from numba.extending import NativeValue, intrinsic, overload, register_model, typeof_impl, unbox
+from numba.extending import intrinsic, overload, register_model
 
 __all__ = [
     "LANES",
-    "Lanes",
     "add",
     "clamp",
     "div",
@@ -56,27 +55,14 @@ __all__ = [
 _RELAXED = ("reassoc", "contract")
 
 
-class Lanes:
-    """A vector width as a value; its numba type differs for each width, so kernels specialise on it."""
-
-    __slots__ = ("count",)
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-
-    def __repr__(self) -> str:
-        return f"Lanes({self.count})"
+# A width must be a type, so that kernels specialise on it. The length of a tuple is part of its type, and of all such
+# values numba recognises tuples fastest: a class of our own costs five microseconds a call.
+LANES: dict[int, tuple[int, ...]] = {16: (0,), 32: (0, 0), 64: (0, 0, 0)}
 
 
-LANES = {count: Lanes(count) for count in (16, 32, 64)}
-
-
-class LanesType(types.Type):  # type: ignore[misc]
-    """Numba type of `Lanes`; carries no data."""
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-        super().__init__(name=f"Lanes({count})")
+def _width(lanes: Any) -> int:
+    """Vector width of the type of an entry of `LANES`."""
+    return 8 << int(lanes.count)
 
 
 class VecType(types.Type):  # type: ignore[misc]
@@ -86,19 +72,6 @@ class VecType(types.Type):  # type: ignore[misc]
         self.dtype = dtype
         self.count = count
         super().__init__(name=f"Vec({dtype}, {count})")
-
-
-@typeof_impl.register(Lanes)
-def _typeof_lanes(value: Lanes, _context: Any) -> LanesType:
-    return LanesType(value.count)
-
-
-register_model(LanesType)(models.OpaqueModel)
-
-
-@unbox(LanesType)
-def _unbox_lanes(_type: LanesType, _object: Any, context: Any) -> NativeValue:
-    return NativeValue(context.context.get_dummy_value())
 
 
 def _scalar_ir(dtype: types.Float) -> ir.Type:
@@ -142,7 +115,7 @@ def _call_llvm(builder: ir.IRBuilder, name: str, vec: VecType, arguments: list[i
 @intrinsic
 def load(_typing: Any, lanes: Any, array: Any, index: Any) -> Any:
     """``lanes`` elements of ``array`` from element ``index`` (no bounds check)."""
-    vec = VecType(array.dtype, lanes.count)
+    vec = VecType(array.dtype, _width(lanes))
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> ir.Value:
         pointer = _element_pointer(context, builder, signature.args[1], args[1], args[2])
@@ -172,7 +145,7 @@ def _mask(builder: ir.IRBuilder, count: ir.Value, lanes: int) -> ir.Value:
 @intrinsic
 def load_some(_typing: Any, lanes: Any, array: Any, index: Any, count: Any) -> Any:
     """The first ``count`` lanes from ``array`` at element ``index``, 0 in the others; nothing else is read."""
-    vec = VecType(array.dtype, lanes.count)
+    vec = VecType(array.dtype, _width(lanes))
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> ir.Value:
         vector = _vector_ir(vec)
@@ -226,7 +199,7 @@ def sqrt(_typing: Any, a: Any) -> Any:
 @intrinsic
 def splat(_typing: Any, lanes: Any, scalar: Any) -> Any:
     """``scalar`` in every lane; its dtype is the vector's."""
-    vec = VecType(scalar, lanes.count)
+    vec = VecType(scalar, _width(lanes))
 
     def codegen(_context: Any, builder: ir.IRBuilder, _signature: Any, args: Any) -> ir.Value:
         return _broadcast(builder, args[1], vec.count)
@@ -400,7 +373,7 @@ def transpose_in(
         def shuffle(a: ir.Value, b: ir.Value, picks: list[int]) -> ir.Value:
             return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), 16), picks))
 
-        for base in range(0, lanes.count, 16):
+        for base in range(0, _width(lanes), 16):
             vectors = []
             for sample in range(16):
                 which = builder.add(first_value, ir.Constant(index, base + sample))
@@ -421,7 +394,7 @@ def transpose_in(
                 vectors = exchanged
                 width //= 2
             for column in range(16):
-                offset = builder.add(position_value, ir.Constant(index, base + column * lanes.count))
+                offset = builder.add(position_value, ir.Constant(index, base + column * _width(lanes)))
                 builder.store(vectors[column], pointer(out, out_value, offset), align=align)
         return context.get_dummy_value()
 
