@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import sys
+from pathlib import Path
 from typing import Any, Final
 
 import typer
 from rich.console import Console
 
-__all__ = ["STORAGE", "STORE", "console", "duration", "errors", "percent", "print_json", "seconds"]
+__all__ = ["STORAGE", "STORE", "console", "duration", "errors", "percent", "print_json", "program", "seconds"]
 
 _WIDTH: Final = int(os.environ.get("COLUMNS") or 120)  # of files and pipes, for which rich would assume 80
 
@@ -27,6 +29,17 @@ STORAGE = typer.Option(
     envvar="NAS_STORAGE",
     help="Database of the studies (tracking.storage of the job), if not SQLite.",
 )
+
+
+def program() -> str:
+    """What to type for this program: ``nas``, or its path where the shell would not find it (no activated .venv)."""
+    called = Path(sys.argv[0])
+    if called.name != "nas" or not called.exists():
+        return "nas"
+    found = shutil.which("nas")
+    if found is not None and os.path.samefile(found, called):
+        return "nas"
+    return min((str(called.absolute()), os.path.relpath(called)), key=len)
 
 
 def print_json(value: Any) -> None:

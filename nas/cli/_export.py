@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nas.cli._console import STORAGE, STORE, console, percent, seconds
+from nas.cli._console import STORAGE, STORE, console, percent, program, seconds
 from nas.errors import NasError
 
 __all__ = ["describe", "export"]
@@ -42,7 +42,7 @@ def export(
     except OSError as error:
         raise NasError(f"{out}: cannot be written ({error.strerror})") from error
     console.print(f"wrote {out}: {describe(member.number, dict(member.metrics))}")
-    console.print(f"evaluate it: nas evaluate {out}")
+    console.print(f"evaluate it: {program()} evaluate {out}")
 
 
 def describe(number: int, metrics: dict[str, float]) -> str:

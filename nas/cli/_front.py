@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from nas.cli._console import STORAGE, STORE, console, percent, print_json, seconds
+from nas.cli._console import STORAGE, STORE, console, percent, print_json, program, seconds
 
 if TYPE_CHECKING:
     from nas.search import Front
@@ -50,7 +50,7 @@ def front(
         return
     console.print(front_table(found))
     console.print("process time: inference (± interquartile range) and training step, one batch of the job each")
-    console.print(f"export one: nas export {experiment} --pick knee --out best.safetensors")
+    console.print(f"export one: {program()} export {experiment} --pick knee --out best.safetensors")
 
 
 def front_table(found: Front) -> Table:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nas.cli._console import console, percent, seconds
+from nas.cli._console import console, percent, program, seconds
 
 if TYPE_CHECKING:
     from nas.job import Job
@@ -59,7 +59,13 @@ def search(
     overrides = [f"{key}={value}" for key, value in options.items() if value is not None] + (settings or [])
     job = Job.from_yaml(job_file, overrides)
     again = shlex.join(
-        ["nas", "search", str(job_file), "--resume", *(word for setting in overrides for word in ("--set", setting))]
+        [
+            program(),
+            "search",
+            str(job_file),
+            "--resume",
+            *(word for setting in overrides for word in ("--set", setting)),
+        ]
     )
     _Run(job, job_file, resume, again).run()
 
@@ -180,7 +186,9 @@ class _Run:
         if counts["failed"]:
             last = [trial for trial in study.records() if trial.state == "failed"][-1]
             reason = last.result.reason if last.result is not None else "unknown"
-            console.print(f"{counts['failed']} trials failed; the last, {last.number}, because: {reason}", markup=False)
+            console.print(
+                f"failed trials: {counts['failed']}; the last, {last.number}, because: {reason}", markup=False
+            )
         console.print()
         console.print(front_table(found))
         console.print(
@@ -200,12 +208,12 @@ class _Run:
         )
         store = "" if str(self.job.tracking.store) == "nas-runs" else f" --store {self.job.tracking.store}"
         console.print("\nnext:")
-        console.print(f"  nas ui{store}", soft_wrap=True)
-        console.print(f"  nas front {study.name}{store}", soft_wrap=True)
+        console.print(f"  {program()} ui{store}", soft_wrap=True)
+        console.print(f"  {program()} front {study.name}{store}", soft_wrap=True)
         console.print(
-            f'  nas export {study.name}{store} --pick "accuracy>=0.9" --out best.safetensors'
+            f'  {program()} export {study.name}{store} --pick "accuracy>=0.9" --out best.safetensors'
             if "accuracy" in tested
-            else f"  nas export {study.name}{store} --pick accurate --out best.safetensors",
+            else f"  {program()} export {study.name}{store} --pick accurate --out best.safetensors",
             soft_wrap=True,
         )
 

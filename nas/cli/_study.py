@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from nas.cli._console import program
 from nas.errors import JobError
 
 if TYPE_CHECKING:
@@ -60,8 +61,8 @@ def open_or_create(job: Job, dataset: Dataset, *, resume: bool, job_file: Path) 
             counts = study.counts()
             raise JobError(
                 f"study {tracking.experiment!r} exists in {tracking.store} ({counts['complete']} trials complete); "
-                f"continue it: nas search {job_file} --resume, "
-                f"or start another: nas search {job_file} --set tracking.experiment={_next_name(job)}"
+                f"continue it: {program()} search {job_file} --resume, "
+                f"or start another: {program()} search {job_file} --set tracking.experiment={_next_name(job)}"
             )
         check_resumable(job, study)
         return study

@@ -2,10 +2,11 @@
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 
-from nas.cli._console import duration, percent, print_json, seconds
+from nas.cli._console import duration, percent, print_json, program, seconds
 
 
 @pytest.mark.parametrize(
@@ -43,3 +44,18 @@ def test_percent() -> None:
 def test_json_has_no_nan(capsys: pytest.CaptureFixture[str]) -> None:
     print_json({"a": [math.nan, 1.5], 3: (math.inf,)})
     assert json.loads(capsys.readouterr().out) == {"a": [None, 1.5], "3": [None]}
+
+
+def test_commands_are_printed_as_they_can_be_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    called = tmp_path / ".venv" / "bin" / "nas"
+    called.parent.mkdir(parents=True)
+    called.write_text("#!/bin/sh\n")
+    called.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [str(called)])
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert program() == ".venv/bin/nas"
+    monkeypatch.setenv("PATH", str(called.parent))
+    assert program() == "nas"
+    monkeypatch.setattr("sys.argv", ["-c"])
+    assert program() == "nas"
