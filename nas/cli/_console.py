@@ -37,7 +37,7 @@ def program() -> str:
     if called.name != "nas" or not called.exists():
         return "nas"
     found = shutil.which("nas")
-    if found is not None and os.path.samefile(found, called):
+    if found is not None and called.samefile(found):
         return "nas"
     return min((str(called.absolute()), os.path.relpath(called)), key=len)
 
