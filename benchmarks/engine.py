@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--minutes", type=float, default=_MINUTES, help="stop starting cells then (default: %(default)s)"
     )
-    parser.add_argument("--output", type=Path, help="folder of the results")
+    parser.add_argument("--output", type=Path, help="folder of the results; README.md is then left alone")
     parser.add_argument("--report", action="store_true", help="only make the tables and plots of the present results")
     chosen = parser.parse_args(arguments)
     folder = chosen.output or (_ROOT / "build/benchmarks" if chosen.quick else _ROOT / "benchmarks/results")
@@ -75,7 +75,7 @@ def main(arguments: list[str] | None = None) -> None:
     print(text)
     for written in (path, path.with_suffix(".md"), *plots):
         print(f"wrote {written}")
-    if not results["quick"]:
+    if chosen.output is None and not results["quick"] and "speed" in results["sections"]:
         print(update_readme(_ROOT / "README.md", results))
 
 
