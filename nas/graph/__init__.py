@@ -4,10 +4,13 @@ Nothing here knows of weights or of training: neurons keep their ids through eve
 finds the old ones by id (`match_neurons`, `match_edges`). All chance comes from a ``numpy.random.Generator`` passed in.
 """
 
+from nas.graph._bipartite import bipartite
 from nas.graph._crossover import crossover
 from nas.graph._dag import DAG, Role
+from nas.graph._degrees import degree_limited
 from nas.graph._edit import add_edge, add_neuron, remove_edge, remove_neuron, rewire_edge
 from nas.graph._families import banded, barabasi_albert, erdos_renyi, layered, watts_strogatz
+from nas.graph._files import read_edge_list, read_graphml, to_dot, write_dot, write_edge_list, write_graphml
 from nas.graph._generators import complete, random_dag
 from nas.graph._match import first_id_of_trial, match_edges, match_neurons
 from nas.graph._mutate import OPERATORS, Mutation, mutate
@@ -21,8 +24,10 @@ __all__ = [
     "add_neuron",
     "banded",
     "barabasi_albert",
+    "bipartite",
     "complete",
     "crossover",
+    "degree_limited",
     "erdos_renyi",
     "first_id_of_trial",
     "layered",
@@ -30,8 +35,14 @@ __all__ = [
     "match_neurons",
     "mutate",
     "random_dag",
+    "read_edge_list",
+    "read_graphml",
     "remove_edge",
     "remove_neuron",
     "rewire_edge",
+    "to_dot",
     "watts_strogatz",
+    "write_dot",
+    "write_edge_list",
+    "write_graphml",
 ]
