@@ -21,7 +21,7 @@ from nas.search._executor import Evaluate, Executor, SerialExecutor, failed
 from nas.search._front import Front, FrontMember
 from nas.search._inherit import store_inheritance
 from nas.search._make import make_strategy
-from nas.search._network import rebuild_network, trained_network
+from nas.search._network import rebuild_module, rebuild_network, trained_module, trained_network
 from nas.search._objectives import Objectives, ObjectiveScale, error_reference
 from nas.search._optuna import OptunaStrategy
 from nas.search._population import Individual, Population
@@ -72,11 +72,13 @@ __all__ = [
     "failed",
     "load_space",
     "make_strategy",
+    "rebuild_module",
     "rebuild_network",
     "retime",
     "run_search",
     "stable_ids",
     "store_inheritance",
     "time_side_by_side",
+    "trained_module",
     "trained_network",
 ]

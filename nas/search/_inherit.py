@@ -7,7 +7,6 @@ from typing import Final
 
 import numpy as np
 
-from nas.graph import DAG
 from nas.manifold import inherit
 from nas.search._network import rebuild_network
 from nas.search._store import StudyStore
@@ -36,17 +35,21 @@ def store_inheritance(store: StudyStore, training: TrainingConfig, *, weights: b
         result = store.load_result(number)
         asked = store.hyperparameters(number)
         assert result.dag is not None
-        parent = Parent(number, Genome(result.dag, asked), result.arrays)
+        parent = Parent(number, Genome(result.dag, asked, result.structure), result.arrays)
         cache[number] = parent
         if len(cache) > _CACHED:
             cache.popitem(last=False)
         return parent
 
-    def transfer(parent: Parent, dag: DAG, rng: np.random.Generator) -> Arrays | None:
-        return inherit(parent.genome.dag, dict(parent.arrays), dag, rng) if weights and parent.arrays else None
+    def transfer(parent: Parent, child: Genome, rng: np.random.Generator) -> Arrays | None:
+        if not (weights and parent.arrays):
+            return None
+        if child.structure is not None:
+            return child.structure.inherit(parent.genome.structure, parent.arrays, int(rng.integers(2**31)))
+        return inherit(parent.genome.dag, dict(parent.arrays), child.dag, rng)
 
     def edge_score(parent: Parent) -> np.ndarray | None:
-        if not parent.arrays:
+        if not parent.arrays or parent.genome.structure is not None:
             return None
         network = rebuild_network(parent.genome.dag, parent.arrays, training, parent.genome.hyperparameters)
         score: np.ndarray = network.edge_weights().detach().abs().numpy()

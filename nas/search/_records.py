@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from optuna.trial import FrozenTrial, TrialState
 
+from nas.training._structure import Structure, structure_of
 from nas.training._types import Candidate, TrialResult, TrialStatus
 
 __all__ = [
@@ -22,10 +23,13 @@ __all__ = [
     "result_json",
     "result_of",
     "state_of",
+    "structure_in",
+    "structure_json",
 ]
 
 FORMAT: Final = 1  # of the attributes below; raised when their meaning changes
 RECORD: Final = "nas:record"  # attribute of a trial: what was asked (`candidate_json`)
+_STRUCTURE: Final = "structure"  # in the record of a genome's or result's file
 RESULT: Final = "nas:result"  # attribute of a trial: what came out (`result_json`)
 
 
@@ -90,8 +94,23 @@ def result_json(result: TrialResult) -> dict[str, Any]:
     }
 
 
+def structure_json(structure: Structure | None) -> dict[str, Any]:
+    """What a file's record says of a structure: nothing where there is none."""
+    return {} if structure is None else {_STRUCTURE: {"kind": structure.kind, "json": structure.to_json()}}
+
+
+def structure_in(record: Mapping[str, Any]) -> Structure | None:
+    """Inverse of `structure_json`.
+
+    Raises:
+        NasError: nobody registered its kind in this process, or it is damaged.
+    """
+    found = record.get(_STRUCTURE)
+    return None if found is None else structure_of(str(found["kind"]), str(found["json"]))
+
+
 def result_of(number: int, record: Mapping[str, Any], **parts: Any) -> TrialResult:
-    """Inverse of `result_json`; `parts`: the arrays and the DAG, where wanted."""
+    """Inverse of `result_json`; `parts`: the arrays, the DAG and the structure, where wanted."""
     return TrialResult(
         number,
         TrialStatus(record["status"]),

@@ -12,9 +12,10 @@ import numpy as np
 from nas.graph import DAG
 from nas.search._executor import Executor
 from nas.search._front import Front
-from nas.search._network import rebuild_network
+from nas.search._network import rebuild_module
 from nas.search._store import StudyStore
 from nas.training import hardware, reference_kernel_seconds, time_inference
+from nas.training._structure import Structure
 from nas.training._types import Arrays, Dataset, Scalar, TrainingConfig
 
 __all__ = ["Timed", "retime", "time_side_by_side"]
@@ -31,6 +32,7 @@ class Timed:
     dag: DAG
     arrays: Arrays
     hyperparameters: Mapping[str, Scalar]
+    structure: Structure | None = None
 
 
 def time_side_by_side(
@@ -50,8 +52,9 @@ def time_side_by_side(
     """
     folded = {}
     for network in networks:
-        trained = rebuild_network(network.dag, network.arrays, config, network.hyperparameters)
-        folded[network.number] = trained.fold()
+        folded[network.number] = rebuild_module(
+            network.dag, network.arrays, config, network.hyperparameters, network.structure
+        )
     rows = np.resize(np.arange(len(dataset.x_val)), config.inference_batch)
     batch = np.ascontiguousarray(dataset.x_val[rows])
     seconds: dict[int, list[float]] = {number: [] for number in folded}
@@ -114,4 +117,4 @@ def retime(
 def _network(store: StudyStore, number: int) -> Timed:
     result = store.load_result(number)
     assert result.dag is not None
-    return Timed(number, result.dag, result.arrays, store.hyperparameters(number))
+    return Timed(number, result.dag, result.arrays, store.hyperparameters(number), result.structure)

@@ -203,8 +203,8 @@ def load_space(config: SpaceConfig, dataset: Dataset | TaskShape) -> SearchSpace
         found = getattr(importlib.import_module(module_name), class_name)
     except (ImportError, AttributeError) as error:
         raise JobError(
-            f'space.name: cannot load {config.name!r} ({error}); use "neuron_dag", "manifold", or "module:Class" '
-            "of an importable module"
+            f'space.name: cannot load {config.name!r} ({error}); use "neuron_dag", "manifold", "layer_dag", or '
+            '"module:Class" of an importable module'
         ) from error
     if not (isinstance(found, type) and issubclass(found, SearchSpace)):
         raise JobError(f"space.name: {config.name!r} must name a subclass of nas.search.SearchSpace, got {found!r}")

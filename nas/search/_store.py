@@ -50,6 +50,8 @@ from nas.search._records import (
     result_json,
     result_of,
     state_of,
+    structure_in,
+    structure_json,
 )
 from nas.search._storage import DATABASE, database_errors, open_storage
 from nas.training._types import Candidate, Genome, TrialResult, TrialStatus
@@ -226,7 +228,7 @@ class StudyStore:
             self.genome_path(candidate.number),
             candidate.genome.dag,
             dict(candidate.inherited or {}),
-            {"number": candidate.number},
+            {"number": candidate.number, **structure_json(candidate.genome.structure)},
         )
         record = candidate_json(candidate)
         self.study._storage.set_trial_user_attr(self.trial_id(candidate.number), RECORD, record)
@@ -248,7 +250,10 @@ class StudyStore:
         if result.status is TrialStatus.COMPLETE and result.dag is not None:
             history = {_HISTORY + name: np.asarray(curve) for name, curve in result.history.items()}
             checkpoint.save_arrays(
-                self.result_path(result.number), result.dag, {**result.arrays, **history}, result_json(result)
+                self.result_path(result.number),
+                result.dag,
+                {**result.arrays, **history},
+                {**result_json(result), **structure_json(result.structure)},
             )
         self._tell(result, values)
         return result
@@ -325,13 +330,14 @@ class StudyStore:
         Raises:
             KeyError: the trial has no record.
             CheckpointError: its genome file is damaged.
+            NasError: its structure is of a kind that nobody registered in this process.
             OSError: its genome file is missing.
         """
         record = self.study._storage.get_trial(self.trial_id(number)).user_attrs[RECORD]
-        dag, arrays, _ = checkpoint.load_arrays(self.genome_path(number))
+        dag, arrays, asked = checkpoint.load_arrays(self.genome_path(number))
         return Candidate(
             number,
-            Genome(dag, record["hyperparameters"]),
+            Genome(dag, record["hyperparameters"], structure_in(asked)),
             seed=record["seed"],
             steps=record["steps"],
             parent=record["parent"],
@@ -345,6 +351,7 @@ class StudyStore:
         Raises:
             StudyError: the trial has no result file (it failed, or never finished).
             CheckpointError: the file is damaged.
+            NasError: its structure is of a kind that nobody registered in this process.
         """
         path = self.result_path(number)
         if not path.exists():
@@ -352,7 +359,7 @@ class StudyStore:
         dag, arrays, record = checkpoint.load_arrays(path)
         history = {name.removeprefix(_HISTORY): a for name, a in arrays.items() if name.startswith(_HISTORY)}
         trained = {name: a for name, a in arrays.items() if not name.startswith(_HISTORY)}
-        return result_of(number, record, dag=dag, arrays=trained, history=history)
+        return result_of(number, record, dag=dag, arrays=trained, history=history, structure=structure_in(record))
 
     def genome_path(self, number: int) -> Path:
         """Where the genome of a trial is."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 
-from nas.graph import DAG, first_id_of_trial
+from nas.graph import first_id_of_trial
 from nas.search._objectives import Objectives
 from nas.search._space import SearchSpace, stable_ids
 from nas.training._types import Arrays, Candidate, Genome, Scalar, TrainingConfig, TrialResult, TrialStatus
@@ -32,7 +32,7 @@ class Parent:
 
     number: int
     genome: Genome  # its DAG is the live one
-    arrays: Arrays = field(default_factory=dict)  # trained parameters on that DAG
+    arrays: Arrays = field(default_factory=dict)  # trained parameters on that DAG (state of its structure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,8 @@ class Inheritance:
 
     load: Callable[[int], Parent]
     """The parent by trial number."""
-    transfer: Callable[[Parent, DAG, np.random.Generator], Arrays | None]
-    """Parameters on the child's DAG; None where nothing can be inherited."""
+    transfer: Callable[[Parent, Genome, np.random.Generator], Arrays | None]
+    """Parameters of the child's genome; None where nothing can be inherited."""
     edge_score: Callable[[Parent], np.ndarray | None]
     """Importance of each edge of the parent's live DAG, (E,); None where unknown."""
 
@@ -107,8 +107,8 @@ class Strategy(ABC):
             density = even if density is None else density
         genome = self.space.initial(rng, size=size, density=density)
         chosen = hyperparameters or {path: domain.sample(rng) for path, domain in self.space.hyperparameters.items()}
-        dag = stable_ids(genome.dag, first_id_of_trial(number))
-        genome = Genome(dag, {**genome.hyperparameters, **chosen})
+        dag = genome.dag if genome.structure is not None else stable_ids(genome.dag, first_id_of_trial(number))
+        genome = replace(genome, dag=dag, hyperparameters={**genome.hyperparameters, **chosen})
         return Candidate(number, genome, seed=_seed(rng), steps=self.training.steps)
 
     def _child(
@@ -135,8 +135,8 @@ class Strategy(ABC):
             genome, rng, strength, growth=growth, edge_score=score, next_id=first_id_of_trial(number)
         )
         chosen = dict(hyperparameters) if hyperparameters is not None else self._perturbed(genome, rng)
-        child = Genome(mutated.dag, {**mutated.hyperparameters, **chosen})
-        inherited = inheritance.transfer(parent, child.dag, rng) if inheritance and _same_kind(parent, child) else None
+        child = replace(mutated, hyperparameters={**mutated.hyperparameters, **chosen})
+        inherited = inheritance.transfer(parent, child, rng) if inheritance and _same_kind(parent, child) else None
         return Candidate(
             number,
             child,
@@ -163,5 +163,7 @@ def _seed(rng: np.random.Generator) -> int:
 
 def _same_kind(parent: Parent, child: Genome) -> bool:
     """Whether the parent's arrays mean the same in the child: another parametrisation has other parameters."""
+    if parent.genome.structure is not None or child.structure is not None:
+        return type(parent.genome.structure) is type(child.structure)
     key = "parametrisation"
     return parent.genome.hyperparameters.get(key) == child.hyperparameters.get(key)
