@@ -1,0 +1,144 @@
+"""DAGs of layers: convolutions or dense layers with skip connections over any distance, added or concatenated."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from nas import layers
+from nas.errors import LayerError
+from nas.graph import first_id_of_trial
+from nas.layers import INPUT, GlobalPool, LayerSpec, LayerStructure, Linear, Node, Palette
+from nas.search import Range, SearchSpace, SpaceOptions
+from nas.training import Genome
+
+__all__ = ["LayerDag", "LayerDagOptions", "Space"]
+
+
+class LayerDagOptions(SpaceOptions):
+    """Sizes of the first genomes, what layers are made of, and limits that hold for all genomes."""
+
+    input_shape: tuple[int, ...] | None = Field(
+        None,
+        min_length=1,
+        max_length=3,
+        description="Shape of a sample: (features,), (tokens, features) or (channels, height, width). Default: one "
+        "channel where the data are images, else features.",
+    )
+    nodes: tuple[int, int] = Field((2, 8), description="Least and most layers of a first genome, without the output.")
+    skips: tuple[float, float] = Field(
+        (0.0, 0.5), description="Least and largest share of the possible skip connections that a first genome has."
+    )
+    widths: tuple[int, int] = Field((4, 32), description="Least and most channels (features) of a layer; log-uniform.")
+    kernels: tuple[int, ...] = Field((1, 3, 5), min_length=1, description="Sizes of convolutions.")
+    activations: tuple[str, ...] = Field(("relu", "silu", "tanh"), min_length=1)
+    norms: tuple[str, ...] = Field(("none", "batch", "layer"), min_length=1)
+    max_nodes: int = Field(32, ge=2, description="No genome has more layers than this.")
+    max_weights: int = Field(500_000, ge=1, description="No genome has more weights than this.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> LayerDagOptions:
+        for name, floor in (("nodes", 1), ("skips", 0), ("widths", 1)):
+            low, high = getattr(self, name)
+            if not floor <= low <= high:
+                raise ValueError(f"{name}: {floor} <= least <= most must hold, but got {low}, {high}")
+        if self.nodes[1] + 2 > self.max_nodes or self.skips[1] > 1:
+            raise ValueError(f"nodes must leave room for the head below max_nodes ({self.max_nodes}), and skips <= 1")
+        return self
+
+    @property
+    def palette(self) -> Palette:
+        """What random layers are made of."""
+        return Palette(
+            widths=self.widths,
+            kernels=self.kernels,
+            activations=self.activations,
+            norms=self.norms,
+            max_nodes=self.max_nodes,
+            max_weights=self.max_weights,
+        )
+
+
+class LayerDag(SearchSpace):
+    """Networks between the data's shape and a linear output; see `nas.layers` for what a node may do.
+
+    Genomes do not cross over. A mutation changes a share `strength` of the layers, one at least.
+    """
+
+    Options = LayerDagOptions
+    options: LayerDagOptions
+
+    def initial(self, rng: np.random.Generator, *, size: float | None = None, density: float | None = None) -> Genome:
+        """A chain of random layers with random skip connections; `size`: of layers, `density`: of skips."""
+        options, palette = self.options, self.options.palette
+        count = int(Range(low=options.nodes[0], high=options.nodes[1], integer=True).at(_or_drawn(size, rng)))
+        share = float(Range(low=options.skips[0], high=options.skips[1]).at(_or_drawn(density, rng)))
+        spec = self._smallest()
+        shape = spec.input_shape
+        for k in range(count):
+            last = spec.by_name["head"].inputs[0]
+            spec = layers.insert_node(spec, last, "head", palette.node(f"layer{k + 1}", last, shape, rng))
+            shape = layers.layer_shapes(spec)[f"layer{k + 1}"]
+        names = [INPUT, *(f"layer{k + 1}" for k in range(count)), "head"]
+        possible = [(names[a], names[b]) for b in range(2, len(names)) for a in range(b - 1)]
+        for place in rng.permutation(len(possible))[: round(share * len(possible))].tolist():
+            source, target = possible[place]
+            if rng.random() < 0.5:
+                spec = layers.set_merge(spec, target, "concatenate")
+            spec = layers.add_skip(spec, source, target)
+        return _genome(spec)
+
+    def mutate(
+        self,
+        genome: Genome,
+        rng: np.random.Generator,
+        strength: float,
+        *,
+        growth: float = 0.0,
+        edge_score: np.ndarray | None = None,
+        next_id: int | None = None,
+    ) -> tuple[Genome, str]:
+        """Adds, removes, widens, narrows and replaces layers, adds and removes skips, changes merges and orders."""
+        assert isinstance(genome.structure, LayerStructure)
+        spec = genome.structure.spec
+        prefix = "new" if next_id is None else f"t{next_id // first_id_of_trial(0) - 1}_"
+        mutation = layers.mutate(
+            spec,
+            rng,
+            count=max(1, round(strength * len(spec.nodes))),
+            growth=growth,
+            palette=self.options.palette,
+            prefix=prefix,
+        )
+        structure = LayerStructure(mutation.spec)
+        return replace(genome, dag=structure.dag, structure=structure), mutation.description
+
+    def _smallest(self) -> LayerSpec:
+        """The input, a mean over positions where there are any, and the linear output."""
+        shape = self.options.input_shape or self._usual_shape()
+        if math.prod(shape) != self.shape.n_inputs:
+            raise LayerError(
+                f"space.options.input_shape {shape} holds {math.prod(shape)} numbers, the data {self.shape.n_inputs}"
+            )
+        head = Node(name="head", op=GlobalPool()) if len(shape) > 1 else Node(name="head")
+        output = Node(name="output", inputs=("head",), op=Linear(features=self.shape.n_outputs))
+        return LayerSpec.of(shape, [head, output])
+
+    def _usual_shape(self) -> tuple[int, ...]:
+        period, n = self.shape.period, self.shape.n_inputs
+        return (1, n // period, period) if period is not None and n % period == 0 and n > period else (n,)
+
+
+def _genome(spec: LayerSpec) -> Genome:
+    structure = LayerStructure(spec)
+    return Genome(structure.dag, {}, structure)
+
+
+def _or_drawn(position: float | None, rng: np.random.Generator) -> float:
+    return float(rng.random()) if position is None else position
+
+
+Space = LayerDag
