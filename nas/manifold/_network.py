@@ -227,6 +227,21 @@ class ManifoldNetwork(nn.Module):
         network.load_arrays(arrays)
         return network
 
+    def become(self, other: ManifoldNetwork) -> None:
+        """Take over the DAG and the parameters of ``other``, not copied; how training in place changes edges."""
+        for name in (
+            "dag",
+            "parametrisation",
+            "activation",
+            "plan",
+            "closeness",
+            "weight",
+            "gain",
+            "bias",
+            "flow_signs",
+        ):
+            setattr(self, name, getattr(other, name))
+
     def pruned(self) -> ManifoldNetwork:
         """The same function on the live edges that lie on a path from an input to an output; all neurons stay.
 

@@ -3,6 +3,7 @@
 A `Candidate` and a `Dataset` go in, a `TrialResult` comes out. Nothing here knows of strategies, Ray or MLflow.
 """
 
+from nas.training._compression_config import DistilConfig, SparsifyConfig, TeacherConfig
 from nas.training._data import Statistics, load_data
 from nas.training._data_config import BUILT_IN_SOURCES, DataConfig
 from nas.training._modules import train_module
@@ -38,13 +39,16 @@ __all__ = [
     "Candidate",
     "DataConfig",
     "Dataset",
+    "DistilConfig",
     "Genome",
     "History",
     "LossWeights",
     "Scalar",
+    "SparsifyConfig",
     "Statistics",
     "Structure",
     "Task",
+    "TeacherConfig",
     "Timing",
     "TrainingConfig",
     "TrialResult",

@@ -18,9 +18,10 @@ from nas.graph import DAG
 from nas.manifold import MEMORY_COST, TIME_COST, CostModel, ManifoldNetwork
 from nas.manifold.kernels import DERIVED
 from nas.training import _fused_kernels as kernels
+from nas.training._teacher import teacher_logits
 from nas.training._types import Dataset, TrainingConfig
 
-__all__ = ["FusedTrainer", "StepReport", "StructureCosts", "structure_costs"]
+__all__ = ["FusedTrainer", "OptimiserState", "StepReport", "StructureCosts", "structure_costs"]
 
 _OPTIMIZERS = {"adam": kernels.ADAM, "adamw": kernels.ADAMW, "sgd": kernels.SGD}
 
@@ -65,6 +66,22 @@ class StepReport:
     finite: bool
 
 
+@dataclass(frozen=True, slots=True)
+class OptimiserState:
+    """What an optimiser remembers of its steps, on the parameters of one network."""
+
+    steps: int
+    moments: np.ndarray  # (2, parameters) float32: mean gradient, mean squared gradient (sgd: momentum, zeros)
+    n_edges: int  # the first so many are those of the free weights; 0 without free weights
+
+    def on_edges(self, old: np.ndarray) -> OptimiserState:
+        """The state of the same network on other edges: ``old`` (E,) holds each one's old number, or -1, new."""
+        if not self.n_edges:
+            return self
+        weights = np.where(old >= 0, self.moments[:, np.maximum(old, 0)], np.float32(0))
+        return OptimiserState(self.steps, np.hstack([weights, self.moments[:, self.n_edges :]]), len(old))
+
+
 class FusedTrainer:
     """Trains one network; between chunks the network's own parameters are stale until `write_back`.
 
@@ -74,6 +91,8 @@ class FusedTrainer:
         config: optimiser, loss factors; schedule and steps are the caller's.
         costs: see `StructureCosts`.
         threads: how many to use at most.
+        state: of the optimiser, to go on with.
+        soft: what `soft_targets` returns, where it is known already.
     """
 
     def __init__(
@@ -84,12 +103,16 @@ class FusedTrainer:
         costs: StructureCosts,
         *,
         threads: int,
+        state: OptimiserState | None = None,
+        soft: np.ndarray | None = None,
     ) -> None:
         self.network = network
+        self._dataset, self._config = dataset, config
         self.steps_done = 0
         self.batch_size = min(config.batch_size, len(dataset.x_train))
         dag, plan, closeness = network.dag, network.plan, network.closeness
         n, m, n_edges = dag.n, dag.n - dag.n_inputs, dag.n_edges
+        self._most_threads = threads
         size, _, self.threads = engine.choose_tiling(n_edges, self.batch_size, threads, thread_cost=2000.0)
         self._size = size
         floats = np.float32
@@ -108,6 +131,7 @@ class FusedTrainer:
             np.ascontiguousarray(dataset.x_train, floats).reshape(-1),
             np.ascontiguousarray(dataset.y_train, np.int64) if classifies else np.zeros(0, np.int64),
             np.zeros(0, floats) if classifies else np.ascontiguousarray(dataset.y_train, floats).reshape(-1),
+            soft_targets(dataset, config) if soft is None else soft,
         )
         self._settings = kernels.Settings(
             dag.n_inputs,
@@ -119,6 +143,8 @@ class FusedTrainer:
             _OPTIMIZERS[config.optimizer],
             config.weight_decay,
             *_closeness_rates(network),
+            0.0 if config.distil is None else config.distil.share,
+            1.0 if config.distil is None else config.distil.temperature,
             config.losses.objective,
             config.losses.flow,
             costs.per_edge,
@@ -163,6 +189,28 @@ class FusedTrainer:
             meeting=np.zeros(BARRIER_WORDS, np.int64),
         )
         self._read()
+        self._count = count
+        if state is not None:
+            self.steps_done = state.steps
+            self._buffers.moment_1[:count], self._buffers.moment_2[:count] = state.moments
+
+    @property
+    def state(self) -> OptimiserState:
+        """What the optimiser remembers now; copies."""
+        moments = np.stack([self._buffers.moment_1[: self._count], self._buffers.moment_2[: self._count]])
+        return OptimiserState(self.steps_done, moments, 0 if self.network.weight is None else self.network.dag.n_edges)
+
+    def on(self, network: ManifoldNetwork, old: np.ndarray) -> FusedTrainer:
+        """A trainer that goes on with ``network``: the same neurons on other edges.
+
+        Args:
+            old: (E,) the number that each of its edges has here; -1: new.
+        """
+        costs = structure_costs(self._config, network.dag)
+        return FusedTrainer(
+            network, self._dataset, self._config, costs,
+            threads=self._most_threads, state=self.state.on_edges(old), soft=self._data.soft,
+        )  # fmt: skip
 
     def _parameters(self) -> list[torch.Tensor]:
         """In the order of the kernels' parameter vector."""
@@ -226,6 +274,15 @@ class FusedTrainer:
             int(report[kernels.LIVE]),
             bool(report[kernels.FINITE]),
         )
+
+
+def soft_targets(dataset: Dataset, config: TrainingConfig) -> np.ndarray:
+    """The teacher's probabilities at the temperature, flat (samples * classes,) float32; empty without a teacher."""
+    if config.distil is None:
+        return np.zeros(0, np.float32)
+    logits = torch.from_numpy(teacher_logits(dataset, config.distil.teacher))
+    soft: np.ndarray = torch.softmax(logits / config.distil.temperature, dim=1).numpy().reshape(-1)
+    return soft
 
 
 def _closeness_rates(network: ManifoldNetwork) -> tuple[float, float]:

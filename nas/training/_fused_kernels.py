@@ -88,6 +88,7 @@ class Data(NamedTuple):
     x: Array  # (samples * n_inputs,) float32
     classes: Array  # (samples,) int64; empty for regression
     values: Array  # (samples * n_outputs,) float32; empty for classification
+    soft: Array  # (samples * n_outputs,) float32, a teacher's probabilities at the temperature; empty without one
 
 
 class Settings(NamedTuple):
@@ -103,6 +104,8 @@ class Settings(NamedTuple):
     weight_decay: float
     closeness_rate: float  # learning rates relative to the weights'
     length_rate: float
+    soft_share: float  # of the objective, that the teacher has
+    temperature: float
     k_objective: float
     k_flow: float
     k_edge: float  # factor of the smooth count of edges: sparsity, time and memory terms together
@@ -311,7 +314,22 @@ def _used_inputs(graph, n_inputs, buffers):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _objective(lanes, size, data, numbers, first, count, values, base, first_output, n_outputs, scale, grads):
+def _objective(
+    lanes,
+    size,
+    data,
+    numbers,
+    first,
+    count,
+    values,
+    base,
+    first_output,
+    n_outputs,
+    scale,
+    soft_share,
+    temperature,
+    grads,
+):
     """Objective summed over the tile's samples, samples classified rightly; gradients of the outputs into ``grads``."""
     loss = 0.0
     correct = 0
@@ -325,7 +343,10 @@ def _objective(lanes, size, data, numbers, first, count, values, base, first_out
             grown = v_exp(sub(load(lanes, values, base + o * size), top))
             store(grads, (first_output + o) * size, grown)
             sum_ = add(sum_, grown)
-        share = div(like(sum_, scale), sum_)
+        soft = data.soft.size > 0
+        hard_share = np.float32(1.0 - soft_share if soft else 1.0)
+        hard = scale * hard_share
+        share = div(like(sum_, hard), sum_)
         for o in range(n_outputs):
             at = (first_output + o) * size
             store(grads, at, mul(load(lanes, grads, at), share))
@@ -334,9 +355,14 @@ def _objective(lanes, size, data, numbers, first, count, values, base, first_out
         for s in range(count):
             label = data.classes[numbers[first + s]]
             z = values[base + label * size + s]
-            loss += grads[spare + s] - z
+            loss += (grads[spare + s] - z) * hard_share
             correct += z >= grads[spare + size + s]
-            grads[(first_output + label) * size + s] -= scale
+            grads[(first_output + label) * size + s] -= hard
+        if soft:
+            loss += _distillation(
+                lanes, size, data, numbers, first, count, values, base, first_output, n_outputs, top, scale,
+                soft_share, temperature, grads,
+            )  # fmt: skip
         for o in range(n_outputs):
             for s in range(count, size):
                 grads[(first_output + o) * size + s] = 0
@@ -350,6 +376,37 @@ def _objective(lanes, size, data, numbers, first, count, values, base, first_out
             for s in range(count, size):
                 grads[at + s] = 0
     return loss, correct
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _distillation(
+    lanes, size, data, numbers, first, count, values, base, first_output, n_outputs, top, scale, soft_share,
+    temperature, grads,
+):  # fmt: skip
+    """T^2 cross-entropy against the teacher at temperature T, times its share; its gradient is added into ``grads``.
+
+    ``top`` holds each sample's largest output. Gradient of the cross-entropy: (softmax(z / T) - soft) / T.
+    """
+    spare = (first_output + n_outputs) * size
+    cool = np.float32(1.0 / temperature)
+    sum_ = like(top, 0.0)
+    for o in range(n_outputs):
+        sum_ = add(sum_, v_exp(mul(sub(load(lanes, values, base + o * size), top), like(top, cool))))
+    store(grads, spare, add(mul(top, like(top, cool)), v_log(sum_)))
+    factor = scale * np.float32(soft_share * temperature)
+    share = div(like(sum_, factor), sum_)
+    for o in range(n_outputs):
+        at = (first_output + o) * size
+        grown = v_exp(mul(sub(load(lanes, values, base + o * size), top), like(top, cool)))
+        store(grads, at, fma(grown, share, load(lanes, grads, at)))
+    loss = 0.0
+    for s in range(count):
+        row = numbers[first + s] * n_outputs
+        for o in range(n_outputs):
+            soft = data.soft[row + o]
+            loss += soft * (grads[spare + s] - cool * values[base + o * size + s])
+            grads[(first_output + o) * size + s] -= factor * soft
+    return loss * soft_share * temperature * temperature
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -557,7 +614,7 @@ def train_steps(narrow, lanes, size, rank, threads, graph, data, settings, buffe
             )  # fmt: skip
             tile_loss, tile_correct = _objective(
                 lanes, size, data, numbers[k], first, count, values, (n - n_outputs) * size, n - n_outputs, n_outputs,
-                scale, grads,
+                scale, settings.soft_share, settings.temperature, grads,
             )  # fmt: skip
             loss += tile_loss
             correct += tile_correct

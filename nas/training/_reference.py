@@ -38,8 +38,10 @@ def reference_step(
     *,
     time_cost: CostModel = TIME_COST,
     memory_cost: CostModel = MEMORY_COST,
-) -> Callable[[Tensor, Tensor, float], StepValues]:
-    """A function that does one optimiser step on a batch: ``step(x, y, learning_rate)``.
+) -> Callable[..., StepValues]:
+    """A function that does one optimiser step on a batch: ``step(x, y, learning_rate, teacher)``.
+
+    ``teacher``: its outputs (batch, classes) where `TrainingConfig.distil` is set.
 
     Args:
         time_cost: seconds a step, for the time term.
@@ -50,11 +52,16 @@ def reference_step(
     objective_of = nn.functional.cross_entropy if task == "classification" else nn.functional.mse_loss
     weights = config.losses
 
-    def step(x: Tensor, y: Tensor, learning_rate: float) -> StepValues:
+    def step(x: Tensor, y: Tensor, learning_rate: float, teacher: Tensor | None = None) -> StepValues:
         for group, factor in zip(optimiser.param_groups, factors, strict=True):
             group["lr"] = learning_rate * factor
         outputs, terms, live = network.forward_with_terms(x)
         objective = objective_of(outputs, y)
+        if config.distil is not None:
+            assert teacher is not None
+            share, t = config.distil.share, config.distil.temperature
+            soft = nn.functional.cross_entropy(outputs / t, torch.softmax(teacher / t, dim=1))
+            objective = (1 - share) * objective + share * t**2 * soft
         total = weights.objective * objective + weights.flow * terms.flow + weights.sparsity * terms.sparsity
         if weights.time > 0:
             total = total + weights.time * 1e3 * cost(terms, network.dag, time_cost)

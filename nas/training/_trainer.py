@@ -12,6 +12,7 @@ import torch
 from nas.errors import TrialError
 from nas.manifold import ManifoldNetwork
 from nas.training._fused import FusedTrainer, StepReport, structure_costs
+from nas.training._sparsify import Sparsifier
 from nas.training._types import Dataset, TrainingConfig
 
 __all__ = ["History", "train"]
@@ -36,7 +37,8 @@ def train(
     """Train ``network`` in place on the training part for ``config.steps`` steps, on the threads torch has now.
 
     Args:
-        network: changed in place, at the end; after an error it is as it was.
+        network: changed in place, at the end, its DAG too if ``config.sparsify`` cuts it; after an error it is as it
+            was.
         seed: decides the order of the samples.
         on_log: called with the step and the values of the curves whenever a point is logged.
 
@@ -55,20 +57,34 @@ def train(
         )
     points: list[dict[str, float]] = []
     if config.steps:
-        costs = structure_costs(config, dag)
-        trainer = FusedTrainer(network, dataset, config, costs, threads=torch.get_num_threads())
+        working, sparsifier = network, None
+        if config.sparsify is not None:
+            working = ManifoldNetwork.from_arrays(dag, network.to_arrays(), activation=network.activation)
+            sparsifier = Sparsifier(working, dataset, config, np.random.default_rng([seed, 2]))
+        costs = structure_costs(config, working.dag)
+        trainer = FusedTrainer(working, dataset, config, costs, threads=torch.get_num_threads())
         batches = _sample_numbers(len(dataset.x_train), trainer.batch_size, np.random.default_rng([seed, 1]))
         rates = np.array([_rate(config, step / config.steps) for step in range(config.steps)])
-        for done in range(0, config.steps, config.log_every):
-            chunk = rates[done : done + config.log_every]
+        step = 0
+        while step < config.steps:
+            end = min(config.steps, (step // config.log_every + 1) * config.log_every)
+            if sparsifier is not None:
+                end = min(end, sparsifier.next_event(step))
+            chunk = rates[step:end]
             report = trainer.run(np.stack([next(batches) for _ in chunk]), chunk)
-            step = done + report.steps
-            _check_finite(report, step, config)
-            _check_outputs(network, trainer.live_mask(), step)
-            points.append(_point(report, step, float(chunk[-1]), network, dataset))
-            if on_log is not None:
-                on_log(step, points[-1])
+            _check_finite(report, step + report.steps, config)
+            cut_due = sparsifier is not None and end == sparsifier.next_event(step)
+            step = end
+            if step % config.log_every == 0 or step == config.steps:
+                _check_outputs(trainer.network, trainer.live_mask(), step)
+                points.append(_point(report, step, float(chunk[-1]), trainer.network, dataset))
+                if on_log is not None:
+                    on_log(step, points[-1])
+            if sparsifier is not None and cut_due:
+                trainer = sparsifier.cut(trainer, step)
         trainer.write_back()
+        if trainer.network is not network:
+            network.become(trainer.network)
     _check_outputs(network, network.live_mask(), config.steps)
     return History({name: np.array([point[name] for point in points]) for name in (points[0] if points else ())})
 
@@ -89,6 +105,9 @@ def _point(report: StepReport, step: int, rate: float, network: ManifoldNetwork,
 
 def _rate(config: TrainingConfig, progress: float) -> float:
     """Learning rate when the share ``progress`` of the steps is done."""
+    if progress < config.warmup:
+        return config.learning_rate * progress / config.warmup
+    progress = (progress - config.warmup) / (1 - config.warmup)
     if config.schedule == "cosine":
         return config.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
     return config.learning_rate

@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from nas.graph import DAG
+from nas.training._compression_config import DistilConfig, SparsifyConfig
 from nas.training._structure import Structure
 
 Scalar = float | int | str | bool
@@ -53,6 +54,7 @@ class TrainingConfig(BaseModel):
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     learning_rate: float = Field(5e-3, gt=0, description="Initial learning rate.")
     schedule: Literal["constant", "cosine"] = "cosine"
+    warmup: float = Field(0.0, ge=0, lt=1, description="Share of the steps in which the learning rate rises from 0.")
     weight_decay: float = Field(0.0, ge=0)
     activation: str = Field("leaky_relu", description="Activation of computational neurons (nas.engine.ACTIVATIONS).")
     parametrisation: Literal["masked", "manifold", "free"] = Field(
@@ -60,6 +62,8 @@ class TrainingConfig(BaseModel):
         description="What an edge's weight is: closeness x free weight, closeness alone, or a free weight.",
     )
     losses: LossWeights = Field(default_factory=LossWeights)
+    sparsify: SparsifyConfig | None = Field(None, description="Cut the DAG down to a budget of edges while training.")
+    distil: DistilConfig | None = Field(None, description="Learn from a dense teacher beside the labels.")
     log_every: int = Field(50, ge=1, description="Steps between two points of the logged curves.")
 
     def with_overrides(self, hyperparameters: Mapping[str, Scalar]) -> TrainingConfig:
@@ -73,6 +77,8 @@ class TrainingConfig(BaseModel):
             *sections, leaf = path.split(".")
             section = values
             for name in sections:
+                if section.get(name, ()) is None:  # an optional section that is not set
+                    section[name] = {}
                 section = section[name]
             section[leaf] = value
         return type(self).model_validate(values)

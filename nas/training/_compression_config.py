@@ -1,0 +1,71 @@
+"""The sections `sparsify` and `distil` of a training configuration; the means are in `_sparsify` and `_teacher`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = ["DistilConfig", "SparsifyConfig", "TeacherConfig"]
+
+
+class SparsifyConfig(BaseModel):
+    """Fewer edges while training: the candidate's DAG is cut down to a budget, its weakest edges first.
+
+    Between ``start`` and ``end`` the number of edges follows Zhu 2017 (arXiv:1710.01878): from E_0 to E as
+    ``E + (E_0 - E) (1 - t)^3``, t from 0 to 1. After ``end`` the structure stays and the rest of the steps trains it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    edges: int | None = Field(None, ge=1, description="Edges in the end, those from inputs included.")
+    share: float | None = Field(None, gt=0, le=1, description="The same as a share of the candidate's edges.")
+    start: float = Field(0.05, ge=0, lt=1, description="Share of the steps before the first cut.")
+    end: float = Field(0.5, gt=0, le=1, description="Share of the steps after which the structure stays.")
+    every: int = Field(100, ge=1, description="Steps between two cuts.")
+    criterion: Literal["magnitude", "saliency"] = Field(
+        "magnitude", description="What is weak: a small |w|, or a small w^2 times Adam's mean squared gradient."
+    )
+    initial_edges: int | None = Field(
+        None, ge=1, description="Start from so many edges drawn at random (default: from all of the candidate's)."
+    )
+    regrow: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Share of the edges that each cut replaces by the absent edges of largest gradient (RigL, Evci "
+        "2020, arXiv:1911.11134; with fewer and fewer edges GraNet, Liu 2021, arXiv:2106.10404); falls to 0 at the "
+        "end along a cosine.",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> SparsifyConfig:
+        if (self.edges is None) == (self.share is None):
+            raise ValueError(f"exactly one of edges and share must be set, got {self.edges} and {self.share}")
+        if self.start >= self.end:
+            raise ValueError(f"start must be below end, got {self.start} and {self.end}")
+        return self
+
+
+class TeacherConfig(BaseModel):
+    """The dense network that is trained first; see `nas.training._teacher`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    layers: tuple[int, ...] = Field((512, 512), min_length=1, description="Widths of the hidden layers.")
+    epochs: int = Field(25, ge=1, description="Passes over the training part.")
+    batch_size: int = Field(256, ge=1, description="Samples a step.")
+    learning_rate: float = Field(1.5e-3, gt=0, description="Initial, of Adam; to 0 along a cosine.")
+    dropout: float = Field(0.5, ge=0, lt=1, description="Share of hidden neurons silenced at random while it learns.")
+    input_dropout: float = Field(0.2, ge=0, lt=1, description="Share of inputs silenced at random while it learns.")
+    seed: int = Field(0, ge=0, description="The same for every trial of a job: one teacher serves them all.")
+
+
+class DistilConfig(BaseModel):
+    """Learning from a teacher: the objective is ``(1 - share) CE(labels, z) + share T^2 CE(teacher at T, z / T)``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    share: float = Field(0.5, ge=0, le=1, description="Weight of the teacher against the labels.")
+    temperature: float = Field(2.0, gt=0, description="T, by which both networks' outputs z are divided.")
+    teacher: TeacherConfig = Field(default_factory=TeacherConfig)
