@@ -7,23 +7,34 @@ for use with torch. `reference_apply` is the slow specification that they are te
 from pathlib import Path
 
 from nas.engine._activations import ACTIVATIONS, NEEDS_INPUT, activation_function
-from nas.engine._function import activation_codes, apply, choose_tiling
+from nas.engine._function import activation_codes, apply, choose_tiling, walks_by_rows
+from nas.engine._levels import Level, levels_of, traceable_apply
+from nas.engine._masked import MaskedLinear
 from nas.engine._module import DAGModule
 from nas.engine._plan import Plan, compile_plan
 from nas.engine._reference import reference_apply
 from nas.engine._stale import forget_stale_kernels
+from nas.engine._wired import Edge, WiredModule, wire
 
 __all__ = [
     "ACTIVATIONS",
     "NEEDS_INPUT",
     "DAGModule",
+    "Edge",
+    "Level",
+    "MaskedLinear",
     "Plan",
+    "WiredModule",
     "activation_codes",
     "activation_function",
     "apply",
     "choose_tiling",
     "compile_plan",
+    "levels_of",
     "reference_apply",
+    "traceable_apply",
+    "walks_by_rows",
+    "wire",
 ]
 
 forget_stale_kernels(Path(__file__).parent.parent)

@@ -13,16 +13,26 @@ from torch.autograd.function import once_differentiable
 
 from nas.engine import _team
 from nas.engine._activations import CODES, NEEDS_INPUT, activation_function
+from nas.engine._levels import traceable_apply
 from nas.engine._plan import Plan
 from nas.engine._workspace import Workspace
-from nas.engine.kernels import backward_tiles, fold_gain, forward_tiles, unfold_gain
+from nas.engine.kernels import (
+    backward_tiles,
+    fold_gain,
+    forward_tiles,
+    unfold_gain,
+)
 from nas.engine.simd import LANES
 
-__all__ = ["activation_codes", "apply", "choose_tiling"]
+__all__ = ["activation_codes", "apply", "choose_tiling", "walks_by_rows"]
 
 # Nanoseconds an edge takes for one tile, forward and backward, by tile width (measured, one core): what decides the
 # width for a batch. Narrow tiles waste less of a small batch and split it over more threads.
 _TILE_COST = {64: 4.0, 32: 3.0, 16: 2.6}
+_CACHE_BYTES = (
+    2**20
+)  # second-level cache of a core, beyond which jumps over the weights cost more than their arithmetic
+_TILES_FOR_ORDER = 3  # putting weights in order costs about as much as a tile
 _THREAD_COST = 80_000.0  # nanoseconds to hand both passes to the team and take them back
 
 
@@ -38,6 +48,14 @@ def choose_tiling(n_edges: int, batch: int, threads: int, thread_cost: float = _
                 best = (estimate, size, tiles, used)
     assert best is not None
     return best[1:]
+
+
+def walks_by_rows(n_edges: int, itemsize: int) -> bool:
+    """Whether the backward pass should go by rows: weights and their gradients outgrow a core's second-level cache.
+
+    Measured (one core, batch 128): at 574,000 edges 12 ms by rows and 24 by columns, at 57,000 edges 0.61 and 0.55.
+    """
+    return 2 * n_edges * itemsize > _CACHE_BYTES
 
 
 @lru_cache(maxsize=256)
@@ -151,13 +169,15 @@ class _Apply(torch.autograd.Function):
         grad_biases = np.zeros((threads, dag.n - dag.n_inputs), dtype)
         scratch = Workspace(dag.n * size * threads, dtype)
         lanes = LANES[size]
+        by_rows = walks_by_rows(plan.n_edges, dtype.itemsize)
 
         def run(rank: int) -> None:
             own = scratch.array[rank * dag.n * size : (rank + 1) * dag.n * size]
             backward_tiles(
                 lanes, size, rank, tiles, threads, kept.batch, incoming, dag.n_inputs, dag.n_outputs,
-                plan.out_ptr[:-1], plan.out_ptr[1:], plan.targets, plan.out_edges, kept.effective, kept.codes,
-                kept.values.array, kept.kept_z, own, grad_weights[rank], grad_biases[rank], need_x, grad_x_flat,
+                by_rows, plan.in_ptr[:-1], plan.in_ptr[1:], plan.sources, plan.out_ptr[:-1], plan.out_ptr[1:],
+                plan.targets, plan.out_edges, kept.effective, kept.codes, kept.values.array, kept.kept_z, own,
+                grad_weights[rank], grad_biases[rank], need_x, grad_x_flat,
             )  # fmt: skip
 
         _team.run(run, threads)
@@ -235,6 +255,10 @@ def apply(
     for name, tensor in (("bias", bias), ("gain", gain)):
         if tensor is not None:
             _check(name, tensor, (dag.n - dag.n_inputs,), dtype, "one value a neuron that is no input")
+    if torch.compiler.is_exporting():  # nothing to run: the operations themselves are wanted
+        if live is not None:
+            raise ValueError("a program is exported with all edges of its DAG; export the folded network: .fold()")
+        return traceable_apply(dag, x, weight, bias, gain, activation=activation)
     if live is not None:
         plan = plan.restrict(live.detach().numpy())
     weight = weight.contiguous()

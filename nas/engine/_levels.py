@@ -1,0 +1,96 @@
+"""The engine in plain torch operations, level by level: what ``torch.export`` and the ONNX exporter can write down.
+
+Slower than the kernels, but made of nothing that is not in every torch installation, so an exported program runs where
+this package is not installed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nas.engine._activations import activation_function
+from nas.graph import DAG
+
+__all__ = ["Level", "levels_of", "traceable_apply"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Level:
+    """Neurons that depend on nothing but earlier levels.
+
+    ``rows`` are places in a state that grows level by level: inputs first, then each level's computational neurons.
+    """
+
+    neurons: np.ndarray  # (m,) computational neurons, or all outputs, ascending
+    edges: np.ndarray  # (k,) their in-edges, numbers in dag.edges, grouped by neuron
+    rows: np.ndarray  # (k,) place in the state of each edge's source
+    places: np.ndarray  # (k,) place in ``neurons`` of each edge's target, ascending
+
+
+@lru_cache(maxsize=16)
+def levels_of(dag: DAG) -> tuple[Level, ...]:
+    """The computational neurons by level (those without in-edges first), and all outputs as the last level."""
+    level = dag.levels()
+    place = np.full(dag.n, -1)
+    place[: dag.n_inputs] = np.arange(dag.n_inputs)
+    filled = dag.n_inputs
+    computational = np.arange(dag.n_inputs, dag.first_output)
+    order = computational[np.argsort(level[computational], kind="stable")]
+    groups = np.split(order, np.flatnonzero(np.diff(level[order])) + 1) if order.size else []
+    found = []
+    for neurons in [*groups, np.arange(dag.first_output, dag.n)]:
+        counts = dag.in_ptr[neurons + 1] - dag.in_ptr[neurons]
+        places = np.repeat(np.arange(neurons.size), counts)
+        within = np.arange(places.size) - np.repeat(np.cumsum(counts) - counts, counts)
+        edges = dag.in_ptr[neurons][places] + within
+        found.append(Level(neurons, edges, place[dag.sources[edges]], places))
+        place[neurons] = np.arange(filled, filled + neurons.size)
+        filled += neurons.size
+    return tuple(found)
+
+
+def traceable_apply(
+    dag: DAG,
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    gain: Tensor | None = None,
+    *,
+    activation: str = "relu",
+) -> Tensor:
+    """Same arguments and result as `nas.engine.apply` on all edges, with the DAG itself in place of its plan."""
+    function = activation_function(activation)
+    levels = levels_of(dag)
+
+    def numbers(values: np.ndarray) -> Tensor:
+        # Not torch.tensor: its result cannot be told from computed ones while torch.export traces.
+        return torch.from_numpy(values.astype(np.int64)).to(weight.device)
+
+    def parts(values: Tensor | None, kind: str) -> Sequence[Tensor | None]:
+        """``values`` in the order of the levels, and cut at them: one gather for all instead of one each."""
+        if values is None:
+            return [None] * len(levels)
+        wanted = [level.edges if kind == "edges" else level.neurons - dag.n_inputs for level in levels]
+        ordered = values.index_select(0, numbers(np.concatenate(wanted))).unsqueeze(1)
+        return torch.split_with_sizes(ordered, [each.size for each in wanted])
+
+    state = x.T
+    for level, w, b, a in zip(
+        levels, parts(weight, "edges"), parts(bias, "neurons"), parts(gain, "neurons"), strict=True
+    ):
+        sums = x.new_zeros((1, 1)) if b is None or a is not None else b
+        sums = sums.expand(level.neurons.size, x.shape[0])
+        if level.edges.size and w is not None:
+            sent = state.index_select(0, numbers(level.rows)) * w
+            sums = sums.index_add(0, numbers(level.places), sent)
+        if a is not None:
+            sums = sums * a if b is None else sums * a + b
+        if level is not levels[-1]:
+            state = torch.cat([state, function(sums)])
+    return sums.T
