@@ -5,6 +5,7 @@ Loading a stranger's file runs none of its code: no pickle anywhere, every lengt
 
 from nas.checkpoint._arrays import load_arrays, save_arrays
 from nas.checkpoint._file import FORMAT_VERSION
+from nas.checkpoint._layers import CheckpointLayers
 from nas.checkpoint._module import CheckpointModule, load, save
 
-__all__ = ["FORMAT_VERSION", "CheckpointModule", "load", "load_arrays", "save", "save_arrays"]
+__all__ = ["FORMAT_VERSION", "CheckpointLayers", "CheckpointModule", "load", "load_arrays", "save", "save_arrays"]

@@ -1,7 +1,7 @@
 """The file itself: safetensors written atomically, and read with suspicion.
 
-Metadata (all strings): ``format`` and ``version`` of this package, ``kind`` ("module" or "arrays"), ``dag`` and
-``record`` as JSON, and what the kind adds.
+Metadata (all strings): ``format`` and ``version`` of this package, ``kind`` ("module", "layers" or "arrays"), ``dag``
+and ``record`` as JSON, and what the kind adds.
 """
 
 from __future__ import annotations
@@ -91,12 +91,12 @@ def write(
             os.close(folder)
 
 
-def read(path: str | os.PathLike[str], kind: str) -> Contents:
+def read(path: str | os.PathLike[str], *kinds: str) -> Contents:
     """Read and check a file of this package.
 
     Raises:
-        CheckpointError: it is truncated, foreign, of a newer version or of another kind, or its graph or record is
-            damaged.
+        CheckpointError: it is truncated, foreign, of a newer version or of none of these kinds, or its graph or
+            record is damaged.
         OSError: it cannot be opened.
     """
     data = Path(path).read_bytes()
@@ -111,10 +111,11 @@ def read(path: str | os.PathLike[str], kind: str) -> Contents:
             f"{path} has format version {_shown(metadata.get('version'))}, this package reads version "
             f"{FORMAT_VERSION}; use the version of the package that wrote it"
         )
-    if metadata.get("kind") != kind:
-        reader = {"module": "nas.checkpoint.load", "arrays": "nas.checkpoint.load_arrays"}
+    if metadata.get("kind") not in kinds:
+        load = "nas.checkpoint.load"
+        reader = {"module": load, "layers": load, "arrays": "nas.checkpoint.load_arrays"}
         hint = f"; use {reader[metadata['kind']]}" if metadata.get("kind") in reader else ""
-        raise CheckpointError(f"{path} holds {_shown(metadata.get('kind'))}, not {kind!r}{hint}")
+        raise CheckpointError(f"{path} holds {_shown(metadata.get('kind'))}, not {kinds[0]!r}{hint}")
     for key in ("dag", "record"):
         if key not in metadata:
             raise CheckpointError(f"{path} lacks {key!r} in its metadata; it was damaged or edited")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 import torch
 
 from nas.checkpoint._file import Record, read, write
+from nas.checkpoint._layers import CheckpointLayers, layers_in, layers_metadata
 from nas.engine import ACTIVATIONS, DAGModule
 from nas.errors import CheckpointError
+from nas.layers import LayerDAG
 
 __all__ = ["CheckpointModule", "load", "save"]
 
@@ -25,30 +28,41 @@ class CheckpointModule(DAGModule):
     record: dict[str, Any]
 
 
-def save(path: str | os.PathLike[str], module: DAGModule, record: Record) -> None:
+def save(path: str | os.PathLike[str], module: DAGModule | LayerDAG, record: Record) -> None:
     """Save a network with its training record; an existing file is replaced whole or not at all.
 
     Args:
         path: by convention ending in ``.safetensors``.
-        module: `nas.manifold.ManifoldNetwork.fold` makes one of a trained network.
+        module: `nas.manifold.ManifoldNetwork.fold` makes one of a trained network; or a network of layers.
         record: anything JSON holds, and NumPy arrays and numbers (read back as lists and numbers).
 
     Raises:
-        CheckpointError: the record holds something else, or a number that is not finite.
+        CheckpointError: the record holds something else, or a number that is not finite; or a node of the network of
+            layers holds an instance, which no text describes.
         OSError: the folder is missing or not writeable, or the disk is full.
     """
+    if isinstance(module, LayerDAG):
+        tensors, extra = layers_metadata(module)
+        write(path, "layers", module.dag, tensors, record, extra)
+        return
     arrays = {name: parameter.detach().cpu().numpy() for name, parameter in module.named_parameters()}
     write(path, "module", module.dag, arrays, record, {"activation": module.activation})
 
 
-def load(path: str | os.PathLike[str]) -> CheckpointModule:
+def load(path: str | os.PathLike[str], *, modules: Collection[str] = ()) -> CheckpointModule | CheckpointLayers:
     """The network saved at ``path``, in evaluation mode, predicting what it did when it was saved.
+
+    Args:
+        modules: import paths of your own modules ("package.module:Class") that a network of layers may name. Without
+            them, loading runs no code but this package's.
 
     Raises:
         CheckpointError: the file is truncated, foreign, of a newer version, or its parts do not fit together.
         OSError: it cannot be opened.
     """
-    contents = read(path, "module")
+    contents = read(path, "module", "layers")
+    if contents.metadata["kind"] == "layers":
+        return layers_in(path, contents, modules)
     dag, arrays = contents.dag, contents.arrays
     activation = contents.metadata.get("activation")
     if activation not in ACTIVATIONS:

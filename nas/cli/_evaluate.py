@@ -73,6 +73,7 @@ def evaluate_file(
     """
     from nas import checkpoint
     from nas.cli._study import statistics_of
+    from nas.layers import LayerDAG
     from nas.training import evaluate as metrics_of
     from nas.training import hardware, load_data, pinned_threads, reference_kernel_seconds, time_inference
 
@@ -84,10 +85,13 @@ def evaluate_file(
     part = part or ("test" if same or config.source in ("mnist", "digits") else "all")
     dataset = load_data(config, statistics=statistics_of(module.record) if module.record.get("statistics") else None)
     dag = module.dag
-    if (dag.n_inputs, dag.n_outputs) != (dataset.n_inputs, dataset.n_outputs):
+    # The graph of a network of layers has one node for all inputs.
+    layers = module if isinstance(module, LayerDAG) else None
+    n_inputs, n_outputs = (dag.n_inputs, dag.n_outputs) if layers is None else (layers.n_inputs, layers.n_outputs)
+    if (n_inputs, n_outputs) != (dataset.n_inputs, dataset.n_outputs):
         raise DataError(
             f"{config.source} has {dataset.n_inputs} features and {dataset.n_outputs} outputs, "
-            f"but the network in {path} has {dag.n_inputs} inputs and {dag.n_outputs} outputs"
+            f"but the network in {path} has {n_inputs} inputs and {n_outputs} outputs"
         )
     x, y = _part(dataset, part)
     with pinned_threads(threads):
@@ -101,9 +105,9 @@ def evaluate_file(
         "samples": len(x),
         "task": dataset.task,
         **found,
-        "edges": dag.n_edges,
+        "edges": dag.n_edges if layers is None else layers.n_weights,
         "density": dag.density,
-        "depth": dag.depth,
+        "depth": dag.depth if layers is None else layers.depth,
         "inference_seconds": timing.seconds,
         "inference_spread": timing.spread,
         "batch": batch,

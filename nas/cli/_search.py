@@ -252,12 +252,13 @@ class _Reporter:
         result = self._study.load_result(number)
         trial = next(trial for trial in self._study.records() if trial.number == number)
         assert result.dag is not None
-        network = ManifoldNetwork.from_arrays(result.dag, dict(result.arrays))
+        neurons = result.structure is None
+        network = ManifoldNetwork.from_arrays(result.dag, dict(result.arrays)) if neurons else None
         return FrontPoint(
             number,
             metrics,
             dag=result.dag,
-            weights=network.edge_weights().detach().numpy(),
+            weights=None if network is None else network.edge_weights().detach().numpy(),
             checkpoint=self._writer(number),
             parent=trial.parent,
             mutation=trial.mutation,

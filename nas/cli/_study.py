@@ -96,10 +96,13 @@ def export_network(study: StudyStore, number: int, path: Path) -> dict[str, Any]
     Raises:
         StudyError: the trial has no weights.
         CheckpointError: its file is damaged.
+        JobError: it is a module of a user's own structure.
         OSError: ``path`` cannot be written.
     """
     from nas import checkpoint
-    from nas.manifold import ManifoldNetwork
+    from nas.engine import DAGModule
+    from nas.layers import LayerDAG
+    from nas.search import rebuild_module
     from nas.training import TrainingConfig
 
     result = study.load_result(number)
@@ -109,7 +112,12 @@ def export_network(study: StudyStore, number: int, path: Path) -> dict[str, Any]
     header = dict(study.header.get("job") or {})
     job = header.get("job") or {}
     config = TrainingConfig.model_validate(job.get("training", {})).with_overrides(trial.hyperparameters)
-    network = ManifoldNetwork.from_arrays(result.dag, dict(result.arrays), activation=config.activation)
+    module = rebuild_module(result.dag, result.arrays, config, {}, result.structure)
+    if not isinstance(module, DAGModule | LayerDAG):
+        raise JobError(
+            f"trial {number} is a {type(module).__name__}, for which there is no checkpoint; in Python, "
+            "nas.search.trained_module gives it back"
+        )
     metrics = {**result.metrics, **study.retimed().get(number, {})}
     lineage = [number]
     while (parent := trials[lineage[-1]].parent) is not None and parent in trials and parent not in lineage:
@@ -129,7 +137,7 @@ def export_network(study: StudyStore, number: int, path: Path) -> dict[str, Any]
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    checkpoint.save(path, network.fold(), record)
+    checkpoint.save(path, module, record)
     return record
 
 

@@ -43,7 +43,10 @@ def trial_record(
     params = {key.removeprefix("training."): value for key, value in job_params.items() if key.startswith("training.")}
     params |= {**candidate.genome.hyperparameters, "steps": candidate.steps, "seed": candidate.seed}
     dag = result.dag if result.dag is not None else candidate.genome.dag
-    params |= {"inputs": dag.n_inputs, "outputs": dag.n_outputs}
+    if candidate.genome.structure is None:
+        params |= {"inputs": dag.n_inputs, "outputs": dag.n_outputs}
+    else:
+        params |= {"structure": candidate.genome.structure.kind, "nodes": dag.n}
     tags: dict[str, object] = {
         "trial": result.number,
         "parent_trial": "" if candidate.parent is None else candidate.parent,

@@ -1,0 +1,69 @@
+"""Checkpoints of networks of layers: the specification in the metadata, the state dictionary as tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+import torch
+
+from nas.checkpoint._file import Contents
+from nas.errors import CheckpointError, LayerError
+from nas.layers import LayerDAG, LayerSpec, Module, state_arrays
+
+__all__ = ["CheckpointLayers", "layers_in", "layers_metadata"]
+
+
+class CheckpointLayers(LayerDAG):
+    """A network of layers as it came out of a file.
+
+    Attributes:
+        record: what was saved with it.
+    """
+
+    record: dict[str, Any]
+
+
+def layers_metadata(module: LayerDAG) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Tensors and metadata of a file.
+
+    Raises:
+        CheckpointError: a node's module was handed over as an instance, which no text describes.
+    """
+    for node in module.spec.nodes:
+        if isinstance(node.op, Module) and not node.op.path:
+            raise CheckpointError(
+                f"node {node.name!r} holds an instance, which a file cannot describe; give its Module a path, or save "
+                "the state dictionary yourself"
+            )
+    return state_arrays(module), {"layers": module.spec.to_json()}
+
+
+def layers_in(path: object, contents: Contents, modules: Collection[str]) -> CheckpointLayers:
+    """The network in a file, in evaluation mode.
+
+    Raises:
+        CheckpointError: its specification is damaged or names a module that is not allowed, or its tensors do not fit.
+    """
+    try:
+        spec = LayerSpec.from_json(contents.metadata.get("layers", ""), modules=modules)
+        # Without numbers first: a specification that asks for more than the file holds must not take memory.
+        with torch.device("meta"):
+            wanted = {name: tuple(value.shape) for name, value in LayerDAG(spec).state_dict().items()}
+    except LayerError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    found = {name: tuple(value.shape) for name, value in contents.arrays.items()}
+    if wanted != found:
+        name = next(name for name in sorted({*wanted, *found}) if wanted.get(name) != found.get(name))
+        raise CheckpointError(
+            f"{path}: {name} must have shape {wanted.get(name, 'none')} in its network, "
+            f"but has {found.get(name, 'none')}"
+        )
+    for name, array in contents.arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise CheckpointError(f"{path}: {name} must be finite, but holds NaN or infinity")
+    module = CheckpointLayers(spec, seed=0)
+    module.load_state_dict({name: torch.from_numpy(array) for name, array in contents.arrays.items()})
+    module.record = contents.record
+    return module.eval()
