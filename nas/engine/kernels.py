@@ -7,7 +7,9 @@ all its targets are known, and one pass over the out-edges serves both results:
 
     dh_j = Σ_i W_ij · dz_i,      dW_ij = Σ_samples dz_i · h_j
 
-so that each dz_i is loaded once for two multiply-adds.
+so that each dz_i is loaded once for two multiply-adds. That walk reads weights and writes their gradients in jumps.
+Once these no longer fit in the second-level cache it is faster to go by rows (`backward_tile_by_rows`), which takes
+everything in order but loads and stores each dh_j once an edge.
 
 Symbols:
     n neurons, E edges, S = size samples a tile (the width that ``lanes`` stands for)
@@ -29,7 +31,16 @@ from numba import njit
 from nas.engine._activations import IDENTITY, activate, derivative
 from nas.engine.simd import add, fma, like, load, mul, splat, store, total, transpose_in
 
-__all__ = ["backward_tile", "backward_tiles", "fold_gain", "forward_tile", "forward_tiles", "unfold_gain"]
+__all__ = [
+    "backward_tile",
+    "backward_tile_by_rows",
+    "backward_tiles",
+    "fold_gain",
+    "forward_tile",
+    "forward_tiles",
+    "load_inputs",
+    "unfold_gain",
+]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -126,6 +137,39 @@ def backward_tile(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def backward_tile_by_rows(
+    lanes, size, n_inputs, n_outputs, in_start, in_end, sources, weight, codes, values, kept_z, base, grads,
+    grad_weight, grad_bias, need_x,
+):  # fmt: skip
+    """The same as `backward_tile`, in-edge by in-edge; ``grad_weight`` is in the order of ``weight``."""
+    n = in_start.size
+    first_output = n - n_outputs
+    keep_z = kept_z.size > 0
+    zero = like(load(lanes, grads, first_output * size), 0.0)
+    for j in range(0 if need_x else n_inputs, first_output):
+        store(grads, j * size, zero)
+    for back in range(n - n_inputs):
+        i = n - 1 - back
+        g = load(lanes, grads, i * size)
+        if codes[i] != IDENTITY:
+            h = load(lanes, values, base + i * size)
+            z = load(lanes, kept_z, base + i * size) if keep_z else h
+            g = mul(g, derivative(codes[i], h, z))
+        grad_bias[i - n_inputs] += total(g)
+        e = in_start[i]
+        end = in_end[i]
+        if not need_x:
+            while e < end and sources[e] < n_inputs:
+                grad_weight[e] += total(mul(load(lanes, values, base + sources[e] * size), g))
+                e += 1
+        while e < end:
+            at = sources[e] * size
+            grad_weight[e] += total(mul(load(lanes, values, base + at), g))
+            store(grads, at, fma(weight[e], g, load(lanes, grads, at)))
+            e += 1
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def forward_tiles(
     lanes, size, first_tile, last_tile, tile_step, keep, x, numbers, n_inputs, n_outputs, in_start, in_end, sources,
     weight, bias, codes, used_inputs, values, kept_z, y,
@@ -154,13 +198,15 @@ def forward_tiles(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def backward_tiles(
-    lanes, size, first_tile, last_tile, tile_step, batch, grad_y, n_inputs, n_outputs, out_start, out_end, targets,
-    out_edges, edge_weight, codes, values, kept_z, grads, grad_weight, grad_bias, need_x, grad_x,
+    lanes, size, first_tile, last_tile, tile_step, batch, grad_y, n_inputs, n_outputs, by_rows, in_start, in_end,
+    sources, out_start, out_end, targets, out_edges, edge_weight, codes, values, kept_z, grads, grad_weight,
+    grad_bias, need_x, grad_x,
 ):  # fmt: skip
     """Gradients of the tiles that `forward_tiles` kept, added to ``grad_weight`` and ``grad_bias``.
 
     Args:
         grad_y: (batch * n_outputs,); grad_x: (batch * n_inputs,), written when ``need_x``.
+        by_rows: use `backward_tile_by_rows`, else `backward_tile`.
         grads: scratch of n * size, one a thread.
     """
     n = out_start.size
@@ -174,10 +220,16 @@ def backward_tiles(
                 grads[at + s] = grad_y[(first + s) * n_outputs + o]
             for s in range(count, size):
                 grads[at + s] = 0  # samples that only fill up the tile
-        backward_tile(
-            lanes, size, n_inputs, n_outputs, out_start, out_end, targets, out_edges, edge_weight, codes, values,
-            kept_z, tile * n * size, grads, grad_weight, grad_bias, need_x,
-        )  # fmt: skip
+        if by_rows:
+            backward_tile_by_rows(
+                lanes, size, n_inputs, n_outputs, in_start, in_end, sources, edge_weight, codes, values, kept_z,
+                tile * n * size, grads, grad_weight, grad_bias, need_x,
+            )  # fmt: skip
+        else:
+            backward_tile(
+                lanes, size, n_inputs, n_outputs, out_start, out_end, targets, out_edges, edge_weight, codes, values,
+                kept_z, tile * n * size, grads, grad_weight, grad_bias, need_x,
+            )  # fmt: skip
         if need_x:
             for j in range(n_inputs):
                 for s in range(count):

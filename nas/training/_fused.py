@@ -91,6 +91,8 @@ class FusedTrainer:
         config: optimiser, loss factors; schedule and steps are the caller's.
         costs: see `StructureCosts`.
         threads: how many to use at most.
+        refresh: 1: every step evaluates the closeness of all allowed edges, the exact setting; k: only every k-th, the
+            others only where edges are live, so that edges may die between but none come alive.
         state: of the optimiser, to go on with.
         soft: what `soft_targets` returns, where it is known already.
     """
@@ -103,6 +105,7 @@ class FusedTrainer:
         costs: StructureCosts,
         *,
         threads: int,
+        refresh: int = 1,
         state: OptimiserState | None = None,
         soft: np.ndarray | None = None,
     ) -> None:
@@ -149,6 +152,8 @@ class FusedTrainer:
             config.losses.flow,
             costs.per_edge,
             costs.per_neuron,
+            refresh,
+            closeness is None and engine.walks_by_rows(n_edges, floats().itemsize),
             costs.constant,
         )
         keeps_z = network.activation in engine.NEEDS_INPUT

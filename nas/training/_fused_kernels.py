@@ -26,7 +26,7 @@ import numpy as np
 from numba import njit
 
 from nas.engine.functions import v_exp, v_log
-from nas.engine.kernels import backward_tile, forward_tile, load_inputs
+from nas.engine.kernels import backward_tile, backward_tile_by_rows, forward_tile, load_inputs
 from nas.engine.simd import (
     add,
     div,
@@ -110,6 +110,8 @@ class Settings(NamedTuple):
     k_flow: float
     k_edge: float  # factor of the smooth count of edges: sparsity, time and memory terms together
     k_neuron: float  # factor of the smooth count of neurons
+    refresh: int  # steps between looks at dead edges; between them only live ones are evaluated
+    by_rows: bool  # walk backward by rows; only without closeness
     k_constant: float  # what the time and memory terms add whatever the structure
 
 
@@ -160,11 +162,12 @@ P_FLOW, P_SMOOTH, P_NEURONS, P_LIVE, P_CHANGED, P_LOSS, P_CORRECT, P_CUTOFF, P_S
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _structure(narrow, rank, graph, settings, buffers, cutoff):
+def _structure(narrow, rank, graph, settings, buffers, cutoff, refresh):
     """Step 1 for the rows of one thread.
 
     Most cells of a manifold lie far outside their neuron's Gaussian. There |d| <= gauss decides without evaluating the
     wave that an edge is dead, and, where the structure terms look at dead edges too, that its share is negligible.
+    Without ``refresh`` chunks of dead edges are passed over altogether.
     """
     n_inputs = settings.n_inputs
     n_edges = graph.sources.size
@@ -207,6 +210,9 @@ def _structure(narrow, rank, graph, settings, buffers, cutoff):
                 x = load_some(narrow, p, e, count)
                 u = mul(sub(x, centre), inverse)
                 before = chunks[chunk]
+                if not refresh and not before & LIVE_CHUNK:
+                    chunks[chunk] = 0
+                    continue
                 if total(where_positive(fma(u, u, like(u, -reach)), zero, one)) == 0:  # NaN is never far
                     if before & LIVE_CHUNK:
                         for k in range(e, e + count):
@@ -587,7 +593,7 @@ def train_steps(narrow, lanes, size, rank, threads, graph, data, settings, buffe
         step = first_step + k + 1
         # Every thread reads the cutoff between two barriers; rank 0 alone writes it, between two others.
         cutoff = buffers.theta[cutoff_at] if settings.closeness else np.float32(0.0)
-        _structure(narrow, rank, graph, settings, buffers, cutoff)
+        _structure(narrow, rank, graph, settings, buffers, cutoff, (step - 1) % settings.refresh == 0)
         barrier(buffers.meeting, threads)
         flow, smooth, neurons, live, changed = 0.0, 0.0, 0.0, 0.0, 0.0
         for t in range(threads):
@@ -618,11 +624,18 @@ def train_steps(narrow, lanes, size, rank, threads, graph, data, settings, buffe
             )  # fmt: skip
             loss += tile_loss
             correct += tile_correct
-            backward_tile(
-                lanes, size, n_inputs, n_outputs, graph.out_ptr[:-1], buffers.out_end, buffers.live_targets,
-                buffers.live_edges, buffers.weight, graph.codes, values, kept_z, 0, grads, buffers.grad_weight[rank],
-                buffers.grad_bias[rank], False,
-            )  # fmt: skip
+            if settings.by_rows:  # all edges are live, so slots are edges
+                backward_tile_by_rows(
+                    lanes, size, n_inputs, n_outputs, graph.in_ptr[:-1], buffers.in_end, buffers.live_sources,
+                    buffers.weight, graph.codes, values, kept_z, 0, grads, buffers.grad_weight[rank],
+                    buffers.grad_bias[rank], False,
+                )  # fmt: skip
+            else:
+                backward_tile(
+                    lanes, size, n_inputs, n_outputs, graph.out_ptr[:-1], buffers.out_end, buffers.live_targets,
+                    buffers.live_edges, buffers.weight, graph.codes, values, kept_z, 0, grads,
+                    buffers.grad_weight[rank], buffers.grad_bias[rank], False,
+                )  # fmt: skip
         partial[rank, P_LOSS] = loss
         partial[rank, P_CORRECT] = correct
         barrier(buffers.meeting, threads)

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nas.engine import ACTIVATIONS, apply, compile_plan, reference_apply
+from nas.engine import ACTIVATIONS, apply, compile_plan, reference_apply, walks_by_rows
 from nas.graph import DAG, complete, random_dag
 
 
@@ -151,3 +151,22 @@ def test_nan_reaches_the_output():
     x = torch.tensor([[float("nan"), 1.0]])
     for activation in ACTIVATIONS:
         assert apply(compile_plan(dag), x, torch.ones(dag.n_edges), activation=activation).isnan().all(), activation
+
+
+@pytest.mark.parametrize("need_x", [True, False])
+def test_walking_backward_by_rows_changes_nothing(monkeypatch, need_x):
+    dag = random_dag(20, 60, 4, density=0.3, rng=np.random.default_rng(1))
+    x, weight, bias, gain = tensors(dag, 90, torch.float64, 0)
+    inputs = (x, weight, bias, gain) if need_x else (weight, bias, gain)
+    results = []
+    for by_rows in (False, True):
+        monkeypatch.setattr("nas.engine._function.walks_by_rows", lambda *_, chosen=by_rows: chosen)
+        y = apply(compile_plan(dag), x if need_x else x.detach(), weight, bias, gain, activation="silu")
+        results.append(torch.autograd.grad(y.square().mean(), inputs))
+    for columns, rows in zip(*results, strict=True):
+        torch.testing.assert_close(columns, rows, rtol=1e-10, atol=1e-10)
+
+
+def test_large_graphs_walk_by_rows():
+    assert not walks_by_rows(57_000, 4)
+    assert walks_by_rows(574_000, 4)

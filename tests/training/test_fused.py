@@ -1,5 +1,7 @@
 """The fused loop against the same steps in torch: one step exactly, a hundred steps within float tolerance."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -129,3 +131,28 @@ def test_stops_at_the_step_whose_loss_is_not_finite():
     assert not report.finite
     assert 1 < report.steps < 50
     assert trainer.steps_done == report.steps
+
+
+def test_by_rows_is_the_same_walk(monkeypatch):
+    monkeypatch.setattr("nas.engine.walks_by_rows", lambda *_: True)
+    values, report, slow, fast = both("free", "classification", 20, threads=2, learning_rate=1e-2)
+    assert report.objective == pytest.approx(float(values.objective), rel=1e-4)
+    torch.testing.assert_close(fast.weight, slow.weight, rtol=1e-3, atol=1e-4)
+
+
+def test_between_refreshes_edges_may_die_but_none_comes_alive():
+    config = TrainingConfig(batch_size=64, learning_rate=1e-2, losses=LossWeights(sparsity=0.0))
+    data = dataset("classification")
+    net = network("manifold")
+    trainer = FusedTrainer(net, data, config, structure_costs(config, net.dag), threads=1, refresh=10)
+    numbers = np.random.default_rng(0).integers(0, 300, (100, 64))
+    masks = []
+    for step in range(100):
+        trainer.run(numbers[step : step + 1], np.full(1, 1e-2))
+        masks.append(trainer.live_mask())
+    # chunks of sixteen edges are the unit: within a live one, edges may come back
+    grown = [int((after & ~before).sum()) for before, after in itertools.pairwise(masks)]
+    at_refresh = sum(grown[9::10])
+    between = sum(grown) - at_refresh
+    assert at_refresh > 0
+    assert at_refresh / 10 > between / 90
