@@ -10,19 +10,48 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nas.checkpoint import load, save
-    from nas.engine import DAGModule
-    from nas.graph import DAG
+    from nas.checkpoint import export_dot, export_graphml, export_onnx, export_program, load, save
+    from nas.engine import DAGModule, Edge, MaskedLinear, WiredModule, wire
+    from nas.graph import DAG, read_edge_list, read_graphml
     from nas.manifold import ManifoldNetwork
+    from nas.tracking import draw
 
-__all__ = ["DAG", "DAGModule", "ManifoldNetwork", "load", "save"]
+__all__ = [
+    "DAG",
+    "DAGModule",
+    "Edge",
+    "ManifoldNetwork",
+    "MaskedLinear",
+    "WiredModule",
+    "draw",
+    "export_dot",
+    "export_graphml",
+    "export_onnx",
+    "export_program",
+    "load",
+    "read_edge_list",
+    "read_graphml",
+    "save",
+    "wire",
+]
 
 _HOMES = {
     "DAG": "nas.graph",
     "DAGModule": "nas.engine",
+    "Edge": "nas.engine",
     "ManifoldNetwork": "nas.manifold",
+    "MaskedLinear": "nas.engine",
+    "WiredModule": "nas.engine",
+    "draw": "nas.tracking",
+    "export_dot": "nas.checkpoint",
+    "export_graphml": "nas.checkpoint",
+    "export_onnx": "nas.checkpoint",
+    "export_program": "nas.checkpoint",
     "load": "nas.checkpoint",
+    "read_edge_list": "nas.graph",
+    "read_graphml": "nas.graph",
     "save": "nas.checkpoint",
+    "wire": "nas.engine",
 }
 
 

@@ -8,6 +8,7 @@ __all__ = [
     "CheckpointError",
     "CycleError",
     "DataError",
+    "ExportError",
     "GraphError",
     "JobError",
     "LayerError",
@@ -51,3 +52,7 @@ class CheckpointError(NasError, ValueError):
 
 class TrialError(NasError, RuntimeError):
     """A candidate that cannot be trained to the end: it diverged, lost an output, or ran out of memory."""
+
+
+class ExportError(NasError, ValueError):
+    """A network that a format cannot hold, or an optional package that an exporter needs."""

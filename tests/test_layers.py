@@ -11,7 +11,7 @@ MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob
 
 # What each part of the tree may import from this project, besides itself and nas.errors.
 ALLOWED: dict[str, set[str]] = {
-    "nas": {"nas.graph", "nas.engine", "nas.manifold", "nas.checkpoint"},  # nas/__init__.py re-exports
+    "nas": {"nas.graph", "nas.engine", "nas.manifold", "nas.checkpoint", "nas.tracking"},  # nas/__init__.py re-exports
     "nas.errors": set(),
     "nas.graph": set(),
     "nas.engine": {"nas.graph"},

@@ -1,11 +1,26 @@
-"""Trained networks as files: safetensors, with the graph and the training record in the metadata.
+"""Trained networks as files: safetensors, with the graph and the training record in the metadata; and exports.
 
 Loading a stranger's file runs none of its code: no pickle anywhere, every length checked before it is believed.
 """
 
 from nas.checkpoint._arrays import load_arrays, save_arrays
 from nas.checkpoint._file import FORMAT_VERSION
+from nas.checkpoint._folded import export_dot, export_graphml
 from nas.checkpoint._layers import CheckpointLayers
 from nas.checkpoint._module import CheckpointModule, load, save
+from nas.checkpoint._onnx import export_onnx
+from nas.checkpoint._program import export_program
 
-__all__ = ["FORMAT_VERSION", "CheckpointLayers", "CheckpointModule", "load", "load_arrays", "save", "save_arrays"]
+__all__ = [
+    "FORMAT_VERSION",
+    "CheckpointLayers",
+    "CheckpointModule",
+    "export_dot",
+    "export_graphml",
+    "export_onnx",
+    "export_program",
+    "load",
+    "load_arrays",
+    "save",
+    "save_arrays",
+]

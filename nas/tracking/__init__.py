@@ -7,6 +7,7 @@ the pictures can also be made on their own. Nothing here knows of strategies or 
 from nas.tracking._adjacency_plot import adjacency_png
 from nas.tracking._config import TrackingConfig, default_store
 from nas.tracking._dag_plot import dag_png
+from nas.tracking._draw import draw
 from nas.tracking._front_plot import front_figure, front_html, front_png
 from nas.tracking._points import FrontPoint, run_name
 from nas.tracking._protocol import NullTracker, Tracker
@@ -22,6 +23,7 @@ __all__ = [
     "adjacency_png",
     "dag_png",
     "default_store",
+    "draw",
     "front_addresses",
     "front_figure",
     "front_html",
