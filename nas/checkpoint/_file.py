@@ -22,7 +22,7 @@ import safetensors.numpy
 from nas.errors import CheckpointError, GraphError
 from nas.graph import DAG
 
-__all__ = ["FORMAT_VERSION", "Contents", "Record", "read", "write"]
+__all__ = ["FORMAT_VERSION", "Contents", "Record", "read", "record_json", "write"]
 
 Record = Mapping[str, Any]
 
@@ -62,7 +62,7 @@ def write(
         "version": str(FORMAT_VERSION),
         "kind": kind,
         "dag": dag.to_json(),
-        "record": _record_json(record),
+        "record": record_json(record),
         **(extra or {}),
     }
     # ascontiguousarray would turn shape () into (1,)
@@ -156,7 +156,12 @@ def _metadata(path: object, data: bytes) -> dict[str, str]:
     return metadata
 
 
-def _record_json(record: Record) -> str:
+def record_json(record: Record) -> str:
+    """The record as JSON.
+
+    Raises:
+        CheckpointError: it holds something that is none.
+    """
     try:
         return json.dumps(dict(record), default=_plain, allow_nan=False, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError) as error:

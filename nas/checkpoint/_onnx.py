@@ -26,6 +26,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from nas.checkpoint._file import Record, record_json
 from nas.checkpoint._folded import folded
 from nas.engine import DAGModule, MaskedLinear, levels_of
 from nas.errors import ExportError
@@ -42,7 +43,7 @@ MOST_GATHERED: Final = 2**15  # numbers a sample that one node gathers: 16 MiB a
 Array = np.ndarray
 
 
-def export_onnx(module: nn.Module, path: str | os.PathLike[str]) -> None:
+def export_onnx(module: nn.Module, path: str | os.PathLike[str], record: Record | None = None) -> None:
     """Write a network as an ONNX file with an input "x" (batch, inputs) and an output "y" (batch, outputs).
 
     The batch may have any size. Needs the optional package onnx; ONNX Runtime, to run the file, is another.
@@ -52,15 +53,24 @@ def export_onnx(module: nn.Module, path: str | os.PathLike[str]) -> None:
             ``nn.Sequential`` of the first four with Linear, BatchNorm1d (as in evaluation), Dropout and Flatten (left
             out), Identity, and the usual activations.
         path: by convention ending in ``.onnx``; an existing file is replaced.
+        record: kept as JSON in the file's metadata, under "record"; see `nas.checkpoint.save`.
 
     Raises:
+        CheckpointError: the record holds something that is no JSON.
         ExportError: the package is missing, or a module is of another kind; the message names its place.
         OSError: the file cannot be written.
     """
+    onnx = _package()
     if isinstance(module, LayerDAG):
         export_layers(module, path)
-        return
-    Path(path).write_bytes(onnx_model(module).SerializeToString())
+        if record is None:
+            return
+        model = onnx.load(os.fspath(path))
+    else:
+        model = onnx_model(module)
+    if record is not None:
+        onnx.helper.set_model_props(model, {"record": record_json(record)})
+    Path(path).write_bytes(model.SerializeToString())
 
 
 def onnx_model(module: nn.Module) -> Any:
@@ -73,18 +83,21 @@ def onnx_model(module: nn.Module) -> Any:
     return graph.model(rows, n_inputs, n_outputs)
 
 
+def _package() -> Any:
+    try:
+        import onnx
+    except ImportError as error:
+        raise ExportError(
+            "ONNX export needs the package onnx, which is not installed; install it with: pip install 'dag-nas[export]'"
+        ) from error
+    return onnx
+
+
 class _Graph:
     """The nodes and constants of an ONNX graph under construction."""
 
     def __init__(self) -> None:
-        try:
-            import onnx
-        except ImportError as error:
-            raise ExportError(
-                "ONNX export needs the package onnx, which is not installed; install it with: "
-                "pip install 'dag-nas[export]'"
-            ) from error
-        self._onnx = onnx
+        self._onnx = _package()
         self._nodes: list[Any] = []
         self._constants: list[Any] = []
 

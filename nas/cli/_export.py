@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from nas.cli._console import STORAGE, STORE, console, percent, program, seconds
-from nas.errors import NasError
+from nas.errors import JobError, NasError
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = ["describe", "export"]
 
@@ -24,25 +28,68 @@ def export(
         ),
     ] = "knee",
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write.")] = Path("best.safetensors"),
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format", help="safetensors, onnx, pt2 (torch.export), graphml or dot (default: by the file's name)."
+        ),
+    ] = None,
     store: Path = STORE,
     storage: str | None = STORAGE,
 ) -> None:
-    """Write a network of the front to a file that `nas evaluate` and `nas.load` read.
+    """Write a network of the front to a file that `nas evaluate` and `nas.load` read, or to another format.
 
     The file is safetensors: the weights of the live edges, with the graph, the scaling of the inputs, the metrics and
-    the origin in its metadata. Loading it runs no code.
+    the origin in its metadata (an ONNX file has the same there). Loading it runs no code.
     """
+    form = (form or out.suffix.removeprefix(".") or "safetensors").lower()
+    if form not in _FORMATS:
+        raise JobError(f"--format (or the ending of --out) must be one of {', '.join(_FORMATS)}, but is {form!r}")
     from nas.cli._study import export_network
     from nas.search import StudyStore
 
     study = StudyStore.open(store, experiment, storage=storage)
     member = study.front().pick(pick)
     try:
-        export_network(study, member.number, out)
+        export_network(study, member.number, out, write=_FORMATS[form])
     except OSError as error:
         raise NasError(f"{out}: cannot be written ({error.strerror})") from error
     console.print(f"wrote {out}: {describe(member.number, dict(member.metrics))}")
-    console.print(f"evaluate it: {program()} evaluate {out}")
+    if form == "safetensors":
+        console.print(f"evaluate it: {program()} evaluate {out}")
+
+
+def _onnx(path: Path, module: nn.Module, record: dict[str, Any]) -> None:
+    from nas.checkpoint import export_onnx
+
+    export_onnx(module, path, record)
+
+
+def _pt2(path: Path, module: nn.Module, record: dict[str, Any]) -> None:
+    from nas.checkpoint import export_program
+
+    export_program(module, path)
+
+
+def _graphml(path: Path, module: nn.Module, record: dict[str, Any]) -> None:
+    from nas.checkpoint import export_graphml
+
+    export_graphml(module, path)
+
+
+def _dot(path: Path, module: nn.Module, record: dict[str, Any]) -> None:
+    from nas.checkpoint import export_dot
+
+    export_dot(module, path)
+
+
+_FORMATS: Final[dict[str, Callable[..., None] | None]] = {
+    "safetensors": None,
+    "onnx": _onnx,
+    "pt2": _pt2,
+    "graphml": _graphml,
+    "dot": _dot,
+}
 
 
 def describe(number: int, metrics: dict[str, float]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -90,8 +90,13 @@ def check_resumable(job: Job, study: StudyStore) -> None:
             )
 
 
-def export_network(study: StudyStore, number: int, path: Path) -> dict[str, Any]:
+def export_network(
+    study: StudyStore, number: int, path: Path, *, write: Callable[..., None] | None = None
+) -> dict[str, Any]:
     """Write the trained network of a trial as a checkpoint; returns the record in it.
+
+    Args:
+        write: writes another format instead, called with path, module and record.
 
     Raises:
         StudyError: the trial has no weights.
@@ -137,7 +142,7 @@ def export_network(study: StudyStore, number: int, path: Path) -> dict[str, Any]
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    checkpoint.save(path, module, record)
+    (write or checkpoint.save)(path, module, record)
     return record
 
 

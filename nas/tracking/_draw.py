@@ -49,7 +49,7 @@ def _graph(network: Any) -> tuple[DAG, np.ndarray | None]:
             "of an nn.Sequential, draw the part"
         )
     for name in ("values", "weight"):  # one value an edge: of a masked layer, of the others
-        found = getattr(network, name, None)
+        found: Any = getattr(network, name, None)
         if getattr(found, "shape", None) == (dag.n_edges,):
             return dag, found.detach().cpu().numpy()
     return dag, None

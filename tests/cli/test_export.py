@@ -1,0 +1,63 @@
+"""``nas export`` to formats of other programs."""
+
+import json
+from pathlib import Path
+
+import networkx as nx
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner, Result
+
+import nas as package
+from nas.cli import app
+
+JOB = """
+data: {source: iris}
+space: {name: neuron_dag, options: {n_computational: 5, density: 0.3}}
+search: {trials: 2, objectives: [error, edges]}
+training: {steps: 10, batch_size: 32, log_every: 10}
+resources: {executor: serial}
+tracking: {mlflow: false}
+"""
+
+
+def nas(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], prog_name="nas")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("export")
+    (folder / "iris.yaml").write_text(JOB)
+    result = nas("search", folder / "iris.yaml", "--set", f"tracking.store={folder / 'store'}")
+    assert result.exit_code == 0, result.output
+    return folder / "store"
+
+
+def test_every_format_holds_the_same_network(store: Path, tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    for name in ("n.safetensors", "n.onnx", "n.pt2", "n.graphml", "n.dot"):
+        result = nas("export", "iris", "--store", store, "--out", tmp_path / name)
+        assert result.exit_code == 0, result.output
+        assert "evaluate it" in result.output or name != "n.safetensors"
+    module = package.load(tmp_path / "n.safetensors")
+    x = torch.randn(5, 4)
+    expected = module(x).detach()
+    session = onnxruntime.InferenceSession(str(tmp_path / "n.onnx"), providers=["CPUExecutionProvider"])
+    np.testing.assert_allclose(session.run(None, {"x": x.numpy()})[0], expected, rtol=1e-4, atol=1e-5)
+    properties = {each.key: each.value for each in onnx.load(tmp_path / "n.onnx").metadata_props}
+    assert json.loads(properties["record"])["statistics"] == module.record["statistics"]
+    program = torch.export.load(tmp_path / "n.pt2").module()
+    torch.testing.assert_close(program(x).detach(), expected, rtol=1e-4, atol=1e-5)
+    assert nx.read_graphml(tmp_path / "n.graphml").number_of_edges() == module.dag.n_edges
+    assert (tmp_path / "n.dot").read_text().count(" -> ") == module.dag.n_edges
+
+
+def test_the_format_may_be_named_and_must_be_known(store: Path, tmp_path: Path) -> None:
+    assert nas("export", "iris", "--store", store, "--out", tmp_path / "x", "--format", "dot").exit_code == 0
+    assert (tmp_path / "x").read_text().startswith("digraph {")
+    refused = nas("export", "iris", "--store", store, "--out", tmp_path / "x.h5")
+    assert refused.exit_code == 2
+    assert "must be one of safetensors, onnx, pt2, graphml, dot, but is 'h5'" in " ".join(refused.output.split())
