@@ -26,9 +26,10 @@ def inherit_layers(parent: LayerSpec, arrays: Arrays, child: LayerSpec, seed: in
     """Parameters and buffers of `child`: the parent's where nodes of one name agree, drawn from `seed` elsewhere.
 
     Nodes that became wider or narrower keep what both have. Weights of inputs that a node did not read before start
-    at 0, and so do new projections of nodes that were there: a concatenated skip connection, a bridged one and a wider
-    layer leave the function as it was (Chen 2016, arXiv:1511.05641, with zeros in the place of copies). An inserted,
-    replaced or removed node, and a sum of equal shapes, do change it.
+    at 0, and so do projections of such inputs; a projection that a sum needs because a layer became wider starts as
+    the identity. So a concatenated skip connection, a projected one and a wider layer leave the function as it was, as
+    long as no norm mixes new channels with old ones (Chen 2016, arXiv:1511.05641, with zeros in the place of copies).
+    An inserted, replaced or removed node, and a skip connection into a sum of equal shapes, do change it.
 
     Args:
         arrays: of the parent (`state_arrays`).
@@ -45,10 +46,10 @@ def inherit_layers(parent: LayerSpec, arrays: Arrays, child: LayerSpec, seed: in
             part = name.removeprefix(f"nodes.{node.name}.")
             if part.startswith("merge."):
                 source = part.split(".")[2]
-                if source not in old.inputs:
-                    found[name] = np.zeros_like(found[name])
-                elif name in arrays:
-                    found[name] = _overlap(arrays[name], found[name])
+                if name in arrays and arrays[name].shape == found[name].shape:
+                    found[name] = arrays[name].copy()
+                else:
+                    found[name] = _bridge(found[name], passes=source in old.inputs)
             elif name in arrays and part.startswith("op.") and isinstance(node.op, Linear | Conv):
                 dense = not isinstance(node.op, Conv) or node.op.groups == 1
                 columns = (had, has) if dense else None
@@ -58,6 +59,13 @@ def inherit_layers(parent: LayerSpec, arrays: Arrays, child: LayerSpec, seed: in
             elif name in arrays:
                 found[name] = _overlap(arrays[name], found[name])
     return found
+
+
+def _bridge(new: np.ndarray, *, passes: bool) -> np.ndarray:
+    """A new projection: of a source that was read before, the identity on the channels that are left; else 0."""
+    if new.ndim < 2 or not passes:
+        return np.zeros_like(new)
+    return np.eye(*new.shape[:2], dtype=new.dtype).reshape(new.shape)
 
 
 def _segments(node: Node, shapes: Mapping[str, Shape]) -> Segments:

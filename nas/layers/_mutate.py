@@ -106,6 +106,7 @@ def mutate(
     names = [name for name, (kind, _) in LAYER_OPERATORS.items() if weights[kind] > 0]
     shares = np.array([weights[LAYER_OPERATORS[name][0]] for name in names])
     said: list[str] = []
+    start = spec
     for _ in range(count):
         for _ in range(_TRIES):
             name = names[int(rng.choice(len(names), p=shares / shares.sum()))]
@@ -114,6 +115,8 @@ def mutate(
                 if LAYER_OPERATORS[name][0] != "shrink":
                     _check_size(child, palette)
             except LayerError:
+                continue
+            if child == start:  # one change undid another
                 continue
             spec = child
             said.append(what)
