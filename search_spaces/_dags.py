@@ -52,14 +52,19 @@ class DagSpace(SearchSpace):
     def initial(self, rng: np.random.Generator, *, size: float | None = None, density: float | None = None) -> Genome:
         """A DAG whose number of neurons and density lie at the given positions of the options' ranges."""
         options = self.options
-        low, high = options.n_computational
-        neurons = int(Range(low=max(low, 1), high=max(high, 1), log=True, integer=True).at(_or_drawn(size, rng)))
-        share = float(Range(low=options.density[0], high=options.density[1], log=True).at(_or_drawn(density, rng)))
-        neurons = min(neurons, high)  # high may be 0: linear models
+        neurons, share = self._sizes(rng, size, density)
         dag = self._draw(neurons, share, rng)
         if options.max_edges is not None and dag.n_edges > options.max_edges:
             dag = self._draw(neurons, share * options.max_edges / dag.n_edges, rng)
         return Genome(dag, dict(self.fixed))
+
+    def _sizes(self, rng: np.random.Generator, size: float | None, density: float | None) -> tuple[int, float]:
+        """Computational neurons and density at those positions of the options' ranges, drawn where None."""
+        options = self.options
+        low, high = options.n_computational
+        neurons = int(Range(low=max(low, 1), high=max(high, 1), log=True, integer=True).at(_or_drawn(size, rng)))
+        share = float(Range(low=options.density[0], high=options.density[1], log=True).at(_or_drawn(density, rng)))
+        return min(neurons, high), share  # high may be 0: linear models
 
     def mutate(
         self,

@@ -5,6 +5,7 @@ finds the old ones by id (`match_neurons`, `match_edges`). All chance comes from
 """
 
 from nas.graph._bipartite import bipartite
+from nas.graph._cells import usable_cells
 from nas.graph._crossover import crossover
 from nas.graph._dag import DAG, Role
 from nas.graph._degrees import degree_limited
@@ -41,6 +42,7 @@ __all__ = [
     "remove_neuron",
     "rewire_edge",
     "to_dot",
+    "usable_cells",
     "watts_strogatz",
     "write_dot",
     "write_edge_list",

@@ -109,7 +109,7 @@ class Strategy(ABC):
         chosen = hyperparameters or {path: domain.sample(rng) for path, domain in self.space.hyperparameters.items()}
         dag = genome.dag if genome.structure is not None else stable_ids(genome.dag, first_id_of_trial(number))
         genome = replace(genome, dag=dag, hyperparameters={**genome.hyperparameters, **chosen})
-        return Candidate(number, genome, seed=_seed(rng), steps=self.training.steps)
+        return Candidate(number, genome, seed=_seed(rng), steps=self.training.steps, mutation=genome.origin)
 
     def _child(
         self,

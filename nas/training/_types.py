@@ -94,6 +94,7 @@ class Genome:
     dag: DAG
     hyperparameters: Mapping[str, Scalar] = field(default_factory=dict)
     structure: Structure | None = None  # None: neurons, one a node of the DAG
+    origin: str = "initial"  # of one that was drawn, one line for people: how
 
 
 @dataclass(frozen=True, slots=True)
