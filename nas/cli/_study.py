@@ -79,11 +79,15 @@ def open_or_create(job: Job, dataset: Dataset, *, resume: bool, job_file: Path) 
 
 def check_resumable(job: Job, study: StudyStore) -> None:
     """JobError where ``job`` differs from the job of ``study`` in what makes trials comparable."""
-    before = (study.header.get("job") or {}).get("job") or {}
+    from nas.job import Job
+
+    stored = (study.header.get("job") or {}).get("job") or {}
+    # Read as a job, so that fields which this program has learnt since then get their defaults.
+    before = Job.from_mapping(stored, where=f"the job kept in study {study.name!r}").to_mapping()
     now = job.to_mapping()
     for path in _FIXED:
         old, new = _at(before, path), _at(now, path)
-        if old is not None and old != new:
+        if old != new:
             raise JobError(
                 f"{path} differs from that of study {study.name!r} ({_difference(old, new)}), so its trials could not "
                 "be compared; restore the job file, or start another study with --set tracking.experiment=NAME"

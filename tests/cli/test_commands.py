@@ -216,3 +216,20 @@ def test_every_command_has_help(command: str) -> None:
     result = nas(command, "--help")
     assert result.exit_code == 0
     assert len(result.output) > 300
+
+
+def test_a_study_of_an_older_program_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nas.cli._study import check_resumable
+    from nas.errors import JobError
+    from nas.job import Job
+
+    class Study:
+        name = "old"
+
+    stored = Job().to_mapping()
+    del stored["training"]["schedule"]  # a field that came later
+    Study.header = {"job": {"job": stored}}  # type: ignore[attr-defined]
+    check_resumable(Job(), Study())  # type: ignore[arg-type]
+    stored["training"]["steps"] = 7
+    with pytest.raises(JobError, match="training differs from that of study 'old' .steps: 7 before, 1000 now"):
+        check_resumable(Job(), Study())  # type: ignore[arg-type]
