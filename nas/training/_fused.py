@@ -18,7 +18,8 @@ from nas.graph import DAG
 from nas.manifold import MEMORY_COST, TIME_COST, CostModel, ManifoldNetwork
 from nas.manifold.kernels import DERIVED
 from nas.training import _fused_kernels as kernels
-from nas.training._teacher import teacher_logits
+from nas.training._noise import noise_tables
+from nas.training._teacher import soft_targets
 from nas.training._types import Dataset, TrainingConfig
 
 __all__ = ["FusedTrainer", "OptimiserState", "StepReport", "StructureCosts", "structure_costs"]
@@ -115,7 +116,7 @@ class FusedTrainer:
         self.batch_size = min(config.batch_size, len(dataset.x_train))
         dag, plan, closeness = network.dag, network.plan, network.closeness
         n, m, n_edges = dag.n, dag.n - dag.n_inputs, dag.n_edges
-        self._most_threads = threads
+        self._most_threads, self._refresh = threads, refresh
         size, _, self.threads = engine.choose_tiling(n_edges, self.batch_size, threads, thread_cost=2000.0)
         self._size = size
         floats = np.float32
@@ -135,6 +136,7 @@ class FusedTrainer:
             np.ascontiguousarray(dataset.y_train, np.int64) if classifies else np.zeros(0, np.int64),
             np.zeros(0, floats) if classifies else np.ascontiguousarray(dataset.y_train, floats).reshape(-1),
             soft_targets(dataset, config) if soft is None else soft,
+            *2 * (np.zeros(0, floats),),
         )
         self._settings = kernels.Settings(
             dag.n_inputs,
@@ -214,7 +216,7 @@ class FusedTrainer:
         costs = structure_costs(self._config, network.dag)
         return FusedTrainer(
             network, self._dataset, self._config, costs,
-            threads=self._most_threads, state=self.state.on_edges(old), soft=self._data.soft,
+            threads=self._most_threads, refresh=self._refresh, state=self.state.on_edges(old), soft=self._data.soft,
         )  # fmt: skip
 
     def _parameters(self) -> list[torch.Tensor]:
@@ -253,6 +255,9 @@ class FusedTrainer:
             rates: (steps,) learning rates.
         """
         report = np.zeros(8)
+        if self._config.input_noise or self._config.input_dropout:
+            factor, offset = noise_tables(self._config, numbers[0])
+            self._data = self._data._replace(factor=factor, offset=offset)
 
         def work(rank: int) -> None:
             kernels.train_steps(
@@ -279,15 +284,6 @@ class FusedTrainer:
             int(report[kernels.LIVE]),
             bool(report[kernels.FINITE]),
         )
-
-
-def soft_targets(dataset: Dataset, config: TrainingConfig) -> np.ndarray:
-    """The teacher's probabilities at the temperature, flat (samples * classes,) float32; empty without a teacher."""
-    if config.distil is None:
-        return np.zeros(0, np.float32)
-    logits = torch.from_numpy(teacher_logits(dataset, config.distil.teacher))
-    soft: np.ndarray = torch.softmax(logits / config.distil.temperature, dim=1).numpy().reshape(-1)
-    return soft
 
 
 def _closeness_rates(network: ManifoldNetwork) -> tuple[float, float]:

@@ -65,6 +65,9 @@ BETA_1, BETA_2, EPSILON, MOMENTUM = 0.9, 0.999, 1e-8, 0.9
 # Below this many neurons the log of a product of (1 - s) would be -inf; the same clamp as nas.manifold.smooth_neurons.
 LARGEST_SHARE = 1.0 - 1e-6
 
+# Random numbers for the noise on the inputs; how many bits number them.
+NOISE_BITS = 16
+
 # Columns of ``values``, what a chunk of steps reports of its last step.
 OBJECTIVE, FLOW, SMOOTH, TOTAL, CORRECT, LIVE, STEPS_DONE, FINITE = range(8)
 
@@ -89,6 +92,8 @@ class Data(NamedTuple):
     classes: Array  # (samples,) int64; empty for regression
     values: Array  # (samples * n_outputs,) float32; empty for classification
     soft: Array  # (samples * n_outputs,) float32, a teacher's probabilities at the temperature; empty without one
+    factor: Array  # (NOISE + 16 lanes,) float32, by which inputs are multiplied; empty without noise
+    offset: Array  # the same, what is added to them
 
 
 class Settings(NamedTuple):
@@ -317,6 +322,18 @@ def _used_inputs(graph, n_inputs, buffers):
         for j in range(16 * block, min(16 * block + 16, n_inputs)):
             used = used or buffers.out_end[j] > graph.out_ptr[j]
         buffers.used[block] = used
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _disturb(lanes, size, data, place, n_inputs, out_ptr, out_end, values):
+    """Noise on the inputs of a tile: each takes a stretch of the tables that begins anywhere, decided by ``place``."""
+    random = np.uint64(place) * np.uint64(0x9E3779B97F4A7C15)
+    for j in range(n_inputs):
+        random = random * np.uint64(6364136223846793005) + np.uint64(1442695040888963407)
+        if out_end[j] > out_ptr[j]:
+            at = np.int64(random >> np.uint64(64 - NOISE_BITS))
+            x = load(lanes, values, j * size)
+            store(values, j * size, fma(x, load(lanes, data.factor, at), load(lanes, data.offset, at)))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -614,6 +631,8 @@ def train_steps(narrow, lanes, size, rank, threads, graph, data, settings, buffe
             first = tile * size
             count = min(size, batch - first)
             load_inputs(lanes, size, data.x, numbers[k], first, count, n_inputs, buffers.used, values, 0)
+            if data.factor.size > 0:
+                _disturb(lanes, size, data, step * tiles + tile, n_inputs, graph.out_ptr, buffers.out_end, values)
             forward_tile(
                 lanes, size, n_inputs, graph.in_ptr[:-1], buffers.in_end, buffers.live_sources, buffers.live_weight,
                 bias, graph.codes, values, kept_z, 0,

@@ -182,9 +182,10 @@ def _times(module: nn.Module, dataset: Dataset, config: TrainingConfig) -> Mappi
     batch = torch.as_tensor(dataset.x_train[rows]).to(device), torch.as_tensor(dataset.y_train[rows]).to(device)
     working = copy.deepcopy(module).train()
     step = _step(working, dataset, config)
-    training = time_training_step(
-        lambda: step(*batch, 0.0), threads=threads, device=device.type, budget_seconds=TIMING_SECONDS
-    )
+    with torch.random.fork_rng(devices=[]):  # dropout draws
+        training = time_training_step(
+            lambda: step(*batch, 0.0), threads=threads, device=device.type, budget_seconds=TIMING_SECONDS
+        )
     x = torch.from_numpy(dataset.x_val[np.resize(np.arange(len(dataset.x_val)), config.inference_batch)])
     inference = time_inference(module, x, threads=threads, budget_seconds=TIMING_SECONDS)
     return {

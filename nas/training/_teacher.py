@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from nas.training._compression_config import TeacherConfig
-from nas.training._types import Dataset
+from nas.training._types import Dataset, TrainingConfig
 
-__all__ = ["teacher_logits", "train_teacher"]
+__all__ = ["soft_targets", "teacher_logits", "train_teacher"]
 
 _cache: dict[tuple[str, str, int], np.ndarray] = {}
 CACHED = 2  # teachers kept in a process: a worker trains many candidates on one data set
@@ -41,6 +41,15 @@ def teacher_logits(dataset: Dataset, config: TeacherConfig) -> np.ndarray:
             del _cache[next(iter(_cache))]
         _cache[key] = _logits(train_teacher(dataset, config), torch.from_numpy(dataset.x_train))
     return _cache[key]
+
+
+def soft_targets(dataset: Dataset, config: TrainingConfig) -> np.ndarray:
+    """The teacher's probabilities at the temperature, flat (samples * classes,) float32; empty without a teacher."""
+    if config.distil is None:
+        return np.zeros(0, np.float32)
+    logits = torch.from_numpy(teacher_logits(dataset, config.distil.teacher))
+    soft: np.ndarray = torch.softmax(logits / config.distil.temperature, dim=1).numpy().reshape(-1)
+    return soft
 
 
 def train_teacher(dataset: Dataset, config: TeacherConfig) -> nn.Sequential:

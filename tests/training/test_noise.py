@@ -1,0 +1,91 @@
+"""Noise on inputs: of the strength asked for, the same from a seed, only while training, and the reference's step."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from nas.graph import random_dag
+from nas.manifold import ManifoldNetwork
+from nas.training import Dataset, TrainingConfig, pinned_threads, train
+from nas.training._fused import FusedTrainer, structure_costs
+from nas.training._fused_kernels import NOISE_BITS
+from nas.training._noise import noise_tables
+from nas.training._reference import reference_step
+
+
+def data() -> Dataset:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 20)).astype(np.float32)
+    y = np.tanh(x @ rng.normal(size=(20, 4))).argmax(axis=1)
+    return Dataset("synthetic", "classification", x, y, x, y, x, y, classes=tuple("abcd"))
+
+
+def network() -> ManifoldNetwork:
+    rng = np.random.default_rng(1)
+    return ManifoldNetwork(random_dag(20, 30, 4, density=0.5, rng=rng), parametrisation="free", generator=rng)
+
+
+def disturbed(x: np.ndarray, config: TrainingConfig, numbers: np.ndarray, step: int, size: int) -> np.ndarray:
+    """What the kernels make of a batch: slow and obvious."""
+    factor, offset = noise_tables(config, numbers)
+    out = x.copy()
+    tiles = -(-len(x) // size)
+    for tile in range(tiles):
+        rows = slice(tile * size, min(tile * size + size, len(x)))
+        random = (step * tiles + tile) * 0x9E3779B97F4A7C15 % 2**64
+        for j in range(x.shape[1]):
+            random = (random * 6364136223846793005 + 1442695040888963407) % 2**64
+            at = random >> (64 - NOISE_BITS)
+            lanes = slice(at, at + rows.stop - rows.start)
+            out[rows, j] = x[rows, j] * factor[lanes] + offset[lanes]
+    return out
+
+
+@pytest.mark.parametrize(
+    "noise", [{"input_noise": 0.5}, {"input_dropout": 0.3}, {"input_noise": 0.2, "input_dropout": 0.1}]
+)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_one_step_is_the_references_on_disturbed_inputs(noise: dict[str, float], threads: int) -> None:
+    config = TrainingConfig.model_validate({"batch_size": 70, "optimizer": "sgd", "learning_rate": 0.1} | noise)
+    samples, slow, fast, start = data(), network(), network(), network()
+    numbers = np.random.default_rng(2).integers(0, 300, (1, 70))
+    trainer = FusedTrainer(fast, samples, config, structure_costs(config, fast.dag), threads=threads)
+    x = disturbed(samples.x_train[numbers[0]], config, numbers[0], 1, trainer._size)
+    assert np.abs(x - samples.x_train[numbers[0]]).max() > 0.3
+    values = reference_step(slow, "classification", config)(
+        torch.from_numpy(x), torch.from_numpy(samples.y_train[numbers[0]]), 0.1
+    )
+    report = trainer.run(numbers, np.array([0.1]))
+    trainer.write_back()
+    assert report.objective == pytest.approx(float(values.objective), rel=1e-5)
+    for before, expected, got in zip(start.parameters(), slow.parameters(), fast.parameters(), strict=True):
+        change = (expected - before).detach()
+        torch.testing.assert_close((got - before).detach(), change, rtol=1e-3, atol=1e-3 * float(change.abs().max()))
+
+
+def test_tables_have_the_strength_asked_for() -> None:
+    factor, offset = noise_tables(TrainingConfig(input_noise=0.5, input_dropout=0.25), np.array([1]))
+    assert (factor == 0).mean() == pytest.approx(0.25, abs=0.01)
+    assert factor.mean() == pytest.approx(1.0, abs=0.01)
+    assert offset.std() == pytest.approx(0.5, abs=0.01)
+    assert offset.mean() == pytest.approx(0.0, abs=0.01)
+
+
+def test_a_seed_repeats_the_noise_and_other_steps_have_other_noise() -> None:
+    config = TrainingConfig(steps=40, batch_size=32, log_every=10, parametrisation="free", input_noise=0.5)
+    nets = [network() for _ in range(3)]
+    with pinned_threads(1):
+        for net, seed in zip(nets, (0, 0, 1), strict=True):
+            train(net, data(), config, seed)
+    first, again, other = (net.to_arrays()["weight"] for net in nets)
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+    samples = data()
+    same = dataclasses.replace(samples, x_train=np.zeros_like(samples.x_train))
+    trainer = FusedTrainer(network(), same, config, structure_costs(config, network().dag), threads=1)
+    losses = {trainer.run(np.zeros((1, 32), np.int64), np.zeros(1)).objective for _ in range(5)}
+    assert len(losses) == 5
