@@ -85,10 +85,7 @@ class LayerDag(SearchSpace):
         names = [INPUT, *(f"layer{k + 1}" for k in range(count)), "head"]
         possible = [(names[a], names[b]) for b in range(2, len(names)) for a in range(b - 1)]
         for place in rng.permutation(len(possible))[: round(share * len(possible))].tolist():
-            source, target = possible[place]
-            if rng.random() < 0.5:
-                spec = layers.set_merge(spec, target, "concatenate")
-            spec = layers.add_skip(spec, source, target)
+            spec = _with_skip(spec, *possible[place], rng)
         return _genome(spec)
 
     def mutate(
@@ -130,6 +127,16 @@ class LayerDag(SearchSpace):
     def _usual_shape(self) -> tuple[int, ...]:
         period, n = self.shape.period, self.shape.n_inputs
         return (1, n // period, period) if period is not None and n % period == 0 and n > period else (n,)
+
+
+def _with_skip(spec: LayerSpec, source: str, target: str, rng: np.random.Generator) -> LayerSpec:
+    """One more skip connection, added or concatenated at random; a sum where the node cannot read more channels."""
+    if rng.random() < 0.5:
+        try:
+            return layers.add_skip(layers.set_merge(spec, target, "concatenate"), source, target)
+        except LayerError:  # attention, say, whose heads do not divide them
+            pass
+    return layers.add_skip(layers.set_merge(spec, target, "add"), source, target)
 
 
 def _genome(spec: LayerSpec) -> Genome:
