@@ -106,8 +106,7 @@ def evaluate_file(
         "task": dataset.task,
         **found,
         "edges": dag.n_edges if layers is None else layers.n_weights,
-        "density": dag.density,  # the file holds no unused neurons, so this is more than the trial's
-        "searched_density": (module.record.get("metrics") or {}).get("density"),
+        "density": dag.density,
         "depth": dag.depth if layers is None else layers.depth,
         "inference_seconds": timing.seconds,
         "inference_spread": timing.spread,
@@ -172,12 +171,7 @@ def _table(found: dict[str, Any]) -> Table:
         table.add_row("loss", f"{found['loss']:.4g} (cross-entropy)")
     else:
         table.add_row("error", f"[bold]{found['error']:.5g}[/] (mean squared; r² {found['r2']:.4f})")
-    searched = found["searched_density"]
-    table.add_row(
-        "structure",
-        f"{found['edges']:,} edges, depth {found['depth']}; density {percent(found['density'])} of the neurons in use"
-        + (f", {percent(searched)} of the graph searched" if searched is not None else ""),
-    )
+    table.add_row("structure", f"{found['edges']:,} edges, depth {found['depth']}, density {percent(found['density'])}")
     spread, ratio = seconds(found["inference_spread"]), found["inference_seconds"] / found["reference_seconds"]
     table.add_row(
         "inference",

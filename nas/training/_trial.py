@@ -14,6 +14,7 @@ import pydantic
 import torch
 
 from nas.errors import NasError, TrialError
+from nas.graph import usable_cells
 from nas.manifold import ManifoldNetwork
 from nas.training._fused import FusedTrainer, structure_costs
 from nas.training._modules import run_structure
@@ -108,11 +109,13 @@ def _structure(network: ManifoldNetwork, final: ManifoldNetwork) -> dict[str, fl
     with torch.no_grad():
         terms = network.terms()
     dag = final.dag
+    neurons = int(dag.useful_neurons()[dag.n_inputs : dag.first_output].sum())
     return {
         "edges": float(dag.n_edges),
-        "density": dag.density,
+        # of the network as it leaves: neurons that do nothing must not make it look sparser
+        "density": dag.n_edges / usable_cells(dag.n_inputs, neurons, dag.n_outputs),
         "depth": float(dag.depth),
-        "neurons": float(dag.useful_neurons()[dag.n_inputs : dag.first_output].sum()),
+        "neurons": float(neurons),
         "flow": float(terms.flow),
         "smooth_edges": float(terms.smooth_edges),
     }

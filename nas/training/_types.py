@@ -129,7 +129,7 @@ class TrialResult:
         val_error, test_error       1 - accuracy, or mean squared error: always "smaller is better"
         val_accuracy, test_accuracy classification only, in [0, 1]
         val_loss, test_loss         objective (cross-entropy or MSE)
-        edges, density, depth, neurons  of the live DAG (neurons: computational ones on a path input -> output)
+        edges, density, depth, neurons  of the live DAG without the neurons that are on no path input -> output
         flow, smooth_edges          loss terms at the end
         train_step_seconds          process time of one training step at the job's batch size, median
         inference_seconds           process time of a forward pass of ``inference_batch`` samples, median
