@@ -9,7 +9,7 @@ import numpy as np
 from nas.layers._merge import channels
 from nas.layers._network import LayerDAG
 from nas.layers._ops import Conv, Linear, Shape
-from nas.layers._spec import LayerSpec, Node
+from nas.layers._spec import LayerSpec, Node, module_key
 
 __all__ = ["inherit_layers", "state_arrays"]
 
@@ -42,14 +42,15 @@ def inherit_layers(parent: LayerSpec, arrays: Arrays, child: LayerSpec, seed: in
         if old is None or type(old.op) is not type(node.op):
             continue
         had, has = _segments(old, before.shapes), _segments(node, after.shapes)
-        for name in [name for name in found if name.startswith(f"nodes.{node.name}.")]:
-            part = name.removeprefix(f"nodes.{node.name}.")
+        prefix = f"nodes.{module_key(node.name)}."
+        for name in [name for name in found if name.startswith(prefix)]:
+            part = name.removeprefix(prefix)
             if part.startswith("merge."):
-                source = part.split(".")[2]
+                key = part.split(".")[2]
                 if name in arrays and arrays[name].shape == found[name].shape:
                     found[name] = arrays[name].copy()
                 else:
-                    found[name] = _bridge(found[name], passes=source in old.inputs)
+                    found[name] = _bridge(found[name], passes=key in map(module_key, old.inputs))
             elif name in arrays and part.startswith("op.") and isinstance(node.op, Linear | Conv):
                 dense = not isinstance(node.op, Conv) or node.op.groups == 1
                 columns = (had, has) if dense else None

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from nas.errors import LayerError
 from nas.layers._ops import Shape
-from nas.layers._spec import Node
+from nas.layers._spec import Node, module_key
 
 __all__ = ["Merge", "channels", "merged_shape"]
 
@@ -47,7 +47,10 @@ class Merge(nn.Module):
         self.axis = 2 if len(shapes[0]) == 2 else 1
         self.adds = node.merge == "add"
         self.bridges = nn.ModuleDict(  # by source, so that children of a mutation find the weights of theirs
-            {source: _bridge(shape, shapes[0], self.adds) for source, shape in zip(node.inputs, shapes, strict=True)}
+            {
+                module_key(source): _bridge(shape, shapes[0], self.adds)
+                for source, shape in zip(node.inputs, shapes, strict=True)
+            }
         )
 
     def forward(self, *inputs: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from nas.errors import LayerError
 from nas.graph import DAG
 from nas.layers._merge import Merge
 from nas.layers._ops import Module, Shape, activation_module, norm_module, size
-from nas.layers._spec import INPUT, LayerSpec, Node
+from nas.layers._spec import INPUT, LayerSpec, Node, module_key
 
 __all__ = ["LayerDAG", "layer_shapes"]
 
@@ -33,7 +33,7 @@ class LayerDAG(nn.Module):
         dag: the nodes as a graph, for pictures and measures (see `LayerSpec.dag`).
         shapes: shape of a sample behind each node, and of the input, by name.
         n_inputs, n_outputs: numbers in a sample of the input and the output.
-        nodes: the layers by name.
+        nodes: the layers, by "n_" and their names.
 
     Raises:
         LayerError: shapes do not meet, or a module cannot be made; the message names the node and the shapes.
@@ -56,7 +56,7 @@ class LayerDAG(nn.Module):
                 torch.default_generator.manual_seed(seed)
             for node in spec.nodes:
                 layer = _Layer(node, [self.shapes[source] for source in node.inputs], given.get(node.name))
-                self.nodes[node.name] = layer
+                self.nodes[module_key(node.name)] = layer
                 self.shapes[node.name] = layer.shape
         self.n_inputs = size(spec.input_shape)
         self.n_outputs = size(self.shapes[spec.output])
@@ -73,7 +73,7 @@ class LayerDAG(nn.Module):
             x = x.reshape(x.shape[0], *self.spec.input_shape)
         values = {INPUT: x}
         for node in self.spec.nodes:
-            values[node.name] = self.nodes[node.name](*[values[source] for source in node.inputs])
+            values[node.name] = self.nodes[module_key(node.name)](*[values[source] for source in node.inputs])
             for source in self._frees[node.name]:
                 del values[source]  # the graph of gradients keeps what it needs
         return values[self.spec.output].flatten(1)
@@ -93,7 +93,7 @@ class LayerDAG(nn.Module):
         """Most nodes with weights on a path from the input to the output."""
         found = {INPUT: 0}
         for node in self.spec.nodes:
-            own = any(parameter.ndim > 1 for parameter in self.nodes[node.name].parameters())
+            own = any(parameter.ndim > 1 for parameter in self.nodes[module_key(node.name)].parameters())
             found[node.name] = own + max(found[source] for source in node.inputs)
         return found[self.spec.output]
 

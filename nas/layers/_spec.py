@@ -16,14 +16,13 @@ from collections.abc import Collection, Sequence
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from torch import nn
 
 from nas.engine import ACTIVATIONS
 from nas.errors import GraphError, LayerError
 from nas.graph import DAG
 from nas.layers._ops import AnyOp, Identity, Module
 
-__all__ = ["INPUT", "LayerSpec", "Node", "allow_modules"]
+__all__ = ["INPUT", "LayerSpec", "Node", "allow_modules", "module_key"]
 
 INPUT: Final = "input"
 """Name of the network's input among the inputs of nodes."""
@@ -41,6 +40,11 @@ _allowed: set[str] = set()
 def allow_modules(*paths: str) -> None:
     """Let specifications read from text name these modules of your own ("package.module:Class") in this process."""
     _allowed.update(paths)
+
+
+def module_key(name: str) -> str:
+    """What a node's module is called in its parent: nodes may have names that torch's modules use, "half" say."""
+    return f"n_{name}"
 
 
 class Node(BaseModel):
@@ -66,7 +70,7 @@ class Node(BaseModel):
     @field_validator("name")
     @classmethod
     def _free_name(cls, name: str) -> str:
-        if name == INPUT or hasattr(nn.ModuleDict, name):
+        if name == INPUT:
             raise ValueError(f"{name!r} is taken; choose another name")
         return name
 

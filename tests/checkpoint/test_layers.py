@@ -62,9 +62,9 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
         with pytest.raises(CheckpointError, match=message):
             nas.load(path)
 
-    name = "nodes__out__op__1__weight"
+    name = "nodes__n_out__op__1__weight"
     refused("a specification of layers is JSON", metadata={"layers": "{"})
-    refused(r"op\.1\.weight must have shape \(2, 48\) in its network, but has none", drop="nodes.out.op.1.weight")
+    refused(r"op\.1\.weight must have shape \(2, 48\) in its network, but has none", drop="nodes.n_out.op.1.weight")
     refused(r"must have shape \(2, 48\) in its network, but has \(2, 2\)", **{name: np.zeros((2, 2), np.float32)})
     refused("ghost must have shape none in its network", ghost=np.zeros(2, np.float32))
     refused("must be finite", **{name: np.full((2, 48), np.nan, np.float32)})

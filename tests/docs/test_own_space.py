@@ -37,7 +37,7 @@ def test_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     records = StudyStore.open(tmp_path / "store", "job").records()
     assert [record.state for record in records] == ["complete"] * 6
     children = [record for record in records if record.parent is not None]
-    assert children and any("rewired" in record.mutation for record in children)
+    assert children and any("rewire" in record.mutation for record in children)
 
 
 def test_the_page_stays_short() -> None:

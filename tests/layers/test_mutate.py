@@ -192,7 +192,7 @@ def test_removing_a_concatenated_input_keeps_the_columns_of_the_others() -> None
     child = layers.remove_skip(IMAGE, "stem", "dense_fuse")
     arrays = trained(IMAGE)
     inherited = inherit_layers(IMAGE, arrays, child, seed=9)
-    before, after = arrays["nodes.dense_fuse.op.weight"], inherited["nodes.dense_fuse.op.weight"]
+    before, after = arrays["nodes.n_dense_fuse.op.weight"], inherited["nodes.n_dense_fuse.op.weight"]
     np.testing.assert_array_equal(after, before[:, 4:])  # the stem's four channels came first
 
 
@@ -201,5 +201,5 @@ def test_other_operations_and_kernels_start_afresh() -> None:
     arrays = trained(IMAGE)
     inherited = inherit_layers(IMAGE, arrays, child, seed=9)
     fresh = state_arrays(LayerDAG(child, seed=9))
-    np.testing.assert_array_equal(inherited["nodes.stem.op.weight"], fresh["nodes.stem.op.weight"])
-    np.testing.assert_array_equal(inherited["nodes.out.op.weight"], arrays["nodes.out.op.weight"])
+    np.testing.assert_array_equal(inherited["nodes.n_stem.op.weight"], fresh["nodes.n_stem.op.weight"])
+    np.testing.assert_array_equal(inherited["nodes.n_out.op.weight"], arrays["nodes.n_out.op.weight"])

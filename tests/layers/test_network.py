@@ -87,7 +87,9 @@ def test_shapes_are_those_of_real_runs(network: LayerDAG) -> None:
     assert layer_shapes(network.spec) == network.shapes
     seen: dict[str, tuple[int, ...]] = {}
     hooks = [
-        layer.register_forward_hook(lambda _, __, out, name=name: seen.__setitem__(name, tuple(out.shape[1:])))
+        layer.register_forward_hook(
+            lambda _, __, out, name=name: seen.__setitem__(name.removeprefix("n_"), tuple(out.shape[1:]))
+        )
         for name, layer in network.nodes.items()
     ]
     out = network(inputs(3, network.n_inputs))
@@ -136,7 +138,7 @@ def test_seed_decides_the_weights_and_leaves_torchs_generator_alone() -> None:
     before = torch.get_rng_state()
     first, again, other = (net((4,), Node(name="a", op=Linear(features=3)), seed=seed) for seed in (1, 1, 2))
     assert torch.equal(torch.get_rng_state(), before)
-    weights = [dict(module.named_parameters())["nodes.a.op.weight"] for module in (first, again, other)]
+    weights = [dict(module.named_parameters())["nodes.n_a.op.weight"] for module in (first, again, other)]
     assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
 
 
@@ -145,7 +147,7 @@ def test_residual_is_what_the_papers_say(order: str) -> None:
     nodes = residual("r", "input", 3, order=order)  # type: ignore[arg-type]
     module = net((3, 5, 5), *nodes).eval()
     p = dict(module.named_parameters())
-    w1, w2 = p["nodes.r_1.op.weight"], p["nodes.r_2.op.weight"]
+    w1, w2 = p["nodes.n_r_1.op.weight"], p["nodes.n_r_2.op.weight"]
     x, scale = inputs(2, 3, 5, 5), (1 + 1e-5) ** -0.5  # of batch norm before any training
     if order == "post":
         first = torch.relu(functional.conv2d(x, w1, padding=1) * scale)
@@ -154,6 +156,16 @@ def test_residual_is_what_the_papers_say(order: str) -> None:
         first = functional.conv2d(torch.relu(x * scale), w1, padding=1)
         expected = functional.conv2d(torch.relu(first * scale), w2, padding=1) + x
     torch.testing.assert_close(module(x), expected.flatten(1))
+
+
+def test_nodes_may_be_called_like_methods_of_torch() -> None:
+    names = ("half", "forward", "keys", "training")
+    nodes = [
+        Node(name=name, inputs=(before,), op=Linear(features=2))
+        for before, name in zip(("input", *names), names, strict=False)
+    ]
+    module = copy.deepcopy(net((3,), *nodes)).eval()
+    assert torch.isfinite(module.double()(inputs(2, 3).double())).all()
 
 
 def test_concatenation_keeps_the_order_of_inputs() -> None:
@@ -172,9 +184,11 @@ def test_projection_is_a_1x1_convolution_of_window_means() -> None:
         (1, 4, 4), Node(name="a", op=Conv(channels=3, stride=2)), Node(name="b", inputs=("a", "input"), project=True)
     )
     x, p = inputs(2, 1, 4, 4), dict(module.named_parameters())
-    a = functional.conv2d(x, p["nodes.a.op.weight"], p["nodes.a.op.bias"], stride=2, padding=1)
+    a = functional.conv2d(x, p["nodes.n_a.op.weight"], p["nodes.n_a.op.bias"], stride=2, padding=1)
     skip = functional.conv2d(
-        functional.avg_pool2d(x, 2), p["nodes.b.merge.bridges.input.1.weight"], p["nodes.b.merge.bridges.input.1.bias"]
+        functional.avg_pool2d(x, 2),
+        p["nodes.n_b.merge.bridges.n_input.1.weight"],
+        p["nodes.n_b.merge.bridges.n_input.1.bias"],
     )
     torch.testing.assert_close(module(x), (a + skip).flatten(1))
 
@@ -220,7 +234,7 @@ def test_an_instance_of_a_users_own_is_used_as_it_is() -> None:
     spec = LayerSpec.of((3,), [Node(name="twice", op=Module()), Node(name="out", inputs=("twice",))])
     mine = Doubled()
     module = LayerDAG(spec, modules={"twice": mine})
-    assert module.get_submodule("nodes.twice.op") is mine
+    assert module.get_submodule("nodes.n_twice.op") is mine
     assert layer_shapes(spec, modules={"twice": mine})["out"] == (6,)
     assert module(inputs(2, 3)).shape == (2, 6)
     with pytest.raises(LayerError, match="instance for 'ghost'"):

@@ -52,7 +52,6 @@ def test_broken_structures_are_refused_by_name(nodes: list[Node], message: str) 
     ("values", "message"),
     [
         ({"name": "input"}, "'input' is taken"),
-        ({"name": "keys"}, "'keys' is taken"),  # of torch's ModuleDict
         ({"name": "a.b"}, "pattern"),
         ({"name": "a", "inputs": ["b", "b"]}, "reads another once"),
         ({"name": "a", "activation": "rleu"}, "unknown activation 'rleu'; use one of identity"),
