@@ -135,7 +135,8 @@ class _Run:
             finally:
                 executor.close()
                 # Logging may take a moment; a second Ctrl-C interrupts it, and the journal keeps what is left.
-                tracker.finish(ending)  # type: ignore[arg-type]
+                if waiting := tracker.finish(ending):  # type: ignore[arg-type]
+                    console.print(f"{waiting} trials could not be logged to MLflow yet; --resume logs them")
         if ending == "KILLED":
             counts = study.counts()
             console.print(f"stopped; {counts['complete']} complete trials are kept in {job.tracking.store}")
@@ -237,8 +238,15 @@ class _Reporter:
     def front(self, found: Front) -> None:
         """The front is now this."""
         self._shown = found.numbers
-        self._points = {member.number: self._point(member.number, member.metrics) for member in found.members}
-        self._tracker.log_front(list(self._points.values()), found.hypervolume)
+        members = {member.number: self._point(member.number, member.metrics) for member in found.members}
+        # Trials that lost their place by being timed again: their points have moved too.
+        others = []
+        for number, metrics in self._study.retimed().items():
+            if number not in members:
+                known = self._study.load_result(number).metrics
+                others.append(self._point(number, {**known, **metrics}))
+        self._points = members
+        self._tracker.log_front(list(members.values()), found.hypervolume, others)
 
     def _point(self, number: int, metrics: Mapping[str, float]) -> FrontPoint:
         import dataclasses

@@ -37,7 +37,7 @@ def ui(
     In it: Experiments, the name of the study, and there the runs. The parent run of a search holds the front as an
     interactive plot under Artifacts; the members of the front carry the tag pareto.
     """
-    from nas.tracking import TrackingConfig
+    from nas.tracking import TrackingConfig, front_addresses
 
     config = TrackingConfig(store=store)
     database = store / "mlflow.db"
@@ -51,6 +51,8 @@ def ui(
     if allowed_hosts:
         command += ["--allowed-hosts", allowed_hosts]
     console.print(f"MLflow UI on {store}: [bold]http://{host}:{port}[/]   (Ctrl-C ends it)")
+    for experiment, address in front_addresses(config).items():
+        console.print(f"  front of {experiment}: http://{host}:{port}/{address}", soft_wrap=True)
     # Jobs are for judging language models; their dozen processes would only take memory.
     environment = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ}
     raise typer.Exit(0 if _run_until_interrupted(command, environment) else 1)
