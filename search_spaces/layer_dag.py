@@ -85,7 +85,8 @@ class LayerDag(SearchSpace):
         names = [INPUT, *(f"layer{k + 1}" for k in range(count)), "head"]
         possible = [(names[a], names[b]) for b in range(2, len(names)) for a in range(b - 1)]
         for place in rng.permutation(len(possible))[: round(share * len(possible))].tolist():
-            spec = _with_skip(spec, *possible[place], rng)
+            source, target = possible[place]
+            spec = _with_skip(spec, source, target, rng)
         return _genome(spec)
 
     def mutate(
