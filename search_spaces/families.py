@@ -93,7 +93,7 @@ FAMILIES: Final[dict[str, Callable[[Sizes, int, np.random.Generator], tuple[DAG,
 
 
 def draw_family(family: str, sizes: Sizes, edges: int, rng: np.random.Generator) -> tuple[DAG, str]:
-    """A DAG of a family with about so many edges, and what it was drawn with; or that of a file.
+    """A DAG of a family with so many edges or a few less, and what it was drawn with; or that of a file.
 
     Args:
         family: a key of `FAMILIES`, or a file of edges (.csv, .graphml), whose graph is taken as it is.
@@ -113,7 +113,11 @@ def draw_family(family: str, sizes: Sizes, edges: int, rng: np.random.Generator)
             )
         return dag, "from file"
     least, most = sizes[1] + sizes[2], graph.usable_cells(*sizes)
-    return FAMILIES[family](sizes, min(max(edges, least), most), rng)
+    wanted = min(max(edges, least), most)
+    dag, detail = FAMILIES[family](sizes, wanted, rng)
+    if dag.n_edges > wanted:  # a fan-in is a whole number, but fair families have equal counts
+        dag = graph.mutate(dag, rng, operators={"remove_edges": 1.0}, count=dag.n_edges - wanted).dag
+    return dag, detail
 
 
 class FamiliesOptions(DagOptions):

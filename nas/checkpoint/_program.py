@@ -22,7 +22,7 @@ def export_program(
     """The program of a network in evaluation mode, for batches of any size; also written to a file if wanted.
 
     ``torch.export.load(path).module()`` runs it where this package is not installed: a DAG is written as plain torch
-    operations, level by level, which are slower than the engine.
+    operations, level by level, which are slower than the engine. Tracing takes about a tenth of a second a level.
 
     Args:
         module: any module that maps (batch, inputs) to outputs; its networks may stand anywhere in it.

@@ -106,6 +106,13 @@ def DAG_matrix(columns: int, rows: int, edges: int) -> object:  # noqa: N802
     return scipy.sparse.coo_array((np.ones(edges), place), shape=(rows, columns))
 
 
+def test_nothing_large_is_gathered_at_once(tmp_path: Path) -> None:
+    layer = MaskedLinear(5000, 4000, DAG_matrix(5000, 4000, 100_000))
+    model = onnx.load(check_onnx(layer, 5000, tmp_path))
+    rows = [each for each in model.graph.initializer if each.data_type == onnx.TensorProto.INT32]
+    assert max(np.prod(each.dims) for each in rows) <= 2**15
+
+
 def test_current_opset_and_named_ends(tmp_path: Path) -> None:
     path = check_onnx(module_of(DAGS["random"]), 20, tmp_path)
     model = onnx.load(path)

@@ -52,6 +52,12 @@ def test_limits_are_reached_where_that_is_possible() -> None:
     assert dag == again
 
 
+def test_moving_edges_to_make_room_leaves_no_neuron_without_any() -> None:
+    for seed in range(150):
+        dag = degree_limited(2, 16, 3, n_edges=36, max_fan_in=3, max_fan_out=2, rng=np.random.default_rng(seed))
+        assert np.diff(dag.in_ptr)[2:].min() >= 1
+
+
 def test_impossible_limits_are_refused() -> None:
     rng = np.random.default_rng(0)
     with pytest.raises(GraphError, match="181 edges must fit.* but 180 in-edges"):
