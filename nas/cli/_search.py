@@ -198,22 +198,28 @@ class _Run:
         )
         knee = found.knee()
         path = study.folder / "knee.safetensors"
-        export_network(study, knee.number, path)
+        record = export_network(study, knee.number, path)
         console.print(f"\nknee: {describe(knee.number, dict(knee.metrics))}", soft_wrap=True)
-        tested = evaluate_file(path, batch=self.job.training.inference_batch, threads=self.job.resources.threads)
-        quality = f"accuracy {percent(tested['accuracy'])}" if "accuracy" in tested else f"error {tested['error']:.4g}"
-        console.print(
-            f"exported to {path}; loaded again, it has test {quality} on {tested['samples']:,} samples, "
-            f"inference {seconds(tested['inference_seconds'])} a batch",
-            soft_wrap=True,
-        )
+        if "structure" in record:
+            how = "nas.training.module_of makes it a module again"
+            console.print(f"exported to {path}: the state of your own structure; {how}", soft_wrap=True)
+        else:
+            threads = self.job.resources.threads
+            tested = evaluate_file(path, batch=self.job.training.inference_batch, threads=threads)
+            found_again = tested.get("accuracy")
+            quality = f"error {tested['error']:.4g}" if found_again is None else f"accuracy {percent(found_again)}"
+            console.print(
+                f"exported to {path}; loaded again, it has test {quality} on {tested['samples']:,} samples, "
+                f"inference {seconds(tested['inference_seconds'])} a batch",
+                soft_wrap=True,
+            )
         store = "" if str(self.job.tracking.store) == "nas-runs" else f" --store {self.job.tracking.store}"
         console.print("\nnext:")
         console.print(f"  {program()} ui{store}", soft_wrap=True)
         console.print(f"  {program()} front {study.name}{store}", soft_wrap=True)
         console.print(
             f'  {program()} export {study.name}{store} --pick "accuracy>=0.9" --out best.safetensors'
-            if "accuracy" in tested
+            if "val_accuracy" in knee.metrics
             else f"  {program()} export {study.name}{store} --pick accurate --out best.safetensors",
             soft_wrap=True,
         )

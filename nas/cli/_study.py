@@ -99,19 +99,22 @@ def export_network(
 ) -> dict[str, Any]:
     """Write the trained network of a trial as a checkpoint; returns the record in it.
 
+    Of a structure of the user's own it is the state dictionary, for `nas.checkpoint.load_arrays`, and the record has a
+    "structure", for `nas.training.structure_of`.
+
     Args:
         write: writes another format instead, called with path, module and record.
 
     Raises:
         StudyError: the trial has no weights.
         CheckpointError: its file is damaged.
-        JobError: it is a module of a user's own structure.
         OSError: ``path`` cannot be written.
     """
     from nas import checkpoint
     from nas.engine import DAGModule
     from nas.layers import LayerDAG
     from nas.search import rebuild_module
+    from nas.search._records import structure_json
     from nas.training import TrainingConfig
 
     result = study.load_result(number)
@@ -122,11 +125,6 @@ def export_network(
     job = header.get("job") or {}
     config = TrainingConfig.model_validate(job.get("training", {})).with_overrides(trial.hyperparameters)
     module = rebuild_module(result.dag, result.arrays, config, {}, result.structure)
-    if not isinstance(module, DAGModule | LayerDAG):
-        raise JobError(
-            f"trial {number} is a {type(module).__name__}, for which there is no checkpoint; in Python, "
-            "nas.search.trained_module gives it back"
-        )
     metrics = {**result.metrics, **study.retimed().get(number, {})}
     lineage = [number]
     while (parent := trials[lineage[-1]].parent) is not None and parent in trials and parent not in lineage:
@@ -146,7 +144,13 @@ def export_network(
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    (write or checkpoint.save)(path, module, record)
+    if write is not None:
+        write(path, module, record)
+    elif isinstance(module, DAGModule | LayerDAG):
+        checkpoint.save(path, module, record)
+    else:  # of a user's own structure: its state, and the text that its reader makes it from
+        record |= structure_json(result.structure)
+        checkpoint.save_arrays(path, result.dag, result.arrays, record)
     return record
 
 
