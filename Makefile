@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types bench bench-others
+.PHONY: help install demo test lint types bench bench-others bench-accuracy
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,12 @@ bench: install ## measure the engine against every other way to run a DAG: a qua
 bench-others: install ## the same for deepstruct and neat-python only, which it installs into build/others
 	@$(BIN)/python -m pip install --quiet --no-deps --target build/others deepstruct neat-python 'networkx<3' deprecated wrapt importlib_resources semantic_version
 	@PYTHONPATH=build/others $(BIN)/python -m benchmarks.engine --only libraries
+
+EDGES ?= 5776
+SEEDS ?= 1
+
+bench-accuracy: install ## train MNIST under a budget of edges: EDGES=5776 SEEDS=1; a minute a seed on one core
+	@$(BIN)/python -m benchmarks.accuracy --edges $(EDGES) --seeds $(SEEDS)
 
 test: lint types ## what CI runs: lint, types, tests
 	@$(BIN)/pytest
