@@ -14,6 +14,8 @@ from nas.training import Genome
 
 __all__ = ["DagOptions", "DagSpace"]
 
+_ATTEMPTS = 10  # at a mutation that changes something
+
 
 class DagOptions(SpaceOptions):
     """Sizes of the first genomes; what mutation makes of them is limited by `max_edges` alone."""
@@ -88,21 +90,18 @@ class DagSpace(SearchSpace):
             growth = min(growth, -0.5)
         more, less = (1 + growth) / 2, (1 - growth) / 2
         neurons = 0.5 * dag.n_computational / dag.n_edges if dag.n_edges else 1.0
-        mutation = graph.mutate(
-            dag,
-            rng,
-            operators={
-                "add_edges": more,
-                "remove_edges": less,
-                "rewire_edges": 0.5 * (1 - abs(growth)),
-                "add_neurons": 0.5 * neurons * more,
-                "duplicate_neurons": 0.5 * neurons * more,
-                "remove_neurons": neurons * less,
-            },
-            count=count,
-            edge_score=edge_score,
-            next_id=next_id,
-        )
+        operators = {
+            "add_edges": more,
+            "remove_edges": less,
+            "rewire_edges": 0.5 * (1 - abs(growth)),
+            "add_neurons": 0.5 * neurons * more,
+            "duplicate_neurons": 0.5 * neurons * more,
+            "remove_neurons": neurons * less,
+        }
+        for _ in range(_ATTEMPTS):  # on a graph of a few edges one change may undo another
+            mutation = graph.mutate(dag, rng, operators=operators, count=count, edge_score=edge_score, next_id=next_id)
+            if mutation.dag != dag:
+                break
         child, description = mutation.dag, mutation.description
         if limit is not None and child.n_edges > limit:
             cut = graph.mutate(child, rng, operators={"remove_edges": 1.0}, count=child.n_edges - limit)

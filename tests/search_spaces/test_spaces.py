@@ -160,3 +160,13 @@ def test_neuron_dags_have_free_weights_and_manifolds_what_the_job_says() -> None
 def test_manifolds_search_the_sparsity_too() -> None:
     assert set(load("manifold").hyperparameters) == {"learning_rate", "losses.sparsity"}
     assert set(load("manifold", hyperparameters={}).hyperparameters) == set()
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_a_mutation_of_a_tiny_graph_still_changes_it(name: str) -> None:
+    space = load(name)
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        parent = space.initial(rng, size=0.0, density=0.0)
+        child, _ = space.mutate(parent, rng, 0.5, growth=0.5)
+        assert child.dag != parent.dag
