@@ -17,14 +17,15 @@ from nas.engine.threads import BARRIER_WORDS
 from nas.graph import DAG
 from nas.manifold import MEMORY_COST, TIME_COST, CostModel, ManifoldNetwork
 from nas.manifold.kernels import DERIVED
-from nas.training import _fused_kernels as kernels
+from nas.training import _fused_state as shared
+from nas.training._fused_kernels import train_steps
 from nas.training._noise import noise_tables
 from nas.training._teacher import soft_targets
 from nas.training._types import Dataset, TrainingConfig
 
 __all__ = ["FusedTrainer", "OptimiserState", "StepReport", "StructureCosts", "structure_costs"]
 
-_OPTIMIZERS = {"adam": kernels.ADAM, "adamw": kernels.ADAMW, "sgd": kernels.SGD}
+_OPTIMIZERS = {"adam": shared.ADAM, "adamw": shared.ADAMW, "sgd": shared.SGD}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ class FusedTrainer:
         size, _, self.threads = engine.choose_tiling(n_edges, self.batch_size, threads, thread_cost=2000.0)
         self._size = size
         floats = np.float32
-        self._graph = kernels.Graph(
+        self._graph = shared.Graph(
             plan.in_ptr,
             plan.sources,
             plan.out_ptr,
@@ -131,14 +132,14 @@ class FusedTrainer:
             engine.activation_codes(n, dag.n_outputs, network.activation),
         )
         classifies = dataset.task == "classification"
-        self._data = kernels.Data(
+        self._data = shared.Data(
             np.ascontiguousarray(dataset.x_train, floats).reshape(-1),
             np.ascontiguousarray(dataset.y_train, np.int64) if classifies else np.zeros(0, np.int64),
             np.zeros(0, floats) if classifies else np.ascontiguousarray(dataset.y_train, floats).reshape(-1),
             soft_targets(dataset, config) if soft is None else soft,
             *2 * (np.zeros(0, floats),),
         )
-        self._settings = kernels.Settings(
+        self._settings = shared.Settings(
             dag.n_inputs,
             dag.n_outputs,
             closeness is not None,
@@ -162,7 +163,7 @@ class FusedTrainer:
         count, padding = sum(p.numel() for p in self._parameters()), 16
         team = self.threads
         chunk_ptr = np.concatenate([[0], np.cumsum(-(-np.diff(plan.in_ptr) // 16))])
-        self._buffers = kernels.Buffers(
+        self._buffers = shared.Buffers(
             theta=np.zeros(count + padding, floats),
             gradient=np.zeros(count + padding, floats),
             moment_1=np.zeros(count + padding, floats),
@@ -175,7 +176,7 @@ class FusedTrainer:
             sums=np.zeros((7, m), floats),
             alive=np.ones(n_edges, np.uint8),
             chunk_ptr=chunk_ptr,
-            chunks=np.full(chunk_ptr[-1], kernels.NEAR | kernels.LIVE_CHUNK, np.uint8),
+            chunks=np.full(chunk_ptr[-1], shared.NEAR | shared.LIVE_CHUNK, np.uint8),
             ones=np.ones(16, floats),
             dirty=np.zeros(n, np.uint8),
             in_end=plan.in_ptr[1:].copy(),
@@ -260,7 +261,7 @@ class FusedTrainer:
             self._data = self._data._replace(factor=factor, offset=offset)
 
         def work(rank: int) -> None:
-            kernels.train_steps(
+            train_steps(
                 LANES[16], LANES[self._size], self._size, rank, self.threads, self._graph, self._data, self._settings,
                 self._buffers, numbers, rates, self.steps_done, report,
             )  # fmt: skip
@@ -272,17 +273,17 @@ class FusedTrainer:
         work(0)
         for thread in others:
             thread.join()
-        done = int(report[kernels.STEPS_DONE])
+        done = int(report[shared.STEPS_DONE])
         self.steps_done += done
         return StepReport(
             done,
-            float(report[kernels.OBJECTIVE]),
-            float(report[kernels.FLOW]),
-            float(report[kernels.SMOOTH]),
-            float(report[kernels.TOTAL]),
-            float(report[kernels.CORRECT]),
-            int(report[kernels.LIVE]),
-            bool(report[kernels.FINITE]),
+            float(report[shared.OBJECTIVE]),
+            float(report[shared.FLOW]),
+            float(report[shared.SMOOTH]),
+            float(report[shared.TOTAL]),
+            float(report[shared.CORRECT]),
+            int(report[shared.LIVE]),
+            bool(report[shared.FINITE]),
         )
 
 

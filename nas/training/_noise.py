@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nas.training._fused_kernels import NOISE_BITS
+from nas.training._fused_state import NOISE_BITS
 from nas.training._types import TrainingConfig
 
 __all__ = ["MOST_LANES", "noise_tables"]

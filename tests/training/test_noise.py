@@ -12,7 +12,7 @@ from nas.graph import random_dag
 from nas.manifold import ManifoldNetwork
 from nas.training import Dataset, TrainingConfig, pinned_threads, train
 from nas.training._fused import FusedTrainer, structure_costs
-from nas.training._fused_kernels import NOISE_BITS
+from nas.training._fused_state import NOISE_BITS
 from nas.training._noise import noise_tables
 from nas.training._reference import reference_step
 

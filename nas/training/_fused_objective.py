@@ -1,0 +1,122 @@
+"""Step 3 of the fused training loop around the network: noise on the inputs, objective and its gradient."""
+
+# mypy: disable-error-code="no-untyped-def,assignment"
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from nas.engine.functions import v_exp, v_log
+from nas.engine.simd import add, div, fma, like, load, maximum, mul, store, sub
+from nas.training._fused_state import NOISE_BITS
+
+__all__ = ["disturb", "objective_of_tile"]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def disturb(lanes, size, data, place, n_inputs, out_ptr, out_end, values):
+    """Noise on the inputs of a tile: each takes a stretch of the tables that begins anywhere, decided by ``place``."""
+    random = np.uint64(place) * np.uint64(0x9E3779B97F4A7C15)
+    for j in range(n_inputs):
+        random = random * np.uint64(6364136223846793005) + np.uint64(1442695040888963407)
+        if out_end[j] > out_ptr[j]:
+            at = np.int64(random >> np.uint64(64 - NOISE_BITS))
+            x = load(lanes, values, j * size)
+            store(values, j * size, fma(x, load(lanes, data.factor, at), load(lanes, data.offset, at)))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def objective_of_tile(
+    lanes,
+    size,
+    data,
+    numbers,
+    first,
+    count,
+    values,
+    base,
+    first_output,
+    n_outputs,
+    scale,
+    soft_share,
+    temperature,
+    grads,
+):
+    """Objective summed over the tile's samples, samples classified rightly; gradients of the outputs into ``grads``."""
+    loss = 0.0
+    correct = 0
+    spare = (first_output + n_outputs) * size
+    if data.classes.size > 0:
+        top = load(lanes, values, base)
+        for o in range(1, n_outputs):
+            top = maximum(top, load(lanes, values, base + o * size))
+        sum_ = like(top, 0.0)
+        for o in range(n_outputs):
+            grown = v_exp(sub(load(lanes, values, base + o * size), top))
+            store(grads, (first_output + o) * size, grown)
+            sum_ = add(sum_, grown)
+        soft = data.soft.size > 0
+        hard_share = np.float32(1.0 - soft_share if soft else 1.0)
+        hard = scale * hard_share
+        share = div(like(sum_, hard), sum_)
+        for o in range(n_outputs):
+            at = (first_output + o) * size
+            store(grads, at, mul(load(lanes, grads, at), share))
+        store(grads, spare, add(top, v_log(sum_)))
+        store(grads, spare + size, top)
+        for s in range(count):
+            label = data.classes[numbers[first + s]]
+            z = values[base + label * size + s]
+            loss += (grads[spare + s] - z) * hard_share
+            correct += z >= grads[spare + size + s]
+            grads[(first_output + label) * size + s] -= hard
+        if soft:
+            loss += _distillation(
+                lanes, size, data, numbers, first, count, values, base, first_output, n_outputs, top, scale,
+                soft_share, temperature, grads,
+            )  # fmt: skip
+        for o in range(n_outputs):
+            for s in range(count, size):
+                grads[(first_output + o) * size + s] = 0
+    else:
+        for o in range(n_outputs):
+            at = (first_output + o) * size
+            for s in range(count):
+                error = values[base + o * size + s] - data.values[numbers[first + s] * n_outputs + o]
+                loss += error * error / n_outputs
+                grads[at + s] = 2 * scale / n_outputs * error
+            for s in range(count, size):
+                grads[at + s] = 0
+    return loss, correct
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _distillation(
+    lanes, size, data, numbers, first, count, values, base, first_output, n_outputs, top, scale, soft_share,
+    temperature, grads,
+):  # fmt: skip
+    """T^2 cross-entropy against the teacher at temperature T, times its share; its gradient is added into ``grads``.
+
+    ``top`` holds each sample's largest output. Gradient of the cross-entropy: (softmax(z / T) - soft) / T.
+    """
+    spare = (first_output + n_outputs) * size
+    cool = np.float32(1.0 / temperature)
+    sum_ = like(top, 0.0)
+    for o in range(n_outputs):
+        sum_ = add(sum_, v_exp(mul(sub(load(lanes, values, base + o * size), top), like(top, cool))))
+    store(grads, spare, add(mul(top, like(top, cool)), v_log(sum_)))
+    factor = scale * np.float32(soft_share * temperature)
+    share = div(like(sum_, factor), sum_)
+    for o in range(n_outputs):
+        at = (first_output + o) * size
+        grown = v_exp(mul(sub(load(lanes, values, base + o * size), top), like(top, cool)))
+        store(grads, at, fma(grown, share, load(lanes, grads, at)))
+    loss = 0.0
+    for s in range(count):
+        row = numbers[first + s] * n_outputs
+        for o in range(n_outputs):
+            soft = data.soft[row + o]
+            loss += soft * (grads[spare + s] - cool * values[base + o * size + s])
+            grads[(first_output + o) * size + s] -= factor * soft
+    return loss * soft_share * temperature * temperature

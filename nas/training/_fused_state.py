@@ -1,0 +1,116 @@
+"""What the threads of the fused training loop share; see `nas.training._fused_kernels`."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+__all__ = ["Buffers", "Data", "Graph", "Settings"]
+
+Array = np.ndarray
+
+ADAM, ADAMW, SGD = range(3)
+BETA_1, BETA_2, EPSILON, MOMENTUM = 0.9, 0.999, 1e-8, 0.9
+# Below this many neurons the log of a product of (1 - s) would be -inf; the same clamp as nas.manifold.smooth_neurons.
+LARGEST_SHARE = 1.0 - 1e-6
+
+# Random numbers for the noise on the inputs; how many bits number them.
+NOISE_BITS = 16
+
+# Columns of ``values``, what a chunk of steps reports of its last step.
+OBJECTIVE, FLOW, SMOOTH, TOTAL, CORRECT, LIVE, STEPS_DONE, FINITE = range(8)
+
+
+class Graph(NamedTuple):
+    """The allowed edges; never changed. See `nas.engine._plan`."""
+
+    in_ptr: Array
+    sources: Array
+    out_ptr: Array
+    targets: Array
+    out_edges: Array
+    p: Array  # (E,) displacement of each edge; empty without closeness
+    flow_signs: Array  # (E,)
+    codes: Array  # (n,) activation codes
+
+
+class Data(NamedTuple):
+    """Training samples."""
+
+    x: Array  # (samples * n_inputs,) float32
+    classes: Array  # (samples,) int64; empty for regression
+    values: Array  # (samples * n_outputs,) float32; empty for classification
+    soft: Array  # (samples * n_outputs,) float32, a teacher's probabilities at the temperature; empty without one
+    factor: Array  # (NOISE + 16 lanes,) float32, by which inputs are multiplied; empty without noise
+    offset: Array  # the same, what is added to them
+
+
+class Settings(NamedTuple):
+    """Scalars of a run."""
+
+    n_inputs: int
+    n_outputs: int
+    closeness: bool  # W = c ...
+    weighted: bool  # ... times a free weight
+    gained: bool  # ... times the target's gain
+    period: float
+    optimizer: int  # ADAM, ADAMW or SGD
+    weight_decay: float
+    closeness_rate: float  # learning rates relative to the weights'
+    length_rate: float
+    soft_share: float  # of the objective, that the teacher has
+    temperature: float
+    k_objective: float
+    k_flow: float
+    k_edge: float  # factor of the smooth count of edges: sparsity, time and memory terms together
+    k_neuron: float  # factor of the smooth count of neurons
+    refresh: int  # steps between looks at dead edges; between them only live ones are evaluated
+    by_rows: bool  # walk backward by rows; only without closeness
+    k_constant: float  # what the time and memory terms add whatever the structure
+
+
+class Buffers(NamedTuple):
+    """What changes. T leading rows where each thread has its own."""
+
+    theta: Array  # parameters, one vector
+    gradient: Array  # of theta
+    moment_1: Array
+    moment_2: Array
+    d: Array  # (E,)
+    c: Array  # (E,)
+    weight: Array  # (E,) W of every allowed edge
+    saved: Array  # (4, E) gauss, wave, log of its base, slope
+    derived: Array  # (DERIVED, m)
+    sums: Array  # (7, m)
+    alive: Array  # (E,) uint8, whether c != 0
+    chunk_ptr: Array  # (n + 1,) first chunk of each row: a chunk is up to 16 edges of one row
+    chunks: Array  # (chunks,) uint8, NEAR and LIVE bits
+    ones: Array  # (16,)
+    dirty: Array  # (n,) uint8, columns in which an edge died or came alive
+    in_end: Array  # (n,)
+    live_sources: Array  # (E,)
+    live_weight: Array  # (E,)
+    out_end: Array  # (n,)
+    live_targets: Array  # (E,)
+    live_edges: Array  # (E,)
+    used: Array  # (blocks of inputs,)
+    values: Array  # (T, n * size)
+    kept_z: Array  # (T, n * size or 0)
+    grads: Array  # (T, (n + 2) * size)
+    grad_weight: Array  # (T, E)
+    grad_bias: Array  # (T, m)
+    partial: Array  # (T, 16) float64: sums a thread hands to the others
+    rows: Array  # (T + 1,) first neuron of each thread's rows
+    columns: Array  # (T + 1,) first neuron of each thread's columns
+    meeting: Array  # (16,) int64, state of the barrier
+
+
+# A chunk is near when its edges' closeness matters to the loss, live when one of its edges is.
+NEAR, LIVE_CHUNK = 1, 2
+# Edges whose share of the smooth count is below this are as good as absent: it is under a float32's resolution. Where
+# the count is only reported, a coarser one will do.
+NEGLIGIBLE_SHARE, NEGLIGIBLE_IN_REPORT = 1e-8, 1e-4
+
+# Columns of ``partial``, a cache line and more a thread.
+P_FLOW, P_SMOOTH, P_NEURONS, P_LIVE, P_CHANGED, P_LOSS, P_CORRECT, P_CUTOFF, P_STOP = range(9)

@@ -1,0 +1,180 @@
+"""Step 4 of the fused training loop: gradients of a thread's rows, and the optimiser."""
+
+# mypy: disable-error-code="no-untyped-def,assignment"
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from nas.engine.simd import (
+    add,
+    div,
+    fma,
+    like,
+    load_some,
+    minimum,
+    mul,
+    splat,
+    sqrt,
+    store_some,
+    sub,
+    total,
+    where_positive,
+)
+from nas.manifold.kernels import chain_rule, edge_gradients, row_constants, store_sums
+from nas.training._fused_state import ADAMW, BETA_1, BETA_2, EPSILON, LARGEST_SHARE, MOMENTUM, NEAR, P_CUTOFF, SGD
+from nas.training._fused_structure import absence
+
+__all__ = ["row_updates", "update"]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def update(lanes, kind, buffers, first, last, rate, decay, step):
+    """One optimiser step on elements ``first … last - 1`` of the parameter vector; formulas as in torch.optim."""
+    theta, gradient, moment_1, moment_2 = buffers.theta, buffers.gradient, buffers.moment_1, buffers.moment_2
+    bias_1 = 1.0 - BETA_1**step
+    bias_2 = np.sqrt(1.0 - BETA_2**step)
+    for k in range(first, last, 16):
+        count = last - k
+        value = load_some(lanes, theta, k, count)
+        g = load_some(lanes, gradient, k, count)
+        if kind == ADAMW:
+            value = mul(value, like(value, 1.0 - rate * decay))
+        elif decay != 0.0:
+            g = add(g, mul(like(g, decay), value))
+        one = load_some(lanes, moment_1, k, count)
+        if kind == SGD:
+            one = add(mul(like(g, MOMENTUM), one), g)
+            value = sub(value, mul(like(g, rate), add(g, mul(like(g, MOMENTUM), one))))
+        else:
+            two = load_some(lanes, moment_2, k, count)
+            one = add(mul(like(g, BETA_1), one), mul(like(g, 1.0 - BETA_1), g))
+            two = add(mul(like(g, BETA_2), two), mul(like(g, 1.0 - BETA_2), mul(g, g)))
+            root = add(mul(sqrt(two), like(g, 1.0 / bias_2)), like(g, EPSILON))
+            value = sub(value, div(mul(like(g, rate / bias_1), one), root))
+            store_some(moment_2, k, two, count)
+        store_some(moment_1, k, one, count)
+        store_some(theta, k, value, count)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def row_updates(narrow, rank, threads, graph, settings, buffers, cutoff, flow, rate, step):
+    """Step 4 for the rows of one thread; the cutoff's share of the gradient goes to ``partial``."""
+    n_inputs = settings.n_inputs
+    n_edges = graph.sources.size
+    m = graph.in_ptr.size - 1 - n_inputs
+    theta, gradient = buffers.theta, buffers.gradient
+    gain_at = n_edges if settings.weighted else 0
+    bias_at = gain_at + (m if settings.gained else 0)
+    closeness_at = bias_at + m
+    first, last = buffers.rows[rank], buffers.rows[rank + 1]
+    kappa = np.float32(1.0) / (np.float32(1.0) + np.float32(np.exp(-cutoff)))
+    pull = np.float32(2.0 * flow * settings.k_flow)
+    penal = settings.k_edge != 0 or settings.k_neuron != 0
+    grad_weight = buffers.grad_weight
+    to_cutoff = 0.0
+    saved = buffers.saved.reshape(-1)
+    flat_grads = grad_weight.reshape(-1)
+    for i in range(first, last):
+        start, end = graph.in_ptr[i], graph.in_ptr[i + 1]
+        into_bias = np.float32(0.0)
+        for t in range(threads):
+            into_bias += buffers.grad_bias[t, i - n_inputs]
+            buffers.grad_bias[t, i - n_inputs] = 0
+        gradient[bias_at + i - n_inputs] = into_bias
+        if not settings.closeness:
+            for e in range(start, end):
+                w = theta[e]
+                sign = np.float32(1.0) if w > 0 else (np.float32(-1.0) if w < 0 else np.float32(0.0))
+                outer = np.float32(0.0)
+                for t in range(threads):
+                    outer += grad_weight[t, e]
+                    grad_weight[t, e] = 0
+                gradient[e] = outer + pull * graph.flow_signs[e] * sign
+            continue
+        row = row_constants(narrow, buffers.derived, i - n_inputs)
+        zero = like(row[0], 0.0)
+        one = like(zero, 1.0)
+        level = splat(narrow, kappa)
+        level_square = mul(level, level)
+        scale = div(one, sub(one, level))
+        gain = splat(narrow, theta[gain_at + i - n_inputs] if settings.gained else np.float32(1.0))
+        absent = np.float32(0.0)
+        if settings.k_neuron > 0:
+            absent = np.float32(1.0)
+            for chunk in range(buffers.chunk_ptr[i], buffers.chunk_ptr[i + 1]):
+                if buffers.chunks[chunk] & NEAR:
+                    e = start + 16 * (chunk - buffers.chunk_ptr[i])
+                    for k in range(e, min(e + 16, end)):
+                        absent *= absence(buffers.d[k], kappa)
+        price = splat(narrow, np.float32(settings.k_neuron) * absent)
+        row_cutoff, to_gain = zero, zero
+        sums = (zero, zero, zero, zero, zero, zero, zero)
+        for chunk in range(buffers.chunk_ptr[i], buffers.chunk_ptr[i + 1]):
+            e = start + 16 * (chunk - buffers.chunk_ptr[i])
+            count = min(end - e, 16)
+            if not buffers.chunks[chunk] & NEAR:
+                if settings.weighted:
+                    store_some(gradient, e, zero, count)
+                continue
+            d = load_some(narrow, buffers.d, e, count)
+            c = load_some(narrow, buffers.c, e, count)
+            outer = zero  # gradient with respect to W
+            for t in range(threads):
+                outer = add(outer, load_some(narrow, flat_grads, t * n_edges + e, count))
+                store_some(flat_grads, t * n_edges + e, zero, count)
+            to_gain = fma(outer, c, to_gain)
+            to_c = mul(outer, gain)
+            if settings.weighted:
+                store_some(gradient, e, mul(to_c, c), count)
+                to_c = mul(to_c, load_some(narrow, theta, e, count))
+            sign = where_positive(d, one, like(one, -1.0))
+            to_c = fma(mul(splat(narrow, pull), load_some(narrow, graph.flow_signs, e, count)), sign, to_c)
+            size = mul(d, sign)
+            to_c = where_positive(sub(size, level), to_c, zero)  # a dead edge has no gradient
+            to_d = mul(to_c, scale)
+            row_cutoff = fma(mul(mul(to_d, sign), sub(size, one)), scale, row_cutoff)
+            if penal:
+                square = mul(d, d)
+                below = div(one, add(square, level_square))
+                share = mul(square, below)
+                pay = like(one, settings.k_edge)
+                if settings.k_neuron > 0:
+                    room = sub(one, minimum(share, like(one, LARGEST_SHARE)))
+                    extra = div(price, room)
+                    pay = add(pay, where_positive(sub(like(one, LARGEST_SHARE), share), extra, zero))
+                slope = mul(mul(add(d, d), level), mul(mul(below, below), pay))
+                to_d = fma(slope, level, to_d)
+                row_cutoff = sub(row_cutoff, mul(slope, d))
+            sums = edge_gradients(
+                row,
+                load_some(narrow, graph.p, e, count),
+                to_d,
+                load_some(narrow, saved, e, count),
+                load_some(narrow, saved, n_edges + e, count),
+                load_some(narrow, saved, 2 * n_edges + e, count),
+                load_some(narrow, saved, 3 * n_edges + e, count),
+                sums,
+            )
+        to_cutoff += total(row_cutoff)
+        if settings.gained:
+            gradient[gain_at + i - n_inputs] = total(to_gain)
+        store_sums(sums, i - n_inputs, buffers.sums)
+    buffers.partial[rank, P_CUTOFF] = to_cutoff * kappa * (1.0 - kappa)
+    kind = settings.optimizer
+    a, b = first - n_inputs, last - n_inputs
+    decay = settings.weight_decay
+    if settings.weighted:
+        update(narrow, kind, buffers, graph.in_ptr[first], graph.in_ptr[last], rate, decay, step)
+    if settings.gained:
+        update(narrow, kind, buffers, gain_at + a, gain_at + b, rate, decay, step)
+    update(narrow, kind, buffers, bias_at + a, bias_at + b, rate, 0.0, step)
+    if settings.closeness:
+        parameters = theta[closeness_at : closeness_at + 7 * m].reshape(7, m)
+        out = gradient[closeness_at : closeness_at + 7 * m].reshape(7, m)
+        chain_rule(parameters, buffers.derived, buffers.sums, a, b, out)
+        for which in range(7):
+            at = closeness_at + which * m
+            speed = settings.closeness_rate if which < 5 else settings.length_rate  # sigma and mu are lengths
+            update(narrow, kind, buffers, at + a, at + b, rate * speed, 0.0, step)
