@@ -74,6 +74,7 @@ def evaluate_file(
     from nas import checkpoint
     from nas.cli._study import statistics_of
     from nas.layers import LayerDAG
+    from nas.recurrent import RecurrentDAG
     from nas.training import evaluate as metrics_of
     from nas.training import hardware, load_data, pinned_threads, reference_kernel_seconds, time_inference
 
@@ -83,11 +84,21 @@ def evaluate_file(
         raise NasError(f"{path}: cannot be read ({error.strerror})") from error
     config, same = _data_config(module.record, data, target)
     part = part or ("test" if same or config.source in ("mnist", "digits") else "all")
-    dataset = load_data(config, statistics=statistics_of(module.record) if module.record.get("statistics") else None)
+    try:
+        dataset = load_data(
+            config,
+            statistics=statistics_of(module.record) if module.record.get("statistics") else None,
+            features=module.record.get("feature_names") or (),
+        )
+    except DataError as error:
+        if data is not None:
+            raise
+        raise DataError(f"{error}; the network was trained on it, --data names other data") from error
     dag = module.dag
-    # The graph of a network of layers has one node for all inputs.
+    # The graph of a network of layers has one node for all inputs, that of one with memory the inputs of a time step.
     layers = module if isinstance(module, LayerDAG) else None
-    n_inputs, n_outputs = (dag.n_inputs, dag.n_outputs) if layers is None else (layers.n_inputs, layers.n_outputs)
+    sizes = module if isinstance(module, LayerDAG | RecurrentDAG) else dag
+    n_inputs, n_outputs = sizes.n_inputs, sizes.n_outputs
     if (n_inputs, n_outputs) != (dataset.n_inputs, dataset.n_outputs):
         raise DataError(
             f"{config.source} has {dataset.n_inputs} features and {dataset.n_outputs} outputs, "

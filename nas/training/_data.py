@@ -7,6 +7,8 @@ only, so that every trial, worker and resumed search sees the same parts.
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -55,21 +57,24 @@ class _Part:
     y: np.ndarray
 
 
-def load_data(config: DataConfig, *, statistics: Statistics | None = None) -> Dataset:
+def load_data(config: DataConfig, *, statistics: Statistics | None = None, features: Sequence[str] = ()) -> Dataset:
     """The training, validation and test parts of ``config``, checked and scaled.
 
     Args:
         config: which data, and how to prepare it.
         statistics: scale and label as this network's training data was, instead of by the data's own training part.
+        features: names of this network's inputs; columns of these names are put into this order. Data that shares no
+            name with them is taken as it is.
 
     Raises:
-        DataError: the data is missing, not numeric, holds NaN, has the wrong width, or labels that cannot be used.
+        DataError: the data is missing, not numeric, holds NaN, has the wrong width or columns, or labels that cannot
+            be used.
     """
     raw = _load(config)
     if isinstance(raw, Dataset):
         check_dataset(raw, config.source)
         return raw
-    raw = checked(raw, config.source)
+    raw = checked(_in_order(raw, features, config.source), config.source)
     if statistics is not None and statistics.mean and len(statistics.mean) != raw.x.shape[1]:
         trained_on = len(statistics.mean)
         raise DataError(f"{config.source}: {raw.x.shape[1]} features, but the network was trained on {trained_on}")
@@ -119,6 +124,22 @@ def _load(config: DataConfig) -> RawData | Dataset:
     if kind == "openml":
         return load_openml(rest, config)
     return call_function(source)
+
+
+def _in_order(raw: RawData, features: Sequence[str], where: str) -> RawData:
+    """``raw`` with its columns in the order of ``features``: tables may hold theirs in any order."""
+    if raw.feature_names == tuple(features) or not {*raw.feature_names} & {*features}:
+        return raw
+    for these, those, problem in (
+        (features, raw.feature_names, "is missing"),
+        (raw.feature_names, features, "is none of the network's inputs; remove it"),
+    ):
+        if strange := [name for name in these if name not in {*those}]:
+            more = f" (and {len(strange) - 1} more like it)" if len(strange) > 1 else ""
+            raise DataError(f"{where}: column {strange[0]!r}{more} {problem}")
+    order = [raw.feature_names.index(name) for name in features]
+    x_val, x_test = (None if values is None else values[:, order] for values in (raw.x_val, raw.x_test))
+    return dataclasses.replace(raw, x=raw.x[:, order], x_val=x_val, x_test=x_test, feature_names=tuple(features))
 
 
 # --- targets ----------------------------------------------------------------------------------------------------

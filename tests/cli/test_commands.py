@@ -119,6 +119,37 @@ def test_evaluate_on_a_file_of_ones_own_uses_the_scaling_of_the_training(folder:
     assert own["accuracy"] == same["accuracy"]
 
 
+def test_evaluate_finds_the_columns_of_a_table_by_name(folder: Path) -> None:
+    import pandas as pd
+    from sklearn.datasets import load_wine
+
+    bunch = load_wine(as_frame=True)
+    table: pd.DataFrame = bunch.data.iloc[:, ::-1].assign(kind=bunch.target_names[bunch.target])
+    table.to_csv(folder / "turned.csv", index=False)
+    table.drop(columns="ash").to_csv(folder / "narrow.csv", index=False)
+    out = folder / "best.safetensors"
+    nas("export", "small", "--out", out)
+    own = json.loads(nas("evaluate", out, "--data", folder / "turned.csv", "--json").stdout)
+    assert own["accuracy"] == json.loads(nas("evaluate", out, "--part", "all", "--json").stdout)["accuracy"]
+    narrow = nas("evaluate", out, "--data", folder / "narrow.csv")
+    assert narrow.exit_code == 1
+    assert "column 'ash' is missing" in plain(narrow)
+
+
+def test_evaluate_without_the_data_of_the_training_says_what_to_do(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.savez("mine.npz", x=np.random.default_rng(0).normal(size=(60, 3)), y=np.arange(60) % 2)
+    (tmp_path / "mine.yaml").write_text(JOB.replace("wine", "mine.npz"))
+    assert nas("search", "mine.yaml", "--trials", "1").exit_code == 0
+    nas("export", "mine", "--out", "mine.safetensors")
+    (tmp_path / "mine.npz").unlink()
+    gone = nas("evaluate", "mine.safetensors")
+    assert gone.exit_code == 1
+    assert "the network was trained on it, --data names other data" in plain(gone)
+
+
 def test_refusals_of_export_and_evaluate(folder: Path) -> None:
     out = folder / "best.safetensors"
     assert nas("export", "small", "--pick", "accuracy>=1.5").exit_code == 1

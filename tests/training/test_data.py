@@ -277,6 +277,24 @@ def test_a_foreign_file_is_read_with_the_networks_statistics(tmp_path: Path) -> 
         load_data(DataConfig(source=str(tmp_path / "e.npz")), statistics=statistics)
 
 
+def test_columns_are_put_into_the_networks_order(tmp_path: Path) -> None:
+    frame = table()
+    in_order = load_data(DataConfig(source=csv(tmp_path, frame)))
+    names = in_order.feature_names
+    shuffled = csv(tmp_path, frame[[*names[::-1], "kind"]])
+    data = load_data(DataConfig(source=shuffled), statistics=Statistics.of(in_order), features=names)
+    assert data.feature_names == names
+    np.testing.assert_allclose(data.x_train, in_order.x_train, rtol=1e-5)
+    renamed = csv(tmp_path, frame.rename(columns={names[0]: "breadth"}))
+    with pytest.raises(DataError, match=rf"column '{names[0]}' is missing"):
+        load_data(DataConfig(source=renamed), features=names)
+    wider = csv(tmp_path, frame.assign(**{"kind": frame["kind"], "depth": 1.0})[["depth", *names, "kind"]])
+    with pytest.raises(DataError, match="column 'depth' is none of the network's inputs"):
+        load_data(DataConfig(source=wider), features=names)
+    foreign = csv(tmp_path, frame.rename(columns={name: f"my {name}" for name in names}))
+    assert load_data(DataConfig(source=foreign), features=names).n_inputs == len(names)
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
