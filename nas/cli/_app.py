@@ -43,6 +43,7 @@ app = typer.Typer(
     cls=_Group,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # paragraphs are filled to the terminal's width, whatever their lines in the source
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     help=(
         "Evolve neural networks whose structure is any directed acyclic graph, and see what each costs in measured "

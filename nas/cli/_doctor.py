@@ -26,7 +26,7 @@ _NEEDED: Final = (
     "torch", "numpy", "numba", "networkx", "scipy", "scikit-learn", "pandas", "pyarrow", "optuna", "mlflow", "moocore",
     "safetensors", "pydantic", "pyyaml", "typer", "rich", "plotly", "matplotlib", "psutil", "ray",
 )  # fmt: skip
-_OPTIONAL: Final = ("onnx", "onnxruntime", "triton")
+_OPTIONAL: Final = {"onnx": "ONNX export", "onnxruntime": "running exported ONNX", "triton": "kernels on a GPU"}
 _PORTS: Final = ((5000, "nas ui"), (8265, "Ray dashboard"), (6379, "Ray cluster head"))
 _MARK: Final = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "bad": "[bold red]BAD[/]"}
 
@@ -82,9 +82,9 @@ def _packages() -> Iterator[Finding]:
         yield Finding("packages", "bad", f"not installed: {', '.join(missing)}; run: make install")
     found = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
     yield Finding("packages", "ok", found)
-    absent = [name for name in _OPTIONAL if versions[name] is None]
+    absent = [f"{name} ({use})" for name, use in _OPTIONAL.items() if versions[name] is None]
     if absent:
-        yield Finding("optional", "note", f"not installed: {', '.join(absent)} (ONNX export, GPU kernels)")
+        yield Finding("optional", "note", f"not installed: {', '.join(absent)}")
 
 
 def _device() -> Iterator[Finding]:

@@ -44,7 +44,7 @@ class SpaceConfig(BaseModel):
     name: str = Field(
         "neuron_dag",
         min_length=1,
-        description='"neuron_dag", "manifold", "layer_dag", or "module:Class" for a space of your own.',
+        description='"neuron_dag", "manifold", "families", "layer_dag", or "module:Class" for a space of your own.',
     )
     options: dict[str, Any] = Field(
         default_factory=dict,
@@ -183,8 +183,17 @@ class ResourcesConfig(BaseModel):
     workers: int | None = Field(None, ge=1, description="Trials at the same time (default: physical cores // threads).")
     threads: int = Field(1, ge=1, description="CPU threads of a worker; its process times are taken with these.")
     gpus: float = Field(0.0, ge=0, description="GPUs of a worker, fractions allowed.")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: cuda where a worker has a GPU, else cpu.")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where trials are trained: on the processor (cuda is refused so far)."
+    )
     address: str | None = Field(None, description="Address of a Ray cluster (default: start Ray on this machine).")
+
+    @field_validator("device")
+    @classmethod
+    def _trained_there(cls, device: str) -> str:
+        if device == "cuda":  # rather than train on the processor and let its times pass for those of a GPU
+            raise ValueError("trials are trained and timed on processors only so far; use auto or cpu")
+        return device
 
     def worker_count(self) -> int:
         """Workers to start: as stated, else physical cores // threads, at least 1."""

@@ -6,6 +6,7 @@ space by writing a subclass of `SearchSpace` and naming it in the job file as ``
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import math
 from abc import ABC, abstractmethod
@@ -203,8 +204,8 @@ def load_space(config: SpaceConfig, dataset: Dataset | TaskShape) -> SearchSpace
         found = getattr(importlib.import_module(module_name), class_name)
     except (ImportError, AttributeError) as error:
         raise JobError(
-            f'space.name: cannot load {config.name!r} ({error}); use "neuron_dag", "manifold", "layer_dag", or '
-            '"module:Class" of an importable module'
+            f'space.name: cannot load {config.name!r} ({error}); use "neuron_dag", "manifold", "families", '
+            '"layer_dag", or "module:Class" of an importable module'
         ) from error
     if not (isinstance(found, type) and issubclass(found, SearchSpace)):
         raise JobError(f"space.name: {config.name!r} must name a subclass of nas.search.SearchSpace, got {found!r}")
@@ -218,8 +219,11 @@ def load_space(config: SpaceConfig, dataset: Dataset | TaskShape) -> SearchSpace
 def _first_problem(error: ValidationError, model: type[BaseModel]) -> str:
     problem = error.errors()[0]
     path = ".".join(("space", "options", *(str(part) for part in problem["loc"])))
-    allowed = f"; the options are {', '.join(model.model_fields)}" if problem["type"] == "extra_forbidden" else ""
-    return f"{path}: {problem['msg']}, got {problem['input']!r}{allowed}"
+    if problem["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(problem["loc"][-1]), model.model_fields, n=1)
+        hint = f"did you mean {near[0]}? " if near and len(problem["loc"]) == 1 else ""
+        return f"{path}: unknown key; {hint}the options are {', '.join(model.model_fields)}"
+    return f"{path}: {problem['msg']}, got {problem['input']!r}"
 
 
 def stable_ids(dag: DAG, first_id: int) -> DAG:

@@ -57,7 +57,11 @@ def test_own_space_loads_by_import_path(monkeypatch: pytest.MonkeyPatch) -> None
         ("nothing_here", {}, r"space.name: cannot load 'nothing_here'.*\"neuron_dag\", \"manifold\""),
         ("math:Space", {}, r"space.name: cannot load 'math:Space'"),
         ("math:pi", {}, r"must name a subclass of nas.search.SearchSpace, got 3.14"),
-        ("neuron_dag", {"densty": 1}, r"space.options.densty: .*; the options are .*density"),
+        (
+            "neuron_dag",
+            {"densty": 1},
+            r"space.options.densty: unknown key; did you mean density\? the options are .*density",
+        ),
         ("neuron_dag", {"density": [0.5, 0.1]}, r"density: 0 < least <= largest <= 1 must hold, but got 0.5, 0.1"),
         ("neuron_dag", {"n_computational": [-1, 4]}, r"n_computational: 0 <= least <= most"),
         ("neuron_dag", {"hyperparameters": {"lr": {"low": 0.1, "high": 1}}}, r"hyperparameter 'lr'"),
