@@ -10,11 +10,13 @@ from nas.checkpoint._layers import CheckpointLayers
 from nas.checkpoint._module import CheckpointModule, load, save
 from nas.checkpoint._onnx import export_onnx
 from nas.checkpoint._program import export_program
+from nas.checkpoint._recurrent import CheckpointRecurrent
 
 __all__ = [
     "FORMAT_VERSION",
     "CheckpointLayers",
     "CheckpointModule",
+    "CheckpointRecurrent",
     "export_dot",
     "export_graphml",
     "export_onnx",

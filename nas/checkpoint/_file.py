@@ -1,7 +1,7 @@
 """The file itself: safetensors written atomically, and read with suspicion.
 
-Metadata (all strings): ``format`` and ``version`` of this package, ``kind`` ("module", "layers" or "arrays"), ``dag``
-and ``record`` as JSON, and what the kind adds.
+Metadata (all strings): ``format`` and ``version`` of this package, ``kind`` ("module", "layers", "recurrent" or
+"arrays"), ``dag`` and ``record`` as JSON, and what the kind adds.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def read(path: str | os.PathLike[str], *kinds: str) -> Contents:
         )
     if metadata.get("kind") not in kinds:
         load = "nas.checkpoint.load"
-        reader = {"module": load, "layers": load, "arrays": "nas.checkpoint.load_arrays"}
+        reader = {"module": load, "layers": load, "recurrent": load, "arrays": "nas.checkpoint.load_arrays"}
         hint = f"; use {reader[metadata['kind']]}" if metadata.get("kind") in reader else ""
         raise CheckpointError(f"{path} holds {_shown(metadata.get('kind'))}, not {kinds[0]!r}{hint}")
     for key in ("dag", "record"):

@@ -11,6 +11,7 @@ from nas.engine import DAGModule, WiredModule
 from nas.errors import ExportError
 from nas.graph import DAG, write_dot, write_graphml
 from nas.manifold import ManifoldNetwork
+from nas.recurrent import RecurrentDAG
 
 __all__ = ["export_dot", "export_graphml", "folded"]
 
@@ -44,7 +45,7 @@ def _graph(network: Any) -> tuple[DAG, Any]:
         return network, None
     if isinstance(network, nn.Module):
         network = folded(network)
-        if isinstance(network, DAGModule):
+        if isinstance(network, DAGModule | RecurrentDAG):
             return network.dag, network.weight.detach().cpu().numpy()
         dag = getattr(network, "dag", None)
         if isinstance(dag, DAG):

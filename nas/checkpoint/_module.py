@@ -11,9 +11,11 @@ import torch
 
 from nas.checkpoint._file import Record, read, write
 from nas.checkpoint._layers import CheckpointLayers, layers_in, layers_metadata
+from nas.checkpoint._recurrent import CheckpointRecurrent, recurrent_in, recurrent_metadata
 from nas.engine import ACTIVATIONS, DAGModule
 from nas.errors import CheckpointError
 from nas.layers import LayerDAG
+from nas.recurrent import RecurrentDAG
 
 __all__ = ["CheckpointModule", "load", "save"]
 
@@ -28,12 +30,12 @@ class CheckpointModule(DAGModule):
     record: dict[str, Any]
 
 
-def save(path: str | os.PathLike[str], module: DAGModule | LayerDAG, record: Record) -> None:
+def save(path: str | os.PathLike[str], module: DAGModule | LayerDAG | RecurrentDAG, record: Record) -> None:
     """Save a network with its training record; an existing file is replaced whole or not at all.
 
     Args:
         path: by convention ending in ``.safetensors``.
-        module: `nas.manifold.ManifoldNetwork.fold` makes one of a trained network; or a network of layers.
+        module: `nas.manifold.ManifoldNetwork.fold` makes one of a trained network; or a network of layers or with memory.
         record: anything JSON holds, and NumPy arrays and numbers (read back as lists and numbers).
 
     Raises:
@@ -45,11 +47,17 @@ def save(path: str | os.PathLike[str], module: DAGModule | LayerDAG, record: Rec
         tensors, extra = layers_metadata(module)
         write(path, "layers", module.dag, tensors, record, extra)
         return
+    if isinstance(module, RecurrentDAG):
+        tensors, extra = recurrent_metadata(module)
+        write(path, "recurrent", module.dag, tensors, record, extra)
+        return
     arrays = {name: parameter.detach().cpu().numpy() for name, parameter in module.named_parameters()}
     write(path, "module", module.dag, arrays, record, {"activation": module.activation})
 
 
-def load(path: str | os.PathLike[str], *, modules: Collection[str] = ()) -> CheckpointModule | CheckpointLayers:
+def load(
+    path: str | os.PathLike[str], *, modules: Collection[str] = ()
+) -> CheckpointModule | CheckpointLayers | CheckpointRecurrent:
     """The network saved at ``path``, in evaluation mode, predicting what it did when it was saved.
 
     Args:
@@ -60,9 +68,11 @@ def load(path: str | os.PathLike[str], *, modules: Collection[str] = ()) -> Chec
         CheckpointError: the file is truncated, foreign, of a newer version, or its parts do not fit together.
         OSError: it cannot be opened.
     """
-    contents = read(path, "module", "layers")
+    contents = read(path, "module", "layers", "recurrent")
     if contents.metadata["kind"] == "layers":
         return layers_in(path, contents, modules)
+    if contents.metadata["kind"] == "recurrent":
+        return recurrent_in(path, contents)
     dag, arrays = contents.dag, contents.arrays
     activation = contents.metadata.get("activation")
     if activation not in ACTIVATIONS:

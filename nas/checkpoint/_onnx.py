@@ -35,6 +35,7 @@ from nas.errors import ExportError
 from nas.graph import DAG
 from nas.layers import LayerDAG
 from nas.layers import export_onnx as export_layers
+from nas.recurrent import RecurrentDAG
 
 __all__ = ["OPSET", "export_onnx", "onnx_model"]
 
@@ -137,6 +138,11 @@ class _Graph:
 def _write(graph: _Graph, module: nn.Module, rows: str, width: int | None, place: str) -> tuple[str, int | None, int]:
     """Write ``module`` on ``rows`` (width, batch); returns its rows, the inputs it wants, and how many rows it has."""
     module = folded(module)
+    if isinstance(module, RecurrentDAG):
+        raise ExportError(
+            "a network with memory cannot be written as ONNX; write a program (nas.export_program, .pt2), which has "
+            "its time steps one after another, or a checkpoint"
+        )
     if isinstance(module, nn.Sequential):
         wanted = width
         for name, child in module.named_children():

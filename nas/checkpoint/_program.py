@@ -12,6 +12,7 @@ from nas.checkpoint._folded import folded
 from nas.engine import DAGModule, MaskedLinear
 from nas.errors import ExportError
 from nas.layers import LayerDAG
+from nas.recurrent import RecurrentDAG
 
 __all__ = ["export_program"]
 
@@ -66,7 +67,7 @@ def _inputs_of(module: nn.Module) -> int | None:
         return module.dag.n_inputs
     if isinstance(module, MaskedLinear | nn.Linear):
         return module.in_features
-    if isinstance(module, LayerDAG):
+    if isinstance(module, LayerDAG | RecurrentDAG):
         return module.n_inputs
     if isinstance(module, nn.Sequential):
         return next((found for child in module if (found := _inputs_of(child)) is not None), None)

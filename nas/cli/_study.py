@@ -113,6 +113,7 @@ def export_network(
     from nas import checkpoint
     from nas.engine import DAGModule
     from nas.layers import LayerDAG
+    from nas.recurrent import RecurrentDAG
     from nas.search import rebuild_module
     from nas.search._records import structure_json
     from nas.training import TrainingConfig
@@ -146,7 +147,7 @@ def export_network(
     path.parent.mkdir(parents=True, exist_ok=True)
     if write is not None:
         write(path, module, record)
-    elif isinstance(module, DAGModule | LayerDAG):
+    elif isinstance(module, DAGModule | LayerDAG | RecurrentDAG):
         checkpoint.save(path, module, record)
     else:  # of a user's own structure: its state, and the text that its reader makes it from
         record |= structure_json(result.structure)

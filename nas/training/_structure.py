@@ -16,6 +16,7 @@ from torch import nn
 from nas.errors import GraphError
 from nas.graph import DAG
 from nas.layers import LayerStructure
+from nas.recurrent import RecurrentStructure
 
 __all__ = ["Structure", "module_of", "register_structure", "structure_of"]
 
@@ -48,7 +49,10 @@ class Structure(Protocol):
         ...
 
 
-_READERS: dict[str, Callable[[str], Structure]] = {LayerStructure.kind: LayerStructure.from_json}
+_READERS: dict[str, Callable[[str], Structure]] = {
+    LayerStructure.kind: LayerStructure.from_json,
+    RecurrentStructure.kind: RecurrentStructure.from_json,
+}
 
 
 def register_structure(kind: str, reader: Callable[[str], Structure]) -> None:

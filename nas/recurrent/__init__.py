@@ -1,0 +1,22 @@
+"""Networks with memory: a DAG of neurons some of whose outputs are its own inputs at the next time step.
+
+Within a step nothing changes: the graph stays acyclic, and the engine runs it. Between steps the last k outputs become
+the last k inputs, so that a sequence of any length is read, and training goes back through time by autograd.
+
+    module = RecurrentDAG(dag, memory=4)  # inputs: features, then memory; outputs: the network's own, then memory
+    module(torch.randn(32, 10, dag.n_inputs - 4))  # (batch, time, features) -> (batch, outputs) of the last step
+"""
+
+from nas.recurrent._edit import grow_memory, reach_outputs, remember, shrink_memory, unreached_outputs
+from nas.recurrent._network import RecurrentDAG
+from nas.recurrent._structure import RecurrentStructure
+
+__all__ = [
+    "RecurrentDAG",
+    "RecurrentStructure",
+    "grow_memory",
+    "reach_outputs",
+    "remember",
+    "shrink_memory",
+    "unreached_outputs",
+]

@@ -1,0 +1,134 @@
+"""The torch module: one DAG, run once a time step, its memory carried over."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nas.engine import DAGModule, activation_function, apply
+from nas.graph import DAG
+from nas.recurrent._edit import check_memory, slot_edges
+
+__all__ = ["Outputs", "RecurrentDAG"]
+
+Outputs = Literal["last", "all"]
+
+
+class RecurrentDAG(nn.Module):
+    """A network on a DAG whose last ``memory`` outputs are its last ``memory`` inputs at the next time step.
+
+    Maps (batch, time, n_inputs) of the sequence to (batch, n_outputs) of the last step, or (batch, time, n_outputs);
+    also rows (batch, time * features), one step after another, where it knows ``time``. The engine runs every step;
+    autograd goes back through all of them (Werbos 1990, backpropagation through time).
+
+    Args:
+        dag: inputs are the features and then the memory, outputs the results and then the memory.
+        memory: k; 0 makes a feed-forward network, applied to each step alone.
+        activation: of computational neurons, one of `nas.engine.ACTIVATIONS`.
+        memory_activation: of what is carried over; outputs are linear, so without one ("identity") memory may grow
+            without bound.
+        time: steps in a row; None: only three axes are understood.
+        outputs: "last" (of the last step) or "all".
+        learn_initial: whether the memory before the first step is trained; else it is 0.
+        bias, dtype, generator: as in `nas.engine.DAGModule`.
+
+    Attributes:
+        weight, bias: (n_edges,), and (n - n_inputs of the DAG,) or None, as in `nas.engine.DAGModule`. The edge from
+            a memory input to its own output, where there is one, starts at 1: at first, what is remembered stays (Le,
+            Jaitly and Hinton 2015, arXiv:1504.00941).
+        initial: (memory,) before the first step, starts at 0; None if it is not trained.
+
+    Raises:
+        GraphError: the memory leaves no input or output, or time is below 1.
+        UnreachableOutputError: the data do not reach an output.
+        ValueError: unknown activation or kind of outputs.
+    """
+
+    weight: nn.Parameter
+    bias: nn.Parameter | None
+    initial: nn.Parameter | None
+
+    def __init__(
+        self,
+        dag: DAG,
+        memory: int,
+        activation: str = "tanh",
+        *,
+        memory_activation: str = "tanh",
+        time: int | None = None,
+        outputs: Outputs = "last",
+        learn_initial: bool = False,
+        bias: bool = True,
+        dtype: torch.dtype | None = None,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        check_memory(dag, memory)
+        if time is not None and time < 1:
+            raise ValueError(f"time must be at least 1 step, or None, but is {time}")
+        if outputs not in ("last", "all"):
+            raise ValueError(f"outputs must be 'last' or 'all', but is {outputs!r}")
+        self._carry = activation_function(memory_activation)
+        step = DAGModule(dag, activation, bias, dtype=dtype, generator=generator)
+        self.dag, self.plan, self.weight, self.bias = dag, step.plan, step.weight, step.bias
+        self.memory, self.activation, self.memory_activation = memory, activation, memory_activation
+        self.time, self.outputs = time, outputs
+        self.initial = nn.Parameter(torch.zeros(memory, dtype=self.weight.dtype)) if learn_initial and memory else None
+        slots = slot_edges(dag, memory)
+        with torch.no_grad():
+            self.weight[torch.from_numpy(slots[slots >= 0])] = 1.0
+
+    @property
+    def features(self) -> int:
+        """Numbers that are read a step."""
+        return self.dag.n_inputs - self.memory
+
+    @property
+    def n_inputs(self) -> int | None:
+        """Numbers in a row of all steps; None where ``time`` is not known."""
+        return None if self.time is None else self.time * self.features
+
+    @property
+    def n_outputs(self) -> int:
+        """Numbers that are given a step."""
+        return self.dag.n_outputs - self.memory
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self._sequences(x)
+        if self.memory == 0 and self.outputs == "last":
+            return self._step(x[:, -1])
+        memory = x.new_zeros(len(x), self.memory)
+        if self.initial is not None:
+            memory = memory + self.initial
+        found = []
+        for step in range(x.shape[1]):
+            y = self._step(torch.cat([x[:, step], memory], dim=1))
+            memory = self._carry(y[:, self.n_outputs :])
+            found.append(y[:, : self.n_outputs])
+        return found[-1] if self.outputs == "last" else torch.stack(found, dim=1)
+
+    def _step(self, x: Tensor) -> Tensor:
+        return apply(self.plan, x.contiguous(), self.weight, self.bias, activation=self.activation)
+
+    def _sequences(self, x: Tensor) -> Tensor:
+        """(batch, time, features)."""
+        if x.ndim == 2 and self.time is not None and x.shape[1] == self.n_inputs:
+            return x.reshape(len(x), self.time, self.features)
+        if x.ndim == 3 and x.shape[1] > 0 and x.shape[2] == self.features:
+            return x
+        rows = f" or (batch, {self.n_inputs}), {self.time} steps in a row" if self.time is not None else ""
+        raise ValueError(f"x must have shape (batch, time, {self.features}){rows}, but has {tuple(x.shape)}")
+
+    def edge_weights(self) -> np.ndarray:
+        """(n_edges,), a copy."""
+        found: np.ndarray = self.weight.detach().cpu().numpy().copy()
+        return found
+
+    def extra_repr(self) -> str:
+        return (
+            f"features={self.features}, memory={self.memory}, computational={self.dag.n_computational}, "
+            f"outputs={self.n_outputs} ({self.outputs}), edges={self.dag.n_edges}, activation={self.activation!r}"
+        )
