@@ -35,7 +35,7 @@ def save(path: str | os.PathLike[str], module: DAGModule | LayerDAG | RecurrentD
 
     Args:
         path: by convention ending in ``.safetensors``.
-        module: `nas.manifold.ManifoldNetwork.fold` makes one of a trained network; or a network of layers or with memory.
+        module: `nas.manifold.ManifoldNetwork.fold` makes one of a trained one; or a network of layers, or with memory.
         record: anything JSON holds, and NumPy arrays and numbers (read back as lists and numbers).
 
     Raises:

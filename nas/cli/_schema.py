@@ -12,7 +12,7 @@ from nas.cli._console import console
 
 __all__ = ["schema"]
 
-_SPACES: Final = ("neuron_dag", "manifold", "families", "layer_dag")
+_SPACES: Final = ("neuron_dag", "manifold", "families", "layer_dag", "recurrent")
 
 
 def schema(

@@ -100,7 +100,7 @@ class RecurrentDAG(nn.Module):
         x = self._sequences(x)
         if self.memory == 0 and self.outputs == "last":
             return self._step(x[:, -1])
-        memory = x.new_zeros(len(x), self.memory)
+        memory = x.new_zeros(x.shape[0], self.memory)
         if self.initial is not None:
             memory = memory + self.initial
         found = []
@@ -116,7 +116,7 @@ class RecurrentDAG(nn.Module):
     def _sequences(self, x: Tensor) -> Tensor:
         """(batch, time, features)."""
         if x.ndim == 2 and self.time is not None and x.shape[1] == self.n_inputs:
-            return x.reshape(len(x), self.time, self.features)
+            return x.reshape(x.shape[0], self.time, self.features)
         if x.ndim == 3 and x.shape[1] > 0 and x.shape[2] == self.features:
             return x
         rows = f" or (batch, {self.n_inputs}), {self.time} steps in a row" if self.time is not None else ""

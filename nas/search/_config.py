@@ -44,7 +44,7 @@ class SpaceConfig(BaseModel):
     name: str = Field(
         "neuron_dag",
         min_length=1,
-        description='"neuron_dag", "manifold", "families", "layer_dag", or "module:Class" for a space of your own.',
+        description='"neuron_dag", "manifold", "families", "layer_dag", "recurrent", or "module:Class".',
     )
     options: dict[str, Any] = Field(
         default_factory=dict,

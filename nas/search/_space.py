@@ -205,7 +205,7 @@ def load_space(config: SpaceConfig, dataset: Dataset | TaskShape) -> SearchSpace
     except (ImportError, AttributeError) as error:
         raise JobError(
             f'space.name: cannot load {config.name!r} ({error}); use "neuron_dag", "manifold", "families", '
-            '"layer_dag", or "module:Class" of an importable module'
+            '"layer_dag", "recurrent", or "module:Class" of an importable module'
         ) from error
     if not (isinstance(found, type) and issubclass(found, SearchSpace)):
         raise JobError(f"space.name: {config.name!r} must name a subclass of nas.search.SearchSpace, got {found!r}")

@@ -16,7 +16,7 @@ from typing import Final, Literal
 import numpy as np
 
 from nas.errors import DataError
-from nas.training._bundled import addsub, bundled
+from nas.training._bundled import addsub, bundled, parity, recall
 from nas.training._data_checks import check_dataset, checked, finite, numbers_of
 from nas.training._data_config import DataConfig
 from nas.training._idx import load_idx_folder, load_mnist
@@ -27,7 +27,8 @@ from nas.training._types import Dataset, Task
 __all__ = ["Statistics", "load_data"]
 
 _MAX_INTEGER_CLASSES: Final = 100
-_ADDSUB_SAMPLES: Final = 4000
+_TOYS: Final = {"addsub": addsub, "recall": recall, "parity": parity}
+_TOY_SAMPLES: Final = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +114,8 @@ def _load(config: DataConfig) -> RawData | Dataset:
     source = config.source
     if source == "mnist":
         return load_mnist()
-    if source == "addsub":
-        return addsub(config.samples or _ADDSUB_SAMPLES, config.seed)
+    if source in _TOYS:
+        return _TOYS[source](config.samples or _TOY_SAMPLES, config.seed)
     if ":" not in source:
         path = Path(source)
         return load_file(path, config) if path.suffix else bundled(source)

@@ -8,7 +8,17 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 __all__ = ["BUILT_IN_SOURCES", "FILE_SUFFIXES", "DataConfig"]
 
-BUILT_IN_SOURCES: Final = ("digits", "wine", "iris", "breast_cancer", "diabetes", "addsub", "mnist")
+BUILT_IN_SOURCES: Final = (
+    "digits",
+    "wine",
+    "iris",
+    "breast_cancer",
+    "diabetes",
+    "addsub",
+    "recall",
+    "parity",
+    "mnist",
+)
 FILE_SUFFIXES: Final = (".csv", ".tsv", ".parquet", ".npz")
 
 
@@ -17,7 +27,8 @@ class DataConfig(BaseModel):
 
     A source is one of
 
-    - a name: digits, wine, iris, breast_cancer, diabetes (bundled with scikit-learn), addsub (a toy), mnist (IDX);
+    - a name: digits, wine, iris, breast_cancer, diabetes (bundled with scikit-learn), addsub (a toy), recall and
+      parity (sequences, ten time steps in a row), mnist (IDX);
     - a file: ``.csv``, ``.tsv``, ``.parquet`` (columns: features and the target) or ``.npz`` (arrays x and y, or
       x_train, y_train, x_test, y_test);
     - ``idx:FOLDER``: four files named as MNIST's, gzipped or not;
@@ -49,8 +60,12 @@ class DataConfig(BaseModel):
     standardise_targets: bool | None = Field(
         None, description="Scale regression targets to mean 0, deviation 1 (default: yes; addsub: no)."
     )
-    period: int | None = Field(None, ge=1, description="Row width of images (default: known for digits, mnist, idx).")
-    samples: int | None = Field(None, ge=10, description="Use at most so many samples (addsub: draw so many).")
+    period: int | None = Field(
+        None,
+        ge=1,
+        description="Row width of images, or features of a time step (default: known for images and sequences).",
+    )
+    samples: int | None = Field(None, ge=10, description="Use at most so many samples (addsub, recall: draw so many).")
     seed: int = Field(0, ge=0, lt=2**32, description="Decides the split; the same for every trial.")
 
     @field_validator("source")
