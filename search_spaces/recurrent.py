@@ -89,6 +89,7 @@ class Recurrent(DagSpace):
                 f"space.options.max_edges {options.max_edges} is too few for a network of {neurons} neurons and "
                 f"{memory} memory slots ({dag.n_edges} edges); allow more"
             )
+        dag = _named(dag, memory)
         structure = RecurrentStructure(
             dag,
             memory,
@@ -160,6 +161,18 @@ class Recurrent(DagSpace):
                 "space.options.features"
             )
         return features
+
+
+def _named(dag: DAG, memory: int) -> DAG:
+    """Memory told from data in pictures: m0 is the input that has, a time step later, what the output m0' gave."""
+    names = [
+        *(f"x{k}" for k in range(dag.n_inputs - memory)),
+        *(f"m{k}" for k in range(memory)),
+        *(f"n{k}" for k in range(dag.n_inputs, dag.first_output)),
+        *(f"y{k}" for k in range(dag.n_outputs - memory)),
+        *(f"m{k}'" for k in range(memory)),
+    ]
+    return DAG(*dag.sizes, dag.edges, ids=dag.ids, names=tuple(names))
 
 
 Space = Recurrent

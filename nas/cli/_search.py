@@ -258,6 +258,7 @@ class _Reporter:
         import dataclasses
 
         from nas.manifold import ManifoldNetwork
+        from nas.recurrent import RecurrentStructure
         from nas.tracking import FrontPoint
 
         known = self._points.get(number)
@@ -266,13 +267,17 @@ class _Reporter:
         result = self._study.load_result(number)
         trial = next(trial for trial in self._study.records() if trial.number == number)
         assert result.dag is not None
-        neurons = result.structure is None
-        network = ManifoldNetwork.from_arrays(result.dag, dict(result.arrays)) if neurons else None
+        weights = None  # layers have no one weight an edge
+        if result.structure is None:
+            network = ManifoldNetwork.from_arrays(result.dag, dict(result.arrays))
+            weights = network.edge_weights().detach().numpy()
+        elif isinstance(result.structure, RecurrentStructure):
+            weights = result.arrays["weight"]
         return FrontPoint(
             number,
             metrics,
             dag=result.dag,
-            weights=None if network is None else network.edge_weights().detach().numpy(),
+            weights=weights,
             checkpoint=self._writer(number),
             parent=trial.parent,
             mutation=trial.mutation,
@@ -314,6 +319,7 @@ def _tracker(job: Job, dataset: Dataset) -> Tracker:
         job.tracking,
         job_params=job.to_mapping(),
         hardware=hardware(job.resources.threads),
-        period=dataset.period,
+        # The inputs of a network with memory are one time step and what it remembers: no image.
+        period=dataset.period if job.space.name != "recurrent" else None,
         cost=costs[0] if costs else "inference_seconds",
     )

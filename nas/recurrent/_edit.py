@@ -112,7 +112,7 @@ def grow_memory(dag: DAG, rng: np.random.Generator, *, edges: int = 2, next_id: 
     new = [(source, target), *((source, k) for k in readers.tolist()), *((k, target) for k in writers.tolist())]
     names = None
     if dag.names is not None:
-        label = f"memory{first}"
+        label = next(name for k in range(dag.n_inputs + 1) if (name := f"m{k}") not in dag.names)
         names = (*dag.names[: dag.n_inputs], label, *dag.names[dag.n_inputs :], f"{label}'")
     return DAG(
         dag.n_inputs + 1,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -13,12 +15,12 @@ from nas.graph import DAG, random_dag
 from nas.recurrent import RecurrentDAG, reach_outputs, remember
 
 
-def network(memory: int = 3, seed: int = 0, **options: object) -> RecurrentDAG:
+def network(memory: int = 3, seed: int = 0, **options: Any) -> RecurrentDAG:
     rng = np.random.default_rng(seed)
     dag = random_dag(2 + memory, 6, 3 + memory, density=0.5, rng=rng)
     dag = reach_outputs(remember(dag, memory), memory, rng)
     options = {"dtype": torch.float64, "generator": torch.Generator().manual_seed(seed), **options}
-    return RecurrentDAG(dag, memory, **options)  # type: ignore[arg-type]
+    return RecurrentDAG(dag, memory, **options)
 
 
 def plain_loop(module: RecurrentDAG, x: Tensor) -> Tensor:
@@ -46,7 +48,7 @@ def plain_loop(module: RecurrentDAG, x: Tensor) -> Tensor:
         (0, {}),
     ],
 )
-def test_equals_a_plain_loop_in_values_and_gradients(memory: int, options: dict[str, object]) -> None:
+def test_equals_a_plain_loop_in_values_and_gradients(memory: int, options: dict[str, Any]) -> None:
     module = network(memory, **options)
     with torch.no_grad():  # of no special value
         for parameter in module.parameters():

@@ -13,8 +13,8 @@ import torch
 
 from nas import checkpoint
 from nas.errors import CheckpointError, ExportError, GraphError
+from nas.graph import DAG, add_neuron, first_id_of_trial, random_dag
 from nas.graph import add_edge as with_edge
-from nas.graph import add_neuron, first_id_of_trial, random_dag
 from nas.recurrent import (
     RecurrentDAG,
     RecurrentStructure,
@@ -97,7 +97,7 @@ def test_what_is_new_leaves_the_function_as_it_was() -> None:
     # The new slot is written to, and its edges into the rest have a gradient: it can come to use.
     after(X).square().sum().backward()
     edges = np.flatnonzero((child.dag.sources == child.dag.n_inputs - 1) & (child.dag.targets < child.dag.n - 1))
-    assert edges.size and (after.weight.grad[torch.from_numpy(edges)] != 0).all()  # type: ignore[index, union-attr]
+    assert edges.size and (after.weight.grad[torch.from_numpy(edges)] != 0).all()  # type: ignore[index]
     assert child.inherit(object(), {}, 0) is None
 
 
@@ -155,3 +155,17 @@ def test_exports(tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     with pytest.raises(ExportError, match="a network with memory cannot be written as ONNX; write a program"):
         checkpoint.export_onnx(module, tmp_path / "n.onnx")
+
+
+def test_new_slots_are_named_after_the_first_free_number() -> None:
+    before = RecurrentStructure(DAG(2, 0, 2, [(0, 2), (1, 3)], names=("x0", "m0", "y0", "m0'")), 1).dag
+    grown = grow_memory(before, np.random.default_rng(0))
+    assert grown.names == ("x0", "m0", "m1", "y0", "m0'", "m1'")
+    assert grow_memory(shrink_memory(grown, 2, 0), np.random.default_rng(0)).names == (
+        "x0",
+        "m1",
+        "m0",
+        "y0",
+        "m1'",
+        "m0'",
+    )
