@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import socket
 import time
 from collections import deque
 from collections.abc import Callable
@@ -33,6 +34,7 @@ __all__ = ["RayExecutor", "WorkerError"]
 _logger = logging.getLogger(__name__)
 
 _STORE_BYTES: Final = 256 * 2**20  # object store beyond the data: candidates and results on their way
+_PROBE_SECONDS: Final = 10.0
 _COMPLAIN_SECONDS: Final = 30.0  # how often to say that no worker could start yet
 
 
@@ -268,6 +270,7 @@ def _connect(dataset: Dataset, cpus: int, address: str | None) -> bool:
     logging.getLogger("ray._private.authentication.authentication_token_setup").setLevel(logging.ERROR)
     try:
         if address:
+            _probe(address)
             ray.init(address=address, **quiet)
             return False
         size = sum(
@@ -284,6 +287,20 @@ def _connect(dataset: Dataset, cpus: int, address: str | None) -> bool:
     except (ConnectionError, RuntimeError, ValueError, RayError) as error:
         raise WorkerError(f"Ray at {address or 'this machine'} cannot be used: {error}") from error
     return True
+
+
+def _probe(address: str) -> None:
+    """Ray tries an address that nobody answers for a minute and a half; this takes seconds.
+
+    Raises:
+        ConnectionError: nothing listens at ``host:port`` or ``ray://host:port``.
+    """
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdecimal():
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=_PROBE_SECONDS).close()
+        except (OSError, OverflowError) as error:
+            raise ConnectionError(f"nothing answers there ({error}); is the head node up?") from error
 
 
 def _resources(ask: Callable[[], dict[str, float]]) -> dict[str, float]:

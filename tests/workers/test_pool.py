@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from nas.graph import random_dag
 from nas.search import Evaluate
 from nas.training import Candidate, Dataset, Genome, TrainingConfig, TrialResult, TrialStatus
 from workers import RayExecutor, WorkerError
+from workers.pool import _probe
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
 
@@ -273,3 +275,14 @@ def _wait_until_gone(process: int) -> None:
     while time.monotonic() < deadline:
         os.kill(process, 0)
         time.sleep(0.05)
+
+
+def test_an_address_that_nobody_answers_is_refused_at_once() -> None:
+    with socket.socket() as taken:  # bound, but it does not listen
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        start = time.monotonic()
+        with pytest.raises(ConnectionError, match="nothing answers there .*is the head node up"):
+            _probe(address)
+    assert time.monotonic() - start < 10
+    _probe("auto")
