@@ -103,6 +103,7 @@ class _Graph:
         self._onnx = _package()
         self._nodes: list[Any] = []
         self._constants: list[Any] = []
+        self._names: dict[tuple[str, tuple[int, ...], bytes], str] = {}
 
     def add(self, operator: str, inputs: Sequence[str], **attributes: Any) -> str:
         """Append a node; returns the name of its output."""
@@ -113,9 +114,11 @@ class _Graph:
     def constant(self, values: Array) -> str:
         """Append a constant: float32 for numbers, integers as they are."""
         array = np.ascontiguousarray(values, dtype=np.float32 if values.dtype.kind == "f" else values.dtype)
-        name = f"c{len(self._constants)}"
-        self._constants.append(self._onnx.numpy_helper.from_array(array, name))
-        return name
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key not in self._names:  # the steps of a network with memory use the same ones
+            self._names[key] = f"c{len(self._constants)}"
+            self._constants.append(self._onnx.numpy_helper.from_array(array, self._names[key]))
+        return self._names[key]
 
     def model(self, rows: str, n_inputs: int, n_outputs: int) -> Any:
         """The finished model, whose output is ``rows`` (n_outputs, batch) turned."""
@@ -139,10 +142,7 @@ def _write(graph: _Graph, module: nn.Module, rows: str, width: int | None, place
     """Write ``module`` on ``rows`` (width, batch); returns its rows, the inputs it wants, and how many rows it has."""
     module = folded(module)
     if isinstance(module, RecurrentDAG):
-        raise ExportError(
-            "a network with memory cannot be written as ONNX; write a program (nas.export_program, .pt2), which has "
-            "its time steps one after another, or a checkpoint"
-        )
+        return _recurrent(graph, module, rows, width, place)
     if isinstance(module, nn.Sequential):
         wanted = width
         for name, child in module.named_children():
@@ -184,6 +184,39 @@ def _write(graph: _Graph, module: nn.Module, rows: str, width: int | None, place
         "ManifoldNetwork, WiredModule, MaskedLinear, LayerDAG, or nn.Sequential of them with Linear, BatchNorm1d, "
         f"Dropout and {', '.join(kind.__name__ for kind in _TORCH)}"
     )
+
+
+def _recurrent(
+    graph: _Graph, module: RecurrentDAG, rows: str, width: int | None, place: str
+) -> tuple[str, int | None, int]:
+    """Its time steps one after another; they share their constants. Outputs of all steps lie in a row."""
+    if module.time is None or module.n_inputs is None:
+        raise ExportError(
+            "a network with memory is written with its time steps; set its attribute time to their number"
+        )
+    _fits(width, module.n_inputs, place)
+    weight, bias = _numbers(module.weight), None if module.bias is None else _numbers(module.bias)
+    initial = np.zeros(module.memory) if module.initial is None else _numbers(module.initial)
+    batch = graph.add("Shape", ["x"], start=0, end=1)
+    shape = graph.add("Concat", [graph.constant(np.array([module.memory])), batch], axis=0)
+    memory = graph.add("Expand", [graph.constant(initial[:, None]), shape])
+
+    def part(of: str, start: int, end: int) -> str:
+        return graph.add("Slice", [of, graph.constant(np.array([start])), graph.constant(np.array([end]))])
+
+    found = []
+    for step in range(module.time):
+        now = part(rows, step * module.features, (step + 1) * module.features)
+        if module.memory:
+            now = graph.add("Concat", [now, memory], axis=0)
+        y = _dag(graph, module.dag, weight, bias, module.activation, now)
+        found.append(part(y, 0, module.n_outputs))
+        if module.memory:
+            carried = part(y, module.n_outputs, module.n_outputs + module.memory)
+            memory = _ACTIVATIONS[module.memory_activation](graph, carried)
+    if module.outputs == "last":
+        return found[-1], module.n_inputs, module.n_outputs
+    return graph.add("Concat", found, axis=0), module.n_inputs, module.time * module.n_outputs
 
 
 def _fits(width: int | None, wanted: int, place: str) -> None:

@@ -152,9 +152,6 @@ def test_exports(tmp_path: Path) -> None:
     assert (tmp_path / "n.graphml").read_text().count("<edge ") == module.dag.n_edges
     checkpoint.export_dot(module, tmp_path / "n.dot")
     assert "weight" in (tmp_path / "n.graphml").read_text()
-    pytest.importorskip("onnx")
-    with pytest.raises(ExportError, match="a network with memory cannot be written as ONNX; write a program"):
-        checkpoint.export_onnx(module, tmp_path / "n.onnx")
 
 
 def test_new_slots_are_named_after_the_first_free_number() -> None:
@@ -169,3 +166,25 @@ def test_new_slots_are_named_after_the_first_free_number() -> None:
         "m1'",
         "m0'",
     )
+
+
+@pytest.mark.parametrize("outputs", ["last", "all"])
+@pytest.mark.parametrize("learn_initial", [True, False])
+def test_onnx_runs_the_steps_one_after_another(outputs: str, learn_initial: bool, tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    dag = random_dag(5, 8, 4, density=0.6, rng=np.random.default_rng(0))
+    module = RecurrentDAG(dag, 2, time=6, outputs=outputs, learn_initial=learn_initial)  # type: ignore[arg-type]
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.normal_()
+    path = tmp_path / "network.onnx"
+    checkpoint.export_onnx(module, path)
+    assert path.stat().st_size < 40_000  # the steps share their weights
+    session = runtime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+    x = torch.randn(7, module.n_inputs)
+    found = session.run(None, {"x": x.numpy()})[0]
+    np.testing.assert_allclose(found, module(x).detach().numpy().reshape(7, -1), rtol=1e-4, atol=1e-5)
+    module.time = None
+    with pytest.raises(ExportError, match="set its attribute time"):
+        checkpoint.export_onnx(module, path)
