@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from pathlib import Path
 from typing import Final
 
 import torch
@@ -12,7 +13,8 @@ from nas.layers._network import LayerDAG
 
 __all__ = ["export_onnx"]
 
-OPSET: Final = 20  # the newest that torch's tracing exporter writes
+TRACED_OPSET: Final = 20  # the newest that torch's tracing exporter writes
+OPSET: Final = 23  # what the file is brought to
 
 
 def export_onnx(module: LayerDAG, path: str | os.PathLike[str]) -> None:
@@ -21,9 +23,12 @@ def export_onnx(module: LayerDAG, path: str | os.PathLike[str]) -> None:
     The batch may have any size.
 
     Raises:
+        ImportError: the package onnx is missing.
         torch.onnx.errors.OnnxExporterError: a module of the user's own does what ONNX has no word for.
         OSError: the file cannot be written.
     """
+    import onnx.version_converter
+
     was_training = module.training
     module.eval()
     try:
@@ -37,8 +42,10 @@ def export_onnx(module: LayerDAG, path: str | os.PathLike[str]) -> None:
                 input_names=["x"],
                 output_names=["y"],
                 dynamic_axes={"x": {0: "batch"}, "y": {0: "batch"}},
-                opset_version=OPSET,
+                opset_version=TRACED_OPSET,
                 dynamo=False,
             )
     finally:
         module.train(was_training)
+    model = onnx.version_converter.convert_version(onnx.load(os.fspath(path)), OPSET)
+    Path(path).write_bytes(model.SerializeToString())
