@@ -46,7 +46,6 @@ def grid(quick: bool) -> list[Cell]:
     cells += [Cell(GraphSpec("banded", 1_000, 0.5), 128), Cell(GraphSpec("banded", 20_000, 0.005), 128)]
     cells += [Cell(GraphSpec("erdos_renyi", 5_000, 0.01), b) for b in (1, 32, 1024)]
     cells += [Cell(GraphSpec("erdos_renyi", 20_000, 0.005), b) for b in (1, 32)]
-    cells += [Cell(GraphSpec("watts_strogatz", 5_000, 0.01), 128)]
     cells += [Cell(GraphSpec("erdos_renyi", 5_000, d), 128) for d in (0.5, 1.0)]
     return cells
 
