@@ -187,16 +187,6 @@ def store_some(_typing: Any, array: Any, index: Any, vec: Any, count: Any) -> An
 
 
 @intrinsic
-def sqrt(_typing: Any, a: Any) -> Any:
-    """Lane by lane square root."""
-
-    def codegen(_context: Any, builder: ir.IRBuilder, _signature: Any, args: Any) -> ir.Value:
-        return _call_llvm(builder, "sqrt", a, [args[0]])
-
-    return a(a), codegen
-
-
-@intrinsic
 def splat(_typing: Any, lanes: Any, scalar: Any) -> Any:
     """``scalar`` in every lane; its dtype is the vector's."""
     vec = VecType(scalar, _width(lanes))
@@ -240,6 +230,19 @@ def _binary(instruction: str) -> Any:
     return operation
 
 
+def _unary(name: str) -> Any:
+    @intrinsic
+    def operation(_typing: Any, a: Any) -> Any:
+        def codegen(_context: Any, builder: ir.IRBuilder, _signature: Any, args: Any) -> ir.Value:
+            return _call_llvm(builder, name, a, [args[0]])
+
+        return a(a), codegen
+
+    return operation
+
+
+floor = _unary("floor")
+sqrt = _unary("sqrt")
 add = _binary("fadd")
 sub = _binary("fsub")
 mul = _binary("fmul")
@@ -275,16 +278,6 @@ def minimum(_typing: Any, a: Any, b: Any) -> Any:
         return builder.select(builder.fcmp_ordered(">", args[0], args[1]), args[1], args[0])
 
     return a(a, b), codegen
-
-
-@intrinsic
-def floor(_typing: Any, a: Any) -> Any:
-    """Lane by lane floor."""
-
-    def codegen(_context: Any, builder: ir.IRBuilder, _signature: Any, args: Any) -> ir.Value:
-        return _call_llvm(builder, "floor", a, [args[0]])
-
-    return a(a), codegen
 
 
 @intrinsic
