@@ -7,6 +7,7 @@ from nas.training._compression_config import DistilConfig, SparsifyConfig, Teach
 from nas.training._data import Statistics, load_data
 from nas.training._data_config import BUILT_IN_SOURCES, DataConfig
 from nas.training._modules import train_module
+from nas.training._recorder import Recorder, Recording
 from nas.training._structure import Structure, module_of, register_structure, structure_of
 from nas.training._trainer import History, train
 from nas.training._trial import run_trial
@@ -22,6 +23,7 @@ from nas.training._types import (
     TrialResult,
     TrialStatus,
 )
+from nas.training._watch import record_training
 from nas.training.metrics import evaluate
 from nas.training.timing import (
     Timing,
@@ -43,6 +45,8 @@ __all__ = [
     "Genome",
     "History",
     "LossWeights",
+    "Recorder",
+    "Recording",
     "Scalar",
     "SparsifyConfig",
     "Statistics",
@@ -59,6 +63,7 @@ __all__ = [
     "measure",
     "module_of",
     "pinned_threads",
+    "record_training",
     "reference_kernel_seconds",
     "register_structure",
     "run_trial",

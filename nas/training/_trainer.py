@@ -12,6 +12,7 @@ import torch
 from nas.errors import TrialError
 from nas.manifold import ManifoldNetwork
 from nas.training._fused import FusedTrainer, StepReport, structure_costs
+from nas.training._recorder import Recorder
 from nas.training._sparsify import Sparsifier
 from nas.training._types import Dataset, TrainingConfig
 
@@ -32,7 +33,12 @@ class History:
 
 
 def train(
-    network: ManifoldNetwork, dataset: Dataset, config: TrainingConfig, seed: int, on_log: OnLog | None = None
+    network: ManifoldNetwork,
+    dataset: Dataset,
+    config: TrainingConfig,
+    seed: int,
+    on_log: OnLog | None = None,
+    recorder: Recorder | None = None,
 ) -> History:
     """Train ``network`` in place on the training part for ``config.steps`` steps, on the threads torch has now.
 
@@ -41,6 +47,7 @@ def train(
             was.
         seed: decides the order of the samples.
         on_log: called with the step and the values of the curves whenever a point is logged.
+        recorder: takes its frames; the training is the same with and without it.
 
     Returns:
         The curves, one point every ``config.log_every`` steps and at the last one.
@@ -66,10 +73,14 @@ def train(
         batches = _sample_numbers(len(dataset.x_train), trainer.batch_size, np.random.default_rng([seed, 1]))
         rates = np.array([_rate(config, step / config.steps) for step in range(config.steps)])
         step = 0
+        if recorder is not None:
+            recorder.frame(step, working)
         while step < config.steps:
             end = min(config.steps, (step // config.log_every + 1) * config.log_every)
             if sparsifier is not None:
                 end = min(end, sparsifier.next_event(step))
+            if recorder is not None:
+                end = min(end, recorder.next_event(step))
             chunk = rates[step:end]
             report = trainer.run(np.stack([next(batches) for _ in chunk]), chunk)
             _check_finite(report, step + report.steps, config)
@@ -82,6 +93,9 @@ def train(
                     on_log(step, points[-1])
             if sparsifier is not None and cut_due:
                 trainer = sparsifier.cut(trainer, step)
+            if recorder is not None and recorder.wants(step):
+                trainer.write_back()
+                recorder.frame(step, trainer.network)
         trainer.write_back()
         if trainer.network is not network:
             network.become(trainer.network)

@@ -23,7 +23,7 @@ from nas.training._types import Candidate, Dataset, TrainingConfig, TrialResult,
 from nas.training.metrics import evaluate
 from nas.training.timing import hardware, reference_kernel_seconds, time_inference, time_training_step
 
-__all__ = ["run_trial"]
+__all__ = ["network_of", "run_trial"]
 
 logger = logging.getLogger(__name__)
 
@@ -66,15 +66,7 @@ def _run(candidate: Candidate, dataset: Dataset, config: TrainingConfig, on_log:
     config = config.with_overrides({**candidate.genome.hyperparameters, "steps": candidate.steps})
     if candidate.genome.structure is not None:
         return _checked(run_structure(candidate.genome.structure, candidate, dataset, config, on_log))
-    network = ManifoldNetwork(
-        candidate.genome.dag,
-        parametrisation=config.parametrisation,
-        activation=config.activation,
-        period=dataset.period,
-        generator=np.random.default_rng([candidate.seed, 0]),
-    )
-    if candidate.inherited is not None:
-        network.load_arrays(candidate.inherited)
+    network = network_of(candidate, dataset, config)
     history = train(network, dataset, config, candidate.seed, on_log)
     final = network.pruned()
     metrics = _quality(final, dataset) | _structure(network, final) | _times(final, dataset, config)
@@ -88,6 +80,20 @@ def _run(candidate: Candidate, dataset: Dataset, config: TrainingConfig, on_log:
         hardware=hardware(torch.get_num_threads()),
     )
     return _checked(result)
+
+
+def network_of(candidate: Candidate, dataset: Dataset, config: TrainingConfig) -> ManifoldNetwork:
+    """The network of neurons of a candidate before its training; ``config`` has the genome's overrides in it."""
+    network = ManifoldNetwork(
+        candidate.genome.dag,
+        parametrisation=config.parametrisation,
+        activation=config.activation,
+        period=dataset.period,
+        generator=np.random.default_rng([candidate.seed, 0]),
+    )
+    if candidate.inherited is not None:
+        network.load_arrays(candidate.inherited)
+    return network
 
 
 def _checked(result: TrialResult) -> TrialResult:
