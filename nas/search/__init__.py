@@ -17,7 +17,15 @@ from nas.search._config import (
 from nas.search._driver import Progress, run_search
 from nas.search._errors import PickError, StudyError
 from nas.search._evolution import EvolutionStrategy
-from nas.search._executor import Evaluate, Executor, SerialExecutor, failed
+from nas.search._executor import (
+    Evaluate,
+    EvaluateGroup,
+    Executor,
+    SerialExecutor,
+    WorkerView,
+    evaluated,
+    failed,
+)
 from nas.search._front import Front, FrontMember
 from nas.search._inherit import store_inheritance
 from nas.search._make import make_strategy
@@ -36,6 +44,7 @@ __all__ = [
     "OBJECTIVE_METRICS",
     "Choice",
     "Evaluate",
+    "EvaluateGroup",
     "EvolutionOptions",
     "EvolutionStrategy",
     "Executor",
@@ -68,7 +77,9 @@ __all__ = [
     "TaskShape",
     "Timed",
     "TrialRecord",
+    "WorkerView",
     "error_reference",
+    "evaluated",
     "failed",
     "load_space",
     "make_strategy",

@@ -20,6 +20,7 @@ from nas.training._types import (
     Scalar,
     Task,
     TrainingConfig,
+    TrainingState,
     TrialResult,
     TrialStatus,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "TeacherConfig",
     "Timing",
     "TrainingConfig",
+    "TrainingState",
     "TrialResult",
     "TrialStatus",
     "evaluate",

@@ -7,12 +7,14 @@ sent between processes, stored, and replayed. Nothing here trains or does I/O.
 from __future__ import annotations
 
 import enum
+import itertools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from nas.graph import DAG
 from nas.training._compression_config import DistilConfig, SparsifyConfig
@@ -67,6 +69,24 @@ class TrainingConfig(BaseModel):
     sparsify: SparsifyConfig | None = Field(None, description="Cut the DAG down to a budget of edges while training.")
     distil: DistilConfig | None = Field(None, description="Learn from a dense teacher beside the labels.")
     log_every: int = Field(50, ge=1, description="Steps between two points of the logged curves.")
+    rungs: tuple[float, ...] = Field(
+        (),
+        description="Shares of a trial's steps, rising, after which it pauses and is stopped if others are far better "
+        "(see search.halving); [] trains every trial to its end.",
+    )
+
+    @field_validator("rungs")
+    @classmethod
+    def _rising(cls, rungs: tuple[float, ...]) -> tuple[float, ...]:
+        if any(not 0 < share < 1 for share in rungs) or any(a >= b for a, b in itertools.pairwise(rungs)):
+            raise ValueError(f"0 < rungs < 1 must hold, and they must rise, but got {list(rungs)}")
+        return rungs
+
+    def rung_steps(self) -> tuple[int, ...]:
+        """The steps at which a training with this configuration pauses, in [1, steps), rising."""
+        return tuple(
+            sorted({max(1, math.ceil(share * self.steps)) for share in self.rungs} & set(range(1, self.steps)))
+        )
 
     def with_overrides(self, hyperparameters: Mapping[str, Scalar]) -> TrainingConfig:
         """This configuration with dotted-path overrides, e.g. ``{"learning_rate": 1e-3, "losses.flow": 0.0}``.
@@ -100,6 +120,14 @@ class Genome:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainingState:
+    """A training that paused: all it takes to go on anywhere, bit for bit as if it had never paused."""
+
+    step: int  # steps done
+    arrays: Arrays  # parameters, what the optimiser remembers, curves so far (see `nas.training.train`)
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """A genome with a seed and a budget, ready to be trained anywhere."""
 
@@ -112,18 +140,24 @@ class Candidate:
     inherited: Arrays | None = (
         None  # initial parameters on genome.dag (see nas.manifold.inherit); None: drawn from seed
     )
+    resume: TrainingState | None = None  # go on from here rather than begin
+    pause_at: int | None = None  # a step of `TrainingConfig.rung_steps` at which to pause; None: train to the end
 
 
 class TrialStatus(enum.StrEnum):
-    """How a trial ended."""
+    """How a trial ended, or that it has not."""
 
     COMPLETE = "complete"
     FAILED = "failed"
+    STOPPED = "stopped"  # at a rung, because others were better there
+    PAUSED = "paused"  # at a rung; whoever asked decides whether it goes on
 
 
 @dataclass(frozen=True, slots=True)
 class TrialResult:
     """What a worker reports of a candidate.
+
+    One that paused has the metrics of the validation part and of the structure only: nothing is timed at a rung.
 
     ``metrics`` (all floats; those of a failed trial may be missing):
         val_error, test_error       1 - accuracy, or mean squared error: always "smaller is better"
@@ -140,7 +174,7 @@ class TrialResult:
     number: int
     status: TrialStatus
     metrics: Mapping[str, float] = field(default_factory=dict)
-    reason: str = ""  # why it failed; "" when complete
+    reason: str = ""  # why it failed or was stopped; "" when complete
     history: Arrays = field(default_factory=dict)  # "step" and one array a curve, all of one length
     dag: DAG | None = None  # the live DAG after training (ids kept); None when failed
     arrays: Arrays = field(default_factory=dict)  # trained parameters on `dag` (ManifoldNetwork.to_arrays)
@@ -148,6 +182,8 @@ class TrialResult:
     seconds: float = 0.0  # wall time of the whole trial
     worker: str = ""  # host and process that ran it
     structure: Structure | None = None  # what was built, if not neurons; `arrays` is then its state dictionary
+    state: TrainingState | None = None  # of one that paused, to go on with
+    steps: int | None = None  # optimiser steps done, where known; those of a complete trial are its candidate's
 
 
 @dataclass(frozen=True, slots=True)
