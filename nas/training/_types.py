@@ -84,9 +84,8 @@ class TrainingConfig(BaseModel):
 
     def rung_steps(self) -> tuple[int, ...]:
         """The steps at which a training with this configuration pauses, in [1, steps), rising."""
-        return tuple(
-            sorted({max(1, math.ceil(share * self.steps)) for share in self.rungs} & set(range(1, self.steps)))
-        )
+        steps = {math.ceil(share * self.steps) for share in self.rungs}
+        return tuple(sorted(step for step in steps if 1 <= step < self.steps))
 
     def with_overrides(self, hyperparameters: Mapping[str, Scalar]) -> TrainingConfig:
         """This configuration with dotted-path overrides, e.g. ``{"learning_rate": 1e-3, "losses.flow": 0.0}``.
