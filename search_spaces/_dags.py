@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from nas import graph
+from nas.engine import ACTIVATIONS
 from nas.graph import DAG
 from nas.search import Range, SearchSpace, SpaceOptions
 from nas.training import Genome
@@ -20,6 +21,8 @@ _ATTEMPTS = 10  # at a mutation that changes something
 class DagOptions(SpaceOptions):
     """Sizes of the first genomes; what mutation makes of them is limited by `max_edges` alone."""
 
+    words: ClassVar[tuple[str, ...]] = ACTIVATIONS  # that `activations` may hold
+
     n_computational: tuple[int, int] = Field(
         (20, 200), description="Least and most computational neurons of a first genome (or one number); log-uniform."
     )
@@ -27,6 +30,17 @@ class DagOptions(SpaceOptions):
         (0.02, 0.3), description="Least and largest density of a first genome (or one number); log-uniform."
     )
     max_edges: int | None = Field(None, ge=1, description="No genome has more edges than this.")
+    activations: tuple[str, ...] = Field(
+        (), description="Activations from which each neuron has one of its own; none: all have that of the training."
+    )
+
+    @field_validator("activations")
+    @classmethod
+    def _known(cls, activations: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in activations if name not in cls.words]
+        if unknown:
+            raise ValueError(f"unknown activation {unknown[0]!r}; use {', '.join(cls.words)}")
+        return activations
 
     @field_validator("n_computational", "density", mode="before")
     @classmethod
@@ -58,6 +72,8 @@ class DagSpace(SearchSpace):
         dag = self._draw(neurons, share, rng)
         if options.max_edges is not None and dag.n_edges > options.max_edges:
             dag = self._draw(neurons, share * options.max_edges / dag.n_edges, rng)
+        if options.activations:
+            dag = graph.draw_activations(dag, options.activations, rng)
         return Genome(dag, dict(self.fixed))
 
     def _sizes(self, rng: np.random.Generator, size: float | None, density: float | None) -> tuple[int, float]:
@@ -81,7 +97,7 @@ class DagSpace(SearchSpace):
         """Adds, removes and rewires edges, and adds, doubles and removes neurons.
 
         A share `strength` of the edges changes, and half that share of the neurons: a neuron brings or takes many
-        edges.
+        edges. Where neurons have activations of their own, half that share of them draws anew.
         """
         dag = genome.dag
         count = max(1, round(strength * dag.n_edges))
@@ -106,6 +122,11 @@ class DagSpace(SearchSpace):
         if limit is not None and child.n_edges > limit:
             cut = graph.mutate(child, rng, operators={"remove_edges": 1.0}, count=child.n_edges - limit)
             child, description = cut.dag, f"{description}, then {cut.description} (max_edges)"
+        if self.options.activations:
+            redrawn = int(rng.binomial(child.n_computational, 0.5 * strength))
+            child = graph.draw_activations(child, self.options.activations, rng, redraw=redrawn)
+            if redrawn:
+                description = f"{description}, redraw {redrawn} activation{'s' if redrawn > 1 else ''}"
         return Genome(child, genome.hyperparameters), description
 
     def crossover(self, first: Genome, second: Genome, rng: np.random.Generator) -> Genome | None:

@@ -172,7 +172,7 @@ def _named(dag: DAG, memory: int) -> DAG:
         *(f"y{k}" for k in range(dag.n_outputs - memory)),
         *(f"m{k}'" for k in range(memory)),
     ]
-    return DAG(*dag.sizes, dag.edges, ids=dag.ids, names=tuple(names))
+    return DAG(*dag.sizes, dag.edges, ids=dag.ids, names=tuple(names), activations=dag.activations)
 
 
 Space = Recurrent

@@ -31,10 +31,11 @@ ALLOWED: dict[str, set[str]] = {
     },
     "nas.tracking": {"nas.graph", "nas.training"},
     "nas._jobfile": set(),
+    "nas._logs": set(),
     "nas.job": {"nas._jobfile", "nas.training", "nas.search", "nas.tracking"},
     "nas.cli": {"nas.*"},
     "workers": {"nas.*"},
-    "search_spaces": {"nas.graph", "nas.layers", "nas.recurrent", "nas.search", "nas.training"},
+    "search_spaces": {"nas.graph", "nas.engine", "nas.layers", "nas.recurrent", "nas.search", "nas.training"},
 }
 
 # Libraries that only one part of the tree may import, at any depth of the code.
@@ -44,7 +45,7 @@ OWNERS = {
     "optuna": {"nas.search"},
     "matplotlib": {"nas.tracking"},
     "plotly": {"nas.tracking"},
-    "numba": {"nas.engine", "nas.graph", "nas.manifold", "nas.training"},
+    "numba": {"nas.engine", "nas.graph", "nas.manifold", "nas.recurrent", "nas.training"},
     "typer": {"nas.cli"},
     "rich": {"nas.cli"},
 }

@@ -88,7 +88,10 @@ def load(
             raise CheckpointError(f"{path}: weight and bias must be float32 or float64 throughout, but are {types}")
         if not np.isfinite(array).all():
             raise CheckpointError(f"{path}: {name} must be finite, but holds NaN or infinity")
-    module = CheckpointModule(dag, activation, "bias" in arrays, dtype=torch.from_numpy(arrays["weight"]).dtype)
+    try:
+        module = CheckpointModule(dag, activation, "bias" in arrays, dtype=torch.from_numpy(arrays["weight"]).dtype)
+    except ValueError as error:
+        raise CheckpointError(f"{path}: {error}") from None
     module.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
     module.record = contents.record
     return module.eval()

@@ -30,7 +30,7 @@ from torch import nn
 
 from nas.checkpoint._file import Record, record_json
 from nas.checkpoint._folded import folded
-from nas.engine import DAGModule, MaskedLinear, levels_of
+from nas.engine import ACTIVATIONS, DAGModule, MaskedLinear, activation_codes, levels_of
 from nas.errors import ExportError
 from nas.graph import DAG
 from nas.layers import LayerDAG
@@ -234,11 +234,28 @@ def _dag(graph: _Graph, dag: DAG, weight: Array, bias: Array | None, activation:
         )
         if (np.diff(order) != 1).any():
             sums = graph.add("Gather", [sums, graph.constant(np.argsort(order).astype(np.int32))], axis=0)
-        state = graph.add("Concat", [state, _ACTIVATIONS[activation](graph, sums)], axis=0)
+        state = graph.add("Concat", [state, _activated(graph, sums, level.neurons, dag, activation)], axis=0)
     sums, order = _level(graph, last.rows, last.places, weight[last.edges], last.neurons, bias, dag, state, batch)
     if (np.diff(order) != 1).any():
         sums = graph.add("Gather", [sums, graph.constant(np.argsort(order).astype(np.int32))], axis=0)
     return sums
+
+
+def _activated(graph: _Graph, sums: str, neurons: Array, dag: DAG, activation: str) -> str:
+    """Rows of ``sums``, one a neuron, through their activations: one operation for all neurons that share one."""
+    codes = activation_codes(dag, activation)[neurons]
+    found = np.unique(codes)
+    if found.size == 1:
+        return _ACTIVATIONS[ACTIVATIONS[found[0]]](graph, sums)
+    members = [np.flatnonzero(codes == code) for code in found]
+    parts = [
+        _ACTIVATIONS[ACTIVATIONS[code]](
+            graph, graph.add("Gather", [sums, graph.constant(rows.astype(np.int32))], axis=0)
+        )
+        for code, rows in zip(found, members, strict=True)
+    ]
+    back = np.argsort(np.concatenate(members)).astype(np.int32)
+    return graph.add("Gather", [graph.add("Concat", parts, axis=0), graph.constant(back)], axis=0)
 
 
 def _level(
@@ -329,6 +346,7 @@ _ACTIVATIONS: Final[dict[str, Callable[[_Graph, str], str]]] = {
     "silu": _silu,
     "gelu": lambda graph, rows: graph.add("Gelu", [rows], approximate="tanh"),
     "sin": lambda graph, rows: graph.add("Sin", [rows]),
+    "square": lambda graph, rows: graph.add("Mul", [rows, rows]),
 }
 
 _TORCH: Final[dict[type[nn.Module], Callable[[_Graph, str, Any], str]]] = {

@@ -6,8 +6,8 @@ for use with torch. `reference_apply` is the slow specification that they are te
 
 from pathlib import Path
 
-from nas.engine._activations import ACTIVATIONS, NEEDS_INPUT, activation_function
-from nas.engine._function import activation_codes, apply, choose_tiling, walks_by_rows
+from nas.engine._activations import ACTIVATIONS, activation_codes, activation_function, needs_input
+from nas.engine._function import apply, choose_tiling, walks_by_rows
 from nas.engine._levels import Level, levels_of, traceable_apply
 from nas.engine._masked import MaskedLinear
 from nas.engine._module import DAGModule
@@ -18,7 +18,6 @@ from nas.engine._wired import Edge, WiredModule, wire
 
 __all__ = [
     "ACTIVATIONS",
-    "NEEDS_INPUT",
     "DAGModule",
     "Edge",
     "Level",
@@ -31,6 +30,7 @@ __all__ = [
     "choose_tiling",
     "compile_plan",
     "levels_of",
+    "needs_input",
     "reference_apply",
     "traceable_apply",
     "walks_by_rows",

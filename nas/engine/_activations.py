@@ -1,14 +1,17 @@
 """Activations: one table that the reference, the kernels and the exporters share.
 
-Every activation has a name, a torch function (the specification) and a code for the kernels. A kernel computes the
+Every activation has a name, a torch function (the specification) and a code for the kernels; a graph may give every
+neuron its own (`DAG.activations`). A kernel computes the
 derivative from the value where that is possible (relu, sigmoid, …); the others (`NEEDS_INPUT`) also keep their input.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import torch
 from numba import njit
 from torch import Tensor
@@ -16,8 +19,18 @@ from torch.nn import functional
 
 from nas.engine.functions import v_cos, v_exp, v_sigmoid, v_sin, v_softplus, v_tanh
 from nas.engine.simd import add, div, fma, like, mul, sub, where_positive
+from nas.graph import DAG
 
-__all__ = ["ACTIVATIONS", "CODES", "NEEDS_INPUT", "activate", "activation_function", "derivative"]
+__all__ = [
+    "ACTIVATIONS",
+    "CODES",
+    "NEEDS_INPUT",
+    "activate",
+    "activation_codes",
+    "activation_function",
+    "derivative",
+    "needs_input",
+]
 
 LEAKY_SLOPE = 0.01
 
@@ -37,13 +50,14 @@ _FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "silu": functional.silu,
     "gelu": _gelu,
     "sin": torch.sin,
+    "square": torch.square,
 }
 
 ACTIVATIONS: tuple[str, ...] = tuple(_FUNCTIONS)
 CODES: dict[str, int] = {name: code for code, name in enumerate(ACTIVATIONS)}
-NEEDS_INPUT = frozenset({"silu", "gelu", "sin"})
+NEEDS_INPUT = frozenset({"silu", "gelu", "sin", "square"})
 
-IDENTITY, RELU, LEAKY_RELU, SIGMOID, TANH, ELU, SOFTPLUS, SILU, GELU, SIN = range(10)
+IDENTITY, RELU, LEAKY_RELU, SIGMOID, TANH, ELU, SOFTPLUS, SILU, GELU, SIN, SQUARE = range(11)
 _GELU_A, _GELU_B = 0.7978845608028654, 0.044715  # sqrt(2 / pi); Hendrycks & Gimpel 2016, equation of the tanh form
 
 
@@ -57,6 +71,46 @@ def activation_function(name: str) -> Callable[[Tensor], Tensor]:
         return _FUNCTIONS[name]
     except KeyError:
         raise ValueError(f"unknown activation {name!r}; use one of {', '.join(ACTIVATIONS)}") from None
+
+
+def activation_codes(dag: DAG, activation: str) -> np.ndarray:
+    """(n,) int8 codes for the kernels: outputs are linear, neurons without an activation of their own take this one.
+
+    Raises:
+        ValueError: no activation of some name.
+    """
+    if dag.activations is None:
+        return _uniform_codes(dag.n, dag.n_outputs, activation)
+    return _mixed_codes(dag.activations, dag.n_outputs, activation)
+
+
+@lru_cache(maxsize=256)
+def _uniform_codes(n: int, n_outputs: int, activation: str) -> np.ndarray:
+    activation_function(activation)
+    codes = np.full(n, CODES[activation], np.int8)
+    codes[n - n_outputs :] = CODES["identity"]
+    return codes
+
+
+@lru_cache(maxsize=256)
+def _mixed_codes(activations: tuple[str, ...], n_outputs: int, activation: str) -> np.ndarray:
+    codes = _uniform_codes(len(activations), n_outputs, activation).copy()
+    for neuron, name in enumerate(activations):
+        if name == "lstm":
+            raise ValueError(
+                f"neuron {neuron} is an LSTM neuron, which lives through time: use nas.recurrent.RecurrentDAG"
+            )
+        if name:
+            activation_function(name)
+            codes[neuron] = CODES[name]
+    return codes
+
+
+def needs_input(dag: DAG, activation: str) -> bool:
+    """Whether the backward pass wants the inputs of activations, not only their values."""
+    if activation in NEEDS_INPUT:
+        return True
+    return dag.activations is not None and not NEEDS_INPUT.isdisjoint(dag.activations)
 
 
 @njit
@@ -80,6 +134,8 @@ def activate(code: int, x: Any) -> Any:
         return mul(x, v_sigmoid(x))
     if code == GELU:
         return mul(x, v_sigmoid(mul(like(x, 2 * _GELU_A), fma(mul(like(x, _GELU_B), x), mul(x, x), x))))
+    if code == SQUARE:
+        return mul(x, x)
     return v_sin(x)
 
 
@@ -109,4 +165,6 @@ def derivative(code: int, h: Any, x: Any) -> Any:
         s = v_sigmoid(mul(like(x, 2 * _GELU_A), fma(mul(like(x, _GELU_B), x), square, x)))
         slope = mul(like(x, 2 * _GELU_A), fma(like(x, 3 * _GELU_B), square, one))
         return fma(mul(mul(x, s), sub(one, s)), slope, s)
+    if code == SQUARE:
+        return add(x, x)
     return v_cos(x)

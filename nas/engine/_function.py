@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from nas.engine import _team
-from nas.engine._activations import CODES, NEEDS_INPUT, activation_function
+from nas.engine._activations import activation_codes, activation_function, needs_input
 from nas.engine._levels import traceable_apply
 from nas.engine._plan import Plan
 from nas.engine._workspace import Workspace
@@ -24,7 +24,7 @@ from nas.engine.kernels import (
 )
 from nas.engine.simd import LANES
 
-__all__ = ["activation_codes", "apply", "choose_tiling", "walks_by_rows"]
+__all__ = ["apply", "choose_tiling", "walks_by_rows"]
 
 # Nanoseconds an edge takes for one tile, forward and backward, by tile width (measured, one core): what decides the
 # width for a batch. Narrow tiles waste less of a small batch and split it over more threads.
@@ -56,14 +56,6 @@ def walks_by_rows(n_edges: int, itemsize: int) -> bool:
     Measured (one core, batch 128): at 574,000 edges 12 ms by rows and 24 by columns, at 57,000 edges 0.61 and 0.55.
     """
     return 2 * n_edges * itemsize > _CACHE_BYTES
-
-
-@lru_cache(maxsize=256)
-def activation_codes(n: int, n_outputs: int, activation: str) -> np.ndarray:
-    """(n,) int8 codes for the kernels: outputs are linear."""
-    codes = np.full(n, CODES[activation], np.int8)
-    codes[n - n_outputs :] = CODES["identity"]
-    return codes
 
 
 @dataclass(slots=True, eq=False)
@@ -98,7 +90,7 @@ def _forward(
     dag = plan.dag
     batch = x.shape[0]
     n_inputs, n_outputs, n = dag.n_inputs, dag.n_outputs, dag.n
-    codes = activation_codes(n, n_outputs, activation)
+    codes = activation_codes(dag, activation)
     weights = weight.detach().numpy()
     if plan.edge_numbers is not None:
         weights = weights[plan.edge_numbers]
@@ -115,7 +107,7 @@ def _forward(
     size, tiles, threads = choose_tiling(weights.size, batch, torch.get_num_threads())
     lanes = LANES[size]
     values = Workspace(n * size * (tiles if keep else threads), dtype)
-    keep_z = keep and activation in NEEDS_INPUT
+    keep_z = keep and needs_input(dag, activation)
     kept_z = Workspace(n * size * tiles, dtype) if keep_z else None
     kept_z_array = kept_z.array if kept_z is not None else _NOTHING[dtype.itemsize // 8]
 
@@ -234,7 +226,7 @@ def apply(
         weight: (n_edges,) W, in the order of ``dag.edges``.
         bias: (n - n_inputs,) b, in topological order; 0 when None.
         gain: (n - n_inputs,) a; 1 when None.
-        activation: σ, one of `ACTIVATIONS`.
+        activation: σ, one of `ACTIVATIONS`, of neurons to which ``dag.activations`` gives none of their own.
         live: bool (n_edges,): only these edges take part, and only these get a gradient. All when None.
 
     Returns:

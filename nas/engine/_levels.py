@@ -55,6 +55,14 @@ def levels_of(dag: DAG) -> tuple[Level, ...]:
     return tuple(found)
 
 
+def _activated(sums: Tensor, neurons: np.ndarray, dag: DAG, activation: str) -> Tensor:
+    """``sums`` (m, batch) of the neurons (m,), each through its activation."""
+    names = [(dag.activations[i] if dag.activations is not None else "") or activation for i in neurons.tolist()]
+    if len(set(names)) == 1:
+        return activation_function(names[0])(sums)
+    return torch.stack([activation_function(name)(row) for name, row in zip(names, sums, strict=True)])
+
+
 def traceable_apply(
     dag: DAG,
     x: Tensor,
@@ -65,7 +73,6 @@ def traceable_apply(
     activation: str = "relu",
 ) -> Tensor:
     """Same arguments and result as `nas.engine.apply` on all edges, with the DAG itself in place of its plan."""
-    function = activation_function(activation)
     levels = levels_of(dag)
 
     def numbers(values: np.ndarray) -> Tensor:
@@ -92,5 +99,5 @@ def traceable_apply(
         if a is not None:
             sums = sums * a if b is None else sums * a + b
         if level is not levels[-1]:
-            state = torch.cat([state, function(sums)])
+            state = torch.cat([state, _activated(sums, level.neurons, dag, activation)])
     return sums.T

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nas.engine._activations import activation_function
+from nas.engine._activations import CODES, activation_codes
 from nas.engine._function import apply
 from nas.engine._plan import compile_plan
 from nas.graph import DAG
 
 __all__ = ["DAGModule"]
+
+# They let about half of what comes in pass, so that weights start larger by sqrt(2).
+_RECTIFIERS = [CODES[name] for name in ("relu", "leaky_relu", "elu", "silu", "gelu", "softplus")]
 
 
 class DAGModule(nn.Module):
@@ -20,13 +25,15 @@ class DAGModule(nn.Module):
 
     Args:
         dag: the structure.
-        activation: σ of the computational neurons, one of `ACTIVATIONS`.
+        activation: σ of the computational neurons, one of `ACTIVATIONS`; or a sequence of these, one for each of
+            them in their order. Alone it is for those to which ``dag.activations`` gives none of their own.
         bias: whether neurons have a bias.
         dtype: torch.float32 (default) or torch.float64.
         generator: source of the initial weights; torch's global one by default.
 
     Attributes:
-        dag, activation: as given.
+        dag: as given, with the activations where a sequence was.
+        activation: the one for neurons without one of their own.
         plan: the compiled DAG.
         weight: (n_edges,), in the order of ``dag.edges``. Initially normal with variance gain / in-degree of the
             target (He 2015, arXiv:1502.01852, with the actual number of in-edges as fan-in).
@@ -34,6 +41,7 @@ class DAGModule(nn.Module):
 
     Raises:
         ValueError: unknown activation.
+        GraphError: a sequence of activations of another length than there are computational neurons.
     """
 
     weight: nn.Parameter
@@ -42,14 +50,16 @@ class DAGModule(nn.Module):
     def __init__(
         self,
         dag: DAG,
-        activation: str = "relu",
+        activation: str | Sequence[str] = "relu",
         bias: bool = True,
         *,
         dtype: torch.dtype | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        activation_function(activation)
+        if not isinstance(activation, str):
+            dag, activation = dag.with_activations(activation), "identity"
+        activation_codes(dag, activation)  # refuses unknown ones
         self.dag = dag
         self.plan = compile_plan(dag)
         self.activation = activation
@@ -63,9 +73,8 @@ class DAGModule(nn.Module):
         in_ptr = torch.tensor(self.dag.in_ptr)
         fan_in = (in_ptr[1:] - in_ptr[:-1]).clamp(min=1)
         targets = torch.tensor(self.dag.targets, dtype=torch.long)
-        rectifies = self.activation in ("relu", "leaky_relu", "elu", "silu", "gelu", "softplus")
-        outputs = targets >= self.dag.n - self.dag.n_outputs
-        gain = torch.where(outputs, 1.0, math.sqrt(2.0) if rectifies else 1.0)
+        rectifies = torch.from_numpy(np.isin(activation_codes(self.dag, self.activation), _RECTIFIERS))
+        gain = torch.where(rectifies[targets], math.sqrt(2.0), 1.0)
         with torch.no_grad():
             self.weight.normal_(generator=generator)
             self.weight.mul_((gain / fan_in[targets].sqrt()).to(self.weight.dtype))

@@ -26,7 +26,6 @@ def reference_apply(
     live: Tensor | None = None,
 ) -> Tensor:
     """Same arguments and result as `nas.engine.apply`, with the DAG itself in place of its plan."""
-    function = activation_function(activation)
     emitted = list(x.unbind(dim=1))  # h of the inputs is the datum
     for i in range(dag.n_inputs, dag.n):
         total = x.new_zeros(x.shape[0])
@@ -38,5 +37,6 @@ def reference_apply(
             total = gain[k] * total
         if bias is not None:
             total = total + bias[k]
-        emitted.append(total if i >= dag.n - dag.n_outputs else function(total))
+        own = "" if dag.activations is None else dag.activations[i]
+        emitted.append(total if i >= dag.first_output else activation_function(own or activation)(total))
     return torch.stack(emitted[dag.n - dag.n_outputs :], dim=1)

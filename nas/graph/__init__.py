@@ -14,7 +14,7 @@ from nas.graph._families import banded, barabasi_albert, erdos_renyi, layered, w
 from nas.graph._files import read_edge_list, read_graphml, to_dot, write_dot, write_edge_list, write_graphml
 from nas.graph._generators import complete, random_dag
 from nas.graph._match import first_id_of_trial, match_edges, match_neurons
-from nas.graph._mutate import OPERATORS, Mutation, mutate
+from nas.graph._mutate import OPERATORS, Mutation, draw_activations, mutate
 
 __all__ = [
     "DAG",
@@ -29,6 +29,7 @@ __all__ = [
     "complete",
     "crossover",
     "degree_limited",
+    "draw_activations",
     "erdos_renyi",
     "first_id_of_trial",
     "layered",

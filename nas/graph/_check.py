@@ -45,6 +45,22 @@ def checked_names(names: Sequence[str] | None, n: int) -> tuple[str, ...] | None
     return result
 
 
+def checked_activations(activations: Sequence[str] | None, sizes: tuple[int, int, int]) -> tuple[str, ...] | None:
+    """``activations`` as a tuple of n strings; None where no neuron has one."""
+    if activations is None:
+        return None
+    n, first_output = sum(sizes), sizes[0] + sizes[1]
+    if isinstance(activations, str) or len(activations) != n:
+        raise GraphError(f"activations must hold one string a neuron ({n}), but got {short(activations)}")
+    for neuron, word in enumerate(activations):
+        if not isinstance(word, str):
+            raise GraphError(f"the activation of neuron {neuron} must be a string, but is {short(word)}")
+        if word and not sizes[0] <= neuron < first_output:
+            role = "an input" if neuron < sizes[0] else "an output"
+            raise GraphError(f"neuron {neuron} is {role} and has no activation, but got {word!r}; give it ''")
+    return tuple(activations) if any(activations) else None
+
+
 def checked_ids(ids: ArrayLike | None, n: int) -> Int64Array:
     """``ids`` as a read-only int64 array of n distinct numbers in 0…2^62."""
     if ids is None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Parts(NamedTuple):
-    """Arguments of the DAG constructor, in its order."""
+    """Arguments of the DAG constructor, by name."""
 
     n_inputs: int
     n_computational: int
@@ -28,6 +28,7 @@ class Parts(NamedTuple):
     edges: Int32Array | Int64Array
     ids: Int64Array | None
     names: tuple[str, ...] | None
+    activations: tuple[str, ...] | None = None
 
 
 def parts_of_edges(
@@ -37,6 +38,7 @@ def parts_of_edges(
     neurons: Iterable[Hashable] | None,
     ids: Mapping[Hashable, int] | None,
     names: Mapping[Hashable, str] | None,
+    activations: Mapping[Hashable, str] | None = None,
 ) -> Parts:
     """See `DAG.from_edges`."""
     inputs, outputs = list(inputs), list(outputs)
@@ -90,7 +92,11 @@ def parts_of_edges(
         given_names = None  # the labels say no more than the numbering
     else:
         given_names = tuple(str(label) for label in labels)
-    return Parts(*sizes, array, given_ids, given_names)
+    unknown = [repr(label) for label in activations or () if label not in number]
+    if unknown:
+        raise GraphError(f"activations are given for unknown neurons: {listed(unknown)}")
+    words = None if activations is None else tuple(activations.get(label, "") for label in labels)
+    return Parts(*sizes, array, given_ids, given_names, words)
 
 
 def parts_of_networkx(
@@ -116,7 +122,8 @@ def parts_of_networkx(
             raise GraphError(f"unknown neuron: {label!r} is named as input or output but is no node of the graph")
     ids = {label: attributes["id"] for label, attributes in data.items() if "id" in attributes}
     names = {label: attributes["name"] for label, attributes in data.items() if "name" in attributes}
-    return parts_of_edges(graph.edges(), inputs, outputs, list(data), ids or None, names or None)
+    words = {label: attributes["activation"] for label, attributes in data.items() if attributes.get("activation")}
+    return parts_of_edges(graph.edges(), inputs, outputs, list(data), ids or None, names or None, words or None)
 
 
 def parts_of_matrix(
@@ -177,7 +184,11 @@ def sort_edges(
 
 
 def to_networkx(
-    sizes: tuple[int, int, int], edges: Int32Array, ids: Int64Array, names: tuple[str, ...] | None
+    sizes: tuple[int, int, int],
+    edges: Int32Array,
+    ids: Int64Array,
+    names: tuple[str, ...] | None,
+    activations: tuple[str, ...] | None,
 ) -> networkx.DiGraph[Any]:
     """See `DAG.to_networkx`."""
     import networkx
@@ -186,6 +197,8 @@ def to_networkx(
     roles = ["input"] * sizes[0] + ["computational"] * sizes[1] + ["output"] * sizes[2]
     for neuron, (role, identity) in enumerate(zip(roles, ids.tolist(), strict=True)):
         label = {} if names is None else {"name": names[neuron]}
+        if activations is not None and activations[neuron]:
+            label["activation"] = activations[neuron]
         graph.add_node(neuron, role=role, id=identity, **label)
     graph.add_edges_from(edges.tolist())
     return graph

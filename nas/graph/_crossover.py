@@ -76,6 +76,11 @@ def crossover(a: DAG, b: DAG, rng: np.random.Generator, *, share: float = 0.5) -
     names = None
     if a.names is not None:
         names = (*a.names, *(b.names[i] if b.names is not None else f"n{b.ids[i]}" for i in alone))
+    activations = None
+    if a.activations is not None or b.activations is not None:
+        of_a = a.activations or ("",) * a.n
+        of_b_alone = ("",) * alone.size if b.activations is None else [b.activations[i] for i in alone]
+        activations = (*of_a, *of_b_alone)
     kept = order[neurons[order]]
     final = np.full(n, -1, dtype=np.int32)
     final[kept] = np.arange(kept.size, dtype=np.int32)
@@ -89,6 +94,7 @@ def crossover(a: DAG, b: DAG, rng: np.random.Generator, *, share: float = 0.5) -
         np.concatenate([a.ids, b.ids[alone]])[kept],
         None if names is None else [names[neuron] for neuron in kept],
         a.allow_unreachable,
+        None if activations is None else [activations[neuron] for neuron in kept],
     )
 
 

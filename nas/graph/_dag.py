@@ -36,7 +36,7 @@ class DAG:
 
     Neurons are numbered 0..n-1: inputs first, then computational neurons, outputs last, and every edge goes from a
     smaller to a larger number. Inputs have no in-edges, outputs no out-edges. Two DAGs are equal when their counts,
-    edges and ids are; names are labels for people and do not count. All arrays are read-only.
+    edges, ids and activations are; names are labels for people and do not count. All arrays are read-only.
 
     Attributes:
         n_inputs, n_computational, n_outputs: neurons of each role; at least 1, 0, 1.
@@ -45,6 +45,9 @@ class DAG:
             its parent's weights. 0..n-1 unless given.
         names: one label a neuron, or None.
         allow_unreachable: whether outputs without a path from any input are tolerated.
+        activations: what each neuron applies, one word a neuron, or None. "" leaves the choice to the network that
+            is built on the graph; inputs and outputs have none of their own, so theirs is "". The graph does not know
+            which words there are: the engine does (`nas.engine.ACTIVATIONS`; `nas.recurrent` also knows "lstm").
         sources, targets: (E,) int32, the columns of ``edges``, contiguous.
         in_ptr: (n + 1,) int64; the in-edges of neuron i are ``edges[in_ptr[i]:in_ptr[i + 1]]`` (CSR).
     """
@@ -56,6 +59,7 @@ class DAG:
     ids: NDArray[np.int64]
     names: tuple[str, ...] | None
     allow_unreachable: bool
+    activations: tuple[str, ...] | None
     sources: NDArray[np.int32] = field(init=False)
     targets: NDArray[np.int32] = field(init=False)
     in_ptr: NDArray[np.int64] = field(init=False)
@@ -70,6 +74,7 @@ class DAG:
         ids: ArrayLike | None = None,
         names: Sequence[str] | None = None,
         allow_unreachable: bool = False,
+        activations: Sequence[str] | None = None,
     ) -> None:
         """Check and sort the edges.
 
@@ -81,6 +86,7 @@ class DAG:
             ids: (n,) distinct integers in 0…2^62; 0..n-1 by default.
             names: n strings.
             allow_unreachable: accept outputs that no input reaches.
+            activations: n strings, "" for inputs, outputs and neurons without an activation of their own.
 
         Raises:
             CycleError: a self loop or a cycle; the message names it.
@@ -100,6 +106,7 @@ class DAG:
         put(self, "names", _check.checked_names(names, n))
         put(self, "ids", _check.checked_ids(ids, n))
         put(self, "allow_unreachable", bool(allow_unreachable))
+        put(self, "activations", _check.checked_activations(activations, sizes))
         put(self, "_memo", {})
         checked = _check.checked_edges(edges, sizes, self.label)
         put(self, "edges", checked)
@@ -213,6 +220,7 @@ class DAG:
         neurons: Iterable[Hashable] | None = None,
         ids: Mapping[Hashable, int] | None = None,
         names: Mapping[Hashable, str] | None = None,
+        activations: Mapping[Hashable, str] | None = None,
         allow_unreachable: bool = False,
     ) -> DAG:
         """A DAG from edges between labels of any hashable kind, in any order.
@@ -229,14 +237,15 @@ class DAG:
                 edge that names any other label is refused. Without it, every further label is computational.
             ids: id of each label.
             names: name of each label.
+            activations: activation of each label that has one of its own.
             allow_unreachable: accept outputs that no input reaches.
 
         Raises:
             CycleError: the message names the cycle by its labels.
             GraphError: see the constructor; also a label with two roles.
         """
-        parts = _convert.parts_of_edges(edges, inputs, outputs, neurons, ids, names)
-        return cls(*parts, allow_unreachable=allow_unreachable)
+        parts = _convert.parts_of_edges(edges, inputs, outputs, neurons, ids, names, activations)
+        return cls(**parts._asdict(), allow_unreachable=allow_unreachable)
 
     @classmethod
     def from_networkx(
@@ -251,17 +260,17 @@ class DAG:
 
         Roles come from the arguments, else from the node attribute ``role`` ("input", "computational", "output"),
         else nodes without in-edges are inputs and nodes without out-edges outputs. The node attributes ``id`` and
-        ``name`` are kept when every node has them.
+        ``name`` are kept when every node has them, ``activation`` where a node has it.
 
         Raises:
             GraphError: see `from_edges`; also an undirected graph or an unknown role.
         """
         parts = _convert.parts_of_networkx(graph, inputs, outputs)
-        return cls(*parts, allow_unreachable=allow_unreachable)
+        return cls(**parts._asdict(), allow_unreachable=allow_unreachable)
 
     def to_networkx(self) -> networkx.DiGraph[Any]:
-        """A ``DiGraph`` of the numbers 0..n-1 with node attributes ``role``, ``id`` and, where there are, ``name``."""
-        return _convert.to_networkx(self.sizes, self.edges, self.ids, self.names)
+        """A ``DiGraph`` of 0..n-1; nodes have ``role``, ``id`` and, where given, ``name`` and ``activation``."""
+        return _convert.to_networkx(self.sizes, self.edges, self.ids, self.names, self.activations)
 
     @classmethod
     def from_adjacency(
@@ -285,7 +294,7 @@ class DAG:
         n_inputs = _check.checked_count("n_inputs", n_inputs, 1)
         n_outputs = _check.checked_count("n_outputs", n_outputs, 1)
         parts = _convert.parts_of_matrix(matrix, n_inputs, n_outputs, ids, names)
-        return cls(*parts, allow_unreachable=allow_unreachable)
+        return cls(**parts._asdict(), allow_unreachable=allow_unreachable)
 
     def to_adjacency(self, values: ArrayLike | None = None, *, sparse: bool = False) -> Any:
         """The strictly lower triangular matrix (n, n): ``M[i, j]`` is True, or the edge's value, for edge j->i.
@@ -307,7 +316,7 @@ class DAG:
 
     def to_json(self) -> str:
         """One line of JSON with the format's name and version inside; `from_json` reads it back."""
-        return _json.to_json(*self.sizes, self.edges, self.ids, self.names, self.allow_unreachable)
+        return _json.to_json(*self.sizes, self.edges, self.ids, self.names, self.allow_unreachable, self.activations)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> DAG:
@@ -332,7 +341,37 @@ class DAG:
                 raise GraphError(f"a mask must have shape ({self.n_edges},), one an edge, but has shape {given.shape}")
             given = self.edges[given]
         allow = self.allow_unreachable if allow_unreachable is None else allow_unreachable
-        return DAG(*self.sizes, given, self.ids, self.names, allow)
+        return DAG(*self.sizes, given, self.ids, self.names, allow, self.activations)
+
+    def with_activations(self, activations: Sequence[str] | Mapping[int, str] | None) -> DAG:
+        """The same graph with other activations of its computational neurons.
+
+        Args:
+            activations: one word for each computational neuron, in their order; or words for some neurons, by number,
+                the others keep theirs; or None: no neuron has one of its own.
+
+        Raises:
+            GraphError: a wrong count, or a number that is no computational neuron's.
+        """
+        words = [""] * self.n if self.activations is None else list(self.activations)
+        if activations is None:
+            words = [""] * self.n
+        elif isinstance(activations, Mapping):
+            for neuron, word in activations.items():
+                if not self.n_inputs <= neuron < self.first_output:
+                    raise GraphError(
+                        f"only computational neurons ({self.n_inputs}…{self.first_output - 1}) have an activation of "
+                        f"their own, but one is given for {neuron}; leave it out"
+                    )
+                words[neuron] = word
+        elif isinstance(activations, str) or len(activations) != self.n_computational:
+            raise GraphError(
+                f"activations must hold one word for each of the {self.n_computational} computational neurons, but "
+                f"got {_check.short(activations)}"
+            )
+        else:
+            words[self.n_inputs : self.first_output] = activations
+        return DAG(*self.sizes, self.edges, self.ids, self.names, self.allow_unreachable, words)
 
     # ---------------------------------------------------------------- value semantics
 
@@ -343,16 +382,18 @@ class DAG:
             self.sizes == other.sizes
             and np.array_equal(self.edges, other.edges)
             and np.array_equal(self.ids, other.ids)
+            and self.activations == other.activations
         )
 
     def __hash__(self) -> int:
         if "hash" not in self._memo:
-            self._memo["hash"] = hash((self.sizes, self.edges.tobytes(), self.ids.tobytes()))
+            self._memo["hash"] = hash((self.sizes, self.edges.tobytes(), self.ids.tobytes(), self.activations))
         return self._memo["hash"]  # type: ignore[no-any-return]
 
     def __reduce__(self) -> tuple[type[DAG], tuple[Any, ...]]:
         # Through the constructor: arrays come out of a pickle writeable, and derived ones need not travel.
-        return DAG, (*self.sizes, self.edges, self.ids, self.names, self.allow_unreachable)
+        given = (self.edges, self.ids, self.names, self.allow_unreachable, self.activations)
+        return DAG, (*self.sizes, *given)
 
     def __copy__(self) -> DAG:
         return self

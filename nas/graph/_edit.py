@@ -1,13 +1,14 @@
 """Elementary changes of a DAG, each fully determined by its arguments, and the rebuilding that all changes share.
 
-A change returns a new DAG in which surviving neurons keep their ids and names. Numbers shift when a neuron comes or
-goes, or when an edge against the numbering makes a new order necessary; the new order is the one nearest to the old.
+A change returns a new DAG in which surviving neurons keep their ids, names and activations. Numbers shift when a neuron
+comes or goes, or when an edge against the numbering makes a new order necessary; that is the one nearest to the old.
 """
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
+from itertools import compress
 
 import numpy as np
 
@@ -71,7 +72,7 @@ def rewire_edge(dag: DAG, edge: Edge, *, source: int | None = None, target: int 
             f"rewiring must change an end, but edge {dag.label(old_source)}->{dag.label(old_target)} keeps both"
         )
     changed = add_edge(dag.with_edges(keep, allow_unreachable=True), new_source, new_target)
-    return DAG(*changed.sizes, changed.edges, changed.ids, changed.names, dag.allow_unreachable)
+    return DAG(*changed.sizes, changed.edges, changed.ids, changed.names, dag.allow_unreachable, changed.activations)
 
 
 def add_neuron(
@@ -120,6 +121,7 @@ def rebuilt(
     place: FloatArray | None = None,
     ids: Int64Array | None = None,
     names: Sequence[str] | None = None,
+    activations: Sequence[str] | None = None,
 ) -> DAG:
     """A DAG of other edges and perhaps more computational neurons, in the order nearest to ``place``.
 
@@ -127,11 +129,12 @@ def rebuilt(
         dag: gives roles, ids and names of neurons 0..n-1.
         sources, targets: (E',) in a provisional numbering: old neurons keep their numbers, new ones follow after n - 1.
         place: (n + new,) where each neuron wants to stand; None when there are no new ones: where it stood.
-        ids, names: (n + new,) in the provisional numbering.
+        ids, names, activations: (n + new,) in the provisional numbering.
     """
     ids = dag.ids if ids is None else ids
     names = dag.names if names is None else names
     n = ids.size
+    activations = dag.activations if activations is None else activations
     if place is not None or bool((sources > targets).any()):
         rank = np.empty(n, dtype=np.int64)
         rank[np.arange(n) if place is None else np.argsort(place, kind="stable")] = np.arange(n)
@@ -140,8 +143,9 @@ def rebuilt(
         number[order] = np.arange(n, dtype=np.int32)
         sources, targets, ids = number[sources], number[targets], ids[order]
         names = None if names is None else [names[neuron] for neuron in order]
+        activations = None if activations is None else [activations[neuron] for neuron in order]
     sizes = (dag.n_inputs, n - dag.n_inputs - dag.n_outputs, dag.n_outputs)
-    return DAG(*sizes, np.stack([sources, targets], axis=1), ids, names, dag.allow_unreachable)
+    return DAG(*sizes, np.stack([sources, targets], axis=1), ids, names, dag.allow_unreachable, activations)
 
 
 def with_neurons(
@@ -151,8 +155,12 @@ def with_neurons(
     place: FloatArray,
     next_id: int | None,
     names: Sequence[str] | None = None,
+    like: Int64Array | None = None,
 ) -> DAG:
-    """`rebuilt` with new neurons that want to stand at ``place`` (new,) and get fresh ids."""
+    """`rebuilt` with new neurons that want to stand at ``place`` (new,) and get fresh ids.
+
+    Each has the activation of the neuron in ``like`` (new,), or none of its own.
+    """
     ids = fresh_ids(dag, place.size, next_id)
     old_names = dag.names
     if old_names is not None:
@@ -164,6 +172,9 @@ def with_neurons(
         place=np.concatenate([np.arange(dag.n), place]),
         ids=np.concatenate([dag.ids, ids]),
         names=old_names,
+        activations=None
+        if dag.activations is None
+        else (*dag.activations, *([""] * place.size if like is None else [dag.activations[i] for i in like])),
     )
 
 
@@ -195,7 +206,7 @@ def keep_neurons(dag: DAG, keep: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> 
     """
     number = (np.cumsum(keep) - 1).astype(np.int32)
     edges = keep[dag.sources] & keep[dag.targets]
-    names = None if dag.names is None else [name for name, kept in zip(dag.names, keep, strict=True) if kept]
+    names = None if dag.names is None else list(compress(dag.names, keep))
     removed = dag.n - int(keep.sum())
     result = DAG(
         dag.n_inputs,
@@ -205,6 +216,7 @@ def keep_neurons(dag: DAG, keep: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> 
         dag.ids[keep],
         names,
         allow_unreachable=True,
+        activations=None if dag.activations is None else list(compress(dag.activations, keep)),
     )
     if dag.allow_unreachable:
         return result
@@ -214,7 +226,7 @@ def keep_neurons(dag: DAG, keep: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> 
             f"every output must have a path from some input, but without {gone} there is none to "
             f"{listed([dag.label(neuron + removed) for neuron in lost])}; add other edges first"
         )
-    return DAG(*result.sizes, result.edges, result.ids, result.names)
+    return DAG(*result.sizes, result.edges, result.ids, result.names, activations=result.activations)
 
 
 def fresh_ids(dag: DAG, count: int, next_id: int | None) -> Int64Array:

@@ -12,9 +12,9 @@ from nas.graph._check import MAX_ID, MAX_NEURONS, short
 from nas.graph._kernels import Int32Array, Int64Array
 
 FORMAT = "nas.dag"
-VERSION = 1
+VERSION = 2  # 2: activations by neuron; graphs without them are written as 1
 _REQUIRED = ("format", "version", "n_inputs", "n_computational", "n_outputs", "sources", "targets")
-_OPTIONAL = ("ids", "names", "allow_unreachable")
+_OPTIONAL = ("ids", "names", "allow_unreachable", "activations")
 
 
 def to_json(
@@ -25,11 +25,12 @@ def to_json(
     ids: Int64Array,
     names: tuple[str, ...] | None,
     allow_unreachable: bool,
+    activations: tuple[str, ...] | None,
 ) -> str:
     """See `DAG.to_json`. Ids 0..n-1 and absent names are left out."""
     content: dict[str, Any] = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": 1 if activations is None else VERSION,
         "n_inputs": n_inputs,
         "n_computational": n_computational,
         "n_outputs": n_outputs,
@@ -42,6 +43,8 @@ def to_json(
         content["names"] = list(names)
     if allow_unreachable:
         content["allow_unreachable"] = True
+    if activations is not None:
+        content["activations"] = list(activations)
     return json.dumps(content, separators=(",", ":"))
 
 
@@ -88,8 +91,11 @@ def from_json(text: str | bytes) -> tuple[Any, ...]:
     allow_unreachable = content.get("allow_unreachable", False)
     if type(allow_unreachable) is not bool:
         raise GraphError(f"allow_unreachable must be true or false, but is {short(allow_unreachable)}")
+    activations = content.get("activations")
+    if activations is not None and not isinstance(activations, list):
+        raise GraphError(f"activations must be a list of strings, but is {short(activations)}")
     ids = None if content.get("ids") is None else _numbers(content, "ids", MAX_ID)
-    return (*counts, np.stack([sources, targets], axis=1), ids, names, allow_unreachable)
+    return (*counts, np.stack([sources, targets], axis=1), ids, names, allow_unreachable, activations)
 
 
 def _numbers(content: dict[str, Any], key: str, largest: int) -> Int64Array:

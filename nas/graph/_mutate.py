@@ -8,7 +8,7 @@ alone keeps every reached output reachable is put aside, and only what is left m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
@@ -194,7 +194,8 @@ def _duplicate_neurons(dag: DAG, count: int, context: _Context) -> tuple[DAG, in
     into, out_of = copy[dag.targets] >= 0, copy[dag.sources] >= 0
     sources = np.concatenate([dag.sources, dag.sources[into], copy[dag.sources[out_of]]])
     targets = np.concatenate([dag.targets, copy[dag.targets[into]], dag.targets[out_of]])
-    return _edit.with_neurons(dag, sources, targets, originals.astype(np.float64) + 0.5, context.next_id), count
+    place = originals.astype(np.float64) + 0.5
+    return _edit.with_neurons(dag, sources, targets, place, context.next_id, like=originals), count
 
 
 def _add_edges(dag: DAG, count: int, context: _Context) -> tuple[DAG, int]:
@@ -314,3 +315,24 @@ def _checked_score(dag: DAG, edge_score: ArrayLike | None) -> FloatArray | None:
             f"edge_score must be finite, but that of edge {dag.label(source)}->{dag.label(target)} is {score[bad]}"
         )
     return score
+
+
+def draw_activations(dag: DAG, words: Sequence[str], rng: np.random.Generator, *, redraw: int = 0) -> DAG:
+    """``dag`` in which every computational neuron has an activation of its own, drawn from ``words`` where it had none.
+
+    Args:
+        dag: the graph.
+        words: what to draw from (see `DAG.activations`).
+        rng: source of chance.
+        redraw: so many neurons, drawn at random, get another one even if they have one.
+
+    Raises:
+        GraphError: ``words`` is empty, or there are fewer neurons than ``redraw``.
+    """
+    if not words or not 0 <= redraw <= dag.n_computational:
+        raise GraphError(f"give at least one activation and 0 <= redraw <= {dag.n_computational}, not {redraw}")
+    own = np.array(dag.activations or [""] * dag.n, dtype=object)[dag.n_inputs : dag.first_output]
+    new = own == ""
+    new[rng.choice(dag.n_computational, redraw, replace=False)] = True
+    own[new] = rng.choice(np.array(words, dtype=object), int(new.sum()))
+    return dag.with_activations(own.tolist())

@@ -44,6 +44,9 @@ def fold(network: ManifoldNetwork) -> engine.DAGModule:
             dag.ids[keep],
             None if dag.names is None else [name for name, kept in zip(dag.names, keep, strict=True) if kept],
             dag.allow_unreachable,
+            None
+            if dag.activations is None
+            else [word for word, kept in zip(dag.activations, keep, strict=True) if kept],
         ),
         activation=network.activation,
     )

@@ -5,6 +5,8 @@ A memory slot is a pair of neurons: one of the last inputs, and the output at th
 
 from __future__ import annotations
 
+from itertools import compress
+
 import numpy as np
 
 from nas.errors import GraphError, UnreachableOutputError
@@ -122,6 +124,7 @@ def grow_memory(dag: DAG, rng: np.random.Generator, *, edges: int = 2, next_id: 
         ids=np.concatenate([dag.ids[: dag.n_inputs], [first], dag.ids[dag.n_inputs :], [first + 1]]),
         names=names,
         allow_unreachable=dag.allow_unreachable,
+        activations=None if dag.activations is None else ("", *dag.activations, ""),
     )
 
 
@@ -143,6 +146,7 @@ def shrink_memory(dag: DAG, memory: int, slot: int) -> DAG:
         dag.n_outputs - 1,
         number[dag.edges[keep[dag.edges].all(axis=1)]],
         ids=dag.ids[keep],
-        names=None if dag.names is None else tuple(np.array(dag.names, dtype=object)[keep].tolist()),
+        names=None if dag.names is None else tuple(compress(dag.names, keep)),
         allow_unreachable=dag.allow_unreachable,
+        activations=None if dag.activations is None else tuple(compress(dag.activations, keep)),
     )

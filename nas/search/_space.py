@@ -245,4 +245,5 @@ def stable_ids(dag: DAG, first_id: int) -> DAG:
         ids=ids,
         names=dag.names,
         allow_unreachable=dag.allow_unreachable,
+        activations=dag.activations,
     )

@@ -129,7 +129,7 @@ class FusedTrainer:
             plan.out_edges,
             np.zeros(0, floats) if closeness is None else closeness.displacement().numpy(),
             network.flow_signs.numpy(),
-            engine.activation_codes(n, dag.n_outputs, network.activation),
+            engine.activation_codes(dag, network.activation),
         )
         classifies = dataset.task == "classification"
         self._data = shared.Data(
@@ -159,7 +159,7 @@ class FusedTrainer:
             closeness is None and engine.walks_by_rows(n_edges, floats().itemsize),
             costs.constant,
         )
-        keeps_z = network.activation in engine.NEEDS_INPUT
+        keeps_z = engine.needs_input(dag, network.activation)
         count, padding = sum(p.numel() for p in self._parameters()), 16
         team = self.threads
         chunk_ptr = np.concatenate([[0], np.cumsum(-(-np.diff(plan.in_ptr) // 16))])

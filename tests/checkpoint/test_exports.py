@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from nas.checkpoint import export_dot, export_graphml, export_onnx, export_program
+from nas.checkpoint import export_dot, export_graphml, export_onnx, export_program, load, save
 from nas.engine import ACTIVATIONS, DAGModule, Edge, MaskedLinear, wire
 from nas.errors import ExportError
-from nas.graph import DAG, complete, layered, random_dag, read_graphml
+from nas.graph import DAG, complete, draw_activations, layered, random_dag, read_graphml
 from nas.manifold import ManifoldNetwork
 
 onnx = pytest.importorskip("onnx")
@@ -211,3 +211,18 @@ def test_a_missing_package_is_named_with_its_extra(tmp_path: Path, monkeypatch: 
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(ExportError, match=r"pip install 'dag-nas\[export\]'"):
         export_onnx(module_of(DAGS["dense"]), tmp_path / "x.onnx")
+
+
+def test_onnx_knows_activations_by_neuron(tmp_path):
+    rng = np.random.default_rng(4)
+    dag = draw_activations(random_dag(5, 30, 3, density=0.3, rng=rng), ACTIVATIONS, rng)
+    module = DAGModule(dag, "tanh")
+    save(tmp_path / "mixed.safetensors", module, {})
+    again = load(tmp_path / "mixed.safetensors")
+    assert again.dag == dag
+    x = torch.randn(7, 5)
+    torch.testing.assert_close(again(x), module(x))
+    export_onnx(module, tmp_path / "mixed.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "mixed.onnx")
+    (y,) = session.run(None, {"x": x.numpy()})
+    np.testing.assert_allclose(y, module(x).detach().numpy(), rtol=1e-4, atol=1e-5)

@@ -8,7 +8,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nas.engine import ACTIVATIONS, apply, compile_plan, reference_apply, walks_by_rows
+from nas.engine import (
+    ACTIVATIONS,
+    DAGModule,
+    apply,
+    compile_plan,
+    reference_apply,
+    traceable_apply,
+    walks_by_rows,
+)
 from nas.graph import DAG, complete, random_dag
 
 
@@ -170,3 +178,45 @@ def test_walking_backward_by_rows_changes_nothing(monkeypatch, need_x):
 def test_large_graphs_walk_by_rows():
     assert not walks_by_rows(57_000, 4)
     assert walks_by_rows(574_000, 4)
+
+
+def mixed(dag, seed):
+    rng = np.random.default_rng(seed)
+    return dag.with_activations([str(rng.choice(["", *ACTIVATIONS])) for _ in range(dag.n_computational)])
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    sizes=st.tuples(st.integers(1, 20), st.integers(1, 30), st.integers(1, 6)),
+    density=st.floats(0.1, 1.0),
+    batch=st.sampled_from([1, 17, 64, 130]),
+    activation=st.sampled_from(ACTIVATIONS),
+    seed=st.integers(0, 1000),
+)
+def test_every_neuron_may_have_its_own_activation(sizes, density, batch, activation, seed):
+    dag = mixed(random_dag(*sizes, density=density, rng=np.random.default_rng(seed)), seed)
+    compare(dag, batch, torch.float64, activation=activation, seed=seed, tolerance=1e-9)
+
+
+def test_the_plain_torch_form_knows_activations_by_neuron():
+    dag = mixed(random_dag(10, 40, 3, density=0.2, rng=np.random.default_rng(1)), 1)
+    arguments = tensors(dag, 9, torch.float64, 0)
+    torch.testing.assert_close(
+        traceable_apply(dag, *arguments, activation="tanh"), reference_apply(dag, *arguments, activation="tanh")
+    )
+
+
+def test_gradcheck_of_mixed_activations():
+    dag = mixed(random_dag(4, 12, 2, density=0.5, rng=np.random.default_rng(2)), 2)
+    plan = compile_plan(dag)
+    assert torch.autograd.gradcheck(lambda *a: apply(plan, *a, activation="sin"), tensors(dag, 5, torch.float64, 3))
+
+
+def test_unknown_activations_of_neurons_are_named():
+    dag = random_dag(2, 2, 1, density=1.0, rng=np.random.default_rng(2))
+    with pytest.raises(ValueError, match="unknown activation 'cosh'"):
+        DAGModule(dag, ["cosh", "sin"])
+    with pytest.raises(ValueError, match=r"neuron 3 is an LSTM neuron.*RecurrentDAG"):
+        DAGModule(dag, ["sin", "lstm"])
+    module = DAGModule(dag, ["sin", "relu"])
+    assert module.dag.activations == ("", "", "sin", "relu", "")

@@ -207,3 +207,39 @@ def test_a_long_cycle_is_cut_in_the_message() -> None:
     with pytest.raises(CycleError, match="998 edges close the cycle") as caught:
         DAG(1, n - 2, 1, edges)
     assert len(str(caught.value)) < 200
+
+
+def test_activations_of_neurons_are_part_of_the_value() -> None:
+    plain = small()
+    own = plain.with_activations(["sin", ""])
+    assert own.activations == ("", "", "sin", "", "", "")
+    assert own != plain
+    assert plain.with_activations(["", ""]) == plain
+    assert own.with_activations(None) == plain
+    assert own.with_activations({3: "tanh"}).activations == ("", "", "sin", "tanh", "", "")
+    for copy in (pickle.loads(pickle.dumps(own)), DAG.from_json(own.to_json()), DAG.from_networkx(own.to_networkx())):
+        assert copy == own
+    assert own.with_edges(np.ones(own.n_edges, bool)).activations == own.activations
+    labels = DAG.from_edges([("x", "h"), ("h", "y")], ["x"], ["y"], activations={"h": "sin"})
+    assert labels.activations == ("", "sin", "")
+
+
+@pytest.mark.parametrize(
+    ("activations", "message"),
+    [
+        (["", "", "sin", "", ""], "one string a neuron"),
+        ("abcdef", "one string a neuron"),
+        (["", "", 1, "", "", ""], "activation of neuron 2 must be a string"),
+        (["sin", "", "", "", "", ""], "neuron 0 is an input and has no activation"),
+        (["", "", "", "", "", "sin"], "neuron 5 is an output and has no activation"),
+    ],
+)
+def test_wrong_activations_are_refused(activations: object, message: str) -> None:
+    with pytest.raises(GraphError, match=message):
+        small(activations=activations)
+    with pytest.raises(GraphError, match="one word for each of the 2 computational"):
+        small().with_activations(["sin"])
+    with pytest.raises(GraphError, match="is given for 5; leave it out"):
+        small().with_activations({5: "sin"})
+    with pytest.raises(GraphError, match="unknown neurons: 'z'"):
+        DAG.from_edges([("x", "y")], ["x"], ["y"], activations={"z": "sin"})

@@ -51,7 +51,7 @@ def test_the_format_of_version_1_is_fixed() -> None:
         ("[]", GraphError, '"format": "nas.dag"'),
         ("null", GraphError, '"format": "nas.dag"'),
         (text(format="gexf"), GraphError, '"format": "nas.dag"'),
-        (text(version=2), GraphError, "reads graph format 1…1, but the file is version 2; update"),
+        (text(version=3), GraphError, "reads graph format 1…2, but the file is version 3; update"),
         (text(version="1"), GraphError, "version must be a whole number from 1, but is '1'"),
         (text(version=True), GraphError, "version must be a whole number"),
         (text(version=0), GraphError, "version must be a whole number from 1, but is 0"),

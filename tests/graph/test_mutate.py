@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nas.errors import GraphError
-from nas.graph import DAG, OPERATORS, complete, match_edges, mutate, random_dag
+from nas.graph import DAG, OPERATORS, complete, crossover, draw_activations, match_edges, mutate, random_dag
 
 
 def by_id(dag: DAG) -> set[tuple[int, int]]:
@@ -261,3 +261,43 @@ def test_large_batches_are_fast(sizes: tuple[int, int, int], n_edges: int, count
         assert sum(mutate(parent, rng, count=count, edge_score=np.ones(n_edges)).changes.values()) == count
         seconds.append(time.process_time() - start)
     assert min(seconds) < limit, seconds
+
+
+def test_neurons_keep_their_activations_through_every_operator():
+    rng = np.random.default_rng(5)
+    dag = random_dag(6, 20, 3, density=0.3, rng=rng)
+    dag = draw_activations(dag, ("relu", "sin", "tanh"), rng)
+    own = dict(zip(dag.ids.tolist(), dag.activations, strict=True))
+    assert set(own.values()) == {"", "relu", "sin", "tanh"}
+    for operator in OPERATORS:
+        child = mutate(dag, rng, operators={operator: 1.0}, count=4).dag
+        assert child != dag
+        words = dict(zip(child.ids.tolist(), child.activations, strict=True))
+        known = own.keys() & words.keys()
+        assert known and all(words[identity] == own[identity] for identity in known)
+        if operator == "duplicate_neurons":
+            assert all(words[identity] for identity in words.keys() - own.keys())
+        if operator == "add_neurons":
+            assert not any(words[identity] for identity in words.keys() - own.keys())
+
+
+def test_crossover_brings_activations_of_both_parents():
+    rng = np.random.default_rng(6)
+    dag = random_dag(4, 8, 2, density=0.5, rng=rng)
+    a = mutate(dag.with_activations(["relu"] * 8), rng, operators={"add_neurons": 1.0}, count=3).dag
+    b = mutate(dag.with_activations(["tanh"] * 8), rng, operators={"duplicate_neurons": 1.0}, count=3, next_id=1000).dag
+    child = crossover(a, b, rng, share=1.0)
+    words = dict(zip(child.ids.tolist(), child.activations, strict=True))
+    assert {words[identity] for identity in words if identity >= 1000} == {"tanh"}
+    assert {words[identity] for identity in dag.ids[dag.n_inputs : dag.first_output].tolist() if identity in words} == {
+        "relu"
+    }
+
+
+def test_activations_are_redrawn_on_demand():
+    rng = np.random.default_rng(7)
+    dag = random_dag(4, 50, 2, density=0.5, rng=rng).with_activations(["relu"] * 50)
+    assert draw_activations(dag, ("sin",), rng) == dag
+    assert draw_activations(dag, ("sin",), rng, redraw=7).activations.count("sin") == 7
+    with pytest.raises(GraphError, match="redraw <= 50"):
+        draw_activations(dag, ("sin",), rng, redraw=51)

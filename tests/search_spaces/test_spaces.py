@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nas.errors import JobError
 from nas.graph import first_id_of_trial
 from nas.search import SearchSpace, SpaceConfig, TaskShape, load_space, stable_ids
 from nas.training import Genome, TrainingConfig
@@ -170,3 +171,16 @@ def test_a_mutation_of_a_tiny_graph_still_changes_it(name: str) -> None:
         parent = space.initial(rng, size=0.0, density=0.0)
         child, _ = space.mutate(parent, rng, 0.5, growth=0.5)
         assert child.dag != parent.dag
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_neurons_may_have_activations_of_their_own(name: str) -> None:
+    space = load(name, activations=["relu", "sin"], n_computational=30)
+    rng = np.random.default_rng(0)
+    genome = space.initial(rng)
+    assert set(genome.dag.activations) == {"", "relu", "sin"}
+    child, description = space.mutate(genome, rng, 0.5)
+    assert "activation" in description
+    assert all(child.dag.activations[child.dag.n_inputs : child.dag.first_output])
+    with pytest.raises(JobError, match="unknown activation 'cosh'"):
+        load(name, activations=["cosh"])
