@@ -1,15 +1,16 @@
-"""What runs in a worker process: one object that lives for the whole job and evaluates one candidate at a time."""
+"""What runs in a worker process: one object that lives for the whole job and evaluates what it is handed."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from nas.training import Candidate, Dataset, TrainingConfig, TrialResult, TrialStatus, pinned_threads
+from nas._logs import Level, LogFormat, bound, configure
+from nas.search import Evaluate, EvaluateGroup, evaluated
+from nas.training import Candidate, Dataset, TrainingConfig, TrialResult, pinned_threads
 
 __all__ = ["TrialActor"]
 
@@ -19,17 +20,20 @@ class TrialActor:
 
     Args:
         dataset, config: what every candidate is evaluated with; the data's arrays may be read-only shared memory.
-        evaluate: see `nas.search.Evaluate`.
+        evaluate: how one is evaluated, and how a group.
         threads: CPU threads of torch and numba for the life of this process.
+        logs: format and level of what is logged here.
     """
 
     def __init__(
         self,
         dataset: Dataset,
         config: TrainingConfig,
-        evaluate: Callable[[Candidate, Dataset, TrainingConfig], TrialResult],
+        evaluate: tuple[Evaluate, EvaluateGroup | None],
         threads: int,
+        logs: tuple[LogFormat, Level],
     ) -> None:
+        configure(*logs)
         # Arrays from the object store are read-only, and nothing here writes into data.
         warnings.filterwarnings("ignore", message=".*NumPy array is not writable.*")
         self._dataset = dataset
@@ -43,19 +47,10 @@ class TrialActor:
         """Host and process, as soon as the data has arrived."""
         return self._worker
 
-    def run(self, candidate: Candidate) -> TrialResult:
-        """The candidate's result; a failed one where it raises."""
-        start = time.perf_counter()
-        try:
-            return self._evaluate(candidate, self._dataset, self._config)
-        except Exception as error:  # a candidate's failure is its own; the worker goes on
-            return TrialResult(
-                candidate.number,
-                TrialStatus.FAILED,
-                reason=f"{type(error).__name__}: {error}",
-                seconds=time.perf_counter() - start,
-                worker=self._worker,
-            )
+    def run(self, group: Sequence[Candidate]) -> list[TrialResult]:
+        """A result for each candidate; a failed one where its evaluation raises."""
+        with bound(trial=group[0].number, worker=self._worker):
+            return evaluated(group, self._dataset, self._config, *self._evaluate)
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """`function(*arguments)` in this process."""

@@ -3,51 +3,45 @@
 Trials may last tenths of a second, so actors live for the whole job. Ray's own restarts are off: they would lose sight
 of which trial ran where. Instead the pool notices that an actor is gone (or that Ray cannot tell: for
 `ActorUnavailableError`, "may or may not have been executed", it does the same), makes sure that it is dead, starts
-another in its place and puts its trial back at the head of the queue. Evaluating twice is harmless, because a worker
-writes nothing and only the attempt that is waited for counts.
+another in its place and puts its trials back at the head of the queue, each on its own. Evaluating twice is harmless,
+because a worker writes nothing and only the attempt that is waited for counts.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import socket
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-import psutil
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from nas.errors import NasError
-from nas.search import Evaluate
+from nas._logs import Level, LogFormat
+from nas.search import Evaluate, EvaluateGroup, WorkerView
 from nas.training import Candidate, Dataset, TrainingConfig, TrialResult, TrialStatus
 from workers._actor import TrialActor
+from workers._cluster import WorkerError, connect, resources, room
 
-__all__ = ["RayExecutor", "WorkerError"]
+__all__ = ["RayExecutor"]
 
 _logger = logging.getLogger(__name__)
 
-_STORE_BYTES: Final = 256 * 2**20  # object store beyond the data: candidates and results on their way
-_PROBE_SECONDS: Final = 10.0
 _COMPLAIN_SECONDS: Final = 30.0  # how often to say that no worker could start yet
-
-
-class WorkerError(NasError, RuntimeError):
-    """Workers cannot be started at all."""
+_RESIZE_SECONDS: Final = 2.0  # how often to look for nodes that joined or left
 
 
 @dataclass(slots=True, eq=False)
 class _Worker:
     actor: Any
-    pending: Any  # reference that is waited for: `ready` at first, then a trial's result; None while idle
-    candidate: Candidate | None = None
+    pending: Any  # reference that is waited for: `ready` at first, then the results of a group; None while idle
+    group: tuple[Candidate, ...] = ()
     ready: bool = False
+    name: str = ""  # host:process, once it is ready
     since: float = field(default_factory=time.monotonic)
 
 
@@ -55,16 +49,21 @@ class RayExecutor:
     """Evaluates candidates on Ray actors; see `nas.search.Executor` for the protocol.
 
     Args:
-        dataset: put into the object store once.
+        dataset: put into the object store once; each node fetches it once, and its workers share that copy.
         config: what every candidate is evaluated with.
-        workers: actors to keep; more than fit on the cluster wait for room (e.g. for nodes that join).
+        workers: actors to keep; more than fit on the cluster wait for room (e.g. for nodes that join). None: as many
+            as the nodes that are up have room for, following those that join and leave.
         threads: CPUs and CPU threads of an actor.
         gpus: GPUs of an actor; fractions share one.
         address: of a Ray cluster; None: `RAY_ADDRESS` if set, else Ray is started on this machine, loopback only. A
             Ray that this process is connected to already is used and left running.
         evaluate: must be importable, or picklable by value, on the workers; default: `nas.training.run_trial`.
+        evaluate_group: evaluates a group in one call; default: its members one by one.
+        group: candidates that one worker takes in one call, at most.
         max_retries: how often a trial whose worker died is run again before it fails.
         trial_seconds: a trial that takes longer fails and its worker is replaced; None: no limit.
+        code: folder with modules that workers on other machines need to import.
+        logs: format and level of what workers log, which Ray keeps beside the logs of the node.
 
     Raises:
         WorkerError: the cluster cannot be reached, or Ray was started here and cannot hold one such worker.
@@ -75,13 +74,17 @@ class RayExecutor:
         dataset: Dataset,
         config: TrainingConfig,
         *,
-        workers: int,
+        workers: int | None,
         threads: int = 1,
         gpus: float = 0.0,
         address: str | None = None,
         evaluate: Evaluate | None = None,
+        evaluate_group: EvaluateGroup | None = None,
+        group: int = 1,
         max_retries: int = 2,
         trial_seconds: float | None = None,
+        code: Path | None = None,
+        logs: tuple[LogFormat, Level] = ("text", "warning"),
     ) -> None:
         if evaluate is None:
             from nas.training import run_trial
@@ -90,15 +93,19 @@ class RayExecutor:
         self._max_retries = max_retries
         self._trial_seconds = trial_seconds
         self._threads = threads
-        self._queue: deque[Candidate] = deque()
+        self._gpus = gpus
+        self._elastic = workers is None
+        self._looked = time.monotonic()  # for nodes that joined or left
+        self.group = group
+        self._queue: deque[tuple[Candidate, ...]] = deque()
         self._deaths: dict[int, int] = {}  # by trial number
         self._done: list[TrialResult] = []
         self._failed_starts = 0
         self._complained = time.monotonic()
         self._workers: list[_Worker] = []
-        self._owns_ray = _connect(dataset, workers * threads, address)
+        self._owns_ray = connect(dataset, (workers or 1) * threads, address, code)
         try:
-            if self._owns_ray and gpus > (found := _resources(ray.cluster_resources).get("GPU", 0.0)):
+            if self._owns_ray and gpus > (found := resources(ray.cluster_resources).get("GPU", 0.0)):
                 raise WorkerError(
                     f"resources.gpus is {gpus:g} a worker, but this machine has {found:g}; "
                     "set it to 0 or give the address of a cluster"
@@ -106,19 +113,21 @@ class RayExecutor:
             self._actor_class: Any = ray.remote(num_cpus=threads, num_gpus=gpus, max_restarts=0, max_task_retries=0)(
                 TrialActor
             )
-            self._arguments = (ray.put(dataset), config, ray.put(evaluate), threads)
-            self._workers = [self._start() for _ in range(workers)]
+            self._arguments = (ray.put(dataset), config, ray.put((evaluate, evaluate_group)), threads, logs)
+            wanted = max(1, room(threads, gpus)) if workers is None else workers
+            self._workers = [self._start() for _ in range(wanted)]
         except BaseException:
             self.close()
             raise
 
     @property
     def capacity(self) -> int:
-        """Workers that are up; at least 1."""
-        return max(1, sum(worker.ready for worker in self._workers))
+        """Workers that are up, at least 1, times the size of a group."""
+        return max(1, sum(worker.ready for worker in self._workers)) * self.group
 
-    def submit(self, candidate: Candidate) -> None:
-        self._queue.append(candidate)
+    def submit(self, *candidates: Candidate) -> None:
+        """See `nas.search.Executor.submit`."""
+        self._queue.append(candidates)
         self._dispatch()
 
     def wait(self, timeout: float) -> list[TrialResult]:
@@ -156,6 +165,19 @@ class RayExecutor:
                 self._replace(idle[0], error)
         raise WorkerError(f"the worker died {1 + self._max_retries} times while it ran {function.__name__}")
 
+    def workers(self) -> tuple[WorkerView, ...]:
+        """See `nas.search.Executor.workers`."""
+        now = time.monotonic()
+        return tuple(
+            WorkerView(
+                worker.name,
+                "starting" if not worker.ready else "busy" if worker.group else "idle",
+                worker.group[0].number if worker.group else None,
+                now - worker.since,
+            )
+            for worker in self._workers
+        )
+
     def close(self) -> None:
         for worker in self._workers:
             _kill(worker.actor)
@@ -166,7 +188,7 @@ class RayExecutor:
             self._owns_ray = False
 
     def _busy(self) -> bool:
-        return any(worker.candidate is not None for worker in self._workers)
+        return any(worker.group for worker in self._workers)
 
     def _start(self) -> _Worker:
         actor = self._actor_class.remote(*self._arguments)
@@ -177,16 +199,16 @@ class RayExecutor:
             if not self._queue:
                 return
             if worker.ready and worker.pending is None:
-                worker.candidate = self._queue.popleft()
+                worker.group = self._queue.popleft()
                 worker.since = time.monotonic()
-                worker.pending = worker.actor.run.remote(worker.candidate)
+                worker.pending = worker.actor.run.remote(worker.group)
 
     def _advance(self, timeout: float) -> None:
         """Waits up to `timeout` seconds for anything to happen, and deals with all that has."""
+        self._resize()
         self._dispatch()
         waiting = {worker.pending: worker for worker in self._workers if worker.pending is not None}
-        if self._trial_seconds is not None:
-            timeout = min(timeout, 1.0)
+        timeout = min(timeout, 1.0)  # then the clock is looked at: trials that take too long, nodes that join
         if waiting:
             references = list(waiting)
             arrived, _ = ray.wait(references, num_returns=1, timeout=timeout)
@@ -204,48 +226,77 @@ class RayExecutor:
         try:
             value = ray.get(worker.pending)
         except RayTaskError as error:  # the actor catches what a trial raises, so this is e.g. an unpicklable result
-            if worker.candidate is None:
+            if not worker.ready:
                 self._replace(worker, error)
                 return
-            value = _failure(worker.candidate.number, f"{type(error.cause).__name__}: {error.cause}")
+            value = [_failure(each.number, f"{type(error.cause).__name__}: {error.cause}") for each in worker.group]
         except RayError as error:
             self._replace(worker, error)
             return
-        if worker.candidate is not None:
-            self._done.append(value)
-            self._deaths.pop(worker.candidate.number, None)
+        if worker.ready:
+            self._done += value
+            for candidate in worker.group:
+                self._deaths.pop(candidate.number, None)
         else:
-            _logger.info("worker %s is up", value)
-            worker.ready = True
+            _logger.info("worker %s is up", value, extra={"event": "worker_up", "worker": value})
+            worker.ready, worker.name = True, value
             self._failed_starts = 0
-        worker.candidate, worker.pending = None, None
+        worker.group, worker.pending, worker.since = (), None, time.monotonic()
 
     def _replace(self, worker: _Worker, error: Exception) -> None:
-        """Another worker in the place of one that is gone; its trial is run again, or fails."""
+        """Another worker in the place of one that is gone; its trials are run again, or fail."""
         _kill(worker.actor)
-        candidate = worker.candidate
-        place = self._workers.index(worker)
         if not worker.ready:
             self._failed_starts += 1
             if self._failed_starts > 2 + len(self._workers):
                 raise WorkerError(f"{self._failed_starts} workers died before they were up, the last one of: {error}")
-        if candidate is not None:
-            deaths = self._deaths[candidate.number] = self._deaths.get(candidate.number, 0) + 1
-            if deaths > self._max_retries:
-                del self._deaths[candidate.number]
-                self._done.append(_failure(candidate.number, f"its worker died {deaths} times, the last time: {error}"))
-            else:
-                _logger.warning("the worker of trial %d died (%s); it is run again", candidate.number, error)
-                self._queue.appendleft(candidate)
-        self._workers[place] = self._start()
+        for candidate in reversed(worker.group):
+            self._run_again(candidate, worker.name, error)
+        worker.group = ()
+        place = self._workers.index(worker)
+        if self._elastic and len(self._workers) > max(1, room(self._threads, self._gpus)):
+            del self._workers[place]  # its node has left
+        else:
+            self._workers[place] = self._start()
+
+    def _run_again(self, candidate: Candidate, worker: str, error: Exception) -> None:
+        """Puts a trial whose worker died at the head of the queue, on its own: one of its group may be deadly."""
+        number = candidate.number
+        deaths = self._deaths[number] = self._deaths.get(number, 0) + 1
+        if deaths > self._max_retries:
+            del self._deaths[number]
+            self._done.append(_failure(number, f"its worker died {deaths} times, the last time: {error}"))
+            return
+        self._queue.appendleft((candidate,))
+        where = {"event": "worker_died", "trial": number, "worker": worker}
+        _logger.warning("the worker of trial %d died (%s); it is run again", number, _first_line(error), extra=where)
+
+    def _resize(self) -> None:
+        """Follows nodes that joined or left, where no number of workers was asked for."""
+        now = time.monotonic()
+        if not self._elastic or now - self._looked < _RESIZE_SECONDS:
+            return
+        self._looked = now
+        wanted = max(1, room(self._threads, self._gpus))
+        if wanted > len(self._workers):
+            _logger.info("room for %d workers now, %d before", wanted, len(self._workers))
+            self._workers += [self._start() for _ in range(wanted - len(self._workers))]
+        # Those that are up on a node that left are noticed by their death; others may only wait for room in vain.
+        for worker in [worker for worker in self._workers if not worker.ready]:
+            if len(self._workers) > wanted:
+                self._workers.remove(worker)
+                _kill(worker.actor)
 
     def _stop_overdue(self) -> None:
         limit = self._trial_seconds
-        for worker in self._workers if limit is not None else ():
-            if worker.candidate is not None and limit is not None and time.monotonic() - worker.since > limit:
-                self._done.append(_failure(worker.candidate.number, f"it took longer than {limit:g} s"))
-                self._deaths.pop(worker.candidate.number, None)
-                worker.candidate = None
+        if limit is None:
+            return
+        for worker in list(self._workers):
+            if worker.group and time.monotonic() - worker.since > limit * len(worker.group):
+                for candidate in worker.group:
+                    self._done.append(_failure(candidate.number, f"it took longer than {limit:g} s"))
+                    self._deaths.pop(candidate.number, None)
+                worker.group = ()
                 self._replace(worker, TimeoutError(f"more than {limit:g} s"))
 
     def _complain(self) -> None:
@@ -256,60 +307,18 @@ class RayExecutor:
         _logger.warning(
             "no worker could start yet; each needs %d CPUs and the data; free on the cluster: %s",
             self._threads,
-            _resources(ray.available_resources),
+            resources(ray.available_resources),
         )
-
-
-def _connect(dataset: Dataset, cpus: int, address: str | None) -> bool:
-    """Connects this process to Ray; True where Ray was started for it."""
-    if ray.is_initialized():
-        return False
-    address = address or os.environ.get("RAY_ADDRESS")
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING}
-    # Ray announces at each start that it guards its ports with a token, which is as it should be.
-    logging.getLogger("ray._private.authentication.authentication_token_setup").setLevel(logging.ERROR)
-    try:
-        if address:
-            _probe(address)
-            ray.init(address=address, **quiet)
-            return False
-        size = sum(
-            value.nbytes for name in dataset.__slots__ if isinstance(value := getattr(dataset, name), np.ndarray)
-        )
-        ray.init(
-            address="local",
-            num_cpus=max(cpus, os.cpu_count() or 1),
-            object_store_memory=int(min(2 * size + _STORE_BYTES, 0.5 * psutil.virtual_memory().available)),
-            include_dashboard=False,
-            _node_ip_address="127.0.0.1",
-            **quiet,
-        )
-    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
-        raise WorkerError(f"Ray at {address or 'this machine'} cannot be used: {error}") from error
-    return True
-
-
-def _probe(address: str) -> None:
-    """Ray tries an address that nobody answers for a minute and a half; this takes seconds.
-
-    Raises:
-        ConnectionError: nothing listens at ``host:port`` or ``ray://host:port``.
-    """
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
-    if colon and port.isdecimal():
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), timeout=_PROBE_SECONDS).close()
-        except (OSError, OverflowError) as error:
-            raise ConnectionError(f"nothing answers there ({error}); is the head node up?") from error
-
-
-def _resources(ask: Callable[[], dict[str, float]]) -> dict[str, float]:
-    return ask()  # Ray's own functions are untyped
 
 
 def _kill(actor: Any) -> None:
     with contextlib.suppress(Exception):  # it is dead already, or Ray is gone
         ray.kill(actor, no_restart=True)
+
+
+def _first_line(error: Exception) -> str:
+    """Ray's messages go on with paragraphs of advice."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _failure(number: int, reason: str) -> TrialResult:
