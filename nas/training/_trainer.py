@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from nas.errors import TrialError
+from nas.graph import DAG
 from nas.manifold import ManifoldNetwork
 from nas.training._fused import FusedTrainer, StepReport, structure_costs
 from nas.training._recorder import Recorder
 from nas.training._sparsify import Sparsifier
 from nas.training._types import Dataset, TrainingConfig
 
-__all__ = ["History", "train"]
+__all__ = ["History", "Stretch", "history_of", "train", "training_steps"]
 
 OnLog = Callable[[int, Mapping[str, float]], None]
 
@@ -56,20 +57,56 @@ def train(
         TrialError: the loss is no finite number any more, or an output has lost its last path from any input.
         ValueError: the network does not fit the data.
     """
-    dag = network.dag
-    if (dag.n_inputs, dag.n_outputs) != (dataset.n_inputs, dataset.n_outputs):
-        raise ValueError(
-            f"data set {dataset.name} needs {dataset.n_inputs} inputs and {dataset.n_outputs} outputs, "
-            f"but the network has {dag.n_inputs} and {dag.n_outputs}"
-        )
     points: list[dict[str, float]] = []
+    steps = training_steps(network, dataset, config, seed, points, on_log=on_log, recorder=recorder)
+    report = None
+    while True:
+        try:
+            stretch = next(steps) if report is None else steps.send(report)
+        except StopIteration:
+            break
+        report = stretch.run()
+    return history_of(points)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Steps that a training asks for before it goes on."""
+
+    trainer: FusedTrainer
+    numbers: np.ndarray  # (steps, batch) rows of the training part
+    rates: np.ndarray  # (steps,) learning rates
+
+    def run(self) -> StepReport:
+        """Do them here, alone."""
+        return self.trainer.run(self.numbers, self.rates)
+
+
+def training_steps(
+    network: ManifoldNetwork,
+    dataset: Dataset,
+    config: TrainingConfig,
+    seed: int,
+    points: list[dict[str, float]],
+    *,
+    threads: int | None = None,
+    on_log: OnLog | None = None,
+    recorder: Recorder | None = None,
+) -> Generator[Stretch, StepReport, None]:
+    """The training of one network as a routine that stops where steps are to be done, and is sent what came of them.
+
+    So many trainings can be driven at once, their steps done in one call (`nas.training.train_population`). Arguments
+    and errors as of `train`; each point of the curves is appended to ``points``; ``threads``: of the trainer, by
+    default those torch has now.
+    """
+    _check_fits(network.dag, dataset)
     if config.steps:
         working, sparsifier = network, None
         if config.sparsify is not None:
-            working = ManifoldNetwork.from_arrays(dag, network.to_arrays(), activation=network.activation)
+            working = ManifoldNetwork.from_arrays(network.dag, network.to_arrays(), activation=network.activation)
             sparsifier = Sparsifier(working, dataset, config, np.random.default_rng([seed, 2]))
         costs = structure_costs(config, working.dag)
-        trainer = FusedTrainer(working, dataset, config, costs, threads=torch.get_num_threads())
+        trainer = FusedTrainer(working, dataset, config, costs, threads=threads or torch.get_num_threads())
         batches = _sample_numbers(len(dataset.x_train), trainer.batch_size, np.random.default_rng([seed, 1]))
         rates = np.array([_rate(config, step / config.steps) for step in range(config.steps)])
         step = 0
@@ -82,7 +119,7 @@ def train(
             if recorder is not None:
                 end = min(end, recorder.next_event(step))
             chunk = rates[step:end]
-            report = trainer.run(np.stack([next(batches) for _ in chunk]), chunk)
+            report = yield Stretch(trainer, np.stack([next(batches) for _ in chunk]), chunk)
             _check_finite(report, step + report.steps, config)
             cut_due = sparsifier is not None and end == sparsifier.next_event(step)
             step = end
@@ -100,7 +137,19 @@ def train(
         if trainer.network is not network:
             network.become(trainer.network)
     _check_outputs(network, network.live_mask(), config.steps)
+
+
+def history_of(points: list[dict[str, float]]) -> History:
+    """The curves made of their points."""
     return History({name: np.array([point[name] for point in points]) for name in (points[0] if points else ())})
+
+
+def _check_fits(dag: DAG, dataset: Dataset) -> None:
+    if (dag.n_inputs, dag.n_outputs) != (dataset.n_inputs, dataset.n_outputs):
+        raise ValueError(
+            f"data set {dataset.name} needs {dataset.n_inputs} inputs and {dataset.n_outputs} outputs, "
+            f"but the network has {dag.n_inputs} and {dag.n_outputs}"
+        )
 
 
 def _point(report: StepReport, step: int, rate: float, network: ManifoldNetwork, dataset: Dataset) -> dict[str, float]:
