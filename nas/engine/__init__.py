@@ -6,7 +6,14 @@ for use with torch. `reference_apply` is the slow specification that they are te
 
 from pathlib import Path
 
-from nas.engine._activations import ACTIVATIONS, activation_codes, activation_function, needs_input
+from nas.engine._activations import (
+    ACTIVATIONS,
+    activate,
+    activation_codes,
+    activation_function,
+    derivative,
+    needs_input,
+)
 from nas.engine._function import apply, choose_tiling, walks_by_rows
 from nas.engine._levels import Level, levels_of, traceable_apply
 from nas.engine._masked import MaskedLinear
@@ -14,7 +21,9 @@ from nas.engine._module import DAGModule
 from nas.engine._plan import Plan, compile_plan
 from nas.engine._reference import reference_apply
 from nas.engine._stale import forget_stale_kernels
+from nas.engine._team import run as run_threads
 from nas.engine._wired import Edge, WiredModule, wire
+from nas.engine._workspace import Workspace
 
 __all__ = [
     "ACTIVATIONS",
@@ -24,14 +33,18 @@ __all__ = [
     "MaskedLinear",
     "Plan",
     "WiredModule",
+    "Workspace",
+    "activate",
     "activation_codes",
     "activation_function",
     "apply",
     "choose_tiling",
     "compile_plan",
+    "derivative",
     "levels_of",
     "needs_input",
     "reference_apply",
+    "run_threads",
     "traceable_apply",
     "walks_by_rows",
     "wire",

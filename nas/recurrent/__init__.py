@@ -9,6 +9,7 @@ the last k inputs, so that a sequence of any length is read, and training goes b
 
 from nas.recurrent._edit import grow_memory, reach_outputs, remember, shrink_memory, unreached_outputs
 from nas.recurrent._network import RecurrentDAG
+from nas.recurrent._reference import reference_step
 from nas.recurrent._structure import RecurrentStructure
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "RecurrentStructure",
     "grow_memory",
     "reach_outputs",
+    "reference_step",
     "remember",
     "shrink_memory",
     "unreached_outputs",

@@ -8,9 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nas.engine import DAGModule, activation_function, apply
+from nas.engine import DAGModule, activation_function, traceable_apply
 from nas.graph import DAG
 from nas.recurrent._edit import check_memory, slot_edges
+from nas.recurrent._function import LSTM, apply_sequence, compile_sequence
+from nas.recurrent._reference import reference_step
 
 __all__ = ["Outputs", "RecurrentDAG"]
 
@@ -21,13 +23,17 @@ class RecurrentDAG(nn.Module):
     """A network on a DAG whose last ``memory`` outputs are its last ``memory`` inputs at the next time step.
 
     Maps (batch, time, n_inputs) of the sequence to (batch, n_outputs) of the last step, or (batch, time, n_outputs);
-    also rows (batch, time * features), one step after another, where it knows ``time``. The engine runs every step;
-    autograd goes back through all of them (Werbos 1990, backpropagation through time).
+    also rows (batch, time * features), one step after another, where it knows ``time``. Gradients go back through all
+    steps (Werbos 1990, backpropagation through time).
+
+    A neuron whose activation in the graph (`DAG.activations`) is "lstm" is an LSTM neuron: it keeps a state of its own
+    from step to step, and its gates read what it reads (Hochreiter and Schmidhuber 1997; Gers, Schmidhuber and Cummins
+    2000; equations in `nas.recurrent.kernels`).
 
     Args:
         dag: inputs are the features and then the memory, outputs the results and then the memory.
-        memory: k; 0 makes a feed-forward network, applied to each step alone.
-        activation: of computational neurons, one of `nas.engine.ACTIVATIONS`.
+        memory: k; 0 without LSTM neurons makes a feed-forward network, applied to each step alone.
+        activation: of computational neurons without one of their own, one of `nas.engine.ACTIVATIONS`.
         memory_activation: of what is carried over; outputs are linear, so without one ("identity") memory may grow
             without bound.
         time: steps in a row; None: only three axes are understood.
@@ -40,6 +46,10 @@ class RecurrentDAG(nn.Module):
             a memory input to its own output, where there is one, starts at 1: at first, what is remembered stays (Le,
             Jaitly and Hinton 2015, arXiv:1504.00941).
         initial: (memory,) before the first step, starts at 0; None if it is not trained.
+        gate_weight: (in-edges of LSTM neurons, 3): of input, forget and output gate, in the order of the edges;
+            ``weight`` has those of the candidate. Starts like ``weight``. None without LSTM neurons, like:
+        recurrent: (LSTM neurons, 4): of a neuron's own last value, for the three gates and the candidate; starts at 0.
+        gate_bias: (LSTM neurons, 3): that of the forget gate starts at 1 (Jozefowicz, Zaremba and Sutskever 2015).
 
     Raises:
         GraphError: the memory leaves no input or output, or time is below 1.
@@ -50,6 +60,9 @@ class RecurrentDAG(nn.Module):
     weight: nn.Parameter
     bias: nn.Parameter | None
     initial: nn.Parameter | None
+    gate_weight: nn.Parameter | None
+    recurrent: nn.Parameter | None
+    gate_bias: nn.Parameter | None
 
     def __init__(
         self,
@@ -72,14 +85,28 @@ class RecurrentDAG(nn.Module):
         if outputs not in ("last", "all"):
             raise ValueError(f"outputs must be 'last' or 'all', but is {outputs!r}")
         self._carry = activation_function(memory_activation)
-        step = DAGModule(dag, activation, bias, dtype=dtype, generator=generator)
-        self.dag, self.plan, self.weight, self.bias = dag, step.plan, step.weight, step.bias
+        self._sequence = compile_sequence(dag, memory, activation, memory_activation)
+        cells = [k for k, word in enumerate(dag.activations or ()) if word == LSTM]
+        step = DAGModule(
+            dag.with_activations(dict.fromkeys(cells, "tanh")), activation, bias, dtype=dtype, generator=generator
+        )
+        self.dag, self.weight, self.bias = dag, step.weight, step.bias
         self.memory, self.activation, self.memory_activation = memory, activation, memory_activation
         self.time, self.outputs = time, outputs
         self.initial = nn.Parameter(torch.zeros(memory, dtype=self.weight.dtype)) if learn_initial and memory else None
         slots = slot_edges(dag, memory)
         with torch.no_grad():
             self.weight[torch.from_numpy(slots[slots >= 0])] = 1.0
+        self.gate_weight = self.recurrent = self.gate_bias = None
+        if cells:
+            edges = torch.from_numpy(self._sequence.gate_edges)
+            fan_in = torch.from_numpy(np.diff(dag.in_ptr)[dag.targets[edges]]).to(self.weight.dtype)
+            gates = torch.randn(len(edges), 3, dtype=self.weight.dtype, generator=generator)
+            self.gate_weight = nn.Parameter(gates / fan_in.sqrt()[:, None])
+            self.recurrent = nn.Parameter(torch.zeros(len(cells), 4, dtype=self.weight.dtype))
+            self.gate_bias = nn.Parameter(
+                torch.tensor([[0.0, 1.0, 0.0]], dtype=self.weight.dtype).repeat(len(cells), 1)
+            )
 
     @property
     def features(self) -> int:
@@ -98,20 +125,38 @@ class RecurrentDAG(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self._sequences(x)
-        if self.memory == 0 and self.outputs == "last":
-            return self._step(x[:, -1])
+        every = self.outputs == "all"
+        if self.memory == 0 and self.recurrent is None and not every:
+            x = x[:, -1:]  # nothing else is seen
+        if torch.compiler.is_exporting():  # nothing to run: the operations themselves are wanted
+            return self._steps(x)
+        none = self.weight.new_zeros
+        gates = (
+            (none(0, 3), none(0, 4), none(0, 3))
+            if self.gate_weight is None or self.recurrent is None or self.gate_bias is None
+            else (self.gate_weight, self.recurrent, self.gate_bias)
+        )
+        return apply_sequence(self._sequence, x, self.weight, self.bias, *gates, self.initial, every=every)
+
+    def _steps(self, x: Tensor) -> Tensor:
+        """The same in plain torch operations, one step after another."""
         memory = x.new_zeros(x.shape[0], self.memory)
         if self.initial is not None:
             memory = memory + self.initial
+        state = x.new_zeros(x.shape[0], 0 if self.recurrent is None else 2 * len(self.recurrent))
         found = []
         for step in range(x.shape[1]):
-            y = self._step(torch.cat([x[:, step], memory], dim=1))
+            inputs = torch.cat([x[:, step], memory], dim=1)
+            if self.recurrent is None or self.gate_weight is None or self.gate_bias is None:
+                y = traceable_apply(self.dag, inputs, self.weight, self.bias, activation=self.activation)
+            else:
+                gates = self.gate_weight, self.recurrent, self.gate_bias
+                y, state = reference_step(
+                    self.dag, inputs, state, self.weight, self.bias, *gates, activation=self.activation
+                )
             memory = self._carry(y[:, self.n_outputs :])
             found.append(y[:, : self.n_outputs])
         return found[-1] if self.outputs == "last" else torch.stack(found, dim=1)
-
-    def _step(self, x: Tensor) -> Tensor:
-        return apply(self.plan, x.contiguous(), self.weight, self.bias, activation=self.activation)
 
     def _sequences(self, x: Tensor) -> Tensor:
         """(batch, time, features)."""

@@ -12,13 +12,15 @@ from torch import Tensor
 from nas.engine import activation_function, reference_apply
 from nas.errors import GraphError, UnreachableOutputError
 from nas.graph import DAG, random_dag
-from nas.recurrent import RecurrentDAG, reach_outputs, remember
+from nas.recurrent import RecurrentDAG, reach_outputs, reference_step, remember
 
 
-def network(memory: int = 3, seed: int = 0, **options: Any) -> RecurrentDAG:
+def network(memory: int = 3, seed: int = 0, words: tuple[str, ...] = (), **options: Any) -> RecurrentDAG:
     rng = np.random.default_rng(seed)
     dag = random_dag(2 + memory, 6, 3 + memory, density=0.5, rng=rng)
     dag = reach_outputs(remember(dag, memory), memory, rng)
+    if words:
+        dag = dag.with_activations([words[k % len(words)] for k in range(6)])
     options = {"dtype": torch.float64, "generator": torch.Generator().manual_seed(seed), **options}
     return RecurrentDAG(dag, memory, **options)
 
@@ -29,9 +31,16 @@ def plain_loop(module: RecurrentDAG, x: Tensor) -> Tensor:
     if module.initial is not None:
         carried = module.initial.expand(len(x), -1)
     found = []
+    gates = module.gate_weight, module.recurrent, module.gate_bias
+    state = None if module.recurrent is None else torch.zeros(len(x), 2 * len(module.recurrent), dtype=x.dtype)
     for step in range(x.shape[1]):
         inputs = torch.cat([x[:, step], carried], dim=1)
-        y = reference_apply(module.dag, inputs, module.weight, module.bias, activation=module.activation)
+        if state is None:
+            y = reference_apply(module.dag, inputs, module.weight, module.bias, activation=module.activation)
+        else:
+            y, state = reference_step(
+                module.dag, inputs, state, module.weight, module.bias, *gates, activation=module.activation
+            )
         found.append(y[:, : y.shape[1] - module.memory])
         carried = activation_function(module.memory_activation)(y[:, y.shape[1] - module.memory :])
     return torch.stack(found, dim=1)
@@ -46,6 +55,10 @@ def plain_loop(module: RecurrentDAG, x: Tensor) -> Tensor:
         (1, {"bias": False, "activation": "sin"}),
         (0, {"outputs": "all"}),
         (0, {}),
+        (0, {"words": ("lstm",)}),
+        (2, {"words": ("lstm", "silu", "", "lstm"), "outputs": "all"}),
+        (1, {"words": ("relu", "lstm"), "memory_activation": "silu", "learn_initial": True, "bias": False}),
+        (2, {"words": ("sin", "gelu", "relu")}),
     ],
 )
 def test_equals_a_plain_loop_in_values_and_gradients(memory: int, options: dict[str, Any]) -> None:
@@ -107,3 +120,73 @@ def test_an_output_may_be_reached_over_memory_alone() -> None:
 def test_memory_that_does_not_fit_is_refused(dag: DAG, memory: int, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         RecurrentDAG(dag, memory)
+
+
+def lstm_of_torch(module: RecurrentDAG, units: int, features: int) -> torch.nn.LSTM:
+    """torch's own, with the weights of a module whose computational neurons are unconnected LSTM neurons."""
+    theirs = torch.nn.LSTM(features, units, batch_first=True, dtype=torch.float64)
+    order = (0, 1, 3, 2)  # torch: input, forget, candidate, output
+    gates = module.gate_weight.detach().reshape(units, features, 3)
+    candidate = module.weight.detach()[: units * features].reshape(units, features)
+    every = [gates[..., 0], gates[..., 1], gates[..., 2], candidate]
+    bias = [*module.gate_bias.detach().T, module.bias.detach()[:units]]
+    with torch.no_grad():
+        theirs.weight_ih_l0.copy_(torch.cat([every[q] for q in order]))
+        theirs.weight_hh_l0.copy_(torch.cat([torch.diag(module.recurrent.detach()[:, q]) for q in order]))
+        theirs.bias_ih_l0.copy_(torch.cat([bias[q] for q in order]))
+        theirs.bias_hh_l0.zero_()
+    return theirs
+
+
+def test_lstm_neurons_are_those_of_torch() -> None:
+    units, features = 4, 3
+    edges = [(j, features + k) for k in range(units) for j in range(features)]
+    edges += [(features + k, features + units + k) for k in range(units)]
+    dag = DAG(features, units, units, edges).with_activations(["lstm"] * units)
+    module = RecurrentDAG(dag, 0, outputs="all", dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        module.recurrent.normal_(generator=torch.Generator().manual_seed(1))
+        module.weight[units * features :] = 1.0  # outputs give what the LSTM neurons emit
+    x = torch.randn(70, 9, features, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    torch.testing.assert_close(module(x), lstm_of_torch(module, units, features)(x)[0])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("batch", [0, 1, 16, 33, 200])
+def test_batches_of_any_size_and_both_types(batch: int, dtype: torch.dtype) -> None:
+    module = network(2, words=("lstm", "tanh"), dtype=dtype)
+    x = torch.randn(batch, 5, 2, dtype=dtype)
+    y = module(x)
+    assert y.shape == (batch, 3) and y.dtype == dtype
+    torch.testing.assert_close(y, plain_loop(module, x)[:, -1], rtol=1e-4, atol=1e-5)
+    with torch.no_grad():
+        torch.testing.assert_close(module(x), y, rtol=0, atol=0)  # two steps' room instead of all
+    y.sum().backward()
+    assert all(torch.isfinite(parameter.grad).all() for parameter in module.parameters())
+
+
+def test_gradcheck_of_lstm_neurons() -> None:
+    module = network(1, words=("lstm", "", "lstm"), outputs="all", learn_initial=True)
+    x = torch.randn(3, 4, 2, dtype=torch.float64, requires_grad=True)
+    names = [name for name, _ in module.named_parameters()]
+    values = [parameter.detach().clone().requires_grad_() for parameter in module.parameters()]
+
+    def run(x: Tensor, *values: Tensor) -> Tensor:
+        return torch.func.functional_call(module, dict(zip(names, values, strict=True)), (x,))
+
+    assert torch.autograd.gradcheck(run, (x, *values))
+
+
+def test_several_threads_add_up_to_the_same_gradients() -> None:
+    module = network(2, words=("lstm", "tanh"))
+    x = torch.randn(500, 12, 2, dtype=torch.float64)
+    found = []
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            found.append(torch.autograd.grad(module(x).square().sum(), list(module.parameters())))
+    finally:
+        torch.set_num_threads(before)
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)

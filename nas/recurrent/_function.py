@@ -1,0 +1,196 @@
+"""A whole sequence through a DAG with memory, as a differentiable torch function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from nas.engine import Workspace, activation_codes, choose_tiling, needs_input, run_threads
+from nas.engine.simd import LANES
+from nas.graph import DAG
+from nas.recurrent.kernels import CELL_VECTORS, backward_sequences, forward_sequences
+
+__all__ = ["LSTM", "SequencePlan", "apply_sequence", "compile_sequence"]
+
+LSTM = "lstm"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SequencePlan:
+    """What the kernels need to know of a DAG with memory; see the symbols of `nas.recurrent.kernels`."""
+
+    dag: DAG
+    memory: int
+    codes: np.ndarray
+    carry_code: int
+    keep_z: bool
+    in_ptr: np.ndarray
+    sources: np.ndarray
+    cells: np.ndarray
+    gate_start: np.ndarray
+    gate_edges: np.ndarray  # (rows of gate_weight,) the edge of each
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> SequencePlan:
+        return self
+
+
+def compile_sequence(dag: DAG, memory: int, activation: str, memory_activation: str) -> SequencePlan:
+    """The plan of a DAG whose last ``memory`` outputs are its last inputs a step later.
+
+    Raises:
+        ValueError: an unknown activation.
+    """
+    words = dag.activations or ("",) * dag.n
+    lstm = np.array([word == LSTM for word in words])
+    ordinary = dag.with_activations(["" if word == LSTM else word for word in words[dag.n_inputs : dag.first_output]])
+    numbers = np.flatnonzero(lstm)
+    cells = np.full(dag.n, -1, np.int32)
+    cells[numbers] = np.arange(numbers.size)
+    degree = dag.in_ptr[numbers + 1] - dag.in_ptr[numbers]
+    carry = activation_codes(DAG(1, 1, 1, [(0, 1), (1, 2)]), memory_activation)
+    return SequencePlan(
+        dag,
+        memory,
+        activation_codes(ordinary, activation),
+        int(carry[1]),
+        needs_input(ordinary, activation),
+        np.array(dag.in_ptr),
+        np.array(dag.sources),
+        cells,
+        np.cumsum(degree) - degree,
+        np.flatnonzero(lstm[dag.targets]),
+    )
+
+
+def apply_sequence(
+    plan: SequencePlan,
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    gate_weight: Tensor,
+    recurrent: Tensor,
+    gate_bias: Tensor,
+    initial: Tensor | None,
+    *,
+    every: bool,
+) -> Tensor:
+    """Outputs of the last step (batch, own outputs), or of ``every`` step (batch, T, own outputs).
+
+    Args:
+        x: (batch, T, features), T at least 1, of the dtype of the weights.
+        weight, bias: (n_edges,) and (n - n_inputs,) or None.
+        gate_weight: (in-edges of LSTM neurons, 3), by edge; recurrent: (K, 4); gate_bias: (K, 3).
+        initial: (memory,) before the first step; 0 when None.
+    """
+    dtype = weight.dtype
+    bias = weight.new_zeros(plan.dag.n - plan.dag.n_inputs) if bias is None else bias
+    initial = weight.new_zeros(plan.memory) if initial is None else initial
+    tensors = [x, weight, bias, gate_weight, recurrent, gate_bias, initial]
+    for tensor in tensors:
+        if tensor.dtype != dtype or tensor.device.type != "cpu":
+            raise ValueError(
+                f"x and all weights must be {dtype} on the CPU, but there is {tensor.dtype} on {tensor.device}; "
+                "convert with .to()"
+            )
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
+        return _Sequence.apply(plan, every, *tensors)  # type: ignore[no-untyped-call,no-any-return]
+    return _forward(plan, every, tensors, keep=False)[0]
+
+
+@dataclass(slots=True, eq=False)
+class _Kept:
+    plan: SequencePlan
+    every: bool
+    tiling: tuple[int, int, int]
+    shape: tuple[int, int, int]
+    values: Workspace
+    kept_z: Workspace
+    states: Workspace
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    found: np.ndarray = tensor.detach().contiguous().numpy()
+    return found
+
+
+def _forward(plan: SequencePlan, every: bool, tensors: list[Tensor], keep: bool) -> tuple[Tensor, _Kept]:
+    x, weight, bias, gate_weight, recurrent, gate_bias, initial = map(_array, tensors)
+    dag, cells = plan.dag, plan.gate_start.size
+    batch, steps, features = x.shape
+    own = dag.n_outputs - plan.memory
+    # Four multiply-adds an edge of an LSTM neuron, in each step.
+    size, tiles, threads = tiling = choose_tiling(steps * (dag.n_edges + 3 * plan.gate_edges.size), batch, _threads())
+    places = steps * tiles if keep else 2 * threads
+    values = Workspace(places * dag.n * size, weight.dtype)
+    kept_z = Workspace(places * dag.n * size if keep and plan.keep_z else 0, weight.dtype)
+    states = Workspace(places * cells * CELL_VECTORS * size, weight.dtype)
+    y = torch.empty((batch, steps, own) if every else (batch, own), dtype=tensors[1].dtype)
+    flat_x, flat_y = x.reshape(-1), y.numpy().reshape(-1)
+
+    def run(rank: int) -> None:
+        def mine(space: Workspace) -> np.ndarray:
+            share = space.array.size // threads
+            return space.array if keep else space.array[rank * share : (rank + 1) * share]
+
+        forward_sequences(
+            LANES[size], size, rank, tiles, threads, keep, every, flat_x, batch, steps, features, dag.n_inputs,
+            dag.n_outputs, plan.in_ptr, plan.sources, weight, bias, plan.codes, plan.cells, plan.gate_start,
+            gate_weight, recurrent, gate_bias, plan.carry_code, initial, mine(values), mine(kept_z), mine(states),
+            flat_y,
+        )  # fmt: skip
+
+    run_threads(run, threads)
+    return y, _Kept(plan, every, tiling, (batch, steps, features), values, kept_z, states)
+
+
+def _threads() -> int:
+    return torch.get_num_threads()
+
+
+class _Sequence(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, plan: SequencePlan, every: bool, *tensors: Tensor) -> Tensor:
+        y, ctx.kept = _forward(plan, every, list(tensors), keep=True)
+        ctx.save_for_backward(*tensors[1:])
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        weight, _, gate_weight, recurrent, _, initial = ctx.saved_tensors
+        kept: _Kept = ctx.kept
+        plan, dag, (size, tiles, threads) = kept.plan, kept.plan.dag, kept.tiling
+        batch, steps, features = kept.shape
+        need_x = bool(ctx.needs_input_grad[2])
+        incoming = _array(grad_output).reshape(-1)
+        grad_x = torch.empty(kept.shape if need_x else (0, 0, 0), dtype=weight.dtype)
+        flat_grad_x = grad_x.numpy().reshape(-1)
+        shapes = [
+            (dag.n_edges,), (dag.n - dag.n_inputs,), gate_weight.shape, recurrent.shape, (recurrent.shape[0], 3),
+            initial.shape,
+        ]  # fmt: skip
+        dtype = _array(weight).dtype
+        sums = [[np.zeros(shape, dtype) for shape in shapes] for _ in range(threads)]
+        width = (dag.n + plan.memory + 2 * plan.gate_start.size) * size
+        scratch = Workspace(width * threads, dtype)
+
+        def run(rank: int) -> None:
+            mine = scratch.array[rank * width : (rank + 1) * width]
+            backward_sequences(
+                LANES[size], size, rank, tiles, threads, kept.every, batch, steps, features, dag.n_inputs,
+                dag.n_outputs, plan.in_ptr, plan.sources, _array(weight), plan.codes, plan.cells, plan.gate_start,
+                _array(gate_weight), _array(recurrent), plan.carry_code, kept.values.array, kept.kept_z.array,
+                kept.states.array, incoming, mine[: dag.n * size], mine[dag.n * size :], *sums[rank], need_x,
+                flat_grad_x,
+            )  # fmt: skip
+
+        run_threads(run, threads)
+        for other in sums[1:]:
+            for mine, theirs in zip(sums[0], other, strict=True):
+                mine += theirs
+        return None, None, grad_x if need_x else None, *map(torch.from_numpy, sums[0])
