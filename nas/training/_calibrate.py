@@ -1,0 +1,172 @@
+"""Measuring what the engine costs on this machine: networks of many sizes, timed as trials time theirs.
+
+Training steps are measured for each parametrisation, for closeness is evaluated on every edge. Each point is
+measured in two rounds and the lesser counts: what else runs on a machine only ever adds. The bytes of the memory term
+are those of the trainer's arrays, which need no clock.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, get_args
+
+import numpy as np
+import torch
+
+from nas import engine
+from nas.graph import DAG, layered, random_dag
+from nas.manifold import ManifoldNetwork, Parametrisation, compact
+from nas.training._cost_fit import CostFit, Fits, fit_costs
+from nas.training._fused import FusedTrainer, StructureCosts
+from nas.training._types import Dataset, TrainingConfig
+from nas.training._work import BASE_ACTIVATION, Work, memory_work, work_of
+from nas.training.timing import measure, pinned_threads, time_inference
+
+__all__ = ["PARAMETRISATIONS", "calibrate", "trainer_bytes", "training_step"]
+
+PARAMETRISATIONS: Final[tuple[Parametrisation, ...]] = get_args(Parametrisation)
+TRAINING_BATCHES: Final = (32, 128, 512)
+INFERENCE_BATCHES: Final = (128, 1024, 4096)
+# inputs, computational neurons, outputs, edges; from digits to the largest networks that fit a cache
+SIZES: Final = (
+    (64, 30, 10, 300), (64, 60, 10, 1_500), (64, 400, 10, 4_000), (64, 300, 2, 12_000), (64, 1000, 10, 30_000),
+    (784, 20, 10, 800), (784, 60, 10, 3_000), (784, 100, 30, 6_000), (784, 200, 10, 6_000), (784, 800, 10, 8_000),
+    (784, 200, 10, 20_000), (784, 300, 10, 60_000), (256, 120, 10, 2_500), (256, 500, 100, 10_000),
+)  # fmt: skip
+# The network that every activation is measured on: layers, density. One hidden layer, as squares of squares overflow.
+ACTIVATED: Final = ((256, 500, 10), 0.04)
+STEPS_TIMED: Final = 10  # in one call, as in training
+MOST_SAMPLES: Final = 512  # of the data that training steps read
+ROUNDS: Final = 2
+
+
+@dataclass(slots=True)
+class _Point:
+    kind: str
+    work: Work
+    call: Callable[[], float]
+    seconds: float = float("inf")
+
+
+def calibrate(
+    threads: Sequence[int], *, point_seconds: float = 0.02, say: Callable[[str], None] = lambda text: None
+) -> dict[int, Fits]:
+    """Measure and fit, for each of ``threads``; about half a minute a thread count.
+
+    Args:
+        threads: counts of CPU threads.
+        point_seconds: wall time each measurement may take in each round; less is noisier.
+        say: told what is going on.
+    """
+    fits = {}
+    for count in threads:
+        with pinned_threads(count):
+            networks = {p: _networks(p) for p in PARAMETRISATIONS}
+            points = [*_inference_points(networks["free"], count, point_seconds)]
+            for parametrisation in PARAMETRISATIONS:
+                points += _training_points(parametrisation, networks[parametrisation], count, point_seconds)
+            for number in range(1, ROUNDS + 1):
+                say(f"{count} thread{'s' if count > 1 else ''}: {len(points)} measurements, round {number} of {ROUNDS}")
+                for point in points:
+                    point.seconds = min(point.seconds, point.call())
+            times = {kind: _fit([p for p in points if p.kind == kind]) for kind in ("inference", *PARAMETRISATIONS)}
+            memory = {p: _fit_memory(p, networks[p], count) for p in PARAMETRISATIONS}
+        fits[count] = Fits(inference=times.pop("inference"), training=times, memory=memory)
+    return fits
+
+
+def training_step(network: ManifoldNetwork, dataset: Dataset, config: TrainingConfig, threads: int) -> FusedTrainer:
+    """The trainer whose steps are timed: the factors of the loss terms do not change what a step costs."""
+    return FusedTrainer(network, dataset, config, StructureCosts(0.0, 0.0, 0.0), threads=threads)
+
+
+def trainer_bytes(trainer: FusedTrainer) -> int:
+    """Bytes of the arrays that a trainer holds, those of the data apart."""
+    held = {id(array): array.nbytes for group in (trainer._graph, trainer._buffers) for array in group}
+    return sum(held.values())
+
+
+def _fit(points: Sequence[_Point]) -> CostFit:
+    return fit_costs([point.work for point in points], [point.seconds for point in points])
+
+
+def _networks(parametrisation: Parametrisation) -> list[ManifoldNetwork]:
+    rng = np.random.default_rng(0)
+    dags = [(random_dag(*sizes, n_edges=edges, rng=rng), BASE_ACTIVATION) for *sizes, edges in SIZES]
+    widths, density = ACTIVATED
+    activated = layered(widths, density=density, shortcuts=0.0, rng=rng)
+    dags += [(activated, name) for name in engine.ACTIVATIONS]
+    networks = []
+    for dag, activation in dags:
+        network = ManifoldNetwork(
+            dag,
+            parametrisation=parametrisation,
+            activation=activation,
+            generator=rng,
+            init=None if parametrisation == "free" else "open",
+        )
+        networks.append(compact(network))
+    return networks
+
+
+def _inference_points(networks: Sequence[ManifoldNetwork], threads: int, seconds: float) -> Iterator[_Point]:
+    rng = np.random.default_rng(1)
+    for network in networks:
+        module = network.fold()
+        for batch in INFERENCE_BATCHES if network.activation == BASE_ACTIVATION else (INFERENCE_BATCHES[1],):
+            x = torch.from_numpy(rng.standard_normal((batch, network.dag.n_inputs), np.float32))
+
+            def call(module: torch.nn.Module = module, x: torch.Tensor = x) -> float:
+                return time_inference(module, x, threads=threads, samples=5, budget_seconds=seconds).seconds
+
+            yield _Point("inference", work_of(module.dag, batch, network.activation), call)
+
+
+def _training_points(
+    parametrisation: str, networks: Sequence[ManifoldNetwork], threads: int, seconds: float
+) -> Iterator[_Point]:
+    for network in networks:
+        for batch in TRAINING_BATCHES if network.activation == BASE_ACTIVATION else (TRAINING_BATCHES[1],):
+            trainer = _trainer(network, batch, threads)
+            numbers = np.tile(np.arange(batch), (STEPS_TIMED, 1))
+            rates = np.zeros(STEPS_TIMED)  # the learning rate 0 costs what any other does
+            if not trainer.run(numbers, rates).finite:  # it would stop early and look fast
+                raise ValueError(f"the loss of a calibration network ({network.activation}) must stay finite")
+
+            def call(trainer: FusedTrainer = trainer, numbers: np.ndarray = numbers) -> float:
+                return (
+                    measure(
+                        lambda: trainer.run(numbers, rates),
+                        threads=threads,
+                        samples=5,
+                        budget_seconds=seconds,
+                        warmup=1,
+                    ).seconds
+                    / STEPS_TIMED
+                )
+
+            yield _Point(parametrisation, work_of(network.dag, batch, network.activation), call)
+
+
+def _trainer(network: ManifoldNetwork, batch: int, threads: int) -> FusedTrainer:
+    config = TrainingConfig(batch_size=batch, activation=network.activation, parametrisation=network.parametrisation)
+    return training_step(network, _samples(network.dag), config, threads)
+
+
+def _samples(dag: DAG) -> Dataset:
+    rng = np.random.default_rng(2)
+    x = rng.standard_normal((MOST_SAMPLES, dag.n_inputs), np.float32)
+    y = rng.integers(0, dag.n_outputs, MOST_SAMPLES)
+    classes = tuple(str(k) for k in range(dag.n_outputs))
+    return Dataset("calibration", "classification", x, y, x, y, x, y, classes=classes)
+
+
+def _fit_memory(parametrisation: str, networks: Sequence[ManifoldNetwork], threads: int) -> CostFit:
+    works, sizes = [], []
+    for network in networks:
+        for batch in TRAINING_BATCHES:
+            works.append(memory_work(network.dag, batch, network.activation, threads))
+            sizes.append(float(trainer_bytes(_trainer(network, batch, threads))))
+    return fit_costs(works, sizes)
