@@ -3,8 +3,6 @@
 from nas.manifold._closeness import NEURON_PARAMETERS, Closeness, Init, Strengths, reference_d, strengths
 from nas.manifold._inherit import inherit
 from nas.manifold._losses import (
-    MEMORY_COST,
-    TIME_COST,
     CostModel,
     LossTerms,
     cost,
@@ -16,9 +14,7 @@ from nas.manifold._losses import (
 from nas.manifold._network import ManifoldNetwork, Parametrisation, parametrisation_of
 
 __all__ = [
-    "MEMORY_COST",
     "NEURON_PARAMETERS",
-    "TIME_COST",
     "Closeness",
     "CostModel",
     "Init",

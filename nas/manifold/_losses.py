@@ -22,8 +22,6 @@ from torch import Tensor
 from nas.graph import DAG
 
 __all__ = [
-    "MEMORY_COST",
-    "TIME_COST",
     "CostModel",
     "LossTerms",
     "cost",
@@ -53,15 +51,6 @@ class CostModel:
     def predict(self, neurons: float, edges: float) -> float:
         """Cost of a network with so many live neurons and edges."""
         return self.per_step + self.per_neuron * neurons + self.per_edge * edges
-
-
-# Seconds of a training step (batch 128, two cores): fitted by eye to the table of the engine's first sketch, to be
-# replaced by a calibration on the machine at hand.
-TIME_COST = CostModel(per_step=1e-4, per_neuron=1e-7, per_edge=1.2e-8)
-
-# Bytes: an edge holds its weight, gradient, two Adam moments and two indices, a neuron a tile of 64 activations and
-# their gradients and seven closeness parameters with theirs.
-MEMORY_COST = CostModel(per_step=0.0, per_neuron=640.0, per_edge=24.0)
 
 
 @dataclass(frozen=True, slots=True)

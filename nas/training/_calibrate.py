@@ -7,7 +7,7 @@ are those of the trainer's arrays, which need no clock.
 
 from __future__ import annotations
 
-import time
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, get_args
@@ -19,12 +19,13 @@ from nas import engine
 from nas.graph import DAG, layered, random_dag
 from nas.manifold import ManifoldNetwork, Parametrisation, compact
 from nas.training._cost_fit import CostFit, Fits, fit_costs
-from nas.training._fused import FusedTrainer, StructureCosts
+from nas.training._fused import FusedTrainer
+from nas.training._measured import step_timing, timed_trainer, trainer_bytes
 from nas.training._types import Dataset, TrainingConfig
 from nas.training._work import BASE_ACTIVATION, Work, memory_work, work_of
-from nas.training.timing import measure, pinned_threads, time_inference
+from nas.training.timing import pinned_threads, time_inference
 
-__all__ = ["PARAMETRISATIONS", "calibrate", "trainer_bytes", "training_step"]
+__all__ = ["PARAMETRISATIONS", "calibrate"]
 
 PARAMETRISATIONS: Final[tuple[Parametrisation, ...]] = get_args(Parametrisation)
 TRAINING_BATCHES: Final = (32, 128, 512)
@@ -37,7 +38,6 @@ SIZES: Final = (
 )  # fmt: skip
 # The network that every activation is measured on: layers, density. One hidden layer, as squares of squares overflow.
 ACTIVATED: Final = ((256, 500, 10), 0.04)
-STEPS_TIMED: Final = 10  # in one call, as in training
 MOST_SAMPLES: Final = 512  # of the data that training steps read
 ROUNDS: Final = 2
 
@@ -66,7 +66,7 @@ def calibrate(
             networks = {p: _networks(p) for p in PARAMETRISATIONS}
             points = [*_inference_points(networks["free"], count, point_seconds)]
             for parametrisation in PARAMETRISATIONS:
-                points += _training_points(parametrisation, networks[parametrisation], count, point_seconds)
+                points += _training_points(parametrisation, networks[parametrisation], point_seconds)
             for number in range(1, ROUNDS + 1):
                 say(f"{count} thread{'s' if count > 1 else ''}: {len(points)} measurements, round {number} of {ROUNDS}")
                 for point in points:
@@ -75,17 +75,6 @@ def calibrate(
             memory = {p: _fit_memory(p, networks[p], count) for p in PARAMETRISATIONS}
         fits[count] = Fits(inference=times.pop("inference"), training=times, memory=memory)
     return fits
-
-
-def training_step(network: ManifoldNetwork, dataset: Dataset, config: TrainingConfig, threads: int) -> FusedTrainer:
-    """The trainer whose steps are timed: the factors of the loss terms do not change what a step costs."""
-    return FusedTrainer(network, dataset, config, StructureCosts(0.0, 0.0, 0.0), threads=threads)
-
-
-def trainer_bytes(trainer: FusedTrainer) -> int:
-    """Bytes of the arrays that a trainer holds, those of the data apart."""
-    held = {id(array): array.nbytes for group in (trainer._graph, trainer._buffers) for array in group}
-    return sum(held.values())
 
 
 def _fit(points: Sequence[_Point]) -> CostFit:
@@ -124,35 +113,21 @@ def _inference_points(networks: Sequence[ManifoldNetwork], threads: int, seconds
             yield _Point("inference", work_of(module.dag, batch, network.activation), call)
 
 
-def _training_points(
-    parametrisation: str, networks: Sequence[ManifoldNetwork], threads: int, seconds: float
-) -> Iterator[_Point]:
+def _training_points(parametrisation: str, networks: Sequence[ManifoldNetwork], seconds: float) -> Iterator[_Point]:
     for network in networks:
         for batch in TRAINING_BATCHES if network.activation == BASE_ACTIVATION else (TRAINING_BATCHES[1],):
-            trainer = _trainer(network, batch, threads)
-            numbers = np.tile(np.arange(batch), (STEPS_TIMED, 1))
-            rates = np.zeros(STEPS_TIMED)  # the learning rate 0 costs what any other does
-            if not trainer.run(numbers, rates).finite:  # it would stop early and look fast
-                raise ValueError(f"the loss of a calibration network ({network.activation}) must stay finite")
-
-            def call(trainer: FusedTrainer = trainer, numbers: np.ndarray = numbers) -> float:
-                return (
-                    measure(
-                        lambda: trainer.run(numbers, rates),
-                        threads=threads,
-                        samples=5,
-                        budget_seconds=seconds,
-                        warmup=1,
-                    ).seconds
-                    / STEPS_TIMED
-                )
-
+            trainer = _trainer(network, batch)
+            call = functools.partial(_seconds_of_step, trainer, seconds)
             yield _Point(parametrisation, work_of(network.dag, batch, network.activation), call)
 
 
-def _trainer(network: ManifoldNetwork, batch: int, threads: int) -> FusedTrainer:
+def _seconds_of_step(trainer: FusedTrainer, seconds: float) -> float:
+    return step_timing(trainer, seconds, samples=5, warmup=1).seconds
+
+
+def _trainer(network: ManifoldNetwork, batch: int) -> FusedTrainer:
     config = TrainingConfig(batch_size=batch, activation=network.activation, parametrisation=network.parametrisation)
-    return training_step(network, _samples(network.dag), config, threads)
+    return timed_trainer(network, _samples(network.dag), config)
 
 
 def _samples(dag: DAG) -> Dataset:
@@ -168,5 +143,5 @@ def _fit_memory(parametrisation: str, networks: Sequence[ManifoldNetwork], threa
     for network in networks:
         for batch in TRAINING_BATCHES:
             works.append(memory_work(network.dag, batch, network.activation, threads))
-            sizes.append(float(trainer_bytes(_trainer(network, batch, threads))))
+            sizes.append(float(trainer_bytes(_trainer(network, batch))))
     return fit_costs(works, sizes)

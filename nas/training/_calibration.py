@@ -152,5 +152,6 @@ def _read(path: Path) -> _File:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"
         raise CalibrationError(
-            f"{path}: is no calibration of version {VERSION} ({place}: {first['msg']}); delete it and run: nas calibrate"
+            f"{path}: is no calibration of version {VERSION} ({place}: {first['msg']}); "
+            "delete it and run: nas calibrate"
         ) from error

@@ -15,13 +15,15 @@ from nas import engine
 from nas.engine.simd import LANES
 from nas.engine.threads import BARRIER_WORDS
 from nas.graph import DAG
-from nas.manifold import MEMORY_COST, TIME_COST, CostModel, ManifoldNetwork
+from nas.manifold import CostModel, ManifoldNetwork
 from nas.manifold.kernels import DERIVED
 from nas.training import _fused_state as shared
+from nas.training._costs import costs_for
 from nas.training._fused_kernels import train_steps
 from nas.training._noise import noise_tables
 from nas.training._teacher import soft_targets
 from nas.training._types import Dataset, TrainingConfig
+from nas.training._work import trainer_tiling
 
 __all__ = ["FusedTrainer", "OptimiserState", "StepReport", "StructureCosts", "structure_costs"]
 
@@ -38,14 +40,20 @@ class StructureCosts:
 
 
 def structure_costs(
-    config: TrainingConfig, dag: DAG, time_cost: CostModel = TIME_COST, memory_cost: CostModel = MEMORY_COST
+    config: TrainingConfig, dag: DAG, time_cost: CostModel | None = None, memory_cost: CostModel | None = None
 ) -> StructureCosts:
     """The sparsity, time and memory terms of a job as factors of the smooth counts of a network's edges and neurons.
 
     Args:
-        time_cost: seconds a step; memory_cost: bytes of the network.
+        time_cost: seconds a step, memory_cost: bytes of the trainer; None: what the calibration of this machine says
+            for this job on the threads torch has now (see `nas.training._costs`).
     """
     k = config.losses
+    nothing = CostModel(0.0, 0.0, 0.0)
+    if time_cost is None:
+        time_cost = costs_for(config).time(dag) if k.time > 0 else nothing
+    if memory_cost is None:
+        memory_cost = costs_for(config).memory(dag) if k.memory > 0 else nothing
     in_milliseconds, in_mebibytes = 1e3 * k.time, 2.0**-20 * k.memory
     return StructureCosts(
         k.sparsity / max(dag.n_edges, 1) + in_milliseconds * time_cost.per_edge + in_mebibytes * memory_cost.per_edge,
@@ -118,7 +126,7 @@ class FusedTrainer:
         dag, plan, closeness = network.dag, network.plan, network.closeness
         n, m, n_edges = dag.n, dag.n - dag.n_inputs, dag.n_edges
         self._most_threads, self._refresh = threads, refresh
-        size, _, self.threads = engine.choose_tiling(n_edges, self.batch_size, threads, thread_cost=2000.0)
+        size, _, self.threads = trainer_tiling(n_edges, self.batch_size, threads)
         self._size = size
         floats = np.float32
         self._graph = shared.Graph(

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from nas.manifold import MEMORY_COST, TIME_COST, CostModel, LossTerms, ManifoldNetwork, cost
+from nas.manifold import CostModel, LossTerms, ManifoldNetwork, cost
+from nas.training._costs import costs_for
 from nas.training._types import Task, TrainingConfig
 
 __all__ = ["StepValues", "reference_step"]
@@ -36,16 +37,16 @@ def reference_step(
     task: Task,
     config: TrainingConfig,
     *,
-    time_cost: CostModel = TIME_COST,
-    memory_cost: CostModel = MEMORY_COST,
+    time_cost: CostModel | None = None,
+    memory_cost: CostModel | None = None,
 ) -> Callable[..., StepValues]:
     """A function that does one optimiser step on a batch: ``step(x, y, learning_rate, teacher)``.
 
     ``teacher``: its outputs (batch, classes) where `TrainingConfig.distil` is set.
 
     Args:
-        time_cost: seconds a step, for the time term.
-        memory_cost: bytes of the network, for the memory term.
+        time_cost: seconds a step, for the time term; None: as calibrated (see `nas.training._costs`).
+        memory_cost: bytes of the trainer, for the memory term; None: likewise.
     """
     optimiser = _optimiser(network, config)
     factors = [group["lr"] / config.learning_rate for group in optimiser.param_groups]
@@ -64,9 +65,9 @@ def reference_step(
             objective = (1 - share) * objective + share * t**2 * soft
         total = weights.objective * objective + weights.flow * terms.flow + weights.sparsity * terms.sparsity
         if weights.time > 0:
-            total = total + weights.time * 1e3 * cost(terms, network.dag, time_cost)
+            total = total + weights.time * 1e3 * cost(terms, network.dag, time_cost or costs_for(config).time(network.dag))
         if weights.memory > 0:
-            total = total + weights.memory * 2.0**-20 * cost(terms, network.dag, memory_cost)
+            total = total + weights.memory * 2.0**-20 * cost(terms, network.dag, memory_cost or costs_for(config).memory(network.dag))
         optimiser.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
         optimiser.step()

@@ -15,13 +15,14 @@ import torch
 
 from nas.errors import NasError, TrialError
 from nas.graph import usable_cells
-from nas.manifold import ManifoldNetwork
-from nas.training._fused import FusedTrainer, structure_costs
+from nas.manifold import ManifoldNetwork, compact
+from nas.training._costs import costs_for
+from nas.training._measured import inference_timing, step_timing, timed_trainer, trainer_bytes
 from nas.training._modules import run_structure
 from nas.training._trainer import OnLog, train
 from nas.training._types import Candidate, Dataset, TrainingConfig, TrialResult, TrialStatus
 from nas.training.metrics import evaluate
-from nas.training.timing import hardware, reference_kernel_seconds, time_inference, time_training_step
+from nas.training.timing import hardware, reference_kernel_seconds
 
 __all__ = ["network_of", "run_trial"]
 
@@ -29,7 +30,6 @@ logger = logging.getLogger(__name__)
 
 # Wall seconds that a trial may spend on each of its two time measurements.
 TIMING_SECONDS = 0.3
-STEPS_TIMED = 10  # in one call, as in training
 
 
 def run_trial(
@@ -77,7 +77,7 @@ def _run(candidate: Candidate, dataset: Dataset, config: TrainingConfig, on_log:
         history=history.curves,
         dag=final.dag,
         arrays=final.to_arrays(),
-        hardware=hardware(torch.get_num_threads()),
+        hardware={**hardware(torch.get_num_threads()), **costs_for(config).facts()},
     )
     return _checked(result)
 
@@ -128,20 +128,17 @@ def _structure(network: ManifoldNetwork, final: ManifoldNetwork) -> dict[str, fl
 
 
 def _times(final: ManifoldNetwork, dataset: Dataset, config: TrainingConfig) -> dict[str, float]:
-    """Process time of inference (the folded network) and of a training step (closeness, engine and optimiser)."""
-    threads = torch.get_num_threads()
-    x = torch.from_numpy(dataset.x_val[np.resize(np.arange(len(dataset.x_val)), config.inference_batch)])
-    trainer = FusedTrainer(final, dataset, config, structure_costs(config, final.dag), threads=threads)
-    # The learning rate 0 costs what any other does.
-    numbers = np.tile(np.arange(trainer.batch_size), (STEPS_TIMED, 1))
-    rates = np.zeros(STEPS_TIMED)
-    training = time_training_step(lambda: trainer.run(numbers, rates), threads=threads, budget_seconds=TIMING_SECONDS)
-    inference = time_inference(final.fold(), x, threads=threads, budget_seconds=TIMING_SECONDS)
+    """Process time of inference (the folded network) and of a training step (closeness, engine, optimiser); bytes."""
+    small = compact(final)  # neurons that do nothing would still be walked
+    trainer = timed_trainer(small, dataset, config)
+    inference = inference_timing(final.fold(), dataset, config, TIMING_SECONDS)
     return {
-        "train_step_seconds": training.seconds / STEPS_TIMED,
+        "train_step_seconds": step_timing(trainer, TIMING_SECONDS).seconds,
+        "train_bytes": float(trainer_bytes(trainer)),
         "inference_seconds": inference.seconds,
         "inference_spread": inference.spread,
-        "reference_seconds": reference_kernel_seconds(threads),
+        "reference_seconds": reference_kernel_seconds(torch.get_num_threads()),
+        **costs_for(config).predictions(small.dag),
     }
 
 

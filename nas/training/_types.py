@@ -37,7 +37,7 @@ class LossWeights(BaseModel):
     flow: float = Field(1e-10, ge=0, description="Factor of the flow loss (see nas.manifold.flow).")
     sparsity: float = Field(0.1, ge=0, description="Factor of the smooth share of allowed edges that are live, 0…1.")
     time: float = Field(0.0, ge=0, description="Factor of the predicted seconds of a training step, in milliseconds.")
-    memory: float = Field(0.0, ge=0, description="Factor of the predicted memory of the network, in MiB.")
+    memory: float = Field(0.0, ge=0, description="Factor of the predicted memory of a training step, in MiB.")
 
 
 class TrainingConfig(BaseModel):
@@ -164,7 +164,11 @@ class TrialResult:
         val_loss, test_loss         objective (cross-entropy or MSE)
         edges, density, depth, neurons  of the live DAG without the neurons that are on no path input -> output
         flow, smooth_edges          loss terms at the end
-        train_step_seconds          process time of one training step at the job's batch size, median
+        train_step_seconds          process time of one training step at the job's batch size, median, of the network
+                                    without neurons that are on no path
+        train_bytes                 what its trainer's arrays hold, the data apart
+        predicted_train_step_seconds, predicted_inference_seconds, predicted_train_bytes
+                                    the same by the cost model (`nas calibrate`); hardware["cost_model"] says which
         inference_seconds           process time of a forward pass of ``inference_batch`` samples, median
         inference_spread            interquartile range of the same, seconds
         reference_seconds           process time of the fixed reference kernel taken in the same minute
