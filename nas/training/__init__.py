@@ -3,7 +3,10 @@
 A `Candidate` and a `Dataset` go in, a `TrialResult` comes out. Nothing here knows of strategies, Ray or MLflow.
 """
 
+from nas.training._calibrate import calibrate
+from nas.training._calibration import Calibration, CalibrationError, calibration_path, find_calibration, save_calibration
 from nas.training._compression_config import DistilConfig, SparsifyConfig, TeacherConfig
+from nas.training._costs import Costs, costs_for
 from nas.training._data import Statistics, load_data
 from nas.training._data_config import BUILT_IN_SOURCES, DataConfig
 from nas.training._modules import train_module
@@ -39,7 +42,10 @@ from nas.training.timing import (
 __all__ = [
     "BUILT_IN_SOURCES",
     "Arrays",
+    "Calibration",
+    "CalibrationError",
     "Candidate",
+    "Costs",
     "DataConfig",
     "Dataset",
     "DistilConfig",
@@ -59,7 +65,11 @@ __all__ = [
     "TrainingState",
     "TrialResult",
     "TrialStatus",
+    "calibrate",
+    "calibration_path",
+    "costs_for",
     "evaluate",
+    "find_calibration",
     "hardware",
     "load_data",
     "measure",
@@ -69,6 +79,7 @@ __all__ = [
     "reference_kernel_seconds",
     "register_structure",
     "run_trial",
+    "save_calibration",
     "structure_of",
     "time_inference",
     "time_training_step",
