@@ -21,7 +21,9 @@ def inherit(
     Neurons that both have keep their parameters, position and offset, so a common edge keeps its closeness and its
     weight even where the mutation renumbered the neurons. With free weights (masked, free) what is new does not
     change the function: new edges into old neurons start at 0, while a new neuron gets random in-weights, so that the
-    gradient finds both. In a manifold network new edges have the closeness of their place, and the function changes.
+    gradient finds both. In a manifold network a new neuron emits nothing at first (gain and bias 0; the activation
+    must be 0 at 0, as all but sigmoid and softplus are), which keeps the function too; but a new edge between old
+    neurons has the closeness of its place, and there the function changes.
 
     Args:
         parent_dag: what ``parent_arrays`` are parameters of (`ManifoldNetwork.to_arrays`).
@@ -51,6 +53,8 @@ def inherit(
             value[...] = parent_arrays[name]
         else:
             value[old] = parent_arrays[name][own[old] - parent_dag.n_inputs]
+    if "gain" in arrays:
+        arrays["gain"][~old] = arrays["bias"][~old] = 0.0
     if "weight" in arrays:
         child.load_arrays(arrays)
         arrays["weight"] = _weights(child, ancestor, parent, rng)
