@@ -5,6 +5,7 @@ the pictures can also be made on their own. Nothing here knows of strategies or 
 """
 
 from nas.tracking._adjacency_plot import adjacency_png
+from nas.tracking._animation import Animation
 from nas.tracking._config import TrackingConfig, default_store
 from nas.tracking._dag_plot import dag_png
 from nas.tracking._draw import draw
@@ -15,6 +16,7 @@ from nas.tracking._tracker import MlflowTracker
 from nas.tracking._writer import front_addresses
 
 __all__ = [
+    "Animation",
     "FrontPoint",
     "MlflowTracker",
     "NullTracker",

@@ -25,7 +25,7 @@ from nas.tracking._theme import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["adjacency_png"]
+__all__ = ["adjacency_png", "decorate_matrix", "matrix_image"]
 
 _BOX = (9.2, 7.2)  # largest width and height of the matrix, inches
 _DPI = 100
@@ -56,9 +56,9 @@ def adjacency_png(dag: DAG, weights: np.ndarray | None = None, *, period: int | 
     left, bottom = 1.05 / total_width, 0.85 / total_height
     box = (left, bottom, width / total_width, height / total_height)
     axes = figure.add_axes(box)
-    image = _image(dag, weights, round(width * _DPI), round(height * _DPI))
+    image = matrix_image(dag, weights, round(width * _DPI), round(height * _DPI))
     axes.imshow(image, extent=(0, columns, rows, 0), aspect="auto", interpolation="nearest", zorder=1)
-    _decorate(axes, dag, period)
+    decorate_matrix(axes, dag, period)
     gap = 0.1
     top = figure.add_axes((left, box[1] + box[3] + gap / total_height, box[2], 0.55 / total_height))
     right = figure.add_axes((left + box[2] + gap / total_width, bottom, 0.75 / total_width, box[3]))
@@ -68,8 +68,16 @@ def adjacency_png(dag: DAG, weights: np.ndarray | None = None, *, period: int | 
     return to_png(figure)
 
 
-def _image(dag: DAG, weights: np.ndarray | None, width: int, height: int) -> np.ndarray:
-    """(rows, columns, 3) colours, at most one element a pixel; impossible cells grey, empty ones white."""
+def matrix_image(
+    dag: DAG, weights: np.ndarray | None, width: int, height: int, *, scale: float | None = None
+) -> np.ndarray:
+    """(rows, columns, 3) colours, at most one element a pixel; impossible cells grey, empty ones white.
+
+    Args:
+        dag, weights: see `adjacency_png`.
+        width, height: of the picture in pixels.
+        scale: the weight that has the full colour; None: the 95th percentile.
+    """
     from matplotlib.colors import to_rgb
 
     rows, columns = dag.n - dag.n_inputs, dag.n - dag.n_outputs
@@ -77,7 +85,9 @@ def _image(dag: DAG, weights: np.ndarray | None, width: int, height: int) -> np.
     side = 2 if dag.n_edges < 0.03 * min(rows, height) * min(columns, width) else 1
     down, across = min(rows, height // side), min(columns, width // side)
     strength = np.ones(dag.n_edges) if weights is None else np.nan_to_num(np.abs(np.asarray(weights, dtype=float)))
-    scale = (np.quantile(strength, 0.95) if dag.n_edges else 1.0) or 1.0
+    if scale is None:
+        scale = float(np.quantile(strength, 0.95)) if dag.n_edges else 1.0
+    scale = scale or 1.0
     level = 0.3 + 0.7 * np.clip(strength / scale, 0, 1)  # the weakest edge is still seen
     sign = np.ones(dag.n_edges) if weights is None else np.where(np.asarray(weights) < 0, -1.0, 1.0)
     i = (dag.targets.astype(np.int64) - dag.n_inputs) * down // rows
@@ -97,8 +107,9 @@ def _image(dag: DAG, weights: np.ndarray | None, width: int, height: int) -> np.
     return mixed
 
 
-def _decorate(axes: Axes, dag: DAG, period: int | None) -> None:
-    """Lines between the roles, their names along the sides, ticks each `period` inputs."""
+def decorate_matrix(axes: Axes, dag: DAG, period: int | None, *, small: bool = False) -> None:
+    """Lines between the roles, their names along the sides, ticks each `period` inputs; `small`: smaller and less."""
+    size = 8.5 if small else 11.0
     rows, columns = dag.n - dag.n_inputs, dag.n - dag.n_outputs
     axes.axvline(dag.n_inputs, color=INK, lw=0.8, zorder=3)
     axes.axhline(dag.n_computational, color=INK, lw=0.8, zorder=3)
@@ -116,9 +127,9 @@ def _decorate(axes: Axes, dag: DAG, period: int | None) -> None:
         if (name == "inputs" or dag.n_computational) and share > 0.02:
             axes.annotate(
                 name, (place, 0), (0, -10), "axes fraction", "offset points",
-                ha="center", va="top", color=colour, fontsize=11, fontweight="bold",
+                ha="center", va="top", color=colour, fontsize=size, fontweight="bold",
             )  # fmt: skip
-    if period:
+    if period and not small:
         axes.annotate(
             f"one tick: {period} inputs, a row of the image", (0, 0), (0, -27), "axes fraction", "offset points",
             ha="left", va="top", color=FAINT, fontsize=9,
@@ -126,12 +137,13 @@ def _decorate(axes: Axes, dag: DAG, period: int | None) -> None:
     if dag.n_computational:
         axes.annotate(
             "computational", (0, 1 - dag.n_computational / 2 / rows), (-10, 0), "axes fraction", "offset points",
-            ha="right", va="center", color=COMPUTATIONAL, fontsize=11, fontweight="bold", rotation=90,
+            ha="right", va="center", color=COMPUTATIONAL, fontsize=size, fontweight="bold", rotation=90,
         )  # fmt: skip
     middle = dag.n_outputs / 2 / rows
+    aside = (-30 if middle < 0.1 else -10) * (0.75 if small else 1.0)
     axes.annotate(
-        "outputs", (0, middle), (-30 if middle < 0.1 else -10, 0), "axes fraction", "offset points",
-        ha="right", va="center", color=OUTPUT, fontsize=11, fontweight="bold", rotation=90,
+        "outputs", (0, middle), (aside, 0), "axes fraction", "offset points",
+        ha="right", va="center", color=OUTPUT, fontsize=size, fontweight="bold", rotation=90,
     )  # fmt: skip
 
 

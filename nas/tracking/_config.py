@@ -31,17 +31,30 @@ class TrackingConfig(BaseModel):
     )
     storage: str | None = Field(
         None,
-        description="Database of the study as SQLAlchemy has it, e.g. postgresql://… (default: SQLite in the store).",
+        description="Database of the study as SQLAlchemy has it, e.g. postgresql://… (default: $NAS_STORAGE, else "
+        "SQLite in the store). A password belongs into the variable, which is written nowhere.",
     )
     mlflow: bool = Field(True, description="Write to MLflow; the study itself is kept either way.")
     mlflow_uri: str | None = Field(
-        None, description="An MLflow server, e.g. http://host:5000 (default: SQLite files in the store folder)."
+        None,
+        description="An MLflow server, e.g. http://host:5000 (default: $NAS_MLFLOW_URI, else SQLite files in the "
+        "store); name and password: $MLFLOW_TRACKING_USERNAME, $MLFLOW_TRACKING_PASSWORD.",
     )
+
+    @property
+    def database(self) -> str | None:
+        """The database of the study, if not SQLite in the store."""
+        return self.storage or os.environ.get("NAS_STORAGE") or None
+
+    @property
+    def server(self) -> str | None:
+        """The MLflow server, if not files in the store."""
+        return self.mlflow_uri or os.environ.get("NAS_MLFLOW_URI") or None
 
     @property
     def tracking_uri(self) -> str:
         """What MLflow connects to: the stated server, else the SQLite file in the store."""
-        return self.mlflow_uri or f"sqlite:///{(self.store / 'mlflow.db').absolute()}"
+        return self.server or f"sqlite:///{(self.store / 'mlflow.db').absolute()}"
 
     @property
     def artifact_root(self) -> Path:

@@ -27,10 +27,20 @@ from nas.tracking._theme import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
 
-__all__ = ["dag_facts", "dag_png"]
+__all__ = [
+    "PAGE",
+    "dag_facts",
+    "dag_png",
+    "draw_inputs",
+    "draw_labels",
+    "edge_lines",
+    "edge_look",
+    "neuron_places",
+]
 
-_WIDTH, _HEIGHT = 16.0, 9.0  # inches
+PAGE = _WIDTH, _HEIGHT = 16.0, 9.0  # inches
 _BOTTOM, _TOP = 0.75, 7.95  # where the drawing begins and ends, inches
 _MOST_EDGES = 6_000  # more lines than this are only a cloud; the strongest are kept
 _BLOCK = 3.7  # side of the block of inputs, inches
@@ -72,19 +82,20 @@ def dag_png(
     axes.set_ylim(0, _HEIGHT)
     axes.axis("off")
     places = layout(dag, period)
-    x, y = _to_inches(dag, places)
+    x, y = neuron_places(dag, places)
     shown = _draw_edges(axes, dag, weights, x, y)
-    _draw_inputs(axes, dag, places, x, y)
+    if draw_inputs(axes, dag, places) is not None:
+        _explain_inputs(axes, dag, places)
     _draw_neurons(axes, dag, places, x, y)
     if labels:
-        _label(axes, dag, places, x, y)
+        draw_labels(axes, dag, places, x, y)
     _legend(axes, dag, weights is not None, shown, places.columns is not None)
     heading(figure, title or "DAG of neurons", dag_facts(dag))
     return to_png(figure)
 
 
-def _to_inches(dag: DAG, places: Layout) -> tuple[np.ndarray, np.ndarray]:
-    """Positions on the page; where inputs are a block, they take a box at the left."""
+def neuron_places(dag: DAG, places: Layout) -> tuple[np.ndarray, np.ndarray]:
+    """Positions x and y, each (n,), on a page of `PAGE` inches; a block of inputs takes a box at the left."""
     named = places.columns is None and dag.names is not None
     left, right = (2.4 if named else 0.9), _WIDTH - (2.2 if dag.names is not None else 1.0)
     inputs = np.arange(dag.n_inputs)
@@ -111,52 +122,75 @@ def _block(dag: DAG, places: Layout) -> tuple[float, float, float]:
 def _draw_edges(axes: Axes, dag: DAG, weights: np.ndarray | None, x: np.ndarray, y: np.ndarray) -> int:
     """All edges as one collection of lines, weak ones first; returns how many were drawn."""
     from matplotlib.collections import LineCollection
-    from matplotlib.colors import to_rgb
 
     strength = np.ones(dag.n_edges) if weights is None else np.abs(np.asarray(weights, dtype=float))
     strength = np.nan_to_num(strength)
     chosen = np.argsort(strength, kind="stable")[-_MOST_EDGES:]  # weak first, so that strong ones lie on top
     if not len(chosen):
         return 0
-    scale = np.quantile(strength, 0.95) or 1.0
-    level = np.clip(strength[chosen] / scale, 0, 1) if weights is not None else np.full(len(chosen), 0.6)
-    # Fewer edges are drawn stronger: ink on the page stays about the same.
-    ink = float(np.clip(28 / np.sqrt(len(chosen)), 0.1, 0.9))
-    colours = np.empty((len(chosen), 4))
+    colours, width = edge_look(None if weights is None else np.asarray(weights)[chosen], len(chosen), strength)
+    lines = edge_lines(x, y, dag.sources[chosen], dag.targets[chosen])
+    axes.add_collection(LineCollection(list(lines), colors=colours, linewidths=width, zorder=1, capstyle="round"))
+    return len(chosen)
+
+
+def edge_look(
+    weights: np.ndarray | None, count: int | None = None, strength: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Colours (k, 4) and widths (k,) of edges: blue positive, orange negative, the stronger the clearer.
+
+    Args:
+        weights: (k,) of the edges drawn, None where unknown: all alike.
+        count: k, needed without weights.
+        strength: magnitudes of all edges, whose 95th percentile counts as strong; None: of those drawn.
+    """
+    from matplotlib.colors import to_rgb
+
+    count = count if weights is None else len(weights)
+    colours = np.empty((count or 0, 4))
+    if not count:
+        return colours, np.empty(0)
     if weights is None:
+        level = np.full(count, 0.6)
         colours[:, :3] = to_rgb(NEUTRAL)
     else:
-        negative = np.asarray(weights)[chosen] < 0
-        colours[:, :3] = np.where(negative[:, None], to_rgb(NEGATIVE), to_rgb(POSITIVE))
+        size = np.nan_to_num(np.abs(weights.astype(float)))
+        scale = float(np.quantile(size if strength is None else strength, 0.95)) or 1.0
+        level = np.clip(size / scale, 0, 1)
+        colours[:, :3] = np.where((weights < 0)[:, None], to_rgb(NEGATIVE), to_rgb(POSITIVE))
+    # Fewer edges are drawn stronger: ink on the page stays about the same.
+    ink = float(np.clip(28 / np.sqrt(count), 0.1, 0.9))
     colours[:, 3] = ink * (0.1 + 0.9 * level**1.5)
-    source, target = dag.sources[chosen], dag.targets[chosen]
-    start = np.column_stack([x[source], y[source]])
-    end = np.column_stack([x[target], y[target]])
+    return colours, (0.45 + 1.1 * level) * float(np.clip(30 / np.sqrt(count), 0.7, 1.5))
+
+
+def edge_lines(x: np.ndarray, y: np.ndarray, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Points (k, 12, 2) of a gentle curve for each edge; `x`, `y` (n,): places of all neurons."""
+    start = np.column_stack([x[sources], y[sources]])
+    end = np.column_stack([x[targets], y[targets]])
     steps = np.linspace(0, 1, 12)
     smooth = 0.5 * steps + 0.5 * steps**2 * (3 - 2 * steps)
-    lines = np.stack(
+    lines: np.ndarray = np.stack(
         [
             start[:, None, 0] + (end - start)[:, None, 0] * steps,
             start[:, None, 1] + (end - start)[:, None, 1] * smooth,
         ],
         axis=2,
     )
-    width = (0.45 + 1.1 * level) * np.clip(30 / np.sqrt(len(chosen)), 0.7, 1.5)
-    axes.add_collection(LineCollection(list(lines), colors=colours, linewidths=width, zorder=1, capstyle="round"))
-    return len(chosen)
+    return lines
 
 
-def _draw_inputs(axes: Axes, dag: DAG, places: Layout, x: np.ndarray, y: np.ndarray) -> None:
-    """The block of inputs, each cell coloured by its fan-out, on top of the edges that leave it."""
+def draw_inputs(axes: Axes, dag: DAG, places: Layout) -> AxesImage | None:
+    """The block of inputs, each cell coloured by its fan-out, on top of the edges that leave it, if there is one."""
     if places.columns is None:
-        return
+        return None
     rows = -(-dag.n_inputs // places.columns)
     fan_out = np.full(rows * places.columns, np.nan)
     fan_out[: dag.n_inputs] = np.bincount(dag.sources, minlength=dag.n)[: dag.n_inputs]
     left, bottom, cell = _block(dag, places)
     right, top = left + cell * places.columns, bottom + cell * rows
     highest = max(float(np.nanmax(fan_out)), 1.0)
-    axes.imshow(
+    image = axes.imshow(
         fan_out.reshape(rows, places.columns),
         cmap=input_colours(),
         vmin=0,
@@ -171,6 +205,13 @@ def _draw_inputs(axes: Axes, dag: DAG, places: Layout, x: np.ndarray, y: np.ndar
             axes.plot([left + cell * offset] * 2, [bottom, top], color="white", lw=0.6, zorder=4)
         for offset in range(rows + 1):
             axes.plot([left, right], [bottom + cell * offset] * 2, color="white", lw=0.6, zorder=4)
+    return image
+
+
+def _explain_inputs(axes: Axes, dag: DAG, places: Layout) -> None:
+    """What the shades of the block of inputs mean."""
+    left, bottom, _ = _block(dag, places)
+    highest = max(float(np.bincount(dag.sources, minlength=dag.n)[: dag.n_inputs].max()), 1.0)
     bar = (left, left + 1.6, bottom - 0.38, bottom - 0.26)
     axes.imshow(np.linspace(0, 1, 64)[None], cmap=input_colours(), extent=bar, zorder=3, aspect="auto")
     text = f"fan-out of an input, 0 to {format_count(highest)}"
@@ -205,17 +246,19 @@ def _draw_neurons(axes: Axes, dag: DAG, places: Layout, x: np.ndarray, y: np.nda
             )
 
 
-def _label(axes: Axes, dag: DAG, places: Layout, x: np.ndarray, y: np.ndarray) -> None:
+def draw_labels(
+    axes: Axes, dag: DAG, places: Layout, x: np.ndarray, y: np.ndarray, *, fontsize: float = 10.5
+) -> None:
+    """The names or numbers of outputs, and the names of inputs, beside them."""
     outputs = np.flatnonzero(dag.roles == Role.OUTPUT)
     if len(outputs) <= _MOST_LABELS:
         for place, neuron in enumerate(outputs.tolist()):
             name = dag.names[neuron] if dag.names is not None else str(place)
-            axes.text(x[neuron] + 0.17, y[neuron], _short(name), fontsize=10.5, color=INK, va="center")
+            axes.text(x[neuron] + 0.17, y[neuron], _short(name), fontsize=fontsize, color=INK, va="center")
     if places.columns is None and dag.names is not None:
         for neuron in range(dag.n_inputs):
-            axes.text(
-                x[neuron] - 0.17, y[neuron], _short(dag.names[neuron]), fontsize=10, color=INK, va="center", ha="right"
-            )
+            name = _short(dag.names[neuron])
+            axes.text(x[neuron] - 0.17, y[neuron], name, fontsize=fontsize, color=INK, va="center", ha="right")
 
 
 def _short(name: str, most: int = 24) -> str:

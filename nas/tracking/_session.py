@@ -49,11 +49,11 @@ class Session:
 
     def __init__(self, facts: SearchFacts, search: str | None, otherwise: str) -> None:
         config = facts.config
-        if config.mlflow_uri is None:
+        if config.server is None:
             config.store.mkdir(parents=True, exist_ok=True)
         self._facts = facts
         self._writer = MlflowWriter(
-            config.tracking_uri, config.experiment, config.artifact_root if config.mlflow_uri is None else None
+            config.tracking_uri, config.experiment, config.artifact_root if config.server is None else None
         )
         self.search = search or self._writer.latest_search() or otherwise
         self._tags = {f"hardware.{key}": value for key, value in facts.hardware.items()}

@@ -8,7 +8,7 @@ from PIL import Image
 
 from nas.graph import DAG, random_dag
 from nas.tracking import adjacency_png
-from nas.tracking._adjacency_plot import _image
+from nas.tracking._adjacency_plot import matrix_image
 
 RNG = np.random.default_rng
 
@@ -16,7 +16,7 @@ RNG = np.random.default_rng
 def test_cells_are_where_the_matrix_has_them() -> None:
     dag = random_dag(5, 7, 3, n_edges=40, rng=RNG(0))
     weights = RNG(1).normal(size=40)
-    picture = _image(dag, weights, 900, 700)
+    picture = matrix_image(dag, weights, 900, 700)
     assert picture.shape == (10, 12, 3)
     coloured = np.ptp(picture, axis=2) > 0.1
     expected = np.zeros((15, 15), dtype=bool)
@@ -29,7 +29,7 @@ def test_cells_are_where_the_matrix_has_them() -> None:
 
 def test_impossible_cells_are_grey() -> None:
     dag = DAG(1, 2, 1, np.array([[0, 1], [0, 2], [2, 3]]))
-    picture = _image(dag, None, 900, 700)
+    picture = matrix_image(dag, None, 900, 700)
     grey = (picture < 1).all(axis=2) & (np.ptp(picture, axis=2) < 0.05)
     assert grey.tolist() == [[False, True, True], [False, False, True], [False, False, False]]
 
@@ -37,7 +37,7 @@ def test_impossible_cells_are_grey() -> None:
 @pytest.mark.parametrize("edges", [2000, 200_000])
 def test_many_cells_a_pixel(edges: int) -> None:
     dag = random_dag(784, 1000, 10, n_edges=edges, rng=RNG(0))
-    picture = _image(dag, None, 920, 720)
+    picture = matrix_image(dag, None, 920, 720)
     down, across = picture.shape[:2]
     assert down <= 720 and across <= 920
     i = (dag.targets.astype(int) - 784) * down // 1010
