@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from nas import graph
+from nas.engine import ACTIVATIONS
 from nas.errors import GraphError, UnreachableOutputError
 from nas.graph import DAG
 from nas.recurrent import RecurrentStructure, grow_memory, reach_outputs, remember, shrink_memory
@@ -23,6 +24,8 @@ _ATTEMPTS = 10  # at a genome within its limits
 
 class RecurrentOptions(DagOptions):
     """Sizes of the first genomes, what their neurons do, and limits. `density` is that of one time step's graph."""
+
+    words: ClassVar[tuple[str, ...]] = (*ACTIVATIONS, "lstm")
 
     n_computational: tuple[int, int] = Field(
         (5, 40), description="Least and most computational neurons of a first genome (or one number); log-uniform."
@@ -90,6 +93,8 @@ class Recurrent(DagSpace):
                 f"{memory} memory slots ({dag.n_edges} edges); allow more"
             )
         dag = _named(dag, memory)
+        if options.activations:
+            dag = graph.draw_activations(dag, options.activations, rng)
         structure = RecurrentStructure(
             dag,
             memory,

@@ -5,14 +5,18 @@ the last k inputs, so that a sequence of any length is read, and training goes b
 
     module = RecurrentDAG(dag, memory=4)  # inputs: features, then memory; outputs: the network's own, then memory
     module(torch.randn(32, 10, dag.n_inputs - 4))  # (batch, time, features) -> (batch, outputs) of the last step
+
+A neuron to which the graph gives the activation `LSTM` keeps a state of its own besides.
 """
 
 from nas.recurrent._edit import grow_memory, reach_outputs, remember, shrink_memory, unreached_outputs
+from nas.recurrent._function import LSTM
 from nas.recurrent._network import RecurrentDAG
 from nas.recurrent._reference import reference_step
 from nas.recurrent._structure import RecurrentStructure
 
 __all__ = [
+    "LSTM",
     "RecurrentDAG",
     "RecurrentStructure",
     "grow_memory",

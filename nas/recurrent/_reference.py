@@ -41,7 +41,7 @@ def reference_step(
         own = "" if dag.activations is None else dag.activations[i]
 
         def total(weights: list[Tensor], start: Tensor, read: list[Tensor] = read) -> Tensor:
-            return sum((w * h for w, h in zip(weights, read, strict=True)), start.expand(len(x)))
+            return sum((w * h for w, h in zip(weights, read, strict=True)), start.expand(x.shape[0]))
 
         z = total([weight[e] for e in edges], weight.new_zeros(()) if bias is None else bias[i - dag.n_inputs])
         if own != "lstm":

@@ -14,6 +14,7 @@ from nas.engine import activation_function
 from nas.errors import GraphError
 from nas.graph import DAG, match_edges, match_neurons
 from nas.recurrent._edit import check_memory
+from nas.recurrent._function import compile_sequence
 from nas.recurrent._network import Outputs, RecurrentDAG
 
 __all__ = ["RecurrentStructure"]
@@ -50,6 +51,7 @@ class RecurrentStructure:
         for name in (self.activation, self.memory_activation):
             try:
                 activation_function(name)
+                compile_sequence(self.dag, self.memory, self.activation, self.memory_activation)
             except ValueError as error:
                 raise GraphError(str(error)) from None
 
@@ -135,7 +137,32 @@ class RecurrentStructure:
         slot = ancestor[self.dag.n_inputs - self.memory : self.dag.n_inputs] - (parent.dag.n_inputs - parent.memory)
         if "initial" in found and "initial" in arrays:
             found["initial"][slot >= 0] = arrays["initial"][slot[slot >= 0]]
+        if "recurrent" in found and "recurrent" in arrays:
+            self._inherit_gates(parent, arrays, found, ancestor, edge)
         return found
+
+    def _inherit_gates(
+        self,
+        parent: RecurrentStructure,
+        arrays: Mapping[str, np.ndarray],
+        found: dict[str, np.ndarray],
+        ancestor: np.ndarray,
+        edge: np.ndarray,
+    ) -> None:
+        """Weights of LSTM neurons that were LSTM neurons before; in-edges that are new start closed."""
+        plans = [compile_sequence(it.dag, it.memory, it.activation, it.memory_activation) for it in (self, parent)]
+        own, theirs = plans
+        cell = theirs.cells[ancestor[own.cells >= 0]]
+        cell[ancestor[own.cells >= 0] < 0] = -1
+        for name in ("recurrent", "gate_bias"):
+            found[name][cell >= 0] = arrays[name][cell[cell >= 0]]
+        row_of_edge = np.full(parent.dag.n_edges, -1)
+        row_of_edge[theirs.gate_edges] = np.arange(theirs.gate_edges.size)
+        before = edge[own.gate_edges]
+        row = np.where(before >= 0, row_of_edge[before], -1)
+        old = cell[own.cells[self.dag.targets[own.gate_edges]]] >= 0
+        found["gate_weight"][old] = 0.0
+        found["gate_weight"][old & (row >= 0)] = arrays["gate_weight"][row[old & (row >= 0)]]
 
     def measures(self) -> dict[str, float]:
         """Edges, density and depth of the DAG, which is one time step; neurons that compute, memory among them."""

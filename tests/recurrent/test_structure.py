@@ -27,9 +27,11 @@ from nas.recurrent import (
 from nas.training import module_of, structure_of
 
 
-def structure(memory: int = 3, seed: int = 0) -> RecurrentStructure:
+def structure(memory: int = 3, seed: int = 0, lstm: bool = False) -> RecurrentStructure:
     rng = np.random.default_rng(seed)
     dag = reach_outputs(remember(random_dag(2 + memory, 8, 2 + memory, density=0.4, rng=rng), memory), memory, rng)
+    if lstm:
+        dag = dag.with_activations(["lstm", "", "relu", "lstm"] * 2)
     return RecurrentStructure(dag, memory, time=5, learn_initial=True)
 
 
@@ -48,8 +50,9 @@ def trained(found: RecurrentStructure) -> RecurrentDAG:
 X = torch.randn(9, 10, generator=torch.Generator().manual_seed(0))
 
 
-def test_text_gives_an_equal_structure_back() -> None:
-    found = structure()
+@pytest.mark.parametrize("lstm", [False, True])
+def test_text_gives_an_equal_structure_back(lstm: bool) -> None:
+    found = structure(lstm=lstm)
     assert structure_of("recurrent", found.to_json()) == found
     arrays = arrays_of(trained(found))
     torch.testing.assert_close(module_of(found, arrays)(X), trained(found)(X))
@@ -77,8 +80,9 @@ def test_damaged_text_is_refused(change: dict[str, object], message: str) -> Non
             RecurrentStructure.from_json(text)
 
 
-def test_what_is_new_leaves_the_function_as_it_was() -> None:
-    parent = structure()
+@pytest.mark.parametrize("lstm", [False, True])
+def test_what_is_new_leaves_the_function_as_it_was(lstm: bool) -> None:
+    parent = structure(lstm=lstm)
     before, rng = trained(parent), np.random.default_rng(0)
     dag = grow_memory(parent.dag, rng, edges=3, next_id=first_id_of_trial(7))
     dag = add_neuron(dag, 0, keep_edge=True)
@@ -117,12 +121,13 @@ def test_memory_grows_and_shrinks_back() -> None:
     assert not unreached_outputs(reach_outputs(less, 2, np.random.default_rng(0)), 2).size
 
 
-def test_checkpoint_round_trip(tmp_path: Path) -> None:
-    module = trained(structure())
+@pytest.mark.parametrize("lstm", [False, True])
+def test_checkpoint_round_trip(lstm: bool, tmp_path: Path) -> None:
+    module = trained(structure(lstm=lstm))
     checkpoint.save(tmp_path / "n.safetensors", module, {"task": "classification"})
     again = checkpoint.load(tmp_path / "n.safetensors")
     assert isinstance(again, checkpoint.CheckpointRecurrent) and again.record == {"task": "classification"}
-    assert RecurrentStructure.of(again) == structure()
+    assert RecurrentStructure.of(again) == structure(lstm=lstm)
     torch.testing.assert_close(again(X), module(X), rtol=0, atol=0)
 
 
@@ -144,8 +149,9 @@ def test_damaged_checkpoints_are_refused(tmp_path: Path) -> None:
         checkpoint.load(path)
 
 
-def test_exports(tmp_path: Path) -> None:
-    module = trained(structure()).eval()
+@pytest.mark.parametrize("lstm", [False, True])
+def test_exports(lstm: bool, tmp_path: Path) -> None:
+    module = trained(structure(lstm=lstm)).eval()
     program = checkpoint.export_program(module, tmp_path / "n.pt2").module()
     torch.testing.assert_close(program(X), module(X), rtol=1e-4, atol=1e-5)
     checkpoint.export_graphml(module, tmp_path / "n.graphml")
@@ -170,17 +176,20 @@ def test_new_slots_are_named_after_the_first_free_number() -> None:
 
 @pytest.mark.parametrize("outputs", ["last", "all"])
 @pytest.mark.parametrize("learn_initial", [True, False])
-def test_onnx_runs_the_steps_one_after_another(outputs: str, learn_initial: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("lstm", [True, False])
+def test_onnx_runs_the_steps_one_after_another(outputs: str, learn_initial: bool, lstm: bool, tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     runtime = pytest.importorskip("onnxruntime")
     dag = random_dag(5, 8, 4, density=0.6, rng=np.random.default_rng(0))
+    if lstm:
+        dag = dag.with_activations(["lstm", "", "sin", "lstm", "lstm", "relu", "", "lstm"])
     module = RecurrentDAG(dag, 2, time=6, outputs=outputs, learn_initial=learn_initial)  # type: ignore[arg-type]
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.normal_()
     path = tmp_path / "network.onnx"
     checkpoint.export_onnx(module, path)
-    assert path.stat().st_size < 40_000  # the steps share their weights
+    assert path.stat().st_size < 60_000  # the steps share their weights
     session = runtime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
     x = torch.randn(7, module.n_inputs)
     found = session.run(None, {"x": x.numpy()})[0]
