@@ -20,7 +20,7 @@ from nas.training._compression_config import SparsifyConfig
 from nas.training._fused import FusedTrainer
 from nas.training._types import Dataset, TrainingConfig
 
-__all__ = ["Sparsifier", "strongest"]
+__all__ = ["Sparsifier", "balanced_scores", "strongest"]
 
 GRADIENT_SAMPLES = 1024  # for the gradient of absent edges
 
@@ -55,7 +55,7 @@ class Sparsifier:
             raise ValueError(f"sparsify.regrow needs parametrisation free, but it is {network.parametrisation}")
         self._mask = np.ones(self._allowed.n_edges, bool)
         if section.initial_edges is not None and section.initial_edges < self._allowed.n_edges:
-            self._mask = strongest(self._allowed, rng.random(self._allowed.n_edges), section.initial_edges)
+            self._mask = strongest(self._allowed, balanced_scores(self._allowed, rng), section.initial_edges)
             network.become(_on_edges(network, self._allowed, self._mask, self._mask))
         self._initial_edges = int(self._mask.sum())
         self._first = int(section.start * config.steps)
@@ -126,6 +126,20 @@ class Sparsifier:
         (gradient,) = torch.autograd.grad(self._objective(outputs, y), weight)
         result: np.ndarray = gradient.abs().numpy().astype(np.float64)
         return result
+
+
+def balanced_scores(dag: DAG, rng: np.random.Generator) -> np.ndarray:
+    """Random scores (E,) of which the highest make a mask that shares edges out as Erdős-Rényi masks do.
+
+    In layers of n_a and n_b neurons those have a density in proportion to (n_a + n_b) / (n_a n_b) = 1 / n_b + 1 / n_a
+    (Mocanu 2018, arXiv:1707.04780; Evci 2020, arXiv:1911.11134), so that small layers keep a larger share. Here an edge
+    is drawn in proportion to 1 / (out-edges of its source) + 1 / (in-edges of its target), which is the same in layers
+    and needs none. Drawn without replacement after Efraimidis 2006.
+    """
+    leaving, entering = np.bincount(dag.sources, minlength=dag.n), np.diff(dag.in_ptr)
+    share = 1.0 / leaving[dag.sources] + 1.0 / entering[dag.targets]
+    scores: np.ndarray = np.log(rng.random(dag.n_edges)) / share
+    return scores
 
 
 def strongest(dag: DAG, score: np.ndarray, count: int) -> np.ndarray:
