@@ -27,7 +27,9 @@ class SparsifyConfig(BaseModel):
         "magnitude", description="What is weak: a small |w|, or a small w^2 times Adam's mean squared gradient."
     )
     initial_edges: int | None = Field(
-        None, ge=1, description="Start from so many edges drawn at random, small layers keeping a larger share (default: from all)."
+        None,
+        ge=1,
+        description="Start from so many edges drawn at random, small layers keeping a larger share (default: from all).",
     )
     regrow: float = Field(
         0.0,

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nas.graph import DAG, complete, random_dag
+from nas.graph import DAG, complete, layered, random_dag
 from nas.manifold import ManifoldNetwork
 from nas.training import (
     Candidate,
@@ -26,7 +26,7 @@ from nas.training import (
     train,
 )
 from nas.training._fused import FusedTrainer, structure_costs
-from nas.training._sparsify import Sparsifier, _backbone, strongest
+from nas.training._sparsify import Sparsifier, _backbone, balanced_scores, strongest
 
 
 @pytest.fixture(autouse=True)
@@ -273,3 +273,17 @@ def test_the_learning_rate_warms_up() -> None:
     rates = train(network(), blobs(), chosen, seed=0).curves["learning_rate"]
     assert rates[:9] == pytest.approx(0.01 * np.arange(9, 99, 10)[:9] / 100)
     assert rates[-1] < 1e-5
+
+
+def test_a_random_start_mask_shares_edges_out_as_erdos_renyi_masks_do() -> None:
+    layers = (50, 20, 5)
+    dag = layered(layers, density=1.0)
+    counts = np.zeros(2)
+    for seed in range(20):
+        mask = strongest(dag, balanced_scores(dag, np.random.default_rng(seed)), 200)
+        assert mask.sum() == 200
+        counts += np.bincount((dag.targets[mask] >= dag.first_output).astype(int), minlength=2)
+    wanted = np.array([layers[0] + layers[1], layers[1] + layers[2]]) / (layers[0] + 2 * layers[1] + layers[2])
+    uniform = np.array([layers[0] * layers[1], layers[1] * layers[2]]) / dag.n_edges
+    assert np.abs(counts / counts.sum() - wanted).max() < 0.05
+    assert abs(counts[1] / counts.sum() - uniform[1]) > 0.1
