@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nas.checkpoint import export_dot, export_graphml, export_onnx, export_program, load, save
+    from nas.checkpoint import Predictor, export_dot, export_graphml, export_onnx, export_program, load, save
     from nas.engine import DAGModule, Edge, MaskedLinear, WiredModule, wire
     from nas.graph import DAG, read_edge_list, read_graphml
     from nas.manifold import ManifoldNetwork
@@ -22,6 +22,7 @@ __all__ = [
     "Edge",
     "ManifoldNetwork",
     "MaskedLinear",
+    "Predictor",
     "WiredModule",
     "draw",
     "export_dot",
@@ -41,6 +42,7 @@ _HOMES = {
     "Edge": "nas.engine",
     "ManifoldNetwork": "nas.manifold",
     "MaskedLinear": "nas.engine",
+    "Predictor": "nas.checkpoint",
     "WiredModule": "nas.engine",
     "draw": "nas.tracking",
     "export_dot": "nas.checkpoint",

@@ -9,6 +9,7 @@ from nas.checkpoint._folded import export_dot, export_graphml
 from nas.checkpoint._layers import CheckpointLayers
 from nas.checkpoint._module import CheckpointModule, load, save
 from nas.checkpoint._onnx import export_onnx
+from nas.checkpoint._predictor import Predictor
 from nas.checkpoint._program import export_program
 from nas.checkpoint._recurrent import CheckpointRecurrent
 
@@ -17,6 +18,7 @@ __all__ = [
     "CheckpointLayers",
     "CheckpointModule",
     "CheckpointRecurrent",
+    "Predictor",
     "export_dot",
     "export_graphml",
     "export_onnx",

@@ -246,9 +246,7 @@ def _draw_neurons(axes: Axes, dag: DAG, places: Layout, x: np.ndarray, y: np.nda
             )
 
 
-def draw_labels(
-    axes: Axes, dag: DAG, places: Layout, x: np.ndarray, y: np.ndarray, *, fontsize: float = 10.5
-) -> None:
+def draw_labels(axes: Axes, dag: DAG, places: Layout, x: np.ndarray, y: np.ndarray, *, fontsize: float = 10.5) -> None:
     """The names or numbers of outputs, and the names of inputs, beside them."""
     outputs = np.flatnonzero(dag.roles == Role.OUTPUT)
     if len(outputs) <= _MOST_LABELS:

@@ -1,0 +1,143 @@
+"""A trained network as whoever serves it wants it: raw features in, labels or targets in their own units out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+
+from nas.checkpoint._layers import CheckpointLayers
+from nas.checkpoint._module import CheckpointModule, load
+from nas.checkpoint._recurrent import CheckpointRecurrent
+from nas.errors import CheckpointError, DataError
+
+__all__ = ["Predictor"]
+
+_ROWS = 4096  # samples in one pass
+
+
+class Predictor:
+    """A network with the scaling of its data, both from one checkpoint.
+
+    Attributes:
+        module: the network, in evaluation mode.
+        task: "classification" or "regression".
+        classes: label of each output; empty for regression.
+        feature_names: of the inputs, as far as known.
+        n_inputs, n_outputs: numbers of features and of outputs.
+
+    Args:
+        module: as `nas.checkpoint.load` returns it.
+
+    Raises:
+        CheckpointError: its record lacks the scaling, or the scaling does not fit the network.
+    """
+
+    def __init__(self, module: CheckpointModule | CheckpointLayers | CheckpointRecurrent) -> None:
+        sizes: Any = module.dag if isinstance(module, CheckpointModule) else module
+        self.module = module
+        self.n_inputs, self.n_outputs = int(sizes.n_inputs), int(sizes.n_outputs)
+        record = module.record
+        found = record.get("statistics")
+        if not isinstance(found, dict) or record.get("task") not in ("classification", "regression"):
+            raise CheckpointError(
+                "the record of the network does not say how its data was scaled (task, statistics), so it cannot "
+                "predict from raw data; files of `nas export` do"
+            )
+        self.task: str = record["task"]
+        self.classes = tuple(str(name) for name in found.get("classes") or ())
+        self.feature_names = tuple(str(name) for name in record.get("feature_names") or ())
+        self._mean, self._scale = (self._numbers(found, name, self.n_inputs) for name in ("mean", "scale"))
+        self._target_mean, self._target_scale = (
+            self._numbers(found, name, self.n_outputs) for name in ("target_mean", "target_scale")
+        )
+        if self.task == "classification" and len(self.classes) != self.n_outputs:
+            raise CheckpointError(f"the record names {len(self.classes)} classes for {self.n_outputs} outputs")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, modules: Sequence[str] = ()) -> Predictor:
+        """The predictor in a checkpoint file.
+
+        Args:
+            modules: see `nas.checkpoint.load`.
+
+        Raises:
+            CheckpointError: the file is damaged, foreign, or its record lacks the scaling.
+            OSError: it cannot be opened.
+        """
+        return cls(load(path, modules=modules))
+
+    def predict(self, raw: ArrayLike) -> np.ndarray:
+        """The label of each sample, (samples,) text; or its targets in their own units, (samples, n_outputs).
+
+        Args:
+            raw: (samples, n_inputs) features as they were measured, not scaled; finite.
+
+        Raises:
+            DataError: they have another shape, or hold NaN or infinity.
+        """
+        outputs = self.outputs(raw)
+        if self.task == "classification":
+            labels: np.ndarray = np.array(self.classes)[outputs.argmax(axis=1)]
+            return labels
+        if self._target_scale is None or self._target_mean is None:
+            return outputs
+        values: np.ndarray = outputs * self._target_scale + self._target_mean
+        return values
+
+    def probabilities(self, raw: ArrayLike) -> np.ndarray:
+        """The probability of each class, (samples, classes), in the order of `classes`.
+
+        Raises:
+            DataError: see `predict`; or the task is regression.
+        """
+        if self.task != "classification":
+            raise DataError("a regression has no classes and so no probabilities; use predict()")
+        outputs = self.outputs(raw)
+        powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+        shares: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
+        return shares
+
+    def outputs(self, raw: ArrayLike) -> np.ndarray:
+        """What the network itself answers, (samples, n_outputs) float64: scores, or scaled targets."""
+        x = np.asarray(raw)
+        if x.ndim != 2 or x.shape[1] != self.n_inputs:
+            raise DataError(f"features must have shape (samples, {self.n_inputs}), but have {x.shape}")
+        try:
+            x = x.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"features must be numbers, but {error}") from None
+        if not np.isfinite(x).all():
+            row, column = np.argwhere(~np.isfinite(x))[0]
+            raise DataError(f"features must be finite, but row {row} has {x[row, column]} in column {column}")
+        if self._mean is not None and self._scale is not None:
+            x = (x - self._mean) / self._scale
+        given = torch.from_numpy(x.astype(np.float32))
+        parameter = next(self.module.parameters(), given)
+        with torch.no_grad():
+            parts = [
+                self.module(part.to(parameter.device, parameter.dtype)).cpu().double().numpy()
+                for part in torch.split(given, _ROWS)
+            ]
+        answers: np.ndarray = np.concatenate(parts) if len(x) else np.zeros((0, self.n_outputs))
+        return answers
+
+    def _numbers(self, found: dict[str, Any], name: str, count: int) -> np.ndarray | None:
+        """An array of the statistics, None where it was not scaled."""
+        try:
+            values = np.asarray(found.get(name) or (), dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise CheckpointError(f"{name} in the record's statistics must be numbers: {error}") from None
+        if not values.size:
+            return None
+        if values.shape != (count,) or not np.isfinite(values).all():
+            raise CheckpointError(
+                f"{name} in the record's statistics must be {count} finite numbers, but is {values.shape} {values}"
+            )
+        if name.endswith("scale") and not (values > 0).all():
+            raise CheckpointError(f"{name} in the record's statistics must be positive")
+        return values
