@@ -1,0 +1,24 @@
+"""Where compiled kernels are kept between processes: a folder that only this user can write."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
+__all__ = ["cache_folder"]
+
+
+@lru_cache(maxsize=1)
+def cache_folder() -> Path:
+    """``$XDG_CACHE_HOME/dag-nas`` (default: ``~/.cache``); a folder of this process where that cannot be written."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    try:
+        folder = home / "dag-nas"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if folder.stat().st_uid == os.getuid() and os.access(folder, os.W_OK):
+            return folder
+    except OSError:
+        pass
+    return Path(tempfile.mkdtemp(prefix="dag-nas-"))
