@@ -1,6 +1,7 @@
 """Networks whose structure is learned: closeness, the loss terms that shape it, and inheritance of weights."""
 
 from nas.manifold._closeness import NEURON_PARAMETERS, Closeness, Init, Strengths, reference_d, strengths
+from nas.manifold._compact import compact
 from nas.manifold._inherit import inherit
 from nas.manifold._losses import (
     CostModel,
@@ -12,6 +13,7 @@ from nas.manifold._losses import (
     smooth_neurons,
 )
 from nas.manifold._network import ManifoldNetwork, Parametrisation, parametrisation_of
+from nas.manifold._readout import Readout
 
 __all__ = [
     "NEURON_PARAMETERS",
@@ -21,7 +23,9 @@ __all__ = [
     "LossTerms",
     "ManifoldNetwork",
     "Parametrisation",
+    "Readout",
     "Strengths",
+    "compact",
     "cost",
     "flow",
     "inherit",

@@ -9,6 +9,7 @@ import torch
 
 from nas import engine
 from nas.graph import DAG, Role
+from nas.manifold._readout import unrolled
 
 if TYPE_CHECKING:
     from nas.manifold._network import ManifoldNetwork
@@ -26,7 +27,11 @@ def pruned(network: ManifoldNetwork) -> ManifoldNetwork:
     kept = live & useful[network.dag.sources] & useful[network.dag.targets]
     if "weight" in arrays:
         arrays["weight"] = arrays["weight"][kept]
-    return type(network).from_arrays(network.dag.with_edges(kept), arrays, activation=network.activation)
+    small = type(network).from_arrays(
+        network.dag.with_edges(kept), arrays, activation=network.activation, readout=network.readout
+    )
+    small.temperature = network.temperature
+    return small
 
 
 def fold(network: ManifoldNetwork) -> engine.DAGModule:
@@ -35,29 +40,37 @@ def fold(network: ManifoldNetwork) -> engine.DAGModule:
     dag = small.dag
     keep = dag.useful_neurons() | (dag.roles != Role.COMPUTATIONAL)
     number = np.cumsum(keep) - 1
-    module = engine.DAGModule(
-        DAG(
-            dag.n_inputs,
-            int(keep[dag.n_inputs : dag.first_output].sum()),
-            dag.n_outputs,
-            number[dag.edges],
-            dag.ids[keep],
-            None if dag.names is None else [name for name, kept in zip(dag.names, keep, strict=True) if kept],
-            dag.allow_unreachable,
-            None
-            if dag.activations is None
-            else [word for word, kept in zip(dag.activations, keep, strict=True) if kept],
-        ),
-        activation=network.activation,
+    folded = DAG(
+        dag.n_inputs,
+        int(keep[dag.n_inputs : dag.first_output].sum()),
+        dag.n_outputs,
+        number[dag.edges],
+        dag.ids[keep],
+        None if dag.names is None else [name for name, kept in zip(dag.names, keep, strict=True) if kept],
+        dag.allow_unreachable,
+        None if dag.activations is None else [word for word, kept in zip(dag.activations, keep, strict=True) if kept],
     )
-    assert module.bias is not None
     with torch.no_grad():
         weight = small.edge_weights()
         if small.gain is not None:
             weight = weight * small.gain[torch.from_numpy(dag.targets.astype(np.int64) - dag.n_inputs)]
         # Dropping neurons keeps the order of the others, hence that of the edges.
+        bias = small.bias[torch.from_numpy(np.flatnonzero(keep[dag.n_inputs :]))]
+    if small.readout == "activated":
+        return _module(folded, network.activation, weight, bias)
+    plain = unrolled(folded, network.activation, small.readout)
+    weights = torch.ones(plain.dag.n_edges)
+    weights[torch.from_numpy(plain.edges)] = weight
+    own = torch.from_numpy(plain.neurons)
+    return _module(plain.dag, network.activation, weights, torch.where(own >= 0, bias[own.clamp(min=0)], 0.0))
+
+
+def _module(dag: DAG, activation: str, weight: torch.Tensor, bias: torch.Tensor) -> engine.DAGModule:
+    module = engine.DAGModule(dag, activation=activation)
+    assert module.bias is not None
+    with torch.no_grad():
         module.weight.copy_(weight)
-        module.bias.copy_(small.bias[torch.from_numpy(np.flatnonzero(keep[dag.n_inputs :]))])
+        module.bias.copy_(bias)
     return module
 
 
@@ -68,15 +81,20 @@ def _bias_with_constants(network: ManifoldNetwork, live_dag: DAG, live: np.ndarr
     if constant.any():
         weight = network.edge_weights().detach().numpy()[live].astype(np.float64)
         gain = np.ones_like(bias) if network.gain is None else network.gain.detach().numpy().astype(np.float64)
-        activation = engine.activation_function(network.activation)
+        linear = network.readout != "activated"
         emitted = np.zeros(live_dag.n)
+        summed = np.zeros(live_dag.n)  # before the activation
         from_constant = constant[live_dag.sources]
         for i in range(live_dag.n_inputs, live_dag.n):
             edges = slice(live_dag.in_ptr[i], live_dag.in_ptr[i + 1])
             chosen = from_constant[edges]
             if chosen.any():
-                total = weight[edges][chosen] @ emitted[live_dag.sources[edges][chosen]]
+                read = summed if linear and i >= live_dag.first_output else emitted
+                total = weight[edges][chosen] @ read[live_dag.sources[edges][chosen]]
                 bias[i - live_dag.n_inputs] += gain[i - live_dag.n_inputs] * total
             if constant[i] and i < live_dag.first_output:
-                emitted[i] = activation(torch.tensor(bias[i - live_dag.n_inputs])).item()
+                own = "" if live_dag.activations is None else live_dag.activations[i]
+                activation = engine.activation_function(own or network.activation)
+                summed[i] = bias[i - live_dag.n_inputs]
+                emitted[i] = activation(torch.tensor(summed[i])).item()
     return bias.astype(np.float32)

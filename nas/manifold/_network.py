@@ -23,7 +23,8 @@ from nas import engine
 from nas.graph import DAG
 from nas.manifold._closeness import Closeness, Init, Strengths
 from nas.manifold._fold import fold, pruned
-from nas.manifold._losses import LossTerms, flow_signs, smooth_edges
+from nas.manifold._losses import TEMPERATURE, LossTerms, flow_signs, smooth_edges
+from nas.manifold._readout import Readout, unrolled
 
 __all__ = ["ManifoldNetwork", "Parametrisation", "initial_weight", "parametrisation_of"]
 
@@ -54,6 +55,10 @@ class ManifoldNetwork(nn.Module):
         period: see `Closeness`.
         generator: draws the initial values.
         init: of the closeness; None: "published" for manifold, "open" for masked.
+        readout: how outputs read the network, see `nas.manifold._readout`.
+
+    Attributes:
+        temperature: of the smooth counts, see `nas.manifold.smooth_edges`; whoever trains the network sets it.
 
     Raises:
         ValueError: an argument is out of range.
@@ -70,8 +75,11 @@ class ManifoldNetwork(nn.Module):
         activation: str = "leaky_relu",
         period: float | None = None,
         init: Init | None = None,
+        readout: Readout = "activated",
     ):
         super().__init__()
+        if readout not in get_args(Readout):
+            raise ValueError(f"readout must be one of {', '.join(get_args(Readout))}, but got {readout!r}")
         if parametrisation not in get_args(Parametrisation):
             raise ValueError(
                 f"parametrisation must be one of {', '.join(get_args(Parametrisation))}, but got {parametrisation!r}"
@@ -81,7 +89,10 @@ class ManifoldNetwork(nn.Module):
         self.dag = dag
         self.parametrisation: Parametrisation = parametrisation
         self.activation = activation
+        self.readout: Readout = readout
+        self.temperature = TEMPERATURE
         self.plan = engine.compile_plan(dag)
+        self._unrolled = None if readout == "activated" else unrolled(dag, activation, readout)
         self.closeness: Closeness | None = None
         self.weight: nn.Parameter | None = None
         self.gain: nn.Parameter | None = None
@@ -96,6 +107,11 @@ class ManifoldNetwork(nn.Module):
         else:
             self.weight = _parameter(initial_weight(dag, self.closeness_values(), generator))
         self.bias = _parameter(bias)
+        if readout != "activated":  # not trained: such outputs have none (but see `pruned`)
+            with torch.no_grad():
+                self.bias[dag.n_computational :] = 0.0
+                if self.gain is not None:
+                    self.gain[dag.n_computational :] = 1.0
         self.register_buffer("flow_signs", flow_signs(dag), persistent=False)
 
     def closeness_values(self) -> np.ndarray:
@@ -149,7 +165,7 @@ class ManifoldNetwork(nn.Module):
             assert self.weight is not None
             magnitude, smooth = self.weight.abs(), torch.ones_like(self.weight)
         else:
-            magnitude, smooth = strengths.c.abs(), smooth_edges(strengths.d, strengths.kappa)
+            magnitude, smooth = strengths.c.abs(), smooth_edges(strengths.d, strengths.kappa, self.temperature)
         return LossTerms((magnitude * self.flow_signs).sum() ** 2, smooth)
 
     def _apply_to(self, x: Tensor, strengths: Strengths | None) -> Tensor:
@@ -157,7 +173,27 @@ class ManifoldNetwork(nn.Module):
         if strengths is not None and not (alive := strengths.c.detach() != 0).all():
             live = alive
         weight = self._weights(strengths)
+        if self._unrolled is not None:
+            return self._apply_unrolled(x, weight, live)
         return engine.apply(self.plan, x, weight, self.bias, self.gain, activation=self.activation, live=live)
+
+    def _apply_unrolled(self, x: Tensor, weight: Tensor, live: Tensor | None) -> Tensor:
+        assert self._unrolled is not None
+        dag, places = self._unrolled.dag, torch.from_numpy(self._unrolled.edges)
+        own = torch.from_numpy(self._unrolled.neurons)
+        gain: Tensor | None = self.gain
+        bias: Tensor = self.bias
+        last = torch.arange(len(bias)) >= self.dag.n_computational
+        bias = torch.where(last, bias.detach(), bias)
+        if gain is not None:
+            gain = torch.where(last, gain.detach(), gain)
+            weight = weight * gain[torch.from_numpy(self.dag.targets.astype(np.int64) - self.dag.n_inputs)]
+        everything = torch.ones(dag.n_edges, dtype=weight.dtype).index_put((places,), weight)
+        bias = torch.where(own >= 0, bias[own.clamp(min=0)], 0.0)
+        if live is not None:
+            live = torch.ones(dag.n_edges, dtype=torch.bool).index_put((places,), live)
+        plan = engine.compile_plan(dag)
+        return engine.apply(plan, x, everything, bias, None, activation=self.activation, live=live)
 
     def parameter_groups(self, learning_rate: float, weight_decay: float = 0.0) -> list[dict[str, Any]]:
         """Parameters with the learning rate each needs, for a torch optimiser; only free weights and gains decay.
@@ -212,7 +248,9 @@ class ManifoldNetwork(nn.Module):
                 tensor.copy_(torch.from_numpy(np.array(arrays[name.removeprefix("closeness.")])))
 
     @classmethod
-    def from_arrays(cls, dag: DAG, arrays: Arrays, *, activation: str = "leaky_relu") -> ManifoldNetwork:
+    def from_arrays(
+        cls, dag: DAG, arrays: Arrays, *, activation: str = "leaky_relu", readout: Readout = "activated"
+    ) -> ManifoldNetwork:
         """The network on ``dag`` whose `to_arrays` are ``arrays``; their names tell the parametrisation.
 
         Raises:
@@ -222,6 +260,7 @@ class ManifoldNetwork(nn.Module):
             dag,
             parametrisation=parametrisation_of(arrays),
             activation=activation,
+            readout=readout,
             generator=np.random.default_rng(0),  # every value drawn is overwritten
         )
         network.load_arrays(arrays)
@@ -233,6 +272,9 @@ class ManifoldNetwork(nn.Module):
             "dag",
             "parametrisation",
             "activation",
+            "readout",
+            "temperature",
+            "_unrolled",
             "plan",
             "closeness",
             "weight",

@@ -49,7 +49,8 @@ def rebuild_network(
     Args:
         training: of the job; `hyperparameters` override it.
     """
-    return ManifoldNetwork.from_arrays(dag, arrays, activation=training.with_overrides(hyperparameters).activation)
+    config = training.with_overrides(hyperparameters)
+    return ManifoldNetwork.from_arrays(dag, arrays, activation=config.activation, readout=config.readout)
 
 
 def trained_network(store: StudyStore, number: int, training: TrainingConfig) -> ManifoldNetwork:

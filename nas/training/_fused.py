@@ -20,12 +20,13 @@ from nas.manifold.kernels import DERIVED
 from nas.training import _fused_state as shared
 from nas.training._costs import costs_for
 from nas.training._fused_kernels import train_steps
+from nas.training._fused_structure import columns, lost_output, structure, used_inputs
 from nas.training._noise import noise_tables
 from nas.training._teacher import soft_targets
 from nas.training._types import Dataset, TrainingConfig
 from nas.training._work import trainer_tiling
 
-__all__ = ["FusedTrainer", "OptimiserState", "StepReport", "StructureCosts", "structure_costs"]
+__all__ = ["ClosenessStep", "FusedTrainer", "OptimiserState", "StepReport", "StructureCosts", "structure_costs"]
 
 _OPTIMIZERS = {"adam": shared.ADAM, "adamw": shared.ADAMW, "sgd": shared.SGD}
 
@@ -74,6 +75,15 @@ class StepReport:
     correct: float  # share of the batch classified rightly; 0 for regression
     live: int
     finite: bool
+    lost: bool = False  # stopped before a step in which some output has no path from any input
+
+
+@dataclass(frozen=True, slots=True)
+class ClosenessStep:
+    """Closeness parameters, (7 m + 1,): the seven of all neurons, then the cutoff; before and after an update."""
+
+    before: np.ndarray | None  # None: the optimiser has made no step yet
+    after: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +115,7 @@ class FusedTrainer:
             others only where edges are live, so that edges may die between but none come alive.
         state: of the optimiser, to go on with.
         soft: what `soft_targets` returns, where it is known already.
+        watched: whether `run` stops before a step in which some output has no path from any input.
     """
 
     def __init__(
@@ -118,6 +129,7 @@ class FusedTrainer:
         refresh: int = 1,
         state: OptimiserState | None = None,
         soft: np.ndarray | None = None,
+        watched: bool = False,
     ) -> None:
         self.network = network
         self._dataset, self._config = dataset, config
@@ -125,7 +137,7 @@ class FusedTrainer:
         self.batch_size = min(config.batch_size, len(dataset.x_train))
         dag, plan, closeness = network.dag, network.plan, network.closeness
         n, m, n_edges = dag.n, dag.n - dag.n_inputs, dag.n_edges
-        self._most_threads, self._refresh = threads, refresh
+        self._most_threads, self._refresh, self._watched = threads, refresh, watched
         size, _, self.threads = trainer_tiling(n_edges, self.batch_size, threads)
         self._size = size
         floats = np.float32
@@ -166,8 +178,11 @@ class FusedTrainer:
             refresh,
             closeness is None and engine.walks_by_rows(n_edges, floats().itemsize),
             costs.constant,
+            network.readout != "activated",
+            network.readout == "square",
+            closeness is not None and watched,
         )
-        keeps_z = engine.needs_input(dag, network.activation)
+        keeps_z = engine.needs_input(dag, network.activation) or network.readout != "activated"
         count, padding = sum(p.numel() for p in self._parameters()), 16
         team = self.threads
         chunk_ptr = np.concatenate([[0], np.cumsum(-(-np.diff(plan.in_ptr) // 16))])
@@ -202,10 +217,13 @@ class FusedTrainer:
             partial=np.zeros((team, 16)),
             rows=_shares(plan.in_ptr, dag.n_inputs, n, team),
             columns=_shares(plan.out_ptr, 0, n, team),
+            before=np.zeros(7 * m + 1 if closeness is not None and watched else 0, floats),
+            reached=np.zeros(n, np.uint8),
             meeting=np.zeros(BARRIER_WORDS, np.int64),
         )
         self._read()
         self._count = count
+        self._first_step = 0 if state is None else state.steps
         if state is not None:
             self.steps_done = state.steps
             self._buffers.moment_1[:count], self._buffers.moment_2[:count] = state.moments
@@ -226,6 +244,7 @@ class FusedTrainer:
         return FusedTrainer(
             network, self._dataset, self._config, costs,
             threads=self._most_threads, refresh=self._refresh, state=self.state.on_edges(old), soft=self._data.soft,
+            watched=self._watched,
         )  # fmt: skip
 
     def _parameters(self) -> list[torch.Tensor]:
@@ -256,14 +275,20 @@ class FusedTrainer:
         live: np.ndarray = self._buffers.alive.astype(bool)
         return live
 
-    def run(self, numbers: np.ndarray, rates: np.ndarray) -> StepReport:
-        """Do one step for each row of ``numbers``.
+    def run(self, numbers: np.ndarray, rates: np.ndarray, temperatures: np.ndarray | None = None) -> StepReport:
+        """Do one step for each row of ``numbers``; fewer where the report says why.
 
         Args:
             numbers: (steps, batch) int64, rows of the training part.
             rates: (steps,) learning rates.
+            temperatures: (steps,) of the smooth counts; the network's throughout when None.
         """
-        report = np.zeros(8)
+        if temperatures is None:
+            temperatures = np.full(len(rates), self.network.temperature)
+        else:
+            self.network.temperature = float(temperatures[-1])
+        sharpnesses = (1.0 / temperatures).astype(np.float32)
+        report = np.zeros(9)
         if self._config.input_noise or self._config.input_dropout:
             factor, offset = noise_tables(self._config, numbers[0])
             self._data = self._data._replace(factor=factor, offset=offset)
@@ -271,7 +296,7 @@ class FusedTrainer:
         def work(rank: int) -> None:
             train_steps(
                 LANES[16], LANES[self._size], self._size, rank, self.threads, self._graph, self._data, self._settings,
-                self._buffers, numbers, rates, self.steps_done, report,
+                self._buffers, numbers, rates, sharpnesses, self.steps_done, report,
             )  # fmt: skip
 
         # Threads of their own, not the engine's team: they meet at barriers, so all of them must run.
@@ -291,8 +316,41 @@ class FusedTrainer:
             float(report[shared.TOTAL]),
             float(report[shared.CORRECT]),
             int(report[shared.LIVE]),
-            bool(report[shared.FINITE]),
+            bool(report[shared.FINITE]) or bool(report[shared.LOST]),
+            bool(report[shared.LOST]),
         )
+
+    def closeness_step(self) -> ClosenessStep:
+        """The last change of the closeness parameters; copies."""
+        at = self._count - len(self._buffers.before)
+        before = self._buffers.before.copy() if self.steps_done > self._first_step else None
+        return ClosenessStep(before, self._buffers.theta[at : self._count].copy())
+
+    def set_closeness(self, values: np.ndarray, reset: np.ndarray) -> None:
+        """Go on with other closeness parameters.
+
+        Args:
+            values: (7 m + 1,), see `ClosenessStep`.
+            reset: (7 m + 1,) bool, those whose mean gradient the optimiser forgets.
+        """
+        buffers, part = self._buffers, slice(self._count - len(values), self._count)
+        buffers.theta[part] = values
+        buffers.moment_1[part][reset] = 0  # not the squared one: Adam's next step would be three times as long
+        buffers.chunks[:] = shared.NEAR | shared.LIVE_CHUNK  # every edge is looked at again
+        buffers.partial[:, shared.P_LOST] = 0
+
+    def loses_output(self) -> bool:
+        """Whether some output has no path with the parameters as they are now."""
+        if not self._settings.watched:
+            return False
+        graph, settings, buffers = self._graph, self._settings, self._buffers
+        cutoff = buffers.theta[self._count - 1]
+        for rank in range(self.threads):
+            structure(LANES[16], rank, graph, settings, buffers, cutoff, np.float32(2.0), True)
+        for rank in range(self.threads):
+            columns(rank, graph, buffers)
+        used_inputs(graph, settings.n_inputs, buffers)
+        return bool(lost_output(graph, settings.n_inputs, settings.n_outputs, buffers))
 
 
 def _closeness_rates(network: ManifoldNetwork) -> tuple[float, float]:

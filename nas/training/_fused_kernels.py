@@ -26,11 +26,13 @@ from numba import njit
 from nas.engine.kernels import backward_tile, backward_tile_by_rows, forward_tile, load_inputs
 from nas.engine.threads import barrier
 from nas.training._fused_objective import disturb, objective_of_tile
+from nas.training._fused_readout import backward_from_linear, forward_outputs
 from nas.training._fused_state import (
     CORRECT,
     FINITE,
     FLOW,
     LIVE,
+    LOST,
     OBJECTIVE,
     P_CHANGED,
     P_CORRECT,
@@ -38,29 +40,35 @@ from nas.training._fused_state import (
     P_FLOW,
     P_LIVE,
     P_LOSS,
+    P_LOST,
     P_NEURONS,
     P_SMOOTH,
     SMOOTH,
     STEPS_DONE,
     TOTAL,
 )
-from nas.training._fused_structure import columns, structure, used_inputs
+from nas.training._fused_structure import columns, lost_output, structure, used_inputs
 from nas.training._fused_update import row_updates, update
 
 __all__ = ["train_steps"]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def train_steps(narrow, lanes, size, rank, threads, graph, data, settings, buffers, numbers, rates, first_step, report):
+def train_steps(
+    narrow, lanes, size, rank, threads, graph, data, settings, buffers, numbers, rates, sharpnesses, first_step, report
+):  # fmt: skip
     """Do one optimiser step for each row of ``numbers``; every thread calls this with its rank.
 
     Args:
         narrow, lanes, size: vector widths of rows (16) and tiles.
         numbers: (steps, batch) int64, the samples of each step.
         rates: (steps,) learning rates.
+        sharpnesses: (steps,) float32, 1 / temperature of the smooth counts.
         first_step: how many steps the optimiser has done before.
-        report: (8,) float64, receives what the last step saw before its update, and how many steps were done; a step
-            whose loss is not finite is the last and makes no update.
+        report: (9,) float64, receives what the last step saw before its update, and how many steps were done; a step
+            whose loss is not finite is the last and makes no update. Where ``settings.watched``, steps end before one
+            in which some output has no path from any input; ``buffers.before`` then has the closeness parameters with
+            which it still had one, if a step was done.
     """
     n = graph.in_ptr.size - 1
     n_inputs, n_outputs = settings.n_inputs, settings.n_outputs
@@ -77,7 +85,8 @@ def train_steps(narrow, lanes, size, rank, threads, graph, data, settings, buffe
         step = first_step + k + 1
         # Every thread reads the cutoff between two barriers; rank 0 alone writes it, between two others.
         cutoff = buffers.theta[cutoff_at] if settings.closeness else np.float32(0.0)
-        structure(narrow, rank, graph, settings, buffers, cutoff, (step - 1) % settings.refresh == 0)
+        sharpness = sharpnesses[k]
+        structure(narrow, rank, graph, settings, buffers, cutoff, sharpness, (step - 1) % settings.refresh == 0)
         barrier(buffers.meeting, threads)
         flow, smooth, neurons, live, changed = 0.0, 0.0, 0.0, 0.0, 0.0
         for t in range(threads):
@@ -91,7 +100,14 @@ def train_steps(narrow, lanes, size, rank, threads, graph, data, settings, buffe
             barrier(buffers.meeting, threads)
             if rank == 0:
                 used_inputs(graph, n_inputs, buffers)
+                if settings.watched:
+                    partial[0, P_LOST] = lost_output(graph, n_inputs, n_outputs, buffers)
             barrier(buffers.meeting, threads)
+            if partial[0, P_LOST] > 0:
+                if rank == 0:
+                    report[LOST] = 1
+                    report[STEPS_DONE] = k
+                break
         loss = 0.0
         correct = 0
         for tile in range(rank, tiles, threads):
@@ -100,17 +116,30 @@ def train_steps(narrow, lanes, size, rank, threads, graph, data, settings, buffe
             load_inputs(lanes, size, data.x, numbers[k], first, count, n_inputs, buffers.used, values, 0)
             if data.factor.size > 0:
                 disturb(lanes, size, data, step * tiles + tile, n_inputs, graph.out_ptr, buffers.out_end, values)
+            # Outputs of a linear readout are no part of the walk over neurons.
+            rows = n - n_outputs if settings.linear else n
             forward_tile(
-                lanes, size, n_inputs, graph.in_ptr[:-1], buffers.in_end, buffers.live_sources, buffers.live_weight,
+                lanes, size, n_inputs, graph.in_ptr[:rows], buffers.in_end, buffers.live_sources, buffers.live_weight,
                 bias, graph.codes, values, kept_z, 0,
             )  # fmt: skip
+            if settings.linear:
+                forward_outputs(
+                    lanes, size, n_inputs, n_outputs, graph.in_ptr[:-1], buffers.in_end, buffers.live_sources,
+                    buffers.live_weight, bias, settings.squared, values, kept_z,
+                )  # fmt: skip
             tile_loss, tile_correct = objective_of_tile(
                 lanes, size, data, numbers[k], first, count, values, (n - n_outputs) * size, n - n_outputs, n_outputs,
                 scale, settings.soft_share, settings.temperature, grads,
             )  # fmt: skip
             loss += tile_loss
             correct += tile_correct
-            if settings.by_rows:  # all edges are live, so slots are edges
+            if settings.linear:
+                backward_from_linear(
+                    lanes, size, n_inputs, n_outputs, graph.out_ptr[:-1], buffers.out_end, buffers.live_targets,
+                    buffers.live_edges, buffers.weight, graph.codes, settings.squared, values, kept_z, grads,
+                    buffers.grad_weight[rank], buffers.grad_bias[rank],
+                )  # fmt: skip
+            elif settings.by_rows:  # all edges are live, so slots are edges
                 backward_tile_by_rows(
                     lanes, size, n_inputs, n_outputs, graph.in_ptr[:-1], buffers.in_end, buffers.live_sources,
                     buffers.weight, graph.codes, values, kept_z, 0, grads, buffers.grad_weight[rank],
@@ -144,7 +173,7 @@ def train_steps(narrow, lanes, size, rank, threads, graph, data, settings, buffe
             report[FINITE] = finite
         if not finite:
             break
-        row_updates(narrow, rank, threads, graph, settings, buffers, cutoff, flow, rates[k], step)
+        row_updates(narrow, rank, threads, graph, settings, buffers, cutoff, sharpness, flow, rates[k], step)
         barrier(buffers.meeting, threads)
         if settings.closeness:
             if rank == 0:
@@ -152,6 +181,8 @@ def train_steps(narrow, lanes, size, rank, threads, graph, data, settings, buffe
                 for t in range(threads):
                     to_cutoff += partial[t, P_CUTOFF]
                 buffers.gradient[cutoff_at] = to_cutoff
+                if settings.watched:
+                    buffers.before[7 * m] = cutoff
                 update(
                     narrow, settings.optimizer, buffers, cutoff_at, cutoff_at + 1,
                     rates[k] * settings.closeness_rate, 0.0, step,

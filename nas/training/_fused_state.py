@@ -19,7 +19,7 @@ LARGEST_SHARE = 1.0 - 1e-6
 NOISE_BITS = 16
 
 # Columns of ``values``, what a chunk of steps reports of its last step.
-OBJECTIVE, FLOW, SMOOTH, TOTAL, CORRECT, LIVE, STEPS_DONE, FINITE = range(8)
+OBJECTIVE, FLOW, SMOOTH, TOTAL, CORRECT, LIVE, STEPS_DONE, FINITE, LOST = range(9)
 
 
 class Graph(NamedTuple):
@@ -68,6 +68,9 @@ class Settings(NamedTuple):
     refresh: int  # steps between looks at dead edges; between them only live ones are evaluated
     by_rows: bool  # walk backward by rows; only without closeness
     k_constant: float  # what the time and memory terms add whatever the structure
+    linear: bool  # outputs read what their sources have before their activation ...
+    squared: bool  # ... and emit the square of the sum
+    watched: bool  # stop before a step in which some output has no path from any input
 
 
 class Buffers(NamedTuple):
@@ -103,6 +106,8 @@ class Buffers(NamedTuple):
     partial: Array  # (T, 16) float64: sums a thread hands to the others
     rows: Array  # (T + 1,) first neuron of each thread's rows
     columns: Array  # (T + 1,) first neuron of each thread's columns
+    before: Array  # (7 m + 1,) closeness parameters and cutoff of the step before; (0,) where nobody watches
+    reached: Array  # (n,) uint8, neurons that an input reaches over live edges
     meeting: Array  # (16,) int64, state of the barrier
 
 
@@ -113,4 +118,4 @@ NEAR, LIVE_CHUNK = 1, 2
 NEGLIGIBLE_SHARE, NEGLIGIBLE_IN_REPORT = 1e-8, 1e-4
 
 # Columns of ``partial``, a cache line and more a thread.
-P_FLOW, P_SMOOTH, P_NEURONS, P_LIVE, P_CHANGED, P_LOSS, P_CORRECT, P_CUTOFF = range(8)
+P_FLOW, P_SMOOTH, P_NEURONS, P_LIVE, P_CHANGED, P_LOSS, P_CORRECT, P_CUTOFF, P_LOST = range(9)

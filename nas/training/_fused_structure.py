@@ -7,7 +7,21 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from nas.engine.simd import add, div, fma, like, load_some, mul, splat, store_some, sub, total, where_positive
+from nas.engine.functions import v_log, v_sigmoid
+from nas.engine.simd import (
+    add,
+    div,
+    fma,
+    like,
+    load_some,
+    maximum,
+    mul,
+    splat,
+    store_some,
+    sub,
+    total,
+    where_positive,
+)
 from nas.manifold.kernels import AMPLITUDE, derive, edge_values, row_constants
 from nas.training._fused_state import (
     LARGEST_SHARE,
@@ -22,12 +36,14 @@ from nas.training._fused_state import (
     P_SMOOTH,
 )
 
-__all__ = ["absence", "columns", "structure", "used_inputs"]
+__all__ = ["absence", "columns", "lost_output", "smooth_share", "structure", "used_inputs"]
+
+TINY = 1e-30  # in place of d = 0, which has no logarithm
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def structure(narrow, rank, graph, settings, buffers, cutoff, refresh):
-    """Step 1 for the rows of one thread.
+def structure(narrow, rank, graph, settings, buffers, cutoff, sharpness, refresh):
+    """Step 1 for the rows of one thread; ``sharpness`` is 1 / temperature of the smooth counts.
 
     Most cells of a manifold lie far outside their neuron's Gaussian. There |d| <= gauss decides without evaluating the
     wave that an edge is dead, and, where the structure terms look at dead edges too, that its share is negligible.
@@ -42,7 +58,7 @@ def structure(narrow, rank, graph, settings, buffers, cutoff, refresh):
     kappa = np.float32(1.0) / (np.float32(1.0) + np.float32(np.exp(-cutoff)))
     first, last = buffers.rows[rank], buffers.rows[rank + 1]
     penal = settings.k_edge != 0 or settings.k_neuron != 0
-    weakest = kappa * np.sqrt(NEGLIGIBLE_SHARE if penal else NEGLIGIBLE_IN_REPORT)
+    weakest = kappa * (NEGLIGIBLE_SHARE if penal else NEGLIGIBLE_IN_REPORT) ** (1.0 / sharpness)
     # Arrays by name, and no calls with arrays in the loops: their references are counted, atomically, each time.
     saved = buffers.saved.reshape(-1)
     p, in_ptr, sources, flow_signs = graph.p, graph.in_ptr, graph.sources, graph.flow_signs
@@ -94,9 +110,7 @@ def structure(narrow, rank, graph, settings, buffers, cutoff, refresh):
                 above = mul(sub(size, level), scale)
                 c = where_positive(above, where_positive(d, above, sub(zero, above)), zero)
                 c = add(c, mul(zero, d))  # NaN stays NaN, so that the loss tells
-                square = mul(d, d)
-                share = div(square, fma(level, level, square))
-                row_smooth = add(row_smooth, share)
+                row_smooth = add(row_smooth, smooth_share(size, level, sharpness))
                 strength = where_positive(c, c, sub(zero, c))
                 row_flow = fma(strength, load_some(narrow, flow_signs, e, count), row_flow)
                 w = mul(c, gain)
@@ -111,7 +125,7 @@ def structure(narrow, rank, graph, settings, buffers, cutoff, refresh):
                 store_some(saved, 3 * n_edges + e, slope, count)
                 if settings.k_neuron > 0:
                     for k in range(e, e + count):
-                        absent *= absence(values_d[k], kappa)
+                        absent *= absence(values_d[k], kappa, sharpness)
                 state = NEAR if penal else 0
                 if before & LIVE_CHUNK or total(strength) != 0:
                     for k in range(e, e + count):
@@ -149,10 +163,43 @@ def structure(narrow, rank, graph, settings, buffers, cutoff, refresh):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def absence(d, kappa):
+def smooth_share(size, level, sharpness):
+    """How much edges of strength ``size`` = |d| count as live, see `nas.manifold.smooth_edges`; ``level``: kappa."""
+    if sharpness == np.float32(2.0):  # the same without logarithms
+        square = mul(size, size)
+        return div(square, fma(level, level, square))
+    ratio = div(maximum(size, like(size, TINY)), level)
+    return add(v_sigmoid(mul(like(size, sharpness), v_log(ratio))), mul(like(size, 0.0), size))  # NaN stays NaN
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def absence(d, kappa, sharpness):
     """1 - s of one edge, clamped as in `nas.manifold.smooth_neurons`."""
-    square = d * d
-    return np.float32(1.0) - min(square / (square + kappa * kappa), np.float32(LARGEST_SHARE))
+    if sharpness == np.float32(2.0):
+        square = d * d
+        share = square / (square + kappa * kappa)
+    else:
+        share = np.float32(1.0 / (1.0 + (kappa / max(abs(d), np.float32(TINY))) ** sharpness))
+    return np.float32(1.0) - min(share, np.float32(LARGEST_SHARE))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def lost_output(graph, n_inputs, n_outputs, buffers):
+    """Whether some output has no path of live edges from any input."""
+    in_ptr, in_end, sources, reached = graph.in_ptr, buffers.in_end, buffers.live_sources, buffers.reached
+    n = in_end.size
+    for j in range(n_inputs):
+        reached[j] = 1
+    for i in range(n_inputs, n):
+        found = np.uint8(0)
+        for e in range(in_ptr[i], in_end[i]):
+            if reached[sources[e]]:
+                found = np.uint8(1)
+                break
+        reached[i] = found
+        if i >= n - n_outputs and not found:
+            return True
+    return False
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

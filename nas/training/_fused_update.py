@@ -13,6 +13,7 @@ from nas.engine.simd import (
     fma,
     like,
     load_some,
+    maximum,
     minimum,
     mul,
     splat,
@@ -24,7 +25,7 @@ from nas.engine.simd import (
 )
 from nas.manifold.kernels import chain_rule, edge_gradients, row_constants, store_sums
 from nas.training._fused_state import ADAMW, BETA_1, BETA_2, EPSILON, LARGEST_SHARE, MOMENTUM, NEAR, P_CUTOFF, SGD
-from nas.training._fused_structure import absence
+from nas.training._fused_structure import TINY, absence, smooth_share
 
 __all__ = ["row_updates", "update"]
 
@@ -59,7 +60,7 @@ def update(lanes, kind, buffers, first, last, rate, decay, step):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def row_updates(narrow, rank, threads, graph, settings, buffers, cutoff, flow, rate, step):
+def row_updates(narrow, rank, threads, graph, settings, buffers, cutoff, sharpness, flow, rate, step):
     """Step 4 for the rows of one thread; the cutoff's share of the gradient goes to ``partial``."""
     n_inputs = settings.n_inputs
     n_edges = graph.sources.size
@@ -97,7 +98,6 @@ def row_updates(narrow, rank, threads, graph, settings, buffers, cutoff, flow, r
         zero = like(row[0], 0.0)
         one = like(zero, 1.0)
         level = splat(narrow, kappa)
-        level_square = mul(level, level)
         scale = div(one, sub(one, level))
         gain = splat(narrow, theta[gain_at + i - n_inputs] if settings.gained else np.float32(1.0))
         absent = np.float32(0.0)
@@ -107,7 +107,7 @@ def row_updates(narrow, rank, threads, graph, settings, buffers, cutoff, flow, r
                 if buffers.chunks[chunk] & NEAR:
                     e = start + 16 * (chunk - buffers.chunk_ptr[i])
                     for k in range(e, min(e + 16, end)):
-                        absent *= absence(buffers.d[k], kappa)
+                        absent *= absence(buffers.d[k], kappa, sharpness)
         price = splat(narrow, np.float32(settings.k_neuron) * absent)
         row_cutoff, to_gain = zero, zero
         sums = (zero, zero, zero, zero, zero, zero, zero)
@@ -136,17 +136,17 @@ def row_updates(narrow, rank, threads, graph, settings, buffers, cutoff, flow, r
             to_d = mul(to_c, scale)
             row_cutoff = fma(mul(mul(to_d, sign), sub(size, one)), scale, row_cutoff)
             if penal:
-                square = mul(d, d)
-                below = div(one, add(square, level_square))
-                share = mul(square, below)
+                share = smooth_share(size, level, sharpness)
                 pay = like(one, settings.k_edge)
                 if settings.k_neuron > 0:
                     room = sub(one, minimum(share, like(one, LARGEST_SHARE)))
                     extra = div(price, room)
                     pay = add(pay, where_positive(sub(like(one, LARGEST_SHARE), share), extra, zero))
-                slope = mul(mul(add(d, d), level), mul(mul(below, below), pay))
-                to_d = fma(slope, level, to_d)
-                row_cutoff = sub(row_cutoff, mul(slope, d))
+                # ds/d|d| = s (1 - s) / (T |d|), ds/dkappa = -s (1 - s) / (T kappa)
+                steep = mul(mul(mul(share, sub(one, share)), like(one, sharpness)), pay)
+                slope = mul(sign, div(steep, maximum(size, like(one, TINY))))
+                to_d = add(to_d, where_positive(size, slope, zero))
+                row_cutoff = sub(row_cutoff, div(steep, level))
             sums = edge_gradients(
                 row,
                 load_some(narrow, graph.p, e, count),
@@ -164,16 +164,21 @@ def row_updates(narrow, rank, threads, graph, settings, buffers, cutoff, flow, r
     buffers.partial[rank, P_CUTOFF] = to_cutoff * kappa * (1.0 - kappa)
     kind = settings.optimizer
     a, b = first - n_inputs, last - n_inputs
+    most = min(b, m - settings.n_outputs) if settings.linear else b  # such outputs have no gain and bias
     decay = settings.weight_decay
     if settings.weighted:
         update(narrow, kind, buffers, graph.in_ptr[first], graph.in_ptr[last], rate, decay, step)
     if settings.gained:
-        update(narrow, kind, buffers, gain_at + a, gain_at + b, rate, decay, step)
-    update(narrow, kind, buffers, bias_at + a, bias_at + b, rate, 0.0, step)
+        update(narrow, kind, buffers, gain_at + a, gain_at + most, rate, decay, step)
+    update(narrow, kind, buffers, bias_at + a, bias_at + most, rate, 0.0, step)
     if settings.closeness:
         parameters = theta[closeness_at : closeness_at + 7 * m].reshape(7, m)
         out = gradient[closeness_at : closeness_at + 7 * m].reshape(7, m)
         chain_rule(parameters, buffers.derived, buffers.sums, a, b, out)
+        if settings.watched:
+            for which in range(7):
+                for k in range(which * m + a, which * m + b):
+                    buffers.before[k] = theta[closeness_at + k]
         for which in range(7):
             at = closeness_at + which * m
             speed = settings.closeness_rate if which < 5 else settings.length_rate  # sigma and mu are lengths

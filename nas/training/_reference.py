@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from nas.manifold import CostModel, LossTerms, ManifoldNetwork, cost
+from nas.training._connectivity import Connectivity, closeness_of, lost_outputs, set_closeness_of
+from nas.training._fused import ClosenessStep
 from nas.training._costs import costs_for
 from nas.training._types import Task, TrainingConfig
 
@@ -39,21 +42,34 @@ def reference_step(
     *,
     time_cost: CostModel | None = None,
     memory_cost: CostModel | None = None,
+    seed: int = 0,
 ) -> Callable[..., StepValues]:
-    """A function that does one optimiser step on a batch: ``step(x, y, learning_rate, teacher)``.
+    """A function that does one optimiser step on a batch: ``step(x, y, learning_rate, teacher, temperature)``.
 
-    ``teacher``: its outputs (batch, classes) where `TrainingConfig.distil` is set.
+    ``teacher``: its outputs (batch, classes) where `TrainingConfig.distil` is set; ``temperature``: of the smooth
+    counts, the network's when None. An output that the step has cut off is dealt with at once, as
+    `TrainingConfig.on_lost_output` says; the fused loop does so before the next step, which is the same.
 
     Args:
         time_cost: seconds a step, for the time term; None: as calibrated (see `nas.training._costs`).
         memory_cost: bytes of the trainer, for the memory term; None: likewise.
+        seed: of the training, for what a lost output draws.
     """
     optimiser = _optimiser(network, config)
     factors = [group["lr"] / config.learning_rate for group in optimiser.param_groups]
     objective_of = nn.functional.cross_entropy if task == "classification" else nn.functional.mse_loss
     weights = config.losses
+    watch = Connectivity(config.on_lost_output, seed)
+    done = 0
+    if network.closeness is not None and lost_outputs(network.dag, network.live_mask()).size:
+        set_closeness_of(network, watch.repaired(network, ClosenessStep(None, closeness_of(network)), 0)[0])
 
-    def step(x: Tensor, y: Tensor, learning_rate: float, teacher: Tensor | None = None) -> StepValues:
+    def step(
+        x: Tensor, y: Tensor, learning_rate: float, teacher: Tensor | None = None, temperature: float | None = None
+    ) -> StepValues:
+        nonlocal done
+        if temperature is not None:
+            network.temperature = temperature
         for group, factor in zip(optimiser.param_groups, factors, strict=True):
             group["lr"] = learning_rate * factor
         outputs, terms, live = network.forward_with_terms(x)
@@ -70,10 +86,29 @@ def reference_step(
             total = total + weights.memory * 2.0**-20 * cost(terms, network.dag, memory_cost or costs_for(config).memory(network.dag))
         optimiser.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
+        before = None if network.closeness is None else closeness_of(network)
         optimiser.step()
+        done += 1
+        if before is not None and lost_outputs(network.dag, network.live_mask()).size:
+            values, changed = watch.repaired(network, ClosenessStep(before, closeness_of(network)), done)
+            set_closeness_of(network, values)
+            _forget(optimiser, network, changed)
         return StepValues(objective.detach(), total.detach(), terms.detach(), live, outputs.detach(), y)
 
     return step
+
+
+def _forget(optimiser: torch.optim.Optimizer, network: ManifoldNetwork, changed: np.ndarray) -> None:
+    """Set the mean gradients of the closeness parameters ``changed`` (7 m + 1,) to 0."""
+    assert network.closeness is not None
+    at = 0
+    for parameter in (*network.closeness.neuron_parameters(), network.closeness.cutoff):
+        part = torch.from_numpy(changed[at : at + parameter.numel()]).reshape(parameter.shape)
+        for name in ("exp_avg", "momentum_buffer"):
+            moment = optimiser.state[parameter].get(name)
+            if moment is not None:
+                moment[part] = 0
+        at += parameter.numel()
 
 
 def _optimiser(network: ManifoldNetwork, config: TrainingConfig) -> torch.optim.Optimizer:

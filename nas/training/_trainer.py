@@ -10,14 +10,20 @@ import numpy as np
 import torch
 
 from nas.errors import TrialError
-from nas.graph import DAG
+from nas.graph import DAG, usable_cells
 from nas.manifold import ManifoldNetwork
+from nas.training._connectivity import Connectivity, lobotomised, lost_outputs
 from nas.training._fused import FusedTrainer, StepReport, structure_costs
 from nas.training._recorder import Recorder
 from nas.training._sparsify import Sparsifier
 from nas.training._types import Dataset, TrainingConfig
+from nas.training.metrics import evaluate
 
 __all__ = ["History", "Stretch", "history_of", "train", "training_steps"]
+
+# Share of the steps with the initial temperature of the smooth counts. Annealed from the first step on, edges far above
+# the cutoff feel nothing of the sparsity term before it could bring them down (benchmarks/results/sparsity.md).
+ANNEAL_FROM = 0.5
 
 OnLog = Callable[[int, Mapping[str, float]], None]
 
@@ -27,7 +33,10 @@ class History:
     """Curves of one training, all of one length; empty when nothing was trained.
 
     ``curves``: step (after how many steps), objective, flow, sparsity, total (the weighted loss), train_accuracy or
-    train_mse (of the batch), live_edges, learning_rate; each as the step saw it, before its update.
+    train_mse (of the batch), live_edges, density (live edges / usable cells), learning_rate, temperature, repairs (how
+    often an output was about to be lost so far); each as the step saw it, before its update. With
+    ``config.evaluate_every`` also val_accuracy and test_accuracy, or val_error and test_error, after the update; NaN at
+    points between.
     """
 
     curves: Mapping[str, np.ndarray]
@@ -76,10 +85,11 @@ class Stretch:
     trainer: FusedTrainer
     numbers: np.ndarray  # (steps, batch) rows of the training part
     rates: np.ndarray  # (steps,) learning rates
+    temperatures: np.ndarray  # (steps,) of the smooth counts
 
     def run(self) -> StepReport:
         """Do them here, alone."""
-        return self.trainer.run(self.numbers, self.rates)
+        return self.trainer.run(self.numbers, self.rates, self.temperatures)
 
 
 def training_steps(
@@ -103,29 +113,51 @@ def training_steps(
     if config.steps:
         working, sparsifier = network, None
         if config.sparsify is not None:
-            working = ManifoldNetwork.from_arrays(network.dag, network.to_arrays(), activation=network.activation)
+            working = ManifoldNetwork.from_arrays(
+                network.dag, network.to_arrays(), activation=network.activation, readout=network.readout
+            )
             sparsifier = Sparsifier(working, dataset, config, np.random.default_rng([seed, 2]))
         costs = structure_costs(config, working.dag)
-        trainer = FusedTrainer(working, dataset, config, costs, threads=threads or torch.get_num_threads())
+        threads = threads or torch.get_num_threads()
+        trainer = FusedTrainer(working, dataset, config, costs, threads=threads, watched=True)
+        watch = Connectivity(config.on_lost_output, seed)
         batches = _sample_numbers(len(dataset.x_train), trainer.batch_size, np.random.default_rng([seed, 1]))
         rates = np.array([_rate(config, step / config.steps) for step in range(config.steps)])
+        temperatures = np.array([_temperature(config, step / config.steps) for step in range(config.steps)])
         step = 0
         if recorder is not None:
             recorder.frame(step, working)
         while step < config.steps:
             end = min(config.steps, (step // config.log_every + 1) * config.log_every)
+            if config.evaluate_every is not None:
+                end = min(end, (step // config.evaluate_every + 1) * config.evaluate_every)
             if sparsifier is not None:
                 end = min(end, sparsifier.next_event(step))
             if recorder is not None:
                 end = min(end, recorder.next_event(step))
             chunk = rates[step:end]
-            report = yield Stretch(trainer, np.stack([next(batches) for _ in chunk]), chunk)
-            _check_finite(report, step + report.steps, config)
+            numbers, done = np.stack([next(batches) for _ in chunk]), 0
+            while True:
+                report = yield Stretch(trainer, numbers[done:], chunk[done:], temperatures[step + done : end])
+                done += report.steps
+                if not report.lost:
+                    break
+                watch.repair(trainer)
+            _check_finite(report, step + done, config)
             cut_due = sparsifier is not None and end == sparsifier.next_event(step)
             step = end
-            if step % config.log_every == 0 or step == config.steps:
-                _check_outputs(trainer.network, trainer.live_mask(), step)
-                points.append(_point(report, step, float(chunk[-1]), trainer.network, dataset))
+            last = step == config.steps
+            if last or cut_due:
+                watch.settle(trainer)
+            evaluated = config.evaluate_every is not None and (last or step % config.evaluate_every == 0)
+            if last or evaluated or step % config.log_every == 0:
+                point = _point(report, step, float(chunk[-1]), trainer.network, dataset)
+                point |= {"temperature": trainer.network.temperature, "repairs": float(watch.repairs)}
+                if config.evaluate_every is not None:
+                    if evaluated:
+                        trainer.write_back()
+                    point |= _quality(trainer.network, dataset, evaluated)
+                points.append(point)
                 if on_log is not None:
                     on_log(step, points[-1])
             if sparsifier is not None and cut_due:
@@ -136,7 +168,8 @@ def training_steps(
         trainer.write_back()
         if trainer.network is not network:
             network.become(trainer.network)
-    _check_outputs(network, network.live_mask(), config.steps)
+    if (lost := lost_outputs(network.dag, network.live_mask())).size:
+        raise lobotomised(network.dag, lost, config.steps)
 
 
 def history_of(points: list[dict[str, float]]) -> History:
@@ -162,8 +195,26 @@ def _point(report: StepReport, step: int, rate: float, network: ManifoldNetwork,
         "total": report.total,
         **({"train_accuracy": report.correct} if classifies else {"train_mse": report.objective}),
         "live_edges": float(report.live),
+        "density": report.live / usable_cells(*network.dag.sizes),
         "learning_rate": rate,
     }
+
+
+def _quality(network: ManifoldNetwork, dataset: Dataset, evaluated: bool) -> dict[str, float]:
+    """Accuracy, or error of a regression, on the validation and test parts; NaN unless ``evaluated``."""
+    name = "accuracy" if dataset.task == "classification" else "error"
+    parts = {"val": (dataset.x_val, dataset.y_val), "test": (dataset.x_test, dataset.y_test)}
+    return {
+        f"{part}_{name}": evaluate(network, x, y, dataset.task)[name] if evaluated else math.nan
+        for part, (x, y) in parts.items()
+    }
+
+
+def _temperature(config: TrainingConfig, progress: float) -> float:
+    """Temperature of the smooth counts when the share ``progress`` of the steps is done."""
+    k = config.losses
+    annealed = max(0.0, (progress - ANNEAL_FROM) / (1 - ANNEAL_FROM))
+    return k.temperature * float((k.final_temperature / k.temperature) ** annealed)
 
 
 def _rate(config: TrainingConfig, progress: float) -> float:
@@ -190,14 +241,4 @@ def _check_finite(report: StepReport, step: int, config: TrainingConfig) -> None
             f"diverged: the loss must stay finite, but is {report.total} at step {step} "
             f"(objective {report.objective:.3g}, flow {report.flow:.3g}); "
             f"lower learning_rate ({config.learning_rate:g}) or the factors of the losses"
-        )
-
-
-def _check_outputs(network: ManifoldNetwork, live: np.ndarray, step: int) -> None:
-    dag = network.dag.with_edges(live, allow_unreachable=True)
-    if lost := dag.unreachable_outputs():
-        raise TrialError(
-            f"lobotomised: at step {step} no live path from any input reaches output "
-            f"{', '.join(map(dag.label, lost))}; "
-            "lower the factors of the sparsity, flow, time and memory losses, or the learning rate"
         )

@@ -88,6 +88,7 @@ def network_of(candidate: Candidate, dataset: Dataset, config: TrainingConfig) -
         candidate.genome.dag,
         parametrisation=config.parametrisation,
         activation=config.activation,
+        readout=config.readout,
         period=dataset.period,
         generator=np.random.default_rng([candidate.seed, 0]),
     )

@@ -23,6 +23,7 @@ from nas.training._structure import Structure
 Scalar = float | int | str | bool
 Arrays = Mapping[str, np.ndarray]
 Task = Literal["classification", "regression"]
+OnLostOutput = Literal["restore", "regrow", "fail"]
 
 
 class LossWeights(BaseModel):
@@ -38,6 +39,12 @@ class LossWeights(BaseModel):
     sparsity: float = Field(0.1, ge=0, description="Factor of the smooth share of allowed edges that are live, 0…1.")
     time: float = Field(0.0, ge=0, description="Factor of the predicted seconds of a training step, in milliseconds.")
     memory: float = Field(0.0, ge=0, description="Factor of the predicted memory of a training step, in MiB.")
+    temperature: float = Field(
+        0.5, gt=0, le=1, description="Of the smooth count of live edges at first (see nas.manifold.smooth_edges)."
+    )
+    final_temperature: float = Field(
+        0.005, gt=0, le=1, description="The same at the end, reached over the second half of the steps: the true count."
+    )
 
 
 class TrainingConfig(BaseModel):
@@ -65,10 +72,23 @@ class TrainingConfig(BaseModel):
         "masked",
         description="What an edge's weight is: closeness x free weight, closeness alone, or a free weight.",
     )
+    readout: Literal["activated", "linear", "square"] = Field(
+        "activated",
+        description="What outputs are: a x + b of what reaches them, or, as in the published manifolds, the sum of "
+        "what their sources have before the activation (linear), or its square (see nas.manifold).",
+    )
+    on_lost_output: OnLostOutput = Field(
+        "restore",
+        description="Before an output loses its last path from the inputs: take back the step on the strongest paths; "
+        "the same and draw the output's closeness anew (regrow); or fail the trial.",
+    )
     losses: LossWeights = Field(default_factory=LossWeights)
     sparsify: SparsifyConfig | None = Field(None, description="Cut the DAG down to a budget of edges while training.")
     distil: DistilConfig | None = Field(None, description="Learn from a dense teacher beside the labels.")
     log_every: int = Field(50, ge=1, description="Steps between two points of the logged curves.")
+    evaluate_every: int | None = Field(
+        None, ge=1, description="Steps between two evaluations on the validation and test parts, for the curves."
+    )
     rungs: tuple[float, ...] = Field(
         (),
         description="Shares of a trial's steps, rising, after which it pauses and is stopped if others are far better "

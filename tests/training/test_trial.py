@@ -133,7 +133,10 @@ def test_hyperparameters_of_the_genome_override_the_job() -> None:
             {"genome": Genome(graph(), {"learning_rate": 1e6, "optimizer": "sgd", "parametrisation": "free"})},
             "diverged: the loss must stay finite",
         ),
-        ({"genome": Genome(graph(), {"losses.sparsity": 100.0}), "steps": 400}, "lobotomised: at step"),
+        (
+            {"genome": Genome(graph(), {"losses.sparsity": 100.0, "on_lost_output": "fail"}), "steps": 400},
+            "lobotomised: at step",
+        ),
         ({"inherited": {"weight": np.zeros(3)}}, "a masked network needs the arrays alpha"),
         ({"genome": Genome(random_dag(4, 5, 3, density=0.7, rng=np.random.default_rng(0)))}, "blobs needs 5 inputs"),
     ],
