@@ -15,15 +15,24 @@ __all__ = ["load_arrays", "save_arrays"]
 
 
 def save_arrays(
-    path: str | os.PathLike[str], dag: DAG, arrays: Mapping[str, np.ndarray], record: Record | None = None
+    path: str | os.PathLike[str],
+    dag: DAG,
+    arrays: Mapping[str, np.ndarray],
+    record: Record | None = None,
+    *,
+    flush: bool = True,
 ) -> None:
     """Save parameters (`nas.manifold.ManifoldNetwork.to_arrays`) with their DAG and a record.
+
+    Args:
+        flush: False: the file survives the death of this process at once, but a power cut only once the caller or the
+            system has flushed it.
 
     Raises:
         CheckpointError: the record is not plain data, see `save`.
         OSError: the folder is missing or not writeable, or the disk is full.
     """
-    write(path, "arrays", dag, arrays, record or {})
+    write(path, "arrays", dag, arrays, record or {}, flush=flush)
 
 
 def load_arrays(path: str | os.PathLike[str]) -> tuple[DAG, dict[str, np.ndarray], dict[str, Any]]:

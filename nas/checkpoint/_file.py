@@ -50,8 +50,13 @@ def write(
     arrays: Mapping[str, np.ndarray],
     record: Record,
     extra: Mapping[str, str] | None = None,
+    *,
+    flush: bool = True,
 ) -> None:
     """Write a file, or leave what was there untouched: a temporary file beside it, flushed to disk, then renamed.
+
+    Args:
+        flush: False: leave it to the system when it reaches the disk; after a power cut it may be empty or damaged.
 
     Raises:
         CheckpointError: the record cannot be written as JSON, or the metadata is too long to be read again.
@@ -77,12 +82,15 @@ def write(
     try:
         with temporary.open("xb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if flush:
+                file.flush()
+                os.fsync(file.fileno())
         temporary.replace(target)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    if not flush:
+        return
     with contextlib.suppress(OSError):  # not every file system can flush a folder
         folder = os.open(target.parent, os.O_RDONLY)
         try:

@@ -6,6 +6,7 @@ Nothing here trains or knows where training happens: an `Executor` evaluates, `r
 from nas.search._config import (
     OBJECTIVE_METRICS,
     EvolutionOptions,
+    HalvingConfig,
     Objective,
     OptunaOptions,
     RandomOptions,
@@ -27,6 +28,7 @@ from nas.search._executor import (
     failed,
 )
 from nas.search._front import Front, FrontMember
+from nas.search._halving import Halving
 from nas.search._inherit import store_inheritance
 from nas.search._make import make_strategy
 from nas.search._network import rebuild_module, rebuild_network, trained_module, trained_network
@@ -34,7 +36,7 @@ from nas.search._objectives import Objectives, ObjectiveScale, error_reference
 from nas.search._optuna import OptunaStrategy
 from nas.search._population import Individual, Population
 from nas.search._random import RandomStrategy
-from nas.search._records import TrialRecord
+from nas.search._records import Rung, TrialRecord
 from nas.search._retime import Timed, retime, time_side_by_side
 from nas.search._space import Choice, Range, SearchSpace, SpaceOptions, TaskShape, load_space, stable_ids
 from nas.search._store import StudyStore
@@ -50,6 +52,8 @@ __all__ = [
     "Executor",
     "Front",
     "FrontMember",
+    "Halving",
+    "HalvingConfig",
     "Individual",
     "Inheritance",
     "Objective",
@@ -65,6 +69,7 @@ __all__ = [
     "RandomStrategy",
     "Range",
     "ResourcesConfig",
+    "Rung",
     "SearchConfig",
     "SearchSpace",
     "SerialExecutor",

@@ -14,6 +14,7 @@ __all__ = [
     "OBJECTIVE_METRICS",
     "STRATEGY_OPTIONS",
     "EvolutionOptions",
+    "HalvingConfig",
     "Objective",
     "OptunaOptions",
     "RandomOptions",
@@ -119,6 +120,22 @@ STRATEGY_OPTIONS: Final[dict[str, type[StrategyOptions]]] = {
 }
 
 
+class HalvingConfig(BaseModel):
+    """Which trials go on at a rung (`training.rungs`); see `nas.search._halving`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    keep: float = Field(0.5, gt=0, lt=1, description="Share of the trials at a rung that go on.")
+    rule: Literal["rank", "first"] = Field(
+        "rank", description="Compare by all objectives (non-domination rank, hypervolume), or by the first alone."
+    )
+    startup: int = Field(8, ge=1, description="So many trials pass a rung before any is stopped there.")
+    window: int = Field(100, ge=2, description="A trial is compared with the last so many at its rung.")
+    pruner: Literal["median", "percentile", "successive_halving", "hyperband"] | None = Field(
+        None, description="One of Optuna's pruners decides instead; only with one objective."
+    )
+
+
 class SearchConfig(BaseModel):
     """How candidates are chosen, what counts as good, and when to stop."""
 
@@ -136,6 +153,8 @@ class SearchConfig(BaseModel):
         description="What to minimise; all are 'smaller is better'.",
     )
     budget_minutes: float | None = Field(None, gt=0, description="Stop starting trials after this much wall time.")
+    budget_steps: int | None = Field(None, ge=1, description="Stop starting trials after so many training steps.")
+    halving: HalvingConfig = Field(default_factory=HalvingConfig, description="Who goes on at training.rungs.")
     seed: int = Field(0, ge=0, lt=2**32, description="Decides every random choice of the search.")
     options: dict[str, Any] = Field(
         default_factory=dict,
@@ -163,6 +182,16 @@ class SearchConfig(BaseModel):
         if model is not None:
             model.model_validate(options)
         return options
+
+    @field_validator("halving")
+    @classmethod
+    def _pruner_knows(cls, halving: HalvingConfig, info: ValidationInfo) -> HalvingConfig:
+        if halving.pruner is not None and len(info.data.get("objectives", ())) > 1:
+            raise ValueError(
+                f"Optuna's pruners compare one objective, but there are {len(info.data['objectives'])}; leave pruner "
+                'out and use rule: "rank" or "first"'
+            )
+        return halving
 
     def typed_options(self) -> StrategyOptions:
         """The options of a built-in strategy as its own class, defaults filled in.

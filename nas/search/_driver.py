@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from nas.search._config import HalvingConfig
 from nas.search._errors import StudyError
 from nas.search._executor import Executor
-from nas.search._front import Front, FrontMember
-from nas.search._store import StudyStore
+from nas.search._front import Front
+from nas.search._halving import Halving
+from nas.search._records import Rung
+from nas.search._storage import DATABASE_FAILURES
+from nas.search._store import StudyStore, stopped
 from nas.search._strategy import Strategy
 from nas.training._types import Candidate, TrialResult, TrialStatus
 
@@ -20,11 +25,13 @@ __all__ = ["Progress", "run_search"]
 _logger = logging.getLogger(__name__)
 
 _POLL_SECONDS: Final = 0.5  # how often `stop`, the budget and the display are looked at while nothing finishes
+_REPORT_SECONDS: Final = 0.1  # least time between two reports of progress: many short trials share one
+_SHORT_SECONDS: Final = 0.5  # trials shorter than this are handed over before a worker is free, so that none waits
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a search stands; given to `on_progress` after every event and about twice a second."""
+    """Where a search stands; given to `on_progress` at least twice a second, at most ten times, and at the end."""
 
     trials: int  # wanted in all
     complete: int
@@ -36,11 +43,13 @@ class Progress:
     best: Mapping[str, float]  # metrics of the member of the front with the best first objective; {} before the first
     front_size: int
     hypervolume: float  # see nas.search.Objectives.hypervolume
+    stopped: int = 0  # at a rung
+    steps: int = 0  # of training, in the trials that ended
 
     @property
     def finished(self) -> int:
         """Trials that ended, one way or the other."""
-        return self.complete + self.failed
+        return self.complete + self.stopped + self.failed
 
 
 def run_search(
@@ -50,6 +59,8 @@ def run_search(
     *,
     trials: int,
     budget_seconds: float | None = None,
+    budget_steps: int | None = None,
+    halving: HalvingConfig | None = None,
     on_result: Callable[[Candidate, TrialResult], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     stop: Callable[[], bool] | None = None,
@@ -57,15 +68,18 @@ def run_search(
 ) -> Front:
     """Runs a study until it has `trials` trials, continuing whatever it holds already.
 
-    Trials that a killed driver left behind are dispatched again under their numbers first. The driver is the only
-    writer of the study. A KeyboardInterrupt passes through at once and leaves a study that can be continued.
+    Trials that a killed driver left behind are dispatched again under their numbers first. Where the strategy's
+    training section has rungs, trials pause there and some are stopped (see `nas.search._halving`). The driver is
+    the only writer of the study. A KeyboardInterrupt passes through at once and leaves a study that can be continued.
 
     Args:
         strategy: new; it is told the study's finished trials here.
         executor: stays open.
         store: the study.
-        trials: of the whole study, failed ones included.
+        trials: of the whole study, failed and stopped ones included.
         budget_seconds: no trial is started after this much wall time; running ones are waited for.
+        budget_steps: no trial is started when those of the study have (or will have) done so many training steps.
+        halving: who goes on at a rung; None: the defaults.
         on_result: called in this process for each new result, after it was recorded. What it raises is logged.
         on_progress: called often; must be quick. What it raises is logged.
         stop: asked often; when True no trial is started any more and running ones are waited for.
@@ -79,7 +93,17 @@ def run_search(
     """
     with store.lock(), store.reporting():
         return _Search(
-            strategy, executor, store, trials, budget_seconds, on_result, on_progress, stop, give_up_after
+            strategy,
+            executor,
+            store,
+            trials,
+            budget_seconds,
+            budget_steps,
+            halving or HalvingConfig(),
+            on_result,
+            on_progress,
+            stop,
+            give_up_after,
         ).run()
 
 
@@ -93,6 +117,8 @@ class _Search:
         store: StudyStore,
         trials: int,
         budget_seconds: float | None,
+        budget_steps: int | None,
+        halving: HalvingConfig,
         on_result: Callable[[Candidate, TrialResult], None] | None,
         on_progress: Callable[[Progress], None] | None,
         stop: Callable[[], bool] | None,
@@ -107,84 +133,157 @@ class _Search:
         self.on_progress = on_progress
         self.stop = stop
         self.give_up_after = give_up_after
+        self.budget_steps = budget_steps
+        self.halving = Halving(halving, store.objectives, store.sampling if halving.pruner else None)
         self.started = time.monotonic()
-        self.running: dict[int, Candidate] = {}
+        self.reported = 0.0
+        self.running: dict[int, Candidate] = {}  # asked and not ended
+        self.ready: deque[Candidate] = deque()  # of these, the ones to be handed over again
+        self.in_flight = 0  # of these, the ones that the executor has
+        self.spent: dict[int, float] = {}  # seconds on workers before the last pause
         self.finished_now = 0
         self.failed_in_a_row = 0
+        self.trial_seconds = float("inf")  # how long a visit to a worker takes, lately
+        self.complete = self.stopped = self.failed = self.steps = 0
 
     def run(self) -> Front:
         dispatch_again, ask_again = self.store.recover()
-        counts = self.store.counts()
-        self.complete, self.failed = counts["complete"], counts["failed"]
         for record in self.store.records():
             if record.result is not None:
+                self._count_steps(record.result, record.steps)
                 self.strategy.tell(record.result)
-        self.front = self.store.front()
+            for index, rung in enumerate(record.rungs):
+                self.halving.seen(record.number, index, rung.metrics)
+        counts = self.store.counts()
+        self.complete, self.stopped, self.failed = counts["complete"], counts["stopped"], counts["failed"]
         self.started = time.monotonic()
         for candidate in dispatch_again:
-            self._submit(candidate)
+            rungs = self.store.rungs(candidate.number)
+            for index, rung in enumerate(rungs):
+                self.halving.seen(candidate.number, index, rung.metrics)
+                self.store.report(candidate.number, rung.share, rung.metrics)
+            self._make_ready(candidate, after=rungs[-1].step if rungs else 0)
         self._report()
         while True:
-            while self._may_start() and (ask_again or self._count() < self.trials):
-                self._start(ask_again.pop(0) if ask_again else self.store.begin())
-            if not self.running and not self._may_start(ignore_capacity=True):
-                break
-            if not self.running and not ask_again and self._count() >= self.trials:
+            self._hand_over(ask_again)
+            if not self.running and not (self._may_start() and (ask_again or self._count() < self.trials)):
                 break
             for result in self.executor.wait(_POLL_SECONDS):
-                self._finish(result)
+                self._receive(result)
             self._report()
+        self._report(last=True)
         return self.store.front()
 
     def _count(self) -> int:
-        return self.complete + self.failed + len(self.running)
+        return self.complete + self.stopped + self.failed + len(self.running)
 
-    def _may_start(self, *, ignore_capacity: bool = False) -> bool:
+    def _count_steps(self, result: TrialResult, asked: int) -> None:
+        self.steps += result.steps if result.steps is not None else asked
+
+    def _may_start(self) -> bool:
         if self.budget_seconds is not None and time.monotonic() - self.started >= self.budget_seconds:
             return False
-        if self.stop is not None and self.stop():
-            return False
-        return ignore_capacity or len(self.running) < self.executor.capacity
+        if self.budget_steps is not None:
+            running = sum(candidate.steps for candidate in self.running.values())
+            if self.steps + running >= self.budget_steps:
+                return False
+        return not (self.stop is not None and self.stop())
 
-    def _start(self, number: int) -> None:
+    def _hand_over(self, ask_again: list[int]) -> None:
+        """Gives the executor what it has room for, in groups as large as it takes: paused trials first, then new."""
+        most = self.executor.group
+        while True:
+            capacity = self.executor.capacity
+            ahead = capacity if capacity > most and self.trial_seconds < _SHORT_SECONDS else 0
+            room = capacity + ahead - self.in_flight
+            left = len(self.ready) + len(ask_again) + max(0, self.trials - self._count())
+            if room < min(most, left) or not left:
+                return
+            group: list[Candidate] = []
+            while len(group) < most:
+                if self.ready:
+                    group.append(self.ready.popleft())
+                elif (ask_again or self._count() < self.trials) and self._may_start():
+                    candidate = self._ask(ask_again.pop(0) if ask_again else self.store.begin())
+                    group += [] if candidate is None else [candidate]
+                else:
+                    break
+            if not group:
+                return
+            self.in_flight += len(group)
+            self.executor.submit(*group)
+
+    def _ask(self, number: int) -> Candidate | None:
         try:
             candidate = self.strategy.ask(number)
             self.store.record(candidate)
+        except DATABASE_FAILURES:
+            raise
         except Exception as error:  # this genome cannot be made; the next may
             _logger.exception("trial %d could not be asked", number)
             self._ended(self.store.fail(number, f"not asked: {type(error).__name__}: {error}"))
-            return
-        self._submit(candidate)
+            return None
+        self._make_ready(candidate)
+        return self.ready.pop()
 
-    def _submit(self, candidate: Candidate) -> None:
+    def _make_ready(self, candidate: Candidate, after: int = 0) -> None:
+        """To be handed over next, until the first rung `after` so many steps."""
+        rungs = [step for step in self._rungs(candidate) if step > after]
+        candidate = replace(candidate, pause_at=rungs[0] if rungs else None)
         self.running[candidate.number] = candidate
-        self.executor.submit(candidate)
+        self.ready.append(candidate)
 
-    def _finish(self, result: TrialResult) -> None:
-        candidate = self.running.pop(result.number, None)
+    def _rungs(self, candidate: Candidate) -> tuple[int, ...]:
+        training = self.strategy.training
+        return training.model_copy(update={"steps": candidate.steps}).rung_steps() if training.rungs else ()
+
+    def _receive(self, result: TrialResult) -> None:
+        candidate = self.running.get(result.number)
         if candidate is None:
             _logger.warning("ignored a second result of trial %d", result.number)
             return
+        self.in_flight -= 1
+        visits = 0.9 * self.trial_seconds if self.trial_seconds < float("inf") else 0.9 * result.seconds
+        self.trial_seconds = visits + 0.1 * result.seconds
+        seconds = self.spent.pop(result.number, 0.0) + result.seconds
+        if result.status is TrialStatus.PAUSED:
+            self._pause(candidate, replace(result, seconds=seconds))
+            return
+        self._finish(candidate, replace(result, seconds=seconds))
+
+    def _pause(self, candidate: Candidate, result: TrialResult) -> None:
+        number, step = candidate.number, result.steps or 0
+        share = step / candidate.steps
+        self.store.report(number, share, result.metrics)
+        index = self._rungs(candidate).index(step)
+        passed = self.halving.passes(number, index, result.metrics)
+        self.store.pause(number, Rung(step, share, result.metrics, passed))
+        if passed:
+            self.spent[number] = result.seconds
+            self._make_ready(replace(candidate, resume=result.state), after=step)
+        else:
+            self._finish(candidate, stopped(number, self.store.rungs(number), result))
+
+    def _finish(self, candidate: Candidate, result: TrialResult) -> None:
+        del self.running[candidate.number]
         result = self.store.finish(result)
+        self._count_steps(result, candidate.steps)
         self.strategy.tell(result)
-        values = self.store.objectives.values(result)
-        if result.status is TrialStatus.COMPLETE and values is not None:
-            member = FrontMember(result.number, values, result.metrics)
-            self.front = Front.of(self.store.objectives, [*self.front.members, member])
         self._ended(result, candidate)
 
     def _ended(self, result: TrialResult, candidate: Candidate | None = None) -> None:
         self.finished_now += 1
-        if result.status is TrialStatus.COMPLETE:
-            self.complete += 1
-            self.failed_in_a_row = 0
-        else:
+        if result.status is TrialStatus.FAILED:
             self.failed += 1
             self.failed_in_a_row += 1
             _logger.info("trial %d failed: %s", result.number, result.reason)
+        else:
+            self.complete += result.status is TrialStatus.COMPLETE
+            self.stopped += result.status is TrialStatus.STOPPED
+            self.failed_in_a_row = 0
         if candidate is not None and self.on_result is not None:
             try:
-                self.on_result(candidate, result)
+                self.on_result(replace(candidate, resume=None, pause_at=None), result)
             except Exception:
                 _logger.exception("on_result raised for trial %d; the search goes on", result.number)
         if self.failed_in_a_row >= self.give_up_after:
@@ -193,18 +292,21 @@ class _Search:
                 "repair the cause and continue the study with --resume"
             )
 
-    def _report(self) -> None:
-        if self.on_progress is None:
+    def _report(self, *, last: bool = False) -> None:
+        now = time.monotonic()
+        if self.on_progress is None or (now - self.reported < _REPORT_SECONDS and not last):
             return
-        seconds = time.monotonic() - self.started
+        self.reported = now
+        seconds = now - self.started
         rate = self.finished_now / seconds if seconds > 0 else 0.0
-        left = (self.trials - self.complete - self.failed) / rate if rate > 0 else None
+        left = max(0, self.trials - self.complete - self.stopped - self.failed) / rate if rate > 0 else None
         if self.budget_seconds is not None:
             until_budget = max(self.budget_seconds - seconds, 0.0)
             left = until_budget if left is None else min(left, until_budget)
-        members = self.front.members
+        front = self.store.front()
+        members = front.members
         progress = Progress(
-            trials=self.trials,
+            trials=max(self.trials, self._count()),  # a study may have more than are wanted now
             complete=self.complete,
             failed=self.failed,
             running=len(self.running),
@@ -213,7 +315,9 @@ class _Search:
             seconds_left=left,
             best=members[0].metrics if members else {},
             front_size=len(members),
-            hypervolume=self.front.hypervolume,
+            hypervolume=front.hypervolume,
+            stopped=self.stopped,
+            steps=self.steps,
         )
         try:
             self.on_progress(progress)

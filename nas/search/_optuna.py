@@ -74,9 +74,9 @@ class OptunaStrategy(Strategy):
     def _ask(self, number: int, rng: np.random.Generator) -> Candidate:
         # A new sampler for each trial: samplers keep what they know in the storage, so this costs nothing, and a
         # resumed search continues the same sequence where a sampler of one seed would start it again.
-        study = self.store.study
-        study.sampler = _sampler(self.options, self.seed, number)
-        trial = optuna.trial.Trial(study, self.store.trial_id(number))
+        sampling = self.store.sampling()
+        sampling.study.sampler = _sampler(self.options, self.seed, number)
+        trial = sampling.trial(number)
         chosen = {name: trial._suggest(name, domain) for name, domain in self._distributions.items()}
         hyperparameters: dict[str, Scalar] = {path: chosen[path] for path in self.space.hyperparameters}
         enough = len(self.population) >= max(1, min(self._initial, self.options.population) // 2)

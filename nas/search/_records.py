@@ -3,34 +3,51 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
+from nas.search._rows import Row
 from nas.training._structure import Structure, structure_of
 from nas.training._types import Candidate, TrialResult, TrialStatus
 
 __all__ = [
     "FORMAT",
-    "RECORD",
-    "RESULT",
+    "Rung",
     "TrialRecord",
     "as_failed",
     "candidate_json",
     "record_of",
     "result_json",
     "result_of",
+    "rung_json",
     "state_of",
     "structure_in",
     "structure_json",
 ]
 
 FORMAT: Final = 1  # of the attributes below; raised when their meaning changes
-RECORD: Final = "nas:record"  # attribute of a trial: what was asked (`candidate_json`)
 _STRUCTURE: Final = "structure"  # in the record of a genome's or result's file
-RESULT: Final = "nas:result"  # attribute of a trial: what came out (`result_json`)
+
+_STATES: Final = {
+    TrialState.RUNNING: "running",
+    TrialState.WAITING: "running",
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "stopped",
+    TrialState.FAIL: "failed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """What a trial was found to be when it paused."""
+
+    step: int  # optimiser steps done
+    share: float  # of all the steps it was asked for
+    metrics: Mapping[str, float]  # of the validation part and the structure
+    passed: bool  # whether it went on
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +55,14 @@ class TrialRecord:
     """A trial as the storage has it, without arrays."""
 
     number: int
-    state: str  # "running", "complete" or "failed"
+    state: str  # "running", "complete", "stopped" (at a rung) or "failed"
     seed: int
     steps: int
     parent: int | None
     mutation: str
     hyperparameters: Mapping[str, Any]
     result: TrialResult | None  # without dag, arrays and history (see `StudyStore.load_result`); None while running
+    rungs: tuple[Rung, ...] = ()  # at which it paused, in order; those of a running trial are not known here
 
 
 def candidate_json(candidate: Candidate) -> dict[str, Any]:
@@ -60,11 +78,9 @@ def candidate_json(candidate: Candidate) -> dict[str, Any]:
     }
 
 
-def state_of(trial: FrozenTrial) -> str:
-    """One of "running", "complete" and "failed"."""
-    if trial.state is TrialState.COMPLETE:
-        return "complete"
-    return "failed" if trial.state.is_finished() else "running"
+def state_of(state: TrialState) -> str:
+    """One of "running", "complete", "stopped" and "failed"."""
+    return _STATES[state]
 
 
 def as_failed(result: TrialResult, reason: str) -> TrialResult:
@@ -80,18 +96,32 @@ def as_failed(result: TrialResult, reason: str) -> TrialResult:
     )
 
 
-def result_json(result: TrialResult) -> dict[str, Any]:
-    """A result, but for the arrays and the DAG."""
-    return {
+def rung_json(rung: Rung) -> dict[str, Any]:
+    """A rung as JSON."""
+    return {"step": rung.step, "share": rung.share, "metrics": _finite(rung.metrics), "passed": rung.passed}
+
+
+def result_json(result: TrialResult, rungs: Sequence[Rung] = ()) -> dict[str, Any]:
+    """A result, but for the arrays and the DAG, and the rungs it came by."""
+    found: dict[str, Any] = {
         "format": FORMAT,
         "status": result.status.value,
         "reason": result.reason,
-        # Numbers that JSON has no word for are as good as missing.
-        "metrics": {name: float(value) for name, value in result.metrics.items() if math.isfinite(value)},
+        "metrics": _finite(result.metrics),
         "hardware": dict(result.hardware),
         "seconds": float(result.seconds),
         "worker": result.worker,
     }
+    if result.steps is not None:
+        found["steps"] = result.steps
+    if rungs:
+        found["rungs"] = [rung_json(rung) for rung in rungs]
+    return found
+
+
+def _finite(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Numbers that JSON has no word for are as good as missing."""
+    return {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
 
 
 def structure_json(structure: Structure | None) -> dict[str, Any]:
@@ -119,28 +149,31 @@ def result_of(number: int, record: Mapping[str, Any], **parts: Any) -> TrialResu
         hardware=record["hardware"],
         seconds=record["seconds"],
         worker=record["worker"],
+        steps=record.get("steps"),
         **parts,
     )
 
 
-def record_of(trial: FrozenTrial) -> TrialRecord:
-    """What Optuna has of a trial."""
-    record = trial.user_attrs.get(RECORD, {})
+def record_of(trial: Row) -> TrialRecord:
+    """What the database has of a trial."""
+    record = trial.record or {}
     result = None
+    rungs: tuple[Rung, ...] = ()
     if trial.state.is_finished():
-        stored = trial.user_attrs.get(RESULT)
-        result = (
-            result_of(trial.number, stored)
-            if stored is not None
-            else TrialResult(trial.number, TrialStatus.FAILED, reason="ended outside this program")
-        )
+        stored = trial.result
+        if stored is not None:
+            result = result_of(trial.number, stored)
+            rungs = tuple(Rung(**each) for each in stored.get("rungs", ()))
+        else:
+            result = TrialResult(trial.number, TrialStatus.FAILED, reason="ended outside this program")
     return TrialRecord(
         number=trial.number,
-        state=state_of(trial),
+        state=state_of(trial.state),
         seed=int(record.get("seed", 0)),
         steps=int(record.get("steps", 0)),
         parent=record.get("parent"),
         mutation=str(record.get("mutation", "")),
         hyperparameters=record.get("hyperparameters", {}),
         result=result,
+        rungs=rungs,
     )

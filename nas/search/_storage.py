@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import random
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import optuna
 from sqlalchemy import event
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from nas.errors import NasError
 from nas.search._errors import StudyError
 
-__all__ = ["DATABASE", "database_errors", "open_storage"]
+__all__ = ["DATABASE", "DATABASE_FAILURES", "creating", "database_errors", "open_storage"]
 
 DATABASE = "optuna.db"  # the SQLite file in a store folder
+DATABASE_FAILURES = (optuna.exceptions.StorageInternalError, SQLAlchemyError)
 
 
 def open_storage(root: Path, url: str | None) -> optuna.storages.BaseStorage:
@@ -27,11 +31,34 @@ def open_storage(root: Path, url: str | None) -> optuna.storages.BaseStorage:
         url = f"sqlite:///{(root / DATABASE).resolve()}"
     # The default of 5 s to wait for another process's write is short on a loaded machine.
     options: dict[str, Any] = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {"pool_pre_ping": True}
-    storage = optuna.storages.RDBStorage(url, engine_kwargs=options)
+    storage = _patient(lambda: optuna.storages.RDBStorage(url, engine_kwargs=options))
     if url.startswith("sqlite"):
         event.listen(storage.engine, "connect", _faster_sqlite)
         storage.engine.dispose()  # connections made before
     return optuna.storages.get_storage(storage)
+
+
+@contextlib.contextmanager
+def creating(root: Path) -> Iterator[None]:
+    """Held while a store's database and a study in it are made: of two searches on a new store, one waits."""
+    with (root / ".creating").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _patient(connect: Callable[[], optuna.storages.RDBStorage]) -> optuna.storages.RDBStorage:
+    """Again, some times, where two processes make the tables of a new database at the same moment: one of them fails.
+
+    `creating` keeps processes of one machine apart; those of several machines may share a database server.
+    """
+    for attempt in range(5):
+        try:
+            return connect()
+        except (ProgrammingError, OperationalError, IntegrityError) as error:
+            if attempt == 4 or not re.search(r"already exists|duplicate|unique", str(error), re.IGNORECASE):
+                raise
+            time.sleep(0.1 * (1 + random.random()))
+    raise AssertionError("not reached")
 
 
 def _faster_sqlite(connection: Any, _: object) -> None:

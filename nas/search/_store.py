@@ -5,44 +5,48 @@ Layout of a store folder::
     optuna.db                               every study's trials (or any other RDB by URL)
     <study>/genomes/000012.safetensors      what trial 12 was asked to train: DAG, inherited weights
     <study>/trials/000012.safetensors       what came out: live DAG, trained weights, history, metrics
+    <study>/journal.jsonl                   what the driver did last, and the database may not have yet
     <study>/lock                            held by the driver, so that no two drive one study
 
 What a kill -9 may interrupt, and what `StudyStore.recover` makes of it:
 
     begin   -> RUNNING without a record            the strategy is asked again, for the same number
     record  -> RUNNING with genome file + record   dispatched again under the same number
+    pause   -> RUNNING, with a rung                the same; the rung's decision stands
     finish  -> result file written, still RUNNING  told from the file, nothing trained again
                told                                finished
 
-Each file is written to a temporary name and renamed, each Optuna call is a transaction, and every step may be
-repeated, so no trial is lost or counted twice.
+Each file is written to a temporary name and renamed, every step is in the journal when it returns and may be repeated,
+so no trial is lost or counted twice. While a study is driven (`lock`), a thread writes the database in batches, a
+quarter of a second behind: see `nas.search._live`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import optuna
-from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy.exc import SQLAlchemyError
+from optuna.trial import TrialState
 
 from nas import checkpoint
 from nas.errors import CheckpointError, JobError
 from nas.search._config import Objective
 from nas.search._errors import StudyError
 from nas.search._front import Front, FrontMember
+from nas.search._journal import Journal
+from nas.search._live import Live, overlaid
 from nas.search._objectives import Objectives
 from nas.search._records import (
     FORMAT,
-    RECORD,
-    RESULT,
+    Rung,
     TrialRecord,
     as_failed,
     candidate_json,
@@ -53,7 +57,9 @@ from nas.search._records import (
     structure_in,
     structure_json,
 )
-from nas.search._storage import DATABASE, database_errors, open_storage
+from nas.search._rows import Change, Row, Rows
+from nas.search._sampling import Sampling
+from nas.search._storage import DATABASE, DATABASE_FAILURES, creating, database_errors, open_storage
 from nas.training._types import Candidate, Genome, TrialResult, TrialStatus
 
 __all__ = ["StudyStore"]
@@ -61,14 +67,23 @@ __all__ = ["StudyStore"]
 _HEADER: Final = "nas:study"
 _RETIMED: Final = "nas:retimed"
 _HISTORY: Final = "history/"
+_JOURNAL: Final = "journal.jsonl"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+
+
+_STATES: Final = {
+    TrialStatus.COMPLETE: TrialState.COMPLETE,
+    TrialStatus.STOPPED: TrialState.PRUNED,
+    TrialStatus.FAILED: TrialState.FAIL,
+}
 
 
 class StudyStore:
     """One study in a store folder; made by `create` or `open`. Only the driver's process may write.
 
+    Writing methods belong to one thread; reading ones may be called from any.
+
     Attributes:
-        study: Optuna's, e.g. for its visualisations.
         folder: of this study's files, inside the store `root`.
         objectives, seed: as created.
         header: what `create` was given, the `job` included.
@@ -77,7 +92,7 @@ class StudyStore:
     def __init__(self, folder: Path | str, name: str, study: optuna.Study) -> None:
         self.root = Path(folder)
         self.name = name
-        self.study = study
+        self._study = study
         self.folder = self.root / name
         header = study.user_attrs.get(_HEADER)
         if header is None:
@@ -87,7 +102,10 @@ class StudyStore:
         self.header: Mapping[str, Any] = header
         self.objectives = Objectives(tuple(header["objectives"]), float(header["error_reference"]))
         self.seed = int(header["seed"])
-        self._open: set[int] = set()  # trials that this process began or found RUNNING
+        self._rows = Rows(study._storage, study._study_id)
+        self._live: Live | None = None  # while this process drives
+        self._sampling: Sampling | None = None
+        self._front: Front | None = None  # while this process drives
         for part in ("genomes", "trials"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
 
@@ -123,7 +141,7 @@ class StudyStore:
         Objectives(objectives, error_reference)  # refuses unknown ones
         root = Path(folder)
         root.mkdir(parents=True, exist_ok=True)
-        with database_errors(root, storage):
+        with database_errors(root, storage), creating(root):
             try:
                 study = optuna.create_study(
                     storage=open_storage(root, storage),
@@ -182,12 +200,20 @@ class StudyStore:
         with database_errors(root, storage):
             return list(optuna.get_all_study_names(open_storage(root, storage)))
 
+    @property
+    def study(self) -> optuna.Study:
+        """Optuna's, with all that happened so far; for its visualisations and other tools, not for writing."""
+        self.flush()
+        return self._study
+
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Holds the study for this process; released by the kernel when the process dies.
+        """Holds the study for this process, and writes its database in batches meanwhile.
+
+        The kernel releases it when the process dies.
 
         Raises:
-            StudyError: another process on this machine drives the study.
+            StudyError: another process on this machine drives the study, or the database fails at the end.
         """
         with (self.folder / "lock").open("w") as file:
             try:
@@ -196,14 +222,20 @@ class StudyStore:
                 raise StudyError(
                     f"study {self.name!r} is being driven by another process; wait for it or stop it"
                 ) from None
-            yield
+            with self.reporting():
+                self._live = self._new_live(behind=True)
+                try:
+                    yield
+                finally:
+                    live, self._live, self._front, self._sampling = self._live, None, None, None
+                    live.close()
 
     @contextlib.contextmanager
     def reporting(self) -> Iterator[None]:
         """Turns a failure of the database into a StudyError that says how to continue."""
         try:
             yield
-        except (optuna.exceptions.StorageInternalError, SQLAlchemyError) as error:
+        except DATABASE_FAILURES as error:
             raise StudyError(
                 f"the database of study {self.name!r} failed: {error}; when it is back, continue with --resume"
             ) from error
@@ -212,26 +244,39 @@ class StudyStore:
 
     def begin(self) -> int:
         """A new trial in state RUNNING; its number."""
-        # Not `study.ask`, which looks for trials queued by others first: half of the cost of a begin.
-        storage = self.study._storage
-        number = int(storage.get_trial_number_from_id(storage.create_new_trial(self.study._study_id)))
-        self._open.add(number)
-        return number
+        with self._driving() as live:
+            number = live.begun()
+            if self._sampling is not None:
+                self._sampling.begin(number)
+            return number
 
     def record(self, candidate: Candidate) -> None:
         """Writes down what trial `candidate.number` is asked to train, so that it can be dispatched again.
 
         The file comes first: a trial with a record always has its genome.
         """
-        self.result_path(candidate.number).unlink(missing_ok=True)  # of a life that a power cut made undone
+        number = candidate.number
+        self.result_path(number).unlink(missing_ok=True)  # of a life that a power cut made undone
         checkpoint.save_arrays(
-            self.genome_path(candidate.number),
+            self.genome_path(number),
             candidate.genome.dag,
             dict(candidate.inherited or {}),
-            {"number": candidate.number, **structure_json(candidate.genome.structure)},
+            {"number": number, **structure_json(candidate.genome.structure)},
+            flush=False,  # before the database says that the trial has ended, see _write
         )
-        record = candidate_json(candidate)
-        self.study._storage.set_trial_user_attr(self.trial_id(candidate.number), RECORD, record)
+        with self._driving() as live:
+            sampled = self._sampling.sampled(number) if self._sampling is not None else {}
+            live.asked(number, candidate_json(candidate), sampled)
+
+    def report(self, number: int, share: float, metrics: Mapping[str, float]) -> None:
+        """Shows Optuna's pruners what a trial is after a `share` of its steps; see `pause`."""
+        if self._sampling is not None:
+            self._sampling.report(number, round(100 * share), self._reported(metrics))
+
+    def pause(self, number: int, rung: Rung) -> None:
+        """Writes down what a trial was found to be at a rung, and whether it goes on."""
+        with self._driving() as live:
+            live.paused(number, rung, self._reported(rung.metrics))
 
     def finish(self, result: TrialResult) -> TrialResult:
         """Writes down and tells a result; harmless when repeated (the first one counts).
@@ -239,23 +284,23 @@ class StudyStore:
         Returns:
             What was recorded: a complete result whose objectives are missing or not finite becomes a failed one.
         """
-        if result.number not in self._open:  # else nobody but this process can have finished it
-            trial = self.study._storage.get_trial(self.trial_id(result.number))
-            if trial.state.is_finished():
-                return record_of(trial).result or result
-        values = self.objectives.values(result)
-        if result.status is TrialStatus.COMPLETE and values is None:
-            found = {metric: result.metrics.get(metric) for metric in self.objectives.metrics}
-            result = as_failed(result, f"objectives must be finite numbers, got {found}")
-        if result.status is TrialStatus.COMPLETE and result.dag is not None:
-            history = {_HISTORY + name: np.asarray(curve) for name, curve in result.history.items()}
-            checkpoint.save_arrays(
-                self.result_path(result.number),
-                result.dag,
-                {**result.arrays, **history},
-                {**result_json(result), **structure_json(result.structure)},
-            )
-        self._tell(result, values)
+        with self._driving() as live:
+            if live.states.get(result.number, TrialState.RUNNING).is_finished():
+                return self.trial(result.number).result or result
+            values = self.objectives.values(result)
+            if result.status is TrialStatus.COMPLETE and values is None:
+                found = {metric: result.metrics.get(metric) for metric in self.objectives.metrics}
+                result = as_failed(result, f"objectives must be finite numbers, got {found}")
+            if result.status is TrialStatus.COMPLETE and result.dag is not None:
+                history = {_HISTORY + name: np.asarray(curve) for name, curve in result.history.items()}
+                checkpoint.save_arrays(
+                    self.result_path(result.number),
+                    result.dag,
+                    {**result.arrays, **history},
+                    {**result_json(result, live.rungs(result.number)), **structure_json(result.structure)},
+                    flush=False,
+                )
+            self._tell(live, result, values)
         return result
 
     def fail(self, number: int, reason: str) -> TrialResult:
@@ -271,36 +316,93 @@ class StudyStore:
         """
         again = {str(number): dict(values) for number, values in metrics.items()}
         self.study.set_user_attr(_RETIMED, {"metrics": again, "hardware": dict(hardware)})
+        self._front = None
 
-    def _tell(self, result: TrialResult, values: tuple[float, ...] | None) -> None:
-        self.study._storage.set_trial_user_attr(self.trial_id(result.number), RESULT, result_json(result))
-        if result.status is TrialStatus.COMPLETE:
-            self.study.tell(result.number, list(values or ()))
-        else:
-            self.study.tell(result.number, state=TrialState.FAIL)
-        self._open.discard(result.number)
+    def flush(self) -> None:
+        """Return when the database has all that this process has written."""
+        live = self._live
+        if live is not None:
+            live.flush()
+
+    def _tell(self, live: Live, result: TrialResult, values: tuple[float, ...] | None) -> None:
+        state = _STATES[result.status]
+        told = values if state is TrialState.COMPLETE and values is not None else ()
+        live.ended(result.number, state, told, result_json(result, live.rungs(result.number)))
+        if self._sampling is not None:
+            self._sampling.end(result.number, state, told)
+        if self._front is not None and told:
+            member = FrontMember(result.number, told, result.metrics)
+            self._front = Front.of(self.objectives, [*self._front.members, member])
+
+    def _new_live(self, *, behind: bool) -> Live:
+        return Live(self._rows, Journal(self.folder / _JOURNAL), self._write, behind=behind, name=self.name)
+
+    @contextlib.contextmanager
+    def _driving(self) -> Iterator[Live]:
+        """The live view of a driven study; of another one for this moment, which writes the database at once."""
+        if self._live is not None:
+            yield self._live
+            return
+        live = self._new_live(behind=False)
+        try:
+            yield live
+        finally:
+            live.close()
+
+    def _write(self, changes: list[Change]) -> None:
+        """Files of ended trials to the disk first: what the database says has ended survives a power cut."""
+        ended = [change.number for change in changes if change.state.is_finished()]
+        for path in (path(number) for number in ended for path in (self.genome_path, self.result_path)):
+            with contextlib.suppress(FileNotFoundError):  # failed trials leave no result
+                _flush_to_disk(path)
+        if ended:
+            for part in ("genomes", "trials"):
+                with contextlib.suppress(OSError):  # not every file system can flush a folder
+                    _flush_to_disk(self.folder / part)
+        self._rows.write(changes)
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
-    def trial_id(self, number: int) -> int:
-        """The storage's own id of a trial, which user attributes are keyed by."""
-        return int(self.study._storage.get_trial_id_from_study_id_trial_number(self.study._study_id, number))
+    def trial(self, number: int) -> TrialRecord:
+        """One trial.
+
+        Raises:
+            StudyError: there is none with this number.
+        """
+        self.flush()
+        found = self._read([number])
+        if not found:
+            raise StudyError(f"study {self.name!r} has no trial {number}; it has {len(self._states())} trials")
+        return record_of(found[0])
+
+    def lineage(self, number: int) -> list[int]:
+        """A trial, its parent, its parent's parent, …"""
+        line = [number]
+        while (parent := self.trial(line[-1]).parent) is not None and parent not in line:
+            line.append(parent)
+        return line
 
     def records(self) -> list[TrialRecord]:
         """Every trial that was recorded, by number."""
-        return [record_of(t) for t in self._trials() if RECORD in t.user_attrs or t.state.is_finished()]
+        self.flush()
+        return [record_of(row) for row in self._read() if row.record is not None or row.state.is_finished()]
 
     def counts(self) -> dict[str, int]:
-        """Number of trials that are "running", "complete" and "failed"."""
-        counts = {"running": 0, "complete": 0, "failed": 0}
-        for trial in self._trials():
-            counts[state_of(trial)] += 1
+        """Number of trials that are "running", "complete", "stopped" (at a rung) and "failed"."""
+        counts = {"running": 0, "complete": 0, "stopped": 0, "failed": 0}
+        for state in self._states().values():
+            counts[state_of(state)] += 1
         return counts
+
+    def rungs(self, number: int) -> tuple[Rung, ...]:
+        """At which a running trial has paused so far, in order."""
+        with self._driving() as live:
+            return live.rungs(number)
 
     def recover(self) -> tuple[list[Candidate], list[int]]:
         """Sorts out what a killed driver left RUNNING; to be called once, before a search goes on.
 
-        Trials with a result file are told from it.
+        Trials with a result file are told from it; those that a rung stopped are ended.
 
         Returns:
             Candidates to dispatch again, and numbers of trials that the strategy has to be asked for again.
@@ -310,30 +412,56 @@ class StudyStore:
                 left_over.unlink(missing_ok=True)
         candidates: list[Candidate] = []
         unasked: list[int] = []
-        for trial in self._trials():
-            if trial.state.is_finished():
-                continue
-            number = trial.number
-            try:
-                if self.result_path(number).exists():
-                    result = self.load_result(number)
-                    self._tell(result, self.objectives.values(result))
-                else:
-                    candidates.append(self.load_candidate(number))
-            except (CheckpointError, KeyError, OSError):  # not recorded, or the file did not survive
-                unasked.append(number)
+        with self._driving() as live:
+            live.flush()
+            open_ones = [n for n in range(live.next) if not live.states.get(n, TrialState.RUNNING).is_finished()]
+            rows = {row.number: row for row in self._rows.read(open_ones)} if open_ones else {}
+            for number in open_ones:
+                try:
+                    record = rows[number].record
+                    if record is None:
+                        raise KeyError(number)
+                    rungs = live.rungs(number)
+                    if (result := self._left_behind(number)) is not None:
+                        self._tell(live, result, self.objectives.values(result))
+                    elif rungs and not rungs[-1].passed:
+                        self._tell(live, stopped(number, rungs), None)
+                    else:
+                        candidates.append(self._candidate(number, record))
+                except (CheckpointError, KeyError, OSError):  # not recorded, or the file did not survive
+                    unasked.append(number)
         return candidates, unasked
+
+    def _left_behind(self, number: int) -> TrialResult | None:
+        """The result of a trial that was not told; None where there is none, or a power cut has damaged it."""
+        path = self.result_path(number)
+        if not path.exists():
+            return None
+        try:
+            return self.load_result(number)
+        except CheckpointError:
+            path.unlink()
+            return None
 
     def load_candidate(self, number: int) -> Candidate:
         """The candidate of a trial, as it was asked.
 
         Raises:
+            StudyError: there is no such trial.
             KeyError: the trial has no record.
             CheckpointError: its genome file is damaged.
             NasError: its structure is of a kind that nobody registered in this process.
             OSError: its genome file is missing.
         """
-        record = self.study._storage.get_trial(self.trial_id(number)).user_attrs[RECORD]
+        self.flush()
+        found = self._read([number])
+        if not found:
+            raise StudyError(f"study {self.name!r} has no trial {number}; it has {len(self._states())} trials")
+        if found[0].record is None:
+            raise KeyError(f"trial {number} of study {self.name!r} was begun, but nothing was asked for it")
+        return self._candidate(number, found[0].record)
+
+    def _candidate(self, number: int, record: Mapping[str, Any]) -> Candidate:
         dag, arrays, asked = checkpoint.load_arrays(self.genome_path(number))
         return Candidate(
             number,
@@ -371,28 +499,98 @@ class StudyStore:
 
     def hyperparameters(self, number: int) -> dict[str, Any]:
         """The overrides of the training section that a recorded trial was asked with."""
-        record = self.study._storage.get_trial(self.trial_id(number)).user_attrs[RECORD]
-        return dict(record["hyperparameters"])
+        return dict(self.trial(number).hyperparameters)
 
     def retimed(self) -> dict[int, dict[str, float]]:
         """Metrics measured again after the search, by trial number."""
-        again = self.study.user_attrs.get(_RETIMED, {"metrics": {}})["metrics"]
+        again = self._study.user_attrs.get(_RETIMED, {"metrics": {}})["metrics"]
         return {int(number): metrics for number, metrics in again.items()}
 
     def front(self) -> Front:
         """The Pareto front of the complete trials, with re-timed metrics where there are any."""
+        if self._front is not None:
+            return self._front
+        self.flush()
         retimed = self.retimed()
         members = []
-        for trial in self._trials():
-            if trial.state is not TrialState.COMPLETE:
+        for row in self._read():
+            if row.state is not TrialState.COMPLETE:
                 continue
-            result = record_of(trial).result
+            result = record_of(row).result
             assert result is not None
-            again = retimed.get(trial.number, {})
+            again = retimed.get(row.number, {})
             metrics = {**result.metrics, **again}
-            values = self.objectives.values(TrialResult(trial.number, result.status, metrics)) or tuple(trial.values)
-            members.append(FrontMember(trial.number, values, metrics, retimed=bool(again)))
-        return Front.of(self.objectives, members)
+            values = self.objectives.values(TrialResult(row.number, result.status, metrics)) or row.values
+            members.append(FrontMember(row.number, values, metrics, retimed=bool(again)))
+        front = Front.of(self.objectives, members)
+        if self._live is not None:
+            self._front = front
+        return front
 
-    def _trials(self) -> list[FrozenTrial]:
-        return self.study.get_trials(deepcopy=False)
+    def sampling(self) -> Sampling:
+        """The study as Optuna's samplers and pruners see it, in memory; for the driver, within `lock`."""
+        if self._sampling is None:
+            self.flush()
+            rows = self._rows.read()
+            reported = {
+                row.number: {round(100 * each.share): self._reported(each.metrics) for each in record_of(row).rungs}
+                for row in rows
+            }
+            self._sampling = Sampling(self._study.directions, rows, self._rows.params(), reported, self._rows.system())
+        return self._sampling
+
+    def _reported(self, metrics: Mapping[str, float]) -> float:
+        """A rung's one number for Optuna: the first objective that is known there, the error if none is."""
+        known = [metrics[name] for name in (*self.objectives.metrics, "val_error") if name in metrics]
+        return float(known[0]) if known else 0.0
+
+    def _states(self) -> Mapping[int, TrialState]:
+        live = self._live
+        if live is not None:
+            return live.states
+        beyond = overlaid(Journal(self.folder / _JOURNAL))
+        states = self._rows.states()
+        for number, change in beyond.items():
+            if not states.get(number, TrialState.RUNNING).is_finished():
+                states[number] = change.state
+        return states
+
+    def _read(self, numbers: list[int] | None = None) -> list[Row]:
+        """Rows of the database, with what the journal says beyond it where another process drives the study."""
+        if self._live is not None:
+            return self._rows.read(numbers)
+        beyond = overlaid(Journal(self.folder / _JOURNAL))  # first, for the driver moves entries the other way
+        rows = {row.number: row for row in self._rows.read(numbers)}
+        for number, change in beyond.items():
+            if numbers is not None and number not in numbers:
+                continue
+            row = rows.setdefault(number, Row(number, TrialState.RUNNING))
+            if row.state.is_finished():
+                continue
+            row.state, row.values = change.state, change.values
+            row.record = change.record if change.record is not None else row.record
+            row.result = change.result
+        return [rows[number] for number in sorted(rows)]
+
+
+def stopped(number: int, rungs: Sequence[Rung], result: TrialResult | None = None) -> TrialResult:
+    """The result of a trial that was stopped at the last of `rungs`; `result`: what its worker reported there."""
+    last = rungs[-1]
+    return TrialResult(
+        number,
+        TrialStatus.STOPPED,
+        metrics=last.metrics,
+        reason=f"stopped at rung {len(rungs)} (step {last.step})",
+        hardware={} if result is None else result.hardware,
+        seconds=0.0 if result is None else result.seconds,
+        worker="" if result is None else result.worker,
+        steps=last.step,
+    )
+
+
+def _flush_to_disk(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

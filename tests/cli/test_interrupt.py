@@ -60,7 +60,7 @@ def test_a_search_that_is_stopped_can_be_resumed(tmp_path: Path) -> None:
         check=False,
     )
     assert again.returncode == 0, again.stdout + again.stderr
-    assert study.counts() == {"running": 0, "complete": complete + 1, "failed": 0}
+    assert study.counts() == {"running": 0, "complete": complete + 1, "stopped": 0, "failed": 0}
 
 
 def test_the_first_signal_asks_and_the_second_interrupts() -> None:

@@ -33,7 +33,7 @@ def test_runs_the_wanted_trials_and_returns_their_front(
     seen: list[tuple[int, str]] = []
     front = search(make, store, dataset, 12, on_result=lambda c, r: seen.append((c.number, r.status.value)))
     assert seen == [(number, "complete") for number in range(12)]
-    assert store.counts() == {"running": 0, "complete": 12, "failed": 0}
+    assert store.counts() == {"running": 0, "complete": 12, "stopped": 0, "failed": 0}
     assert front == store.front()
     assert len(front) >= 2
 
@@ -84,7 +84,7 @@ def test_a_candidate_that_cannot_be_asked_fails_and_the_search_goes_on(
 
     strategy.ask = picky  # type: ignore[method-assign]
     search(make, store, dataset, 6, strategy=strategy)
-    assert store.counts() == {"running": 0, "complete": 5, "failed": 1}
+    assert store.counts() == {"running": 0, "complete": 5, "stopped": 0, "failed": 1}
     failed = store.records()[3].result
     assert failed is not None
     assert failed.reason == "not asked: GraphError: no such graph"
@@ -98,7 +98,7 @@ def test_gives_up_when_everything_fails(make: MakeStrategy, store: StudyStore, d
         StudyError, match=r"6 trials in a row failed, the last because: ValueError: wrong data.*--resume"
     ):
         search(make, store, dataset, 50, evaluate=fails, give_up_after=6)
-    assert store.counts() == {"running": 0, "complete": 0, "failed": 6}
+    assert store.counts() == {"running": 0, "complete": 0, "stopped": 0, "failed": 6}
 
 
 def test_callbacks_that_raise_do_not_end_the_search(make: MakeStrategy, store: StudyStore, dataset: Dataset) -> None:
@@ -123,7 +123,7 @@ def test_budget_stops_starting(make: MakeStrategy, store: StudyStore, dataset: D
 
 def test_stop_finishes_what_runs(make: MakeStrategy, store: StudyStore, dataset: Dataset) -> None:
     search(make, store, dataset, 1000, stop=lambda: store.counts()["complete"] >= 3)
-    assert store.counts() == {"running": 0, "complete": 3, "failed": 0}
+    assert store.counts() == {"running": 0, "complete": 3, "stopped": 0, "failed": 0}
 
 
 def test_more_trials_later(make: MakeStrategy, store: StudyStore, dataset: Dataset, tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ def test_dying_anywhere_loses_and_repeats_nothing(
     assert sorted(set(evaluated)) == list(range(9))
     # A trial is evaluated again only where the driver died between its start and its result file.
     assert len(evaluated) - 9 <= int(step in ("evaluate", "finish"))
-    assert resumed.counts() == {"running": 0, "complete": 9, "failed": 0}
+    assert resumed.counts() == {"running": 0, "complete": 9, "stopped": 0, "failed": 0}
 
 
 DRIVER = """
@@ -267,7 +267,7 @@ def test_kill_9_at_any_time_loses_and_repeats_nothing(tmp_path: Path) -> None:
     assert kills >= 1
     subprocess.run([sys.executable, str(script), str(folder)], check=True, timeout=100)
     store = StudyStore.open(folder, "s")
-    assert store.counts() == {"running": 0, "complete": 30, "failed": 0}
+    assert store.counts() == {"running": 0, "complete": 30, "stopped": 0, "failed": 0}
     evaluated = [int(line) for line in log.read_text().split()]
     assert sorted(set(evaluated)) == list(range(30))
     assert len(evaluated) <= 30 + kills
@@ -287,10 +287,10 @@ def test_keyboard_interrupt_passes_through_and_can_be_resumed(
 
     with pytest.raises(KeyboardInterrupt):
         search(make, store, dataset, 6, evaluate=interrupted)
-    assert store.counts() == {"running": 1, "complete": 3, "failed": 0}
+    assert store.counts() == {"running": 1, "complete": 3, "stopped": 0, "failed": 0}
     reopened = StudyStore.open(store.root, "study")
     search(make, reopened, dataset, 6)
-    assert reopened.counts() == {"running": 0, "complete": 6, "failed": 0}
+    assert reopened.counts() == {"running": 0, "complete": 6, "stopped": 0, "failed": 0}
 
 
 def test_results_of_unknown_trials_are_ignored(make: MakeStrategy, store: StudyStore, dataset: Dataset) -> None:
@@ -304,7 +304,7 @@ def test_results_of_unknown_trials_are_ignored(make: MakeStrategy, store: StudyS
 
     executor = Echo(dataset, TRAINING, evaluate=pretend)
     run_search(make("random", store), executor, store, trials=5)
-    assert store.counts() == {"running": 0, "complete": 5, "failed": 0}
+    assert store.counts() == {"running": 0, "complete": 5, "stopped": 0, "failed": 0}
 
 
 def test_serial_executor_calls_functions(dataset: Dataset) -> None:
@@ -323,7 +323,7 @@ def test_a_database_that_fails_ends_the_search_with_a_way_on(
         raise optuna.exceptions.StorageInternalError("connection refused")
 
     search(make, store, dataset, 3)
-    monkeypatch.setattr(store.study._storage, "create_new_trial", away)
+    monkeypatch.setattr(store._rows, "write", away)
     with pytest.raises(StudyError, match=r"database of study 'study' failed: connection refused.*--resume"):
         search(make, store, dataset, 5)
     again = StudyStore.open(store.root, "study")

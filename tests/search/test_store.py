@@ -56,7 +56,7 @@ def test_the_first_result_of_a_trial_counts(store: StudyStore, dataset: Dataset)
     first = result(0, dataset)
     store.finish(first)
     store.finish(TrialResult(0, TrialStatus.FAILED, reason="late"))
-    assert store.counts() == {"running": 0, "complete": 1, "failed": 0}
+    assert store.counts() == {"running": 0, "complete": 1, "stopped": 0, "failed": 0}
     assert store.records()[0].result is not None
     assert store.records()[0].result.metrics == first.metrics
 
@@ -100,7 +100,7 @@ def test_recover_sorts_out_every_way_to_die(store: StudyStore, dataset: Dataset)
     again, unasked = reopened.recover()
     assert [c.number for c in again] == [2]
     assert unasked == [3]
-    assert reopened.counts() == {"running": 2, "complete": 2, "failed": 0}
+    assert reopened.counts() == {"running": 2, "complete": 2, "stopped": 0, "failed": 0}
     record = reopened.records()[1]
     assert record.result is not None
     assert record.result.metrics == result(1, dataset).metrics

@@ -91,7 +91,7 @@ def test_failures_are_survived(name: str, make: MakeStrategy, store: StudyStore,
         )
         strategy.tell(store.finish(result))
         assert candidate.parent is None or candidate.parent % 3 == 0
-    assert store.counts() == {"running": 0, "complete": 6, "failed": 12}
+    assert store.counts() == {"running": 0, "complete": 6, "stopped": 0, "failed": 12}
 
 
 @pytest.mark.parametrize("name", STRATEGIES)

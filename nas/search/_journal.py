@@ -1,0 +1,82 @@
+"""What the driver has done and the database may not have yet, on disk the moment it happens.
+
+A file of JSON lines in the study's folder, each appended by one call of the operating system, so that a killed driver
+leaves at most its last line torn. The database is written in batches, some tenths of a second behind; whoever opens
+the study reads the database and then what the journal says beyond it. When the database has everything, the file is
+cut back to the trials that have not ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Journal"]
+
+
+class Journal:
+    """The journal at `path`; nothing is opened or made before the first entry."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: int | None = None
+        self.lines = 0  # in the file, as far as this object has read or written it
+
+    def read(self) -> list[dict[str, Any]]:
+        """The entries, oldest first; a torn line is skipped."""
+        try:
+            text = self.path.read_bytes()
+        except FileNotFoundError:
+            return []
+        entries = []
+        for line in text.split(b"\n"):
+            with contextlib.suppress(ValueError):
+                entry = json.loads(line)
+                if isinstance(entry, dict):
+                    entries.append(entry)
+        self.lines = len(entries)
+        return entries
+
+    def add(self, entry: Mapping[str, Any]) -> None:
+        """Append an entry: it survives the death of this process when this returns.
+
+        Raises:
+            OSError: the disk is full, or the folder is gone.
+        """
+        if self._file is None:
+            self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            if os.fstat(self._file).st_size and not self._ends_with_newline():
+                os.write(self._file, b"\n")  # else this entry would be lost in a torn line
+        data = json.dumps(entry, separators=(",", ":")).encode() + b"\n"
+        written = os.write(self._file, data)
+        if written != len(data):
+            os.write(self._file, b"\n")
+            raise OSError(f"{self.path} took {written} of {len(data)} bytes; is the disk full?")
+        self.lines += 1
+
+    def rewrite(self, entries: Iterable[Mapping[str, Any]]) -> None:
+        """Replace all entries by these; after a crash the file has either the old ones or the new."""
+        self.close()
+        kept = [json.dumps(entry, separators=(",", ":")).encode() + b"\n" for entry in entries]
+        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
+        with temporary.open("wb") as file:
+            file.write(b"".join(kept))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self.path)
+        self.lines = len(kept)
+
+    def close(self) -> None:
+        """Let go of the file; it is opened again when needed."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _ends_with_newline(self) -> bool:
+        with self.path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) == b"\n"

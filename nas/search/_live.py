@@ -1,0 +1,153 @@
+"""What the driver knows of its study without asking the database: the state of every trial, as of now.
+
+Everything that happens to a trial is an entry: written into the journal at once, taken over here, and handed to the
+`Writer`, which brings it into the database with others. So the cost of an entry does not grow with the study, and a
+killed driver has lost nothing: the next one reads the database, then the journal.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from optuna.trial import TrialState
+
+from nas.search._journal import Journal
+from nas.search._records import Rung, rung_json
+from nas.search._rows import Change, Rows
+from nas.search._writer import Writer
+
+__all__ = ["Live", "overlaid"]
+
+_MOST_LINES: Final = 4000  # of a journal, before it is cut back
+
+
+class Live:
+    """The states of a study's trials, and the only way to change them.
+
+    Args:
+        rows, journal: of the study.
+        write: brings changes into the database.
+        behind: write in batches by a thread; False: at once.
+    """
+
+    def __init__(
+        self, rows: Rows, journal: Journal, write: Callable[[list[Change]], None], *, behind: bool, name: str = ""
+    ) -> None:
+        self._rows = rows
+        self._journal = journal
+        self._write = write
+        self.states: dict[int, TrialState] = rows.states()
+        self._pauses: dict[int, dict[int, Mapping[str, Any]]] = {}  # entries of running trials, by number and step
+        self.records: dict[int, Mapping[str, Any]] = {}  # of running trials, where asked by or read by this object
+        self._writer = Writer(write, f"study-{name}") if behind else None
+        for change in self._beyond_database():
+            self._put(change)
+        self.next = max(self.states, default=-1) + 1
+
+    def begun(self) -> int:
+        """A new trial; its number."""
+        number = self.next
+        self.next += 1
+        self._add({"n": number, "begun": time.time()})
+        return number
+
+    def asked(self, number: int, record: Mapping[str, Any], sampled: Mapping[str, Any]) -> None:
+        """What a trial is to train; `sampled`: see `Sampling.sampled`."""
+        self._add({"n": number, "asked": record, **sampled})
+
+    def paused(self, number: int, rung: Rung, value: float) -> None:
+        """A trial has paused; `value`: its intermediate value."""
+        self._add({"n": number, "rung": rung_json(rung), "value": value})
+
+    def ended(self, number: int, state: TrialState, values: tuple[float, ...], result: Mapping[str, Any]) -> None:
+        """A trial has ended."""
+        self._add({"n": number, "ended": time.time(), "state": state.name, "values": values, "result": result})
+        if self._journal.lines > _MOST_LINES:
+            self._cut_back()
+
+    def rungs(self, number: int) -> tuple[Rung, ...]:
+        """At which a running trial has paused so far."""
+        return tuple(Rung(**entry["rung"]) for _, entry in sorted(self._pauses.get(number, {}).items()))
+
+    def flush(self) -> None:
+        """Return when the database has everything."""
+        if self._writer is not None:
+            self._writer.flush()
+
+    def close(self) -> None:
+        """The same, then end the thread and cut the journal back to what the database cannot hold."""
+        try:
+            if self._writer is not None:
+                self._writer.close()
+            if self._journal.lines and self._writer is not None:
+                self._cut_back()
+        finally:
+            self._journal.close()
+
+    def _add(self, entry: dict[str, Any]) -> None:
+        self._journal.add(entry)
+        self._put(self._take(entry))
+
+    def _put(self, change: Change) -> None:
+        if self._writer is not None:
+            self._writer.put(change)
+        else:
+            self._write([change])
+
+    def _take(self, entry: Mapping[str, Any]) -> Change:
+        """An entry's change, taken over here."""
+        change = _change(entry)
+        number = change.number
+        self.states[number] = change.state
+        if change.state.is_finished():
+            self._pauses.pop(number, None)
+            self.records.pop(number, None)
+        elif "rung" in entry:
+            self._pauses.setdefault(number, {})[entry["rung"]["step"]] = entry
+        elif "asked" in entry:
+            self.records[number] = entry["asked"]
+        return change
+
+    def _beyond_database(self) -> list[Change]:
+        changes: dict[int, Change] = {}
+        for entry in self._journal.read():
+            if self.states.get(entry["n"], TrialState.RUNNING).is_finished():
+                continue
+            change = self._take(entry)
+            known = changes.setdefault(change.number, change)
+            if known is not change:
+                known.merge(change)
+        return list(changes.values())
+
+    def _cut_back(self) -> None:
+        self.flush()
+        self._journal.rewrite(entry for rungs in self._pauses.values() for entry in rungs.values())
+
+
+def overlaid(journal: Journal) -> dict[int, Change]:
+    """What the journal of a study that somebody else drives says beyond the database, by number."""
+    changes: dict[int, Change] = {}
+    for entry in journal.read():
+        change = _change(entry)
+        known = changes.setdefault(change.number, change)
+        if known is not change:
+            known.merge(change)
+    return changes
+
+
+def _change(entry: Mapping[str, Any]) -> Change:
+    change = Change(entry["n"])
+    if "begun" in entry:
+        change.begun = entry["begun"]
+    elif "asked" in entry:
+        change.record = entry["asked"]
+        change.params = {name: (value, domain) for name, (value, domain) in entry.get("params", {}).items()}
+        change.system, change.study = entry.get("system", {}), entry.get("study", {})
+    elif "rung" in entry:
+        change.reported = {entry["rung"]["step"]: entry["value"]}
+    elif "ended" in entry:
+        change.ended, change.state = entry["ended"], TrialState[entry["state"]]
+        change.values, change.result = tuple(entry["values"]), entry["result"]
+    return change

@@ -1,0 +1,122 @@
+"""A study as Optuna's samplers and pruners see it: in memory, fed by the driver.
+
+Samplers read all finished trials for every parameter they suggest. From a database that costs more the longer a study
+is; from memory it costs what the sampler itself does. Here is only what samplers look at: states, values, parameters,
+and, of studies with one objective, the values reported at rungs (with several, Optuna's samplers fail on them).
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import optuna
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from nas.search._rows import Row, params_from, params_of
+
+__all__ = ["Sampling"]
+
+
+class Sampling:
+    """Trials in memory; a trial's id in `study` is its number.
+
+    Args:
+        directions: of the study.
+        rows: its trials so far.
+        params: what samplers chose for them, by number (see `Rows.params`).
+        reported: intermediate values by number and step.
+        system: what samplers remember with trials and with the study (see `Rows.system`).
+
+    Attributes:
+        study: Optuna's; its sampler is whoever asks to set.
+    """
+
+    def __init__(
+        self,
+        directions: Sequence[StudyDirection],
+        rows: Iterable[Row],
+        params: Mapping[int, Mapping[str, tuple[float, str]]],
+        reported: Mapping[int, Mapping[int, float]],
+        system: tuple[Mapping[int, Mapping[str, Any]], Mapping[str, Any]],
+    ) -> None:
+        self.study = optuna.create_study(
+            storage=optuna.storages.InMemoryStorage(),
+            directions=list(directions),
+            sampler=optuna.samplers.RandomSampler(seed=0),
+        )
+        self._storage = self.study._storage
+        self._count = 0
+        of_trials, of_study = system
+        for key, value in of_study.items():
+            self._storage.set_study_system_attr(self.study._study_id, key, value)
+        self._of_study = dict(of_study)
+        for row in rows:
+            values, domains = params_from(params.get(row.number, {}))
+            complete = row.state is TrialState.COMPLETE
+            self._fill(row.number)
+            self._add(
+                optuna.trial.create_trial(
+                    state=row.state,
+                    values=list(row.values) if complete else None,
+                    params=values,
+                    distributions=domains,
+                    intermediate_values=dict(reported.get(row.number, {})) if self._one else {},
+                    system_attrs=dict(of_trials.get(row.number, {})),
+                )
+            )
+
+    @property
+    def _one(self) -> bool:
+        return len(self.study.directions) == 1
+
+    def begin(self, number: int) -> None:
+        """A trial is RUNNING."""
+        self._fill(number)
+        if number == self._count:
+            self._storage.create_new_trial(self.study._study_id)
+            self._count += 1
+
+    def trial(self, number: int) -> optuna.trial.Trial:
+        """A running trial, to suggest its parameters with the sampler of `study`."""
+        self.study._thread_local.cached_all_trials = None  # as `study.ask` does: what samplers read is cached by trial
+        return optuna.trial.Trial(self.study, number)
+
+    def frozen(self, number: int) -> FrozenTrial:
+        """A trial as pruners take it."""
+        return self._storage.get_trial(number)
+
+    def sampled(self, number: int) -> dict[str, Any]:
+        """What samplers chose for a trial and remember since, as JSON: "params", "system" and "study"."""
+        if number >= self._count:
+            return {}
+        trial = self.frozen(number)
+        now = self._storage.get_study_system_attrs(self.study._study_id)
+        changed = {key: value for key, value in now.items() if self._of_study.get(key) != value}
+        self._of_study |= changed
+        found = {"params": params_of(trial), "system": trial.system_attrs, "study": changed}
+        return {key: value for key, value in found.items() if value}
+
+    def report(self, number: int, step: int, value: float) -> None:
+        """A trial's intermediate value."""
+        if self._one and number < self._count:
+            self._storage.set_trial_intermediate_value(number, step, value)
+
+    def end(self, number: int, state: TrialState, values: Sequence[float]) -> None:
+        """A trial has ended."""
+        self.begin(number)
+        self._storage.set_trial_state_values(number, state, list(values) if state is TrialState.COMPLETE else None)
+
+    def _fill(self, number: int) -> None:
+        """Numbers that are missing (nothing was recorded of them) become failed trials, so that ids are numbers."""
+        while self._count < number:
+            now = datetime.datetime.now()
+            template = optuna.trial.create_trial(state=TrialState.FAIL)
+            template.datetime_start = template.datetime_complete = now
+            self._add(template)
+
+    def _add(self, template: FrozenTrial) -> None:
+        self._storage.create_new_trial(self.study._study_id, template_trial=template)
+        self._count += 1
