@@ -289,8 +289,8 @@ class FusedTrainer:
             self.network.temperature = float(temperatures[-1])
         sharpnesses = (1.0 / temperatures).astype(np.float32)
         report = np.zeros(9)
-        if self._config.input_noise or self._config.input_dropout:
-            factor, offset = noise_tables(self._config, numbers[0])
+        if self._config.input_noise or self._config.final_input_noise or self._config.input_dropout:
+            factor, offset = noise_tables(self._config, numbers[0], self.steps_done)
             self._data = self._data._replace(factor=factor, offset=offset)
 
         def work(rank: int) -> None:

@@ -17,18 +17,22 @@ __all__ = ["MOST_LANES", "noise_tables"]
 MOST_LANES = 256  # no tile is wider
 
 
-def noise_tables(config: TrainingConfig, entropy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def noise_tables(config: TrainingConfig, entropy: np.ndarray, step: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Factors and offsets (2^NOISE_BITS + MOST_LANES,) float32: input x becomes factor * x + offset.
 
     The factor is 0 for a share ``input_dropout`` and 1 / (1 - input_dropout) elsewhere (Srivastava 2014); the offset
-    is normal with deviation ``input_noise``, in units of the scaled inputs.
+    is normal with deviation ``input_noise``, in units of the scaled inputs, on its way to ``final_input_noise``.
 
     Args:
         entropy: integers that decide the numbers.
+        step: how many steps of the training are done.
     """
+    deviation = config.input_noise
+    if config.final_input_noise is not None:
+        deviation += (config.final_input_noise - deviation) * min(1.0, step / max(config.steps, 1))
     rng = np.random.default_rng(entropy)
     size = 2**NOISE_BITS + MOST_LANES
     kept = rng.random(size, np.float32) >= config.input_dropout
     factor = np.where(kept, np.float32(1 / (1 - config.input_dropout)), np.float32(0))
-    offset = rng.standard_normal(size, np.float32) * np.float32(config.input_noise)
+    offset = rng.standard_normal(size, np.float32) * np.float32(deviation)
     return factor, offset

@@ -66,6 +66,9 @@ class TrainingConfig(BaseModel):
     warmup: float = Field(0.0, ge=0, lt=1, description="Share of the steps in which the learning rate rises from 0.")
     weight_decay: float = Field(0.0, ge=0)
     input_noise: float = Field(0.0, ge=0, description="Deviation of the normal noise on inputs while training.")
+    final_input_noise: float | None = Field(
+        None, ge=0, description="The same at the end of training; linearly in between (default: it stays)."
+    )
     input_dropout: float = Field(0.0, ge=0, lt=1, description="Share of inputs set to 0 at random while training.")
     activation: str = Field("leaky_relu", description="Activation of computational neurons (nas.engine.ACTIVATIONS).")
     parametrisation: Literal["masked", "manifold", "free"] = Field(
