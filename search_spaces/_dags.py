@@ -36,7 +36,7 @@ class DagOptions(SpaceOptions):
 
     @field_validator("activations")
     @classmethod
-    def _known(cls, activations: tuple[str, ...]) -> tuple[str, ...]:
+    def _known_words(cls, activations: tuple[str, ...]) -> tuple[str, ...]:
         unknown = [name for name in activations if name not in cls.words]
         if unknown:
             raise ValueError(f"unknown activation {unknown[0]!r}; use {', '.join(cls.words)}")
@@ -72,9 +72,7 @@ class DagSpace(SearchSpace):
         dag = self._draw(neurons, share, rng)
         if options.max_edges is not None and dag.n_edges > options.max_edges:
             dag = self._draw(neurons, share * options.max_edges / dag.n_edges, rng)
-        if options.activations:
-            dag = graph.draw_activations(dag, options.activations, rng)
-        return Genome(dag, dict(self.fixed))
+        return Genome(self._activated(dag, rng), dict(self.fixed))
 
     def _sizes(self, rng: np.random.Generator, size: float | None, density: float | None) -> tuple[int, float]:
         """Computational neurons and density at those positions of the options' ranges, drawn where None."""
@@ -124,7 +122,7 @@ class DagSpace(SearchSpace):
             child, description = cut.dag, f"{description}, then {cut.description} (max_edges)"
         if self.options.activations:
             redrawn = int(rng.binomial(child.n_computational, 0.5 * strength))
-            child = graph.draw_activations(child, self.options.activations, rng, redraw=redrawn)
+            child = self._activated(child, rng, redraw=redrawn)
             if redrawn:
                 description = f"{description}, redraw {redrawn} activation{'s' if redrawn > 1 else ''}"
         return Genome(child, genome.hyperparameters), description
@@ -139,6 +137,11 @@ class DagSpace(SearchSpace):
             path: (value, second.hyperparameters.get(path, value)) for path, value in first.hyperparameters.items()
         }
         return Genome(dag, {path: pair[int(rng.integers(2))] for path, pair in pairs.items()})
+
+    def _activated(self, dag: DAG, rng: np.random.Generator, *, redraw: int = 0) -> DAG:
+        """`dag` with an activation for each neuron, where the options ask for that."""
+        words = self.options.activations
+        return graph.draw_activations(dag, words, rng, redraw=redraw) if words else dag
 
     def _draw(self, neurons: int, density: float, rng: np.random.Generator) -> DAG:
         """A DAG with so many computational neurons and about that density."""

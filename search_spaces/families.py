@@ -154,7 +154,7 @@ class Families(DagSpace):
         if self.options.max_edges is not None:
             edges = min(edges, self.options.max_edges)
         dag, detail = draw_family(family, sizes, edges, rng)
-        return Genome(dag, dict(self.fixed), origin=f"{family}: {detail}")
+        return Genome(self._activated(dag, rng), dict(self.fixed), origin=f"{family}: {detail}")
 
 
 Space = Families

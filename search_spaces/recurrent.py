@@ -92,9 +92,7 @@ class Recurrent(DagSpace):
                 f"space.options.max_edges {options.max_edges} is too few for a network of {neurons} neurons and "
                 f"{memory} memory slots ({dag.n_edges} edges); allow more"
             )
-        dag = _named(dag, memory)
-        if options.activations:
-            dag = graph.draw_activations(dag, options.activations, rng)
+        dag = self._activated(_named(dag, memory), rng)
         structure = RecurrentStructure(
             dag,
             memory,

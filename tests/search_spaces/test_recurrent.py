@@ -106,3 +106,16 @@ def test_the_example_searches_exports_and_evaluates(tmp_path: Path, monkeypatch:
     number = next(record.number for record in records if record.parent is not None)
     assert isinstance(trained_module(store, number, TrainingConfig()), RecurrentDAG)
     assert store.load_candidate(number).inherited is not None
+
+
+def test_neurons_may_be_lstm_neurons() -> None:
+    space = load(activations=["lstm", "tanh"], n_computational=9, memory=0, max_memory=0)
+    rng = np.random.default_rng(0)
+    genome = space.initial(rng)
+    for _ in range(5):
+        genome, _ = space.mutate(genome, rng, 0.3)
+    found = structure_of(genome)
+    assert "lstm" in (found.dag.activations or ())
+    assert found.build(0)(torch.randn(3, 20)).shape == (3, 3)
+    with pytest.raises(JobError, match="unknown activation 'gru'"):
+        load(activations=["gru"])

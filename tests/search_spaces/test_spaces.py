@@ -173,7 +173,7 @@ def test_a_mutation_of_a_tiny_graph_still_changes_it(name: str) -> None:
         assert child.dag != parent.dag
 
 
-@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("name", [*SPACES, "families"])
 def test_neurons_may_have_activations_of_their_own(name: str) -> None:
     space = load(name, activations=["relu", "sin"], n_computational=30)
     rng = np.random.default_rng(0)
