@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 # Wall seconds that a trial may spend on each of its two time measurements.
 TIMING_SECONDS = 0.3
+REFERENCE_EVERY = 15.0  # seconds
 
 
 def run_trial(
@@ -134,13 +135,24 @@ def _times(final: ManifoldNetwork, dataset: Dataset, config: TrainingConfig) -> 
     trainer = timed_trainer(small, dataset, config)
     inference = inference_timing(final.fold(), dataset, config, TIMING_SECONDS)
     return {
-        "train_step_seconds": step_timing(trainer, TIMING_SECONDS).seconds,
+        "train_step_seconds": step_timing(trainer, TIMING_SECONDS, samples=5).seconds,
         "train_bytes": float(trainer_bytes(trainer)),
         "inference_seconds": inference.seconds,
         "inference_spread": inference.spread,
-        "reference_seconds": reference_kernel_seconds(torch.get_num_threads()),
+        "reference_seconds": _reference_seconds(torch.get_num_threads()),
         **costs_for(config).predictions(small.dag),
     }
+
+
+_references: dict[int, tuple[float, float]] = {}  # by threads: when it was taken last, and what it took
+
+
+def _reference_seconds(threads: int) -> float:
+    """The reference kernel's time, taken anew every few seconds: it costs as much as a short trial's own timing."""
+    now = time.monotonic()
+    if threads not in _references or now - _references[threads][0] > REFERENCE_EVERY:
+        _references[threads] = now, reference_kernel_seconds(threads)
+    return _references[threads][1]
 
 
 def _reason(error: Exception) -> str:
