@@ -196,13 +196,34 @@ class _Apply(torch.autograd.Function):
         )
 
 
-def _check(name: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype, meaning: str) -> None:
+def _check(
+    name: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device, meaning: str
+) -> None:
     if tensor.shape != shape:
         raise ValueError(f"{name} must have shape {shape} ({meaning}), but has {tuple(tensor.shape)}")
     if tensor.dtype != dtype:
         raise ValueError(f"{name} must be {dtype} like weight, but is {tensor.dtype}; convert it with .to({dtype})")
-    if tensor.device.type != "cpu":
-        raise ValueError(f"{name} is on {tensor.device}, but this engine runs on the CPU; move it with .cpu()")
+    if tensor.device != device:
+        raise ValueError(f"{name} must be on {device} like weight, but is on {tensor.device}; move it with .to()")
+
+
+def _on_gpu(
+    plan: Plan,
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    gain: Tensor | None,
+    activation: str,
+    live: Tensor | None,
+) -> Tensor:
+    from nas.engine.cuda import gpu_apply, gpu_of  # here, so that nobody without a GPU waits for it
+
+    if plan.edge_numbers is not None:
+        live = torch.zeros(plan.dag.n_edges, dtype=torch.bool)
+        live[torch.from_numpy(plan.edge_numbers.astype(np.int64))] = True
+    live = None if live is None else live.to(weight.device)
+    gpu = gpu_of(weight.device.index or 0)
+    return gpu_apply(gpu, plan.dag, x, weight, bias, gain, activation=activation, live=live)
 
 
 def apply(
@@ -222,7 +243,7 @@ def apply(
 
     Args:
         plan: from `compile_plan`.
-        x: (batch, n_inputs), float32 or float64.
+        x: (batch, n_inputs), float32 or float64, on the processor or an NVIDIA GPU like the rest.
         weight: (n_edges,) W, in the order of ``dag.edges``.
         bias: (n - n_inputs,) b, in topological order; 0 when None.
         gain: (n - n_inputs,) a; 1 when None.
@@ -242,15 +263,20 @@ def apply(
         raise ValueError(f"weight must be float32 or float64, but is {dtype}")
     if x.ndim != 2:
         raise ValueError(f"x must have shape (batch, {dag.n_inputs}), but has {tuple(x.shape)}")
-    _check("weight", weight, (dag.n_edges,), dtype, "one value an edge")
-    _check("x", x, (x.shape[0], dag.n_inputs), dtype, "batch, inputs of the DAG")
+    device = weight.device
+    if device.type not in ("cpu", "cuda"):
+        raise ValueError(f"weight is on {device}, but this engine runs on processors and NVIDIA GPUs; use cpu or cuda")
+    _check("weight", weight, (dag.n_edges,), dtype, device, "one value an edge")
+    _check("x", x, (x.shape[0], dag.n_inputs), dtype, device, "batch, inputs of the DAG")
     for name, tensor in (("bias", bias), ("gain", gain)):
         if tensor is not None:
-            _check(name, tensor, (dag.n - dag.n_inputs,), dtype, "one value a neuron that is no input")
+            _check(name, tensor, (dag.n - dag.n_inputs,), dtype, device, "one value a neuron that is no input")
     if torch.compiler.is_exporting():  # nothing to run: the operations themselves are wanted
         if live is not None:
             raise ValueError("a program is exported with all edges of its DAG; export the folded network: .fold()")
         return traceable_apply(dag, x, weight, bias, gain, activation=activation)
+    if device.type == "cuda":
+        return _on_gpu(plan, x, weight, bias, gain, activation, live)
     if live is not None:
         plan = plan.restrict(live.detach().numpy())
     weight = weight.contiguous()

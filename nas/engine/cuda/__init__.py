@@ -5,6 +5,7 @@ source runs on a simulator, which is how its tests run everywhere.
 """
 
 from nas.engine.cuda._apply import gpu_apply
+from nas.engine.cuda._device import CudaGPU, NoGPUError, gpu_of, why_no_gpu
 from nas.engine.cuda._machine import GPU, Kernel
 from nas.engine.cuda._schedule import Schedule, schedule_of
 from nas.engine.cuda._simulator import SimulatedGPU
@@ -14,6 +15,8 @@ from nas.engine.cuda._variant import Tiling, choose_variant, tiling_of
 
 __all__ = [
     "GPU",
+    "CudaGPU",
+    "NoGPUError",
     "MOST_THREADS",
     "VARIANTS",
     "Kernel",
@@ -24,7 +27,9 @@ __all__ = [
     "Variant",
     "choose_variant",
     "gpu_apply",
+    "gpu_of",
     "program",
     "schedule_of",
     "tiling_of",
+    "why_no_gpu",
 ]
