@@ -22,7 +22,7 @@ def timed_trainer(network: ManifoldNetwork, dataset: Dataset, config: TrainingCo
     Factors of the structure terms are 0 in it: they do not change what a step costs. It has no noise: that is drawn
     once a chunk of many steps in training, and in the short chunks that are timed it would outweigh a small network.
     """
-    config = config.model_copy(update={"input_noise": 0.0, "input_dropout": 0.0})
+    config = config.model_copy(update={"input_noise": 0.0, "final_input_noise": None, "input_dropout": 0.0})
     return FusedTrainer(network, dataset, config, StructureCosts(0.0, 0.0, 0.0), threads=torch.get_num_threads())
 
 
