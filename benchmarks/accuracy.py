@@ -20,10 +20,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nas.graph import DAG, complete, layered, random_dag
+from nas.graph import DAG, complete, layered
 from nas.manifold import ManifoldNetwork
 from nas.training import DataConfig, Dataset, TrainingConfig, evaluate, hardware, load_data, pinned_threads, train
-from nas.training._sparsify import strongest
+from nas.training._sparsify import balanced_scores, strongest
 
 __all__ = ["METHODS", "Json", "configuration", "main", "run", "table"]
 
@@ -53,16 +53,18 @@ class Size(NamedTuple):
 
     edges: int  # the largest budget it is for
     hidden: tuple[int, ...]  # widths of the hidden layers before the first cut; one layer: its neurons read each other
-    noise: float  # deviation of the noise on the inputs while training, in deviations of a pixel
+    noise: float  # deviation of the noise on the inputs while training, in deviations of a pixel: at first ...
+    final_noise: float  # ... and at the end
     epochs: int
     weight_decay: float
+    cuts: tuple[float, float]  # shares of the steps before the first cut and after the last
 
 
 SIZES = (
-    Size(1500, (40,), 0.4, 100, 0.05),
-    Size(2500, (60,), 0.5, 100, 0.05),
-    Size(4000, (100,), 0.6, 200, 0.02),
-    Size(10**9, (200, 50), 0.8, 120, 0.05),
+    Size(1500, (40,), 0.4, 0.4, 100, 0.05, (0.05, 0.5)),
+    Size(2500, (60,), 0.5, 0.5, 100, 0.05, (0.05, 0.5)),
+    Size(4000, (200, 50), 0.8, 0.4, 400, 0.05, (0.01, 0.2)),
+    Size(10**9, (200, 50), 0.8, 0.8, 120, 0.05, (0.05, 0.5)),
 )
 RECIPE: Json = {
     "batch_size": BATCH,
@@ -72,24 +74,32 @@ RECIPE: Json = {
     "parametrisation": "free",
     "losses": {"flow": 0.0, "sparsity": 0.0},
 }
-PLAIN: Json = {"optimizer": "adam", "weight_decay": 0.0, "activation": "leaky_relu", "input_noise": 0.0}
-SPARSIFY: Json = {"start": 0.05, "end": 0.5, "every": 100, "criterion": "saliency"}
+QUIET: Json = {"input_noise": 0.0, "final_input_noise": None}
+PLAIN: Json = {"optimizer": "adam", "weight_decay": 0.0, "activation": "leaky_relu", **QUIET}
+# The drop share is the published one, the masks are Erdős-Rényi masks.
+RIGL: Json = {"regrow": 0.3, "start": 0.0, "end": 0.75, "every": 500, "criterion": "magnitude"}
+MAGNITUDE: Json = {"criterion": "magnitude"}
 # What a method changes; `ours` is the recipe. The ablations take one trick away each.
 METHODS: dict[str, Json] = {
     "ours": {},
     "static random mask": {"sparsify": None},
-    "RigL": {"sparsify": {"regrow": 0.3, "end": 0.75, "start": 0.0, "every": 500, "criterion": "magnitude"}},
-    "magnitude pruning": {"sparsify": {"criterion": "magnitude"}},
+    "RigL": {"sparsify": RIGL},
+    "magnitude pruning": {"sparsify": MAGNITUDE},
     "plain static random mask": PLAIN | {"sparsify": None},
-    "plain RigL": PLAIN
-    | {"sparsify": {"regrow": 0.3, "end": 0.75, "start": 0.0, "every": 500, "criterion": "magnitude"}},
-    "plain magnitude pruning": PLAIN | {"sparsify": {"criterion": "magnitude"}},
-    "without noise": {"input_noise": 0.0},
+    "plain RigL": PLAIN | {"sparsify": RIGL},
+    "plain magnitude pruning": PLAIN | {"sparsify": MAGNITUDE},
+    "without noise": QUIET,
+    "with constant noise": {"final_input_noise": None},
     "without weight decay": {"weight_decay": 0.0},
     "with leaky ReLU": {"activation": "leaky_relu"},
+    "cut in one": {"sparsify": {"start": 0.25, "end": 0.2501}},
+    "cut until 75 % of the steps": {"sparsify": {"end": 0.75}},
+    "with half the neurons": {"neurons": 0.5},
+    "with one layer that reads itself": {"hidden": (100,)},
+    "with twice the neurons": {"neurons": 2.0},
     "with regrowth": {"sparsify": {"regrow": 0.1}},
-    "with a teacher": {"distil": {"share": 0.7, "temperature": 2.0, "teacher": {"epochs": 60}}},
 }
+SPARSE_FROM_THE_START = ("static random mask", "RigL")
 
 
 def configuration(
@@ -97,36 +107,39 @@ def configuration(
 ) -> tuple[TrainingConfig, tuple[int, ...]]:
     """How a method trains to a budget, and the hidden layers of the DAG it starts from."""
     size = next(row for row in SIZES if edges <= row.edges)
-    changes = METHODS[method]
+    changes = dict(METHODS[method])
+    widths, share = changes.pop("hidden", size.hidden), changes.pop("neurons", 1.0)
+    hidden = tuple(round(width * share) for width in widths)
+    start, end = size.cuts
     values = RECIPE | {
         "steps": (epochs or size.epochs) * steps_an_epoch,
         "input_noise": size.noise,
+        "final_input_noise": size.final_noise,
         "weight_decay": size.weight_decay,
         "log_every": steps_an_epoch,
     }
     values |= changes
     section = changes.get("sparsify", {})
-    values["sparsify"] = None if section is None else SPARSIFY | {"edges": edges} | section
+    base = {"edges": edges, "start": start, "end": end, "every": 100, "criterion": "saliency"}
+    values["sparsify"] = None if section is None else base | section
     if method.endswith("RigL"):
         values["sparsify"]["initial_edges"] = edges
-    return TrainingConfig.model_validate(values), size.hidden
+    return TrainingConfig.model_validate(values), hidden
 
 
 def start_graph(edges: int, method: str, hidden: tuple[int, ...], data: Dataset, rng: np.random.Generator) -> DAG:
-    """The DAG that is cut, complete between inputs, hidden neurons (in one layer: each other too) and outputs."""
-    whole = whole_graph(data.n_inputs, hidden, data.n_outputs)
-    if not method.endswith("static random mask"):
-        return whole
-    if len(hidden) == 1:
-        return random_dag(data.n_inputs, hidden[0], data.n_outputs, n_edges=edges, rng=rng)
-    return whole.with_edges(strongest(whole, rng.random(whole.n_edges), edges))
+    """The DAG that is cut: complete between inputs, hidden neurons (in one layer: each other too) and outputs.
 
-
-def whole_graph(n_inputs: int, hidden: tuple[int, ...], n_outputs: int) -> DAG:
-    """All allowed edges."""
-    if len(hidden) == 1:
-        return complete(n_inputs, hidden[0], n_outputs)
-    return layered((n_inputs, *hidden, n_outputs), density=1.0, shortcuts=0.0)
+    What is sparse from the start is cut from the layered DAG of the same widths instead: shared between all pairs of
+    neurons, its few edges would mostly skip the layers.
+    """
+    sparse = method.endswith(SPARSE_FROM_THE_START)
+    if len(hidden) == 1 and not sparse:
+        return complete(data.n_inputs, hidden[0], data.n_outputs)
+    whole = layered((data.n_inputs, *hidden, data.n_outputs), density=1.0, shortcuts=0.0)
+    if method.endswith("static random mask"):
+        return whole.with_edges(strongest(whole, balanced_scores(whole, rng), edges))
+    return whole
 
 
 def run(edges: int, method: str, seed: int, data: Dataset, epochs: int | None = None, verbose: bool = True) -> Json:

@@ -89,3 +89,21 @@ def test_a_seed_repeats_the_noise_and_other_steps_have_other_noise() -> None:
     trainer = FusedTrainer(network(), same, config, structure_costs(config, network().dag), threads=1)
     losses = {trainer.run(np.zeros((1, 32), np.int64), np.zeros(1)).objective for _ in range(5)}
     assert len(losses) == 5
+
+
+def test_noise_falls_linearly_to_its_final_deviation() -> None:
+    config = TrainingConfig(steps=100, input_noise=0.8, final_input_noise=0.2)
+    deviations = [noise_tables(config, np.array([1]), step)[1].std() for step in (0, 50, 100, 200)]
+    assert deviations == pytest.approx([0.8, 0.5, 0.2, 0.2], rel=0.02)
+    steady = config.model_copy(update={"final_input_noise": None})
+    assert noise_tables(steady, np.array([1]), 90)[1].std() == pytest.approx(0.8, rel=0.02)
+
+
+def test_falling_noise_ends_elsewhere_than_steady_noise() -> None:
+    ends = []
+    for final in (None, 0.0):
+        net = network()
+        train(net, data(), TrainingConfig(steps=40, input_noise=0.5, final_input_noise=final, log_every=10), 0)
+        assert net.weight is not None
+        ends.append(net.weight.detach().numpy().copy())
+    assert np.abs(ends[0] - ends[1]).max() > 1e-3
