@@ -76,9 +76,9 @@ def train_one(term: str, coefficient: float, seed: int, steps: int, data: Datase
     train(network, data, config, seed)
     small = compact(network)
     NETWORKS.mkdir(parents=True, exist_ok=True)
-    sizes = (small.dag.n_inputs, small.dag.n_computational, small.dag.n_outputs)
-    np.savez(path, term=term, coefficient=coefficient, seed=seed, steps=steps, sizes=sizes, edges=small.dag.edges,
-             **{f"array.{name}": value for name, value in small.to_arrays().items()})  # fmt: skip
+    facts: dict[str, Any] = {"term": term, "coefficient": coefficient, "seed": seed, "steps": steps}
+    facts |= {"sizes": small.dag.sizes, "edges": small.dag.edges}
+    np.savez(path, **facts, **{f"array.{name}": value for name, value in small.to_arrays().items()})
     return path
 
 
@@ -87,7 +87,9 @@ def read(path: Path) -> tuple[Json, ManifoldNetwork]:
     with np.load(path, allow_pickle=False) as file:
         arrays = {name.removeprefix("array."): file[name] for name in file.files if name.startswith("array.")}
         record = {name: file[name].item() for name in ("term", "coefficient", "seed", "steps")}
-        network = ManifoldNetwork.from_arrays(DAG(*(int(k) for k in file["sizes"]), file["edges"]), arrays)
+        n_inputs, n_computational, n_outputs = (int(k) for k in file["sizes"])
+        dag = DAG(n_inputs, n_computational, n_outputs, file["edges"])
+        network = ManifoldNetwork.from_arrays(dag, arrays)
     return record, network
 
 

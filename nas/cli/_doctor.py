@@ -46,7 +46,7 @@ def doctor(
 ) -> None:
     """Check what is installed, which device there is, which data, which ports; exit 1 if a search could not run."""
     findings: list[Finding] = []
-    for check in (_python, _packages, _device, _engine, _workers, _data, lambda: _store(store), _ports):
+    for check in (_python, _packages, _device, _engine, _calibration, _workers, _data, lambda: _store(store), _ports):
         try:
             findings += check()
         except Exception as error:  # a doctor reports what is broken, whatever it is
@@ -125,6 +125,19 @@ def _engine() -> Iterator[Finding]:
         f"differs from the reference by {worst:.1g}; {dag.n_edges} edges, batch 128: {seconds(timing.seconds)}; "
         f"reference kernel {seconds(reference_kernel_seconds())}",
     )
+
+
+def _calibration() -> Iterator[Finding]:
+    from nas.training import find_calibration
+
+    found, own = find_calibration()
+    if own:
+        counts = ", ".join(map(str, found.threads))
+        yield Finding("calibration", "ok", f"taken {found.taken}, for {counts} threads")
+    else:
+        processor = found.hardware["processor"]
+        detail = f"none of this machine and engine, so {processor} stands in for predicted times; run: nas calibrate"
+        yield Finding("calibration", "note", detail)
 
 
 def _workers() -> Iterator[Finding]:
