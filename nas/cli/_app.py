@@ -6,15 +6,31 @@ anything else is a defect of this program and prints its traceback.
 
 from __future__ import annotations
 
-import logging
+import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import typer
 from typer.core import TyperGroup
 
-from nas.cli import _doctor, _evaluate, _export, _front, _schema, _search, _ui
+from nas._logs import Level, LogFormat, configure
+from nas.cli import (
+    _calibrate,
+    _doctor,
+    _evaluate,
+    _export,
+    _front,
+    _lineage,
+    _list,
+    _logs_command,
+    _schema,
+    _search,
+    _status,
+    _stop,
+    _submit,
+    _ui,
+)
 from nas.cli._console import errors
 from nas.errors import JobError, NasError
 
@@ -55,23 +71,51 @@ app.command("search")(_search.search)
 app.command("front")(_front.front)
 app.command("export")(_export.export)
 app.command("evaluate")(_evaluate.evaluate)
+app.command("lineage")(_lineage.lineage)
 app.command("ui")(_ui.ui)
+app.command("submit")(_submit.submit)
+app.command("status")(_status.status)
+app.command("logs")(_logs_command.logs)
+app.command("stop")(_stop.stop)
+app.command("list")(_list.list_submissions)
 app.command("doctor")(_doctor.doctor)
+app.command("calibrate")(_calibrate.calibrate)
 app.command("schema")(_schema.schema)
+
+
+def _one_of(value: str, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise typer.BadParameter(f"expected one of {', '.join(allowed)}, got {value!r}")
+    return value
 
 
 @app.callback()
 def _options(
-    verbose: bool = typer.Option(False, "--verbose", "-v", help="Also print what goes on inside, on standard error."),
+    verbose: bool = typer.Option(False, "--verbose", "-v", help="Log what goes on inside: --log-level info."),
+    log_level: str = typer.Option(
+        "warning",
+        "--log-level",
+        envvar="NAS_LOG_LEVEL",
+        help="Least level that is logged on standard error, here and by workers: debug, info, warning, error.",
+        callback=lambda value: _one_of(value, get_args(Level)),
+    ),
+    log_format: str = typer.Option(
+        "text",
+        "--log-format",
+        envvar="NAS_LOG_FORMAT",
+        help="text for people, json for machines: an object a line, with trial and worker.",
+        callback=lambda value: _one_of(value, get_args(LogFormat)),
+    ),
 ) -> None:
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING,
-        format="%(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
-    # Search spaces, strategies and data of the user's own are named by import path and live where the user stands.
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
+    level = "info" if verbose and log_level == "warning" else log_level
+    configure(cast(LogFormat, log_format), cast(Level, level))
+    # For everything this process starts, and for the executor, which hands it on to workers elsewhere.
+    os.environ["NAS_LOG_FORMAT"], os.environ["NAS_LOG_LEVEL"] = log_format, level
+    # Search spaces, strategies and data of the user's own are named by import path and live where the user stands, or
+    # for a submitted job in a folder of their own.
+    for folder in (Path.cwd(), *([Path(os.environ["NAS_CODE"]).absolute()] if os.environ.get("NAS_CODE") else [])):
+        if str(folder) not in sys.path:
+            sys.path.insert(0, str(folder))
 
 
 def main() -> None:

@@ -10,12 +10,14 @@ from nas.tracking._config import TrackingConfig, default_store
 from nas.tracking._dag_plot import dag_png
 from nas.tracking._draw import draw
 from nas.tracking._front_plot import front_figure, front_html, front_png
+from nas.tracking._lineage_plot import Ancestor, lineage_html, lineage_png, lineage_rows
 from nas.tracking._points import FrontPoint, run_name
 from nas.tracking._protocol import NullTracker, Tracker
 from nas.tracking._tracker import MlflowTracker
 from nas.tracking._writer import front_addresses
 
 __all__ = [
+    "Ancestor",
     "Animation",
     "FrontPoint",
     "MlflowTracker",
@@ -30,5 +32,8 @@ __all__ = [
     "front_figure",
     "front_html",
     "front_png",
+    "lineage_html",
+    "lineage_png",
+    "lineage_rows",
     "run_name",
 ]
