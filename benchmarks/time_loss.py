@@ -76,9 +76,9 @@ def train_one(term: str, coefficient: float, seed: int, steps: int, data: Datase
     train(network, data, config, seed)
     small = compact(network)
     NETWORKS.mkdir(parents=True, exist_ok=True)
-    facts: dict[str, Any] = {"term": term, "coefficient": coefficient, "seed": seed, "steps": steps}
-    facts |= {"sizes": small.dag.sizes, "edges": small.dag.edges}
-    np.savez(path, **facts, **{f"array.{name}": value for name, value in small.to_arrays().items()})
+    kept: dict[str, Any] = {f"array.{name}": value for name, value in small.to_arrays().items()}
+    kept |= {"term": term, "coefficient": coefficient, "seed": seed, "steps": steps}
+    np.savez(path, **kept, sizes=small.dag.sizes, edges=small.dag.edges)
     return path
 
 

@@ -37,8 +37,10 @@ def calibrate(
     """
     from nas.training import calibrate as measure
     from nas.training import save_calibration
+    from nas.training._calibration import check_place
 
     counts = sorted(set(threads or [1]))
+    check_place(output)  # not after half a minute
     start = time.perf_counter()
     with errors.status("measuring"):
         fits = measure(counts, say=lambda text: errors.print(text, style="dim"))

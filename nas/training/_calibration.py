@@ -87,6 +87,20 @@ def _kernels() -> str:
     return digest.hexdigest()
 
 
+def check_place(path: Path | None = None) -> None:
+    """Whether `save_calibration` could keep anything there.
+
+    Raises:
+        CalibrationError: the file is there and is none of this program, or its folder cannot be written.
+    """
+    path = path or calibration_path()
+    if path.exists():
+        _read(path)
+    folder = next(folder for folder in (path.parent, *path.absolute().parents) if folder.exists())
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        raise CalibrationError(f"{path}: cannot be written ({folder}); name another place with NAS_CALIBRATION")
+
+
 def save_calibration(fits: Mapping[int, Fits], path: Path | None = None) -> tuple[Path, Calibration]:
     """Keep the fits as this machine's, beside those of other machines, and those of other thread counts.
 
