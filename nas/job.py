@@ -40,7 +40,7 @@ class Job(BaseModel):
     tracking: TrackingConfig = Field(default_factory=TrackingConfig, description="Where everything is kept.")
 
     @classmethod
-    def from_yaml(cls, path: Path | str, overrides: Iterable[str] = ()) -> Job:
+    def from_yaml(cls, path: Path | str, overrides: Iterable[str] = (), *, environment: bool = True) -> Job:
         """The job in a YAML file.
 
         An experiment without a name is named after the file. ``$NAS_STORE`` replaces the file's store folder.
@@ -48,6 +48,7 @@ class Job(BaseModel):
         Args:
             path: the file, at most 1 MiB.
             overrides: ``path.to.key=value``, applied last; values are read as YAML.
+            environment: False where the job will run elsewhere: then ``$NAS_STORE`` of this machine plays no part.
 
         Raises:
             JobError: the file or an override cannot be read, or a key, type or range is wrong.
@@ -57,7 +58,7 @@ class Job(BaseModel):
         tracking = values.setdefault("tracking", {})
         if isinstance(tracking, dict):
             tracking.setdefault("experiment", re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-._") or "search")
-            if os.environ.get("NAS_STORE"):
+            if environment and os.environ.get("NAS_STORE"):
                 tracking["store"] = os.environ["NAS_STORE"]
         places = {key: f"{path}, line {line}" for key, line in lines.items()}
         places |= dict.fromkeys(apply_overrides(values, overrides), "--set")

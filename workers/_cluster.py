@@ -92,7 +92,7 @@ def resources(ask: Callable[[], dict[str, float]]) -> dict[str, float]:
 def room(threads: int, gpus: float) -> int:
     """How many workers of so many CPUs and GPUs the nodes that are up could hold if nothing else ran there."""
     slots = 0
-    for node in ray.nodes():
+    for node in ray.nodes():  # type: ignore[no-untyped-call]
         offered = node["Resources"] if node["Alive"] else {}
         fit = int(offered.get("CPU", 0.0)) // threads
         # A GPU may be shared by several workers, but no worker gets its fraction from two of them.

@@ -24,12 +24,20 @@ _BAR_WIDTH: Final = 40
 
 
 class ProgressDisplay:
-    """Follows a search; call it with each `nas.search.Progress`, inside a ``with`` block."""
+    """Follows a search; call it with each `nas.search.Progress`, inside a ``with`` block.
 
-    def __init__(self, title: str, output: Console = console) -> None:
+    Args:
+        title: of the panel.
+        output: where to.
+        quiet: print nothing, where the log says it all.
+    """
+
+    def __init__(self, title: str, output: Console = console, *, quiet: bool = False) -> None:
         self._title = title
         self._output = output
-        self._live = Live(console=output, refresh_per_second=4, transient=True) if output.is_terminal else None
+        live = output.is_terminal and not quiet
+        self._live = Live(console=output, refresh_per_second=4, transient=True) if live else None
+        self._quiet = quiet
         self._last: Progress | None = None
         self._printed: Progress | None = None
         self._last_line = 0.0
@@ -45,14 +53,14 @@ class ProgressDisplay:
     ) -> None:
         if self._live is not None:
             self._live.stop()
-        if self._last is not None and self._last is not self._printed:
+        if self._last is not None and self._last is not self._printed and not self._quiet:
             self._output.print(self._line(self._last), soft_wrap=True)
 
     def __call__(self, progress: Progress) -> None:
         self._last = progress
         if self._live is not None:
             self._live.update(self._panel(progress))
-        elif time.monotonic() - self._last_line >= _LINE_SECONDS:
+        elif not self._quiet and time.monotonic() - self._last_line >= _LINE_SECONDS:
             self._last_line, self._printed = time.monotonic(), progress
             self._output.print(self._line(progress), soft_wrap=True)
 

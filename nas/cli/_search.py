@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -82,7 +81,9 @@ class _Run:
     def run(self) -> None:
         from nas.cli._interrupt import Stop, stop_on_signals
         from nas.cli._progress import ProgressDisplay
+        from nas.cli._report import StatusReport
         from nas.cli._study import open_or_create
+        from nas.cli._workers import cluster_address, log_format, make_executor
         from nas.search import load_space, make_strategy, run_search
         from nas.training import load_data
 
@@ -97,7 +98,7 @@ class _Run:
             console.print(f"all {job.search.trials} trials are done; more: --resume --trials {2 * job.search.trials}")
             self._conclude(study, study.front())
             return
-        display = ProgressDisplay(f"nas search · {job.tracking.experiment}")
+        display = ProgressDisplay(f"nas search · {job.tracking.experiment}", quiet=log_format() == "json")
 
         def asked_to_stop() -> None:
             display.notice = "stopping: running trials have ten seconds; Ctrl-C again leaves at once"
@@ -107,9 +108,10 @@ class _Run:
         stop = Stop(asked_to_stop)
         with stop_on_signals(stop):
             if job.resources.executor == "ray":
-                console.print("starting workers …" if job.resources.address is None else "connecting to Ray …")
-            executor = _executor(job, dataset)
+                console.print("connecting to Ray …" if cluster_address(job.resources) else "starting workers …")
+            executor = make_executor(job, dataset)
             tracker = _tracker(job, dataset)
+            status = StatusReport(study, executor)
             ending = "FAILED"
             try:
                 tracker.start(self.resume)
@@ -121,8 +123,8 @@ class _Run:
                         study,
                         trials=job.search.trials,
                         budget_seconds=None if job.search.budget_minutes is None else 60 * job.search.budget_minutes,
-                        on_result=report,
-                        on_progress=display,
+                        on_result=_each(status.trial, report),
+                        on_progress=_each(status.progress, display),
                         stop=stop,
                     )
                 if stop.requested:
@@ -133,6 +135,7 @@ class _Run:
             except KeyboardInterrupt:
                 ending = "KILLED"
             finally:
+                status.end({"FINISHED": "finished", "KILLED": "stopped"}.get(ending, "failed"))
                 executor.close()
                 # Logging may take a moment; a second Ctrl-C interrupts it, and the journal keeps what is left.
                 if waiting := tracker.finish(ending):  # type: ignore[arg-type]
@@ -145,6 +148,8 @@ class _Run:
         self._conclude(study, found)
 
     def _announce(self, dataset: Dataset, study: StudyStore) -> None:
+        from nas.cli._workers import cluster_address
+
         job = self.job
         samples = f"{len(dataset.x_train):,} + {len(dataset.x_val):,} + {len(dataset.x_test):,}"
         console.print(
@@ -153,10 +158,14 @@ class _Run:
             f"{job.training.steps} steps",
             soft_wrap=True,
         )
-        where = f"Ray at {job.resources.address}" if job.resources.address else job.resources.executor
-        count = 1 if job.resources.executor == "serial" else job.resources.worker_count()
+        address = cluster_address(job.resources)
+        where = f"Ray at {address}" if address else job.resources.executor
+        count = 1 if job.resources.executor == "serial" else job.resources.workers
+        if count is None and address is None:
+            count = job.resources.worker_count()
+        workers = "workers as there is room" if count is None else f"{count} worker{'s' if count != 1 else ''}"
         console.print(
-            f"{count} worker{'s' if count != 1 else ''} ({where}), {job.resources.threads} thread"
+            f"{workers} ({where}), {job.resources.threads} thread"
             f"{'s' if job.resources.threads != 1 else ''} each; everything is kept in {job.tracking.store}",
             soft_wrap=True,
         )
@@ -225,6 +234,16 @@ class _Run:
         )
 
 
+def _each(*followers: Callable[..., None]) -> Callable[..., None]:
+    """Tells everybody in turn."""
+
+    def tell(*news: object) -> None:
+        for follower in followers:
+            follower(*news)
+
+    return tell
+
+
 class _Reporter:
     """Hands results and fronts to the tracker."""
 
@@ -287,24 +306,6 @@ class _Reporter:
         from nas.cli._study import export_network
 
         return lambda path: export_network(self._study, number, path)
-
-
-def _executor(job: Job, dataset: Dataset) -> Executor:
-    from nas.search import SerialExecutor
-
-    resources = job.resources
-    if resources.executor == "serial":
-        return SerialExecutor(dataset, job.training, threads=resources.threads)
-    # By name, because nothing below `nas` may depend on Ray.
-    executor: Executor = importlib.import_module("workers").RayExecutor(
-        dataset,
-        job.training,
-        workers=resources.worker_count(),
-        threads=resources.threads,
-        gpus=resources.gpus,
-        address=resources.address,
-    )
-    return executor
 
 
 def _tracker(job: Job, dataset: Dataset) -> Tracker:

@@ -55,8 +55,8 @@ def open_or_create(job: Job, dataset: Dataset, *, resume: bool, job_file: Path) 
     from nas.search import StudyStore, error_reference
 
     tracking = job.tracking
-    if StudyStore.exists(tracking.store, tracking.experiment, storage=tracking.storage):
-        study = StudyStore.open(tracking.store, tracking.experiment, storage=tracking.storage)
+    if StudyStore.exists(tracking.store, tracking.experiment, storage=tracking.database):
+        study = StudyStore.open(tracking.store, tracking.experiment, storage=tracking.database)
         if not resume:
             counts = study.counts()
             raise JobError(
@@ -72,7 +72,7 @@ def open_or_create(job: Job, dataset: Dataset, *, resume: bool, job_file: Path) 
         objectives=job.search.objectives,
         error_reference=error_reference(dataset),
         seed=job.search.seed,
-        storage=tracking.storage,
+        storage=tracking.database,
         job=study_header(job, dataset),
     )
 
@@ -173,7 +173,7 @@ def _difference(old: Any, new: Any, path: str = "") -> str:
 def _next_name(job: Job) -> str:
     from nas.search import StudyStore
 
-    taken = set(StudyStore.studies(job.tracking.store, storage=job.tracking.storage))
+    taken = set(StudyStore.studies(job.tracking.store, storage=job.tracking.database))
     number = 2
     while f"{job.tracking.experiment}-{number}" in taken:
         number += 1

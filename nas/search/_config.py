@@ -209,13 +209,22 @@ class ResourcesConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     executor: Literal["ray", "serial"] = Field("ray", description="Ray workers, or everything in this process.")
-    workers: int | None = Field(None, ge=1, description="Trials at the same time (default: physical cores // threads).")
+    workers: int | None = Field(
+        None,
+        ge=1,
+        description="Workers (default: physical cores // threads; on a cluster as many as its nodes have room for).",
+    )
     threads: int = Field(1, ge=1, description="CPU threads of a worker; its process times are taken with these.")
     gpus: float = Field(0.0, ge=0, description="GPUs of a worker, fractions allowed.")
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Where trials are trained: on the processor (cuda is refused so far)."
     )
-    address: str | None = Field(None, description="Address of a Ray cluster (default: start Ray on this machine).")
+    address: str | None = Field(
+        None, description="Address of a Ray cluster (default: $RAY_ADDRESS, else start Ray on this machine)."
+    )
+    trial_minutes: float | None = Field(
+        120.0, gt=0, description="A trial that takes longer fails, e.g. because its worker hangs; null: no limit."
+    )
 
     @field_validator("device")
     @classmethod

@@ -1,43 +1,123 @@
-"""One Ray cluster on this machine for all tests of the workers."""
+"""One Ray cluster on this machine for all tests of the workers: a head with a job server; tests add nodes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import ray
+from ray._private.authentication.authentication_token_setup import (
+    enable_token_auth_by_default,
+    ensure_token_if_auth_enabled,
+)
+from ray.cluster_utils import Cluster
 
 from nas.training import Dataset
 
+STORE_BYTES = 80 * 2**20  # of each node's object store
+# On loopback, but not 127.0.0.1, for which Ray takes the address of the machine.
+ADDRESS = "127.0.0.2"
+
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[None]:
-    ray.init(
-        address="local",
-        num_cpus=2,
-        object_store_memory=80 * 2**20,
-        include_dashboard=False,
-        log_to_driver=False,
-        _node_ip_address="127.0.0.1",
+def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A head node of two CPUs that wants a token, this process connected to it."""
+    port = free_port()
+    changed = {
+        # The head runs the command `nas` of this environment when a job is submitted.
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "NAS_STORE": str(tmp_path_factory.mktemp("store")),
+        "RAY_DISABLE_MEMORY_MONITOR": "1",
+    }
+    before = {name: os.environ.get(name) for name in changed}
+    os.environ.update(changed)
+    # As `ray.init` and `ray start --head` do: ports are guarded by the token of this user, made where there is none.
+    enable_token_auth_by_default()
+    ensure_token_if_auth_enabled(None, create_token_if_missing=True)
+    cluster = Cluster(
+        initialize_head=True,
+        head_node_args={
+            "num_cpus": 2,
+            "object_store_memory": STORE_BYTES,
+            "include_dashboard": True,
+            "dashboard_host": "127.0.0.1",
+            "dashboard_port": port,
+            "node_ip_address": ADDRESS,
+        },
     )
-    yield
+    ray.init(address=cluster.address, _node_ip_address=ADDRESS, log_to_driver=False)
+    yield cluster
     ray.shutdown()
+    cluster.shutdown()
+    for name, value in before.items():
+        if value is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = value
+
+
+@pytest.fixture(scope="session")
+def cluster(head: Cluster) -> None:
+    """For tests that only need Ray to be there."""
+
+
+@pytest.fixture
+def add_node(head: Cluster) -> Iterator[Callable[..., Any]]:
+    """Adds a node with its own raylet and object store; nodes that a test leaves are removed."""
+    added = []
+
+    def add(**options: Any) -> Any:
+        node = head.add_node(object_store_memory=STORE_BYTES, node_ip_address=ADDRESS, **options)
+        added.append(node)
+        return node
+
+    yield add
+    for node in added:
+        if node in head.worker_nodes:
+            head.remove_node(node, allow_graceful=False)
+    deadline = time.monotonic() + 60
+    while sum(node["Alive"] for node in ray.nodes()) > 1 and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
 
 
 @pytest.fixture(scope="session")
 def dataset() -> Dataset:
+    return toy(4)
+
+
+@pytest.fixture(scope="session")
+def make_toy() -> Callable[[int, int], Dataset]:
+    """`toy`, which tests cannot import."""
+    return toy
+
+
+def toy(n_inputs: int, samples: int = 300) -> Dataset:
+    """Two classes that the first two inputs decide; two thirds of the samples for training."""
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((300, 4)).astype(np.float32)
+    x = rng.standard_normal((samples, n_inputs), dtype=np.float32)
     y = (x[:, 0] + x[:, 1] > 0).astype(np.int64)
+    train, val = samples * 2 // 3, samples * 5 // 6
     return Dataset(
         "toy",
         "classification",
-        x[:200],
-        y[:200],
-        x[200:250],
-        y[200:250],
-        x[250:],
-        y[250:],
+        x[:train],
+        y[:train],
+        x[train:val],
+        y[train:val],
+        x[val:],
+        y[val:],
         classes=("minus", "plus"),
     )

@@ -1,0 +1,56 @@
+"""What the commands that talk to a cluster share: its address, and how its logs read."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import typer
+
+__all__ = ["ADDRESS", "Entry", "cluster", "entry_of", "readable"]
+
+ADDRESS = typer.Option(
+    "http://127.0.0.1:8265",
+    "--address",
+    envvar="RAY_API_SERVER_ADDRESS",
+    help="Job server of the cluster's head node.",
+)
+
+Entry = dict[str, Any]
+
+
+def cluster(address: str) -> Any:
+    """`workers.jobs.ClusterJobs`; by name, because nothing below `nas` may depend on Ray."""
+    if "RAY_AUTH_MODE" not in os.environ and (
+        "RAY_AUTH_TOKEN" in os.environ
+        or Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token").is_file()
+    ):
+        os.environ["RAY_AUTH_MODE"] = "token"  # before Ray is imported; it would not look for the token by itself
+    return importlib.import_module("workers.jobs").ClusterJobs(address)
+
+
+def entry_of(line: str) -> Entry | None:
+    """The log entry on a line, None where it is other text."""
+    if not line.startswith("{"):
+        return None
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) and "level" in entry and "message" in entry else None
+
+
+def readable(line: str) -> str:
+    """A line of a log for people."""
+    entry = entry_of(line)
+    if entry is None:
+        return line
+    time = str(entry.get("time", ""))[11:19]
+    level = "" if entry["level"] == "info" else f"{entry['level'].upper()} "
+    reason = f": {entry['reason']}" if entry.get("reason") else ""
+    where = f" [{entry['worker']}]" if entry.get("worker") else ""
+    exception = f"\n{entry['exception']}" if entry.get("exception") else ""
+    return f"{time} {level}{entry['message']}{reason}{where}{exception}"

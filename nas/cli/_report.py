@@ -1,0 +1,161 @@
+"""What a running search says about itself, for `nas status`: a small file beside the study, and lines in the log."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import datetime
+import json
+import logging
+import os
+import re
+import secrets
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from nas.errors import NasError
+
+if TYPE_CHECKING:
+    from nas.search import Executor, Progress, StudyStore
+    from nas.training import Candidate, TrialResult
+
+__all__ = ["FORMAT", "StatusReport", "failure_kind", "read_status", "status_path"]
+
+FORMAT: Final = 1  # of the record; raised when the meaning of its keys changes
+_FILE_SECONDS: Final = 2.0
+_LOG_SECONDS: Final = 10.0
+_MOST_REASONS: Final = 12
+_MOST_WORKERS: Final = 1000
+
+_logger = logging.getLogger(__name__)
+
+
+class StatusReport:
+    """Follows a search and keeps its status where others find it.
+
+    A disk that refuses is ignored: a search must not end because nobody can look at it.
+    """
+
+    def __init__(self, study: StudyStore, executor: Executor) -> None:
+        self._study = study
+        self._executor = executor
+        self._path = status_path(study.folder)
+        self._reasons: collections.Counter[str] = collections.Counter(
+            failure_kind(trial.result.reason)
+            for trial in study.records()
+            if trial.state == "failed" and trial.result is not None
+        )
+        self._last: Progress | None = None
+        self._next_file = self._next_log = 0.0
+
+    def trial(self, candidate: Candidate, result: TrialResult) -> None:
+        """A trial ended."""
+        where = {"event": "trial", "study": self._study.name, "trial": result.number, "worker": result.worker}
+        if result.reason:
+            self._reasons[failure_kind(result.reason)] += 1
+            _logger.info("trial %d failed", result.number, extra={**where, "reason": result.reason})
+            return
+        shown = ("val_accuracy", "val_error", "inference_seconds", "edges")
+        data = {name: result.metrics[name] for name in shown if name in result.metrics}
+        _logger.info("trial %d complete", result.number, extra={**where, "data": {**data, "seconds": result.seconds}})
+
+    def progress(self, progress: Progress) -> None:
+        """The search stands so."""
+        self._last = progress
+        now = time.monotonic()
+        if now >= self._next_file:
+            self._next_file = now + _FILE_SECONDS
+            self._write("running")
+        if now >= self._next_log:
+            self._next_log = now + _LOG_SECONDS
+            self._log("running")
+
+    def end(self, state: str) -> None:
+        """The search ended: ``finished``, ``stopped`` or ``failed``."""
+        if self._last is not None:
+            self._write(state)
+            self._log(state)
+
+    def _record(self, state: str) -> dict[str, Any]:
+        progress = self._last
+        assert progress is not None
+        over = state != "running"
+        workers = () if over else self._executor.workers()
+        return {
+            "format": FORMAT,
+            "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "study": self._study.name,
+            "state": state,
+            "host": os.uname().nodename,
+            "process": os.getpid(),
+            "trials": progress.trials,
+            "complete": progress.complete,
+            "failed": progress.failed,
+            "running": 0 if over else progress.running,
+            "seconds": round(progress.seconds, 1),
+            "seconds_left": None if over or progress.seconds_left is None else round(progress.seconds_left, 1),
+            "trials_per_minute": round(progress.trials_per_minute, 2),
+            "front": progress.front_size,
+            "hypervolume": progress.hypervolume,
+            "best": {name: value for name, value in progress.best.items() if name in _BEST},
+            "failures": dict(self._reasons.most_common(_MOST_REASONS)),
+            "workers": [
+                {"name": each.name, "state": each.state, "trial": each.trial, "seconds": round(each.seconds, 1)}
+                for each in workers[:_MOST_WORKERS]
+            ],
+        }
+
+    def _write(self, state: str) -> None:
+        temporary = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}.tmp")
+        try:
+            temporary.write_text(json.dumps(self._record(state)), encoding="utf-8")
+            temporary.replace(self._path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+    def _log(self, state: str) -> None:
+        record = self._record(state)
+        message = f"{record['complete']} complete, {record['failed']} failed of {record['trials']}"
+        _logger.info(message, extra={"event": "status", "study": self._study.name, "data": record})
+
+
+_BEST: Final = ("val_accuracy", "val_error", "inference_seconds", "edges")
+
+
+def failure_kind(reason: str) -> str:
+    """A reason without what differs from trial to trial, so that reasons can be counted."""
+    first = (reason.splitlines() or [""])[0]
+    return re.sub(r"(?<![\w.])[-+]?\d[\d,.]*(?:e[-+]?\d+)?", "…", first)[:160]
+
+
+def status_path(folder: Path) -> Path:
+    """Where the status of the study in `folder` is."""
+    return folder / "status.json"
+
+
+def read_status(folder: Path) -> dict[str, Any] | None:
+    """The last status of the study in `folder`, or None where there is none (or it is damaged).
+
+    Raises:
+        NasError: a newer version of this program wrote it.
+    """
+    try:
+        record = json.loads(status_path(folder).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return checked(record, str(status_path(folder)))
+
+
+def checked(record: Any, where: str) -> dict[str, Any] | None:
+    """`record` if it is a status that this version reads.
+
+    Raises:
+        NasError: a newer version of this program wrote it.
+    """
+    if not isinstance(record, dict) or not isinstance(record.get("format"), int):
+        return None
+    if record["format"] > FORMAT:
+        raise NasError(f"{where} has format {record['format']}, this program reads up to {FORMAT}; upgrade it")
+    return record

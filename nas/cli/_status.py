@@ -1,0 +1,172 @@
+"""``nas status``: how searches are doing, on this machine or on a cluster."""
+
+from __future__ import annotations
+
+import collections
+import datetime
+import fcntl
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.table import Table
+
+from nas.cli._console import STORAGE, STORE, console, duration, percent, print_json, seconds
+from nas.cli._remote import cluster, entry_of
+from nas.errors import NasError
+
+__all__ = ["status"]
+
+_STALE_SECONDS: Final = 60.0  # a search that lives writes every two seconds
+
+
+def status(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="A study, or with --address a submission; default: the last.")
+    ] = None,
+    store: Path = STORE,
+    storage: str | None = STORAGE,
+    address: Annotated[
+        str | None, typer.Option("--address", help="Job server of a cluster, e.g. http://10.0.0.1:8265.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the status as JSON.")] = False,
+) -> None:
+    """Show how a search is doing: trials, rates, workers, failures by reason.
+
+    Without `--address` it looks at the store on this machine; with it, at what was submitted to a cluster.
+
+    Examples:
+
+        nas status digits
+
+        nas status digits --address http://127.0.0.1:8265
+    """
+    record = _submitted(name, address) if address else _local(name, store, storage)
+    if as_json:
+        print_json(record)
+    else:
+        _show(record)
+
+
+def _local(name: str | None, store: Path, storage: str | None) -> dict[str, Any]:
+    from nas.cli._report import failure_kind, read_status
+    from nas.search import StudyStore
+
+    studies = StudyStore.studies(store, storage=storage)
+    if not studies:
+        raise NasError(f"there is no study in {store}; start one with: nas search JOB.yaml")
+    study = StudyStore.open(store, name or studies[-1], storage=storage)
+    counts = study.counts()
+    record = {
+        "study": study.name,
+        "state": "not running",
+        "workers": [],
+        "trials_per_minute": None,
+        **(read_status(study.folder) or {}),
+        # The study itself knows better than the file, which may be of an earlier run.
+        "complete": counts["complete"],
+        "failed": counts["failed"],
+        "running": counts["running"],
+    }
+    records = study.records()
+    failures = collections.Counter(
+        failure_kind(each.result.reason) for each in records if each.state == "failed" and each.result is not None
+    )
+    record["failures"] = dict(failures.most_common())
+    if not _driven(study.folder):
+        if record["state"] == "running":
+            record["state"] = "died"
+        record["workers"] = []
+    return record
+
+
+def _driven(folder: Path) -> bool:
+    """Whether a process on this machine drives the study in `folder`: it holds the lock."""
+    try:
+        with (folder / "lock").open("r") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # no file: it was never driven
+        return False
+    return False
+
+
+def _submitted(name: str | None, address: str) -> dict[str, Any]:
+    from nas.cli._report import checked
+
+    jobs = cluster(address)
+    everything = jobs.list()
+    if not everything:
+        raise NasError(f"nothing was submitted to {address} yet; see: nas submit --help")
+    found = jobs.get(name) if name else everything[-1]
+    record: dict[str, Any] = {}
+    for line in reversed(jobs.logs(found.name).splitlines()):
+        entry = entry_of(line)
+        if entry is not None and entry.get("event") == "status":
+            record = checked(entry.get("data"), f"the log of {found.name}") or {}
+            break
+    record = {"study": found.study, "trials": found.trials, "workers": [], **record, "submission": found.name}
+    if found.state != "running" or "state" not in record:
+        record["state"] = found.state
+    if found.message:
+        record["message"] = found.message
+    if not found.active:
+        record["workers"] = []
+    return record
+
+
+def _show(record: dict[str, Any]) -> None:
+    title = f"[bold]{record['study']}[/]: {record['state']}"
+    if record.get("submission"):
+        title += f" ({record['submission']})"
+    console.print(title + _age(record), soft_wrap=True)
+    if record["state"] == "died":
+        console.print("its process died; nothing is lost: continue with nas search JOB.yaml --resume", soft_wrap=True)
+    if record.get("message"):
+        console.print(str(record["message"]).splitlines()[0], markup=False, soft_wrap=True)
+    grid = Table.grid(padding=(0, 2))
+    if "complete" in record:
+        of = f" of {record['trials']}" if record.get("trials") else ""
+        grid.add_row(
+            "trials",
+            f"{record['complete']} complete, {record['running']} running, {record['failed']} failed{of}",
+        )
+    if record.get("trials_per_minute") is not None:
+        left = f", {duration(record['seconds_left'])} left" if record.get("seconds_left") is not None else ""
+        grid.add_row("rate", f"{record['trials_per_minute']:.1f} trials a minute{left}")
+    if best := record.get("best"):
+        quality = (
+            f"accuracy {percent(best['val_accuracy'])}"
+            if "val_accuracy" in best
+            else f"error {best.get('val_error', float('nan')):.4g}"
+        )
+        grid.add_row(
+            "best", f"{quality} at {seconds(best.get('inference_seconds'))}, {best.get('edges', 0):,.0f} edges"
+        )
+        grid.add_row("front", f"{record['front']} networks, hypervolume {record['hypervolume']:.4f}")
+    workers = record["workers"]
+    if workers:
+        states = collections.Counter(each["state"] for each in workers)
+        grid.add_row("workers", ", ".join(f"{states[state]} {state}" for state in sorted(states)))
+    console.print(grid)
+    if workers:
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2), header_style="dim")
+        for heading in ("worker", "state", "trial", "since"):
+            table.add_column(heading, justify="right" if heading in ("trial", "since") else "left")
+        for each in workers:
+            trial = "-" if each["trial"] is None else str(each["trial"])
+            table.add_row(each["name"] or "-", each["state"], trial, duration(each["seconds"]))
+        console.print(table)
+    if record.get("failures"):
+        console.print("failed because:")
+        for reason, count in record["failures"].items():
+            console.print(f"  {count:>5} × {reason}", markup=False, soft_wrap=True)
+
+
+def _age(record: dict[str, Any]) -> str:
+    """A hint where a search that should be running has not been heard of lately."""
+    if record["state"] != "running" or not record.get("time"):
+        return ""
+    age = (datetime.datetime.now(datetime.UTC) - datetime.datetime.fromisoformat(record["time"])).total_seconds()
+    return f", last heard of {duration(age)} ago" if age > _STALE_SECONDS else ""

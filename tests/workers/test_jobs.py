@@ -1,0 +1,149 @@
+"""Searches submitted to a cluster with the commands that a person types."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ray.cluster_utils import Cluster
+from typer.testing import CliRunner
+
+from nas.cli import _app
+from nas.errors import NasError
+from nas.job import Job
+from nas.search import StudyStore
+from workers.jobs import ClusterError, ClusterJobs, _entrypoint
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+SPACE = """
+from my_helper import SIZES
+from search_spaces.neuron_dag import NeuronDag
+
+
+class Mine(NeuronDag):
+    def initial(self, rng, **wanted):
+        import time
+        time.sleep(SIZES["sleep"])
+        return super().initial(rng, **wanted)
+"""
+
+
+@pytest.fixture
+def address(head: Cluster) -> str:
+    return f"http://{head.webui_url}"
+
+
+def run(*words: str, code: int = 0) -> str:
+    result = CliRunner().invoke(_app.app, list(words))
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def work(folder: Path, trials: int, sleep: float) -> Path:
+    """A job with a space, a helper and data of its own."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((120, 3))
+    rows = [f"{a:.3f},{b:.3f},{c:.3f},{'plus' if a + b > 0 else 'minus'}" for a, b, c in x]
+    (folder / "toy.csv").write_text("\n".join(["a,b,c,label", *rows]))
+    (folder / "my_space.py").write_text(SPACE)
+    (folder / "my_helper.py").write_text(f"SIZES = {{'sleep': {sleep}}}\n")
+    (folder / "mine.yaml").write_text(
+        f"""
+data: {{source: toy.csv}}
+space: {{name: "my_space:Mine", options: {{n_computational: [2, 4], density: [0.3, 0.6]}}}}
+search: {{trials: {trials}, options: {{population: 4}}}}
+training: {{steps: 10, batch_size: 16, inference_batch: 16, log_every: 10, parametrisation: free}}
+tracking: {{mlflow: false, store: results}}
+"""
+    )
+    return folder / "mine.yaml"
+
+
+@pytest.mark.timeout(240)
+def test_a_search_is_submitted_followed_and_found_again(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    where = ("--address", address)
+    job = work(tmp_path, trials=5, sleep=0.0)
+    printed = run("submit", str(job), *where, "--follow", "--set", "tracking.experiment=whole")
+    assert "submitted as whole-" in printed
+    assert "trial 4 complete" in printed
+    assert "exported to" in printed
+    (listed,) = [each for each in json.loads(run("list", *where, "--json")) if each["study"] == "whole"]
+    assert listed["state"] == "succeeded"
+    assert listed["trials"] == 5
+    status = json.loads(run("status", "whole", *where, "--json"))
+    assert (status["state"], status["complete"], status["failed"]) == ("succeeded", 5, 0)
+    assert status["failures"] == {}
+    assert "5 complete, 0 running, 0 failed of 5" in run("status", listed["name"], *where)
+    entries = [json.loads(line) for line in run("logs", "whole", "--json", *where).splitlines() if line[0] == "{"]
+    trials = [entry for entry in entries if entry.get("event") == "trial"]
+    assert sorted(entry["trial"] for entry in trials) == list(range(5))
+    assert all(entry["worker"] and entry["study"] == "whole" and entry["data"]["edges"] > 0 for entry in trials)
+    assert "trial 0 complete" in run("logs", listed["name"], *where)
+    # Results are where the head node keeps them, not in the package, which Ray throws away.
+    study = StudyStore.open(os.environ["NAS_STORE"], "whole")
+    assert study.counts()["complete"] == 5
+    assert "had ended before: succeeded" in run("stop", "whole", *where)
+
+
+@pytest.mark.timeout(240)
+def test_a_search_is_stopped_and_continued_by_submitting_it_again(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    where = ("--address", address)
+    job = work(tmp_path, trials=1000, sleep=0.2)
+    run("submit", str(job), *where)
+    deadline = time.monotonic() + 120
+    while (status := json.loads(run("status", "mine", *where, "--json"))).get("complete", 0) < 2:
+        assert time.monotonic() < deadline, status
+        time.sleep(1)
+    assert status["state"] == "running"
+    assert {each["state"] for each in status["workers"]} <= {"starting", "idle", "busy"}
+    assert status["trials_per_minute"] > 0
+    with pytest.raises(NasError, match=r"study 'mine' is running on this cluster as mine-"):
+        ClusterJobs(address).submit(Job.from_yaml(job), tmp_path)
+    assert "stopped" in run("stop", "mine", *where)
+    study = StudyStore.open(os.environ["NAS_STORE"], "mine")
+    done = study.counts()["complete"]
+    assert 2 <= done < 1000
+    assert study.counts()["running"] == 0  # those that were running had time to end
+    run("submit", str(job), *where, "--follow", "--set", f"search.trials={done + 2}")
+    assert StudyStore.open(os.environ["NAS_STORE"], "mine").counts() == {
+        "running": 0,
+        "complete": done + 2,
+        "failed": 0,
+    }
+
+
+def test_what_cannot_be_reached_or_is_not_there_is_said(address: str) -> None:
+    with pytest.raises(ClusterError, match=r"nothing answers at http://127\.0\.0\.1:1; is the head node up"):
+        ClusterJobs("http://127.0.0.1:1")
+    with pytest.raises(ClusterError, match="no search 'nowhere' on"):
+        ClusterJobs(address).get("nowhere")
+
+
+def test_a_wrong_token_is_refused_and_the_message_says_which_variables(address: str) -> None:
+    jobs = ClusterJobs(address)
+    headers = jobs._client._headers
+    assert any("bearer" in str(value).lower() for value in headers.values())
+    for name in headers:
+        headers[name] = "Bearer " + "0" * 64
+    with pytest.raises(ClusterError, match="asks for a token; set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN"):
+        jobs.list()
+
+
+def test_results_never_lie_in_the_package() -> None:
+    relative = Job.from_mapping({"tracking": {"store": "runs"}})
+    absolute = Job.from_mapping({"tracking": {"store": "/data/runs"}})
+    assert _entrypoint(relative, "info").startswith('NAS_STORE="${NAS_STORE:-$HOME/runs}" exec nas ')
+    assert _entrypoint(absolute, "info").startswith("exec nas ")

@@ -1,0 +1,223 @@
+"""Searches as Ray Jobs: submitted to the head node over HTTP, and asked about there.
+
+Ray guards its ports with a token; whoever submits needs it in ``RAY_AUTH_TOKEN``, or in a file that
+``RAY_AUTH_TOKEN_PATH`` names (default ``~/.ray/auth_token``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import logging
+import re
+import secrets
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import requests
+from ray.exceptions import AuthenticationError
+from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
+
+from nas.errors import NasError
+from nas.job import Job
+from workers.package import CODE, write_package
+
+__all__ = ["ClusterError", "ClusterJobs", "Submission"]
+
+_GRACE_SECONDS: Final = 90  # a search that is stopped lets trials end (10 s) and MLflow be told (60 s)
+
+
+class ClusterError(NasError, RuntimeError):
+    """The head node cannot be reached, refuses, or does not know a submission."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A search that was submitted to a cluster."""
+
+    name: str
+    study: str
+    trials: int
+    state: str  # pending, running, stopped, succeeded or failed
+    started: datetime.datetime | None
+    ended: datetime.datetime | None
+    message: str  # why it failed, as Ray has it
+
+    @property
+    def active(self) -> bool:
+        """Whether it runs or waits to."""
+        return self.state in ("pending", "running")
+
+
+class ClusterJobs:
+    """The searches on one cluster.
+
+    Args:
+        address: of the head node's job server, e.g. ``http://10.0.0.1:8265``.
+
+    Raises (all methods):
+        ClusterError: nobody answers, the token is missing or wrong, or Ray refuses.
+    """
+
+    def __init__(self, address: str) -> None:
+        logging.getLogger("ray.dashboard.modules.dashboard_sdk").setLevel(logging.WARNING)  # it reports uploads
+        self.address = address
+        with self._reported():
+            self._client = JobSubmissionClient(address)
+
+    def submit(
+        self,
+        job: Job,
+        root: Path,
+        *,
+        copy_data: bool = True,
+        log_level: str = "info",
+        environment: dict[str, str] | None = None,
+    ) -> Submission:
+        """Packages `job` with the local modules and data that it names, and submits ``nas search --resume`` of it.
+
+        Args:
+            job: with paths relative to `root`.
+            copy_data: see `write_package`.
+            log_level: of the driver and the workers.
+            environment: variables for the driver; Ray shows them to whoever may see jobs, so no secrets.
+
+        Raises:
+            JobError: something that the job names is missing or too large.
+            ClusterError: the study is being searched on this cluster already.
+        """
+        study = job.tracking.experiment
+        for other in self.list():
+            if other.study == study and other.active:
+                raise ClusterError(
+                    f"study {study!r} is {other.state} on this cluster as {other.name}; stop that first "
+                    f"(nas stop {other.name}), or submit another with --set tracking.experiment=NAME"
+                )
+        stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
+        name = f"{study}-{stamp}-{secrets.token_hex(2)}"
+        with tempfile.TemporaryDirectory(prefix="nas-submit-") as folder, self._reported():
+            # The cluster knows its own address, and tells its jobs.
+            here = job.model_copy(update={"resources": job.resources.model_copy(update={"address": None})})
+            written = write_package(here, root, Path(folder), copy_data=copy_data)
+            self._client.submit_job(
+                entrypoint=_entrypoint(written, log_level),
+                submission_id=name,
+                runtime_env={
+                    "working_dir": folder,
+                    "env_vars": {
+                        "NAS_CODE": CODE,
+                        "PYTHONUNBUFFERED": "1",
+                        "RAY_JOB_STOP_WAIT_TIME_S": str(_GRACE_SECONDS),
+                        **(environment or {}),
+                    },
+                },
+                metadata={"nas.study": study, "nas.trials": str(job.search.trials)},
+            )
+        return self.get(name)
+
+    def list(self) -> list[Submission]:
+        """The searches that were submitted to this cluster, oldest first."""
+        with self._reported():
+            found = [_submission(details) for details in self._client.list_jobs() if _is_search(details)]
+        return sorted(found, key=lambda each: (each.started is None, each.started, each.name))
+
+    def get(self, name: str) -> Submission:
+        """A search by its name, or the newest one of the study of that name."""
+        everything = self.list()
+        for each in reversed(everything):
+            if name in (each.name, each.study):
+                return each
+        known = ", ".join(each.name for each in everything[-8:]) or "none"
+        raise ClusterError(f"no search {name!r} on {self.address}; there are: {known}")
+
+    def logs(self, name: str) -> str:
+        """What a search has printed so far."""
+        with self._reported():
+            return str(self._client.get_job_logs(self.get(name).name))
+
+    def follow(self, name: str) -> Iterator[str]:
+        """What a search prints, line by line, until it ends."""
+        lines = self._client.tail_job_logs(self.get(name).name)
+        rest = ""
+        with self._reported(), asyncio.Runner() as runner:
+            while True:
+                try:
+                    text: str = runner.run(anext(lines))  # type: ignore[arg-type]
+                except StopAsyncIteration:
+                    break
+                *whole, rest = (rest + text).split("\n")
+                yield from whole
+        if rest:
+            yield rest
+
+    def stop(self, name: str) -> Submission:
+        """Asks a search to stop: no new trials, ten seconds for running ones, every finished one is kept."""
+        found = self.get(name)
+        if found.active:
+            with self._reported():
+                self._client.stop_job(found.name)
+        return found
+
+    @contextlib.contextmanager
+    def _reported(self) -> Iterator[None]:
+        try:
+            yield
+        except AuthenticationError as error:
+            raise ClusterError(
+                f"{self.address} asks for a token; set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN (or RAY_AUTH_TOKEN_PATH) "
+                f"to that of the head node ({_first_line(error)})"
+            ) from error
+        except (ConnectionError, requests.ConnectionError, requests.Timeout) as error:
+            raise ClusterError(
+                f"nothing answers at {self.address}; is the head node up, with its dashboard on that port "
+                f"(ray start --head, port 8265)? ({_first_line(error)})"
+            ) from error
+        except RuntimeError as error:
+            if isinstance(error, NasError):
+                raise
+            raise ClusterError(f"Ray at {self.address} refuses: {_first_line(error)}") from error
+
+
+def _entrypoint(job: Job, log_level: str) -> str:
+    command = f"exec nas --log-format json --log-level {log_level} search job.yaml --resume"
+    if job.tracking.store.is_absolute():
+        return command
+    # Below the package, results would vanish with it.
+    return f'NAS_STORE="${{NAS_STORE:-$HOME/{job.tracking.store}}}" {command}'
+
+
+def _is_search(details: JobDetails) -> bool:
+    return bool(details.submission_id) and "nas.study" in (details.metadata or {})
+
+
+def _submission(details: JobDetails) -> Submission:
+    metadata = details.metadata or {}
+    failed = details.status is JobStatus.FAILED
+    return Submission(
+        name=str(details.submission_id),
+        study=metadata["nas.study"],
+        trials=int(metadata.get("nas.trials", 0)),
+        state=details.status.value.lower(),
+        started=_moment(details.start_time),
+        ended=_moment(details.end_time),
+        message=_why(details) if failed else "",
+    )
+
+
+def _why(details: JobDetails) -> str:
+    if details.driver_exit_code == 127:
+        return "the head node has no command `nas`; install the program there, in the environment of Ray"
+    return str(details.message or "")
+
+
+def _moment(milliseconds: int | None) -> datetime.datetime | None:
+    return None if not milliseconds else datetime.datetime.fromtimestamp(milliseconds / 1000, datetime.UTC)
+
+
+def _first_line(error: BaseException) -> str:
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    return next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)[:300]
