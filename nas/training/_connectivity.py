@@ -22,7 +22,8 @@ import torch
 from nas.errors import TrialError
 from nas.graph import DAG
 from nas.manifold import Init, ManifoldNetwork
-from nas.training._fused import ClosenessStep, FusedTrainer
+from nas.training._fused import ClosenessStep
+from nas.training._gpu import Trainer
 
 if TYPE_CHECKING:
     from nas.training._types import OnLostOutput
@@ -45,12 +46,12 @@ class Connectivity:
         self._how, self._seed = how, seed
         self.repairs = 0
 
-    def settle(self, trainer: FusedTrainer) -> None:
+    def settle(self, trainer: Trainer) -> None:
         """Repair what the last update may have cut: afterwards every output has a path."""
         if trainer.loses_output():
             self.repair(trainer)
 
-    def repair(self, trainer: FusedTrainer) -> None:
+    def repair(self, trainer: Trainer) -> None:
         """After a report says that an output is lost: go on with a structure in which none is.
 
         Raises:

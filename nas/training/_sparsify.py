@@ -17,7 +17,7 @@ from nas import engine
 from nas.graph import DAG
 from nas.manifold import ManifoldNetwork
 from nas.training._compression_config import SparsifyConfig
-from nas.training._fused import FusedTrainer
+from nas.training._gpu import Trainer
 from nas.training._types import Dataset, TrainingConfig
 
 __all__ = ["Sparsifier", "balanced_scores", "strongest"]
@@ -46,18 +46,18 @@ class Sparsifier:
         self._allowed = network.dag
         self._dataset = dataset
         self._objective = torch.nn.CrossEntropyLoss() if dataset.task == "classification" else torch.nn.MSELoss()
-        self._rng = rng
+        self.rng = rng
         self._plan: engine.Plan | None = None
         self.final_edges = _final_edges(section, self._allowed)
         if section.criterion == "saliency" and (config.optimizer == "sgd" or network.weight is None):
             raise ValueError("sparsify.criterion saliency needs free weights trained by adam or adamw")
         if section.regrow > 0 and (network.parametrisation != "free"):
             raise ValueError(f"sparsify.regrow needs parametrisation free, but it is {network.parametrisation}")
-        self._mask = np.ones(self._allowed.n_edges, bool)
+        self.mask = np.ones(self._allowed.n_edges, bool)
         if section.initial_edges is not None and section.initial_edges < self._allowed.n_edges:
-            self._mask = strongest(self._allowed, balanced_scores(self._allowed, rng), section.initial_edges)
-            network.become(_on_edges(network, self._allowed, self._mask, self._mask))
-        self._initial_edges = int(self._mask.sum())
+            self.mask = strongest(self._allowed, balanced_scores(self._allowed, rng), section.initial_edges)
+            network.become(_on_edges(network, self._allowed, self.mask, self.mask))
+        self._initial_edges = int(self.mask.sum())
         self._first = int(section.start * config.steps)
         self._last = max(int(section.end * config.steps), self._first + 1)
         self._previous = 0
@@ -75,36 +75,36 @@ class Sparsifier:
         edges = self.final_edges + (self._initial_edges - self.final_edges) * (1 - t) ** 3
         return max(self.final_edges, round(edges))
 
-    def cut(self, trainer: FusedTrainer, step: int) -> FusedTrainer:
+    def cut(self, trainer: Trainer, step: int) -> Trainer:
         """Bring the network to the number of edges scheduled for ``step``; returns the trainer that goes on with it."""
         trainer.write_back()
         network = trainer.network
         count = min(self.edges_at(step), self._allowed.n_edges)
         full = np.zeros(self._allowed.n_edges)
-        full[self._mask] = self._scores(trainer)
+        full[self.mask] = self._scores(trainer)
         present = (
-            self._mask if network.closeness is None else self._mask & (full > 0)
+            self.mask if network.closeness is None else self.mask & (full > 0)
         )  # a closed edge is as good as absent
         left = 1 - (step - self._first) / (self._last - self._first)
         swapped = round(self._config.regrow * 0.5 * (1 - math.cos(math.pi * left)) * count)
         if swapped:
             gradient = self._gradient(network)
             kept = strongest(
-                self._allowed, np.where(present, full, -np.inf), min(count - swapped, int(self._mask.sum()))
+                self._allowed, np.where(present, full, -np.inf), min(count - swapped, int(self.mask.sum()))
             )
             # Kept edges rank first, then the absent by gradient.
             full = np.where(kept, 2.0 + full / max(full.max(), 1e-30), gradient / max(gradient.max(), 1e-30))
             mask = strongest(self._allowed, full, count)
         else:
-            mask = strongest(self._allowed, np.where(present, full, -np.inf), min(count, int(self._mask.sum())))
-        if (mask == self._mask).all():
+            mask = strongest(self._allowed, np.where(present, full, -np.inf), min(count, int(self.mask.sum())))
+        if (mask == self.mask).all():
             return trainer
-        old = np.where(self._mask, np.cumsum(self._mask) - 1, -1)[mask]
-        moved = _on_edges(network, self._allowed, self._mask, mask)
-        self._mask = mask
+        old = np.where(self.mask, np.cumsum(self.mask) - 1, -1)[mask]
+        moved = _on_edges(network, self._allowed, self.mask, mask)
+        self.mask = mask
         return trainer.on(moved, old)
 
-    def _scores(self, trainer: FusedTrainer) -> np.ndarray:
+    def _scores(self, trainer: Trainer) -> np.ndarray:
         """How strong each edge is, (E,), float64, at least 0."""
         with torch.no_grad():
             size: np.ndarray = trainer.network.edge_weights().abs().numpy().astype(np.float64)
@@ -117,9 +117,9 @@ class Sparsifier:
         if self._plan is None:
             self._plan = engine.compile_plan(self._allowed)
         assert network.weight is not None
-        samples = self._rng.choice(len(self._dataset.x_train), min(GRADIENT_SAMPLES, len(self._dataset.x_train)), False)
+        samples = self.rng.choice(len(self._dataset.x_train), min(GRADIENT_SAMPLES, len(self._dataset.x_train)), False)
         weight = torch.zeros(self._allowed.n_edges)
-        weight[torch.from_numpy(self._mask)] = network.weight.detach()
+        weight[torch.from_numpy(self.mask)] = network.weight.detach()
         weight.requires_grad_()
         x, y = torch.from_numpy(self._dataset.x_train[samples]), torch.from_numpy(self._dataset.y_train[samples])
         outputs = engine.apply(self._plan, x, weight, network.bias.detach(), activation=network.activation)

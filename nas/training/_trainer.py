@@ -9,17 +9,21 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from nas.engine.cuda import GPU
 from nas.errors import TrialError
 from nas.graph import DAG, usable_cells
 from nas.manifold import ManifoldNetwork
 from nas.training._connectivity import Connectivity, lobotomised, lost_outputs
 from nas.training._fused import FusedTrainer, StepReport, structure_costs
+from nas.training._gpu import GPUTrainer, Trainer
+from nas.training._gpu_data import data_on
+from nas.training._pause import curves_of, optimiser_of, paused, working_network
 from nas.training._recorder import Recorder
 from nas.training._sparsify import Sparsifier
-from nas.training._types import Dataset, TrainingConfig
+from nas.training._types import Dataset, TrainingConfig, TrainingState
 from nas.training.metrics import evaluate
 
-__all__ = ["History", "Stretch", "history_of", "train", "training_steps"]
+__all__ = ["History", "Stretch", "drive", "history_of", "train", "train_until", "training_steps"]
 
 # Share of the steps with the initial temperature of the smooth counts. Annealed from the first step on, edges far above
 # the cutoff feel nothing of the sparsity term before it could bring them down (benchmarks/results/sparsity.md).
@@ -66,29 +70,66 @@ def train(
         TrialError: the loss is no finite number any more, or an output has lost its last path from any input.
         ValueError: the network does not fit the data.
     """
+    history, _ = train_until(network, dataset, config, seed, on_log=on_log, recorder=recorder)
+    return history
+
+
+def train_until(
+    network: ManifoldNetwork,
+    dataset: Dataset,
+    config: TrainingConfig,
+    seed: int,
+    *,
+    pause_at: int | None = None,
+    resume: TrainingState | None = None,
+    on_log: OnLog | None = None,
+    recorder: Recorder | None = None,
+) -> tuple[History, TrainingState | None]:
+    """As `train`, from one rung to another.
+
+    A training that paused and went on, here or elsewhere, is bit for bit the one that never paused.
+
+    Args:
+        pause_at: one of ``config.rung_steps()``, at which to pause; None: train to the end.
+        resume: of an earlier pause of the same candidate; ``network`` is the candidate's before any training.
+
+    Returns:
+        The curves so far, and what to go on with; None at the end.
+    """
     points: list[dict[str, float]] = []
-    steps = training_steps(network, dataset, config, seed, points, on_log=on_log, recorder=recorder)
+    steps = training_steps(
+        network, dataset, config, seed, points, on_log=on_log, recorder=recorder, pause_at=pause_at, resume=resume
+    )
+    state = drive(steps)
+    return history_of(points), state
+
+
+def drive(steps: Generator[Stretch, StepReport, TrainingState | None]) -> TrainingState | None:
+    """Run a training to its end or pause, its steps done here, alone; what it returns."""
     report = None
     while True:
         try:
             stretch = next(steps) if report is None else steps.send(report)
-        except StopIteration:
-            break
+        except StopIteration as end:
+            state: TrainingState | None = end.value
+            return state
         report = stretch.run()
-    return history_of(points)
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """Steps that a training asks for before it goes on."""
 
-    trainer: FusedTrainer
-    numbers: np.ndarray  # (steps, batch) rows of the training part
+    trainer: Trainer
+    numbers: np.ndarray | None  # (steps, batch) rows of the training part; a GPU's trainer draws its own
     rates: np.ndarray  # (steps,) learning rates
     temperatures: np.ndarray  # (steps,) of the smooth counts
 
     def run(self) -> StepReport:
         """Do them here, alone."""
+        if isinstance(self.trainer, GPUTrainer):
+            return self.trainer.run(self.numbers, self.rates, self.temperatures)
+        assert self.numbers is not None
         return self.trainer.run(self.numbers, self.rates, self.temperatures)
 
 
@@ -100,14 +141,23 @@ def training_steps(
     points: list[dict[str, float]],
     *,
     threads: int | None = None,
+    gpu: GPU | None = None,
+    population: int = 1,
     on_log: OnLog | None = None,
     recorder: Recorder | None = None,
-) -> Generator[Stretch, StepReport, None]:
+    pause_at: int | None = None,
+    resume: TrainingState | None = None,
+) -> Generator[Stretch, StepReport, TrainingState | None]:
     """The training of one network as a routine that stops where steps are to be done, and is sent what came of them.
 
-    So many trainings can be driven at once, their steps done in one call (`nas.training.train_population`). Arguments
-    and errors as of `train`; each point of the curves is appended to ``points``; ``threads``: of the trainer, by
-    default those torch has now.
+    So many trainings can be driven at once, their steps done in one call (`nas.training.train_population`). Arguments,
+    errors and what it returns as of `train_until`; each point of the curves is appended to ``points``.
+
+    Args:
+        threads: of the trainer, by default those torch has now.
+        gpu: where the steps are done, instead of on the processor. The samples come in another order there.
+        population: how many trainings share the GPU.
+        pause_at, resume: only on the processor.
     """
     _check_fits(network.dag, dataset)
     if config.steps:
@@ -118,27 +168,52 @@ def training_steps(
             )
             sparsifier = Sparsifier(working, dataset, config, np.random.default_rng([seed, 2]))
         costs = structure_costs(config, working.dag)
-        threads = threads or torch.get_num_threads()
-        trainer = FusedTrainer(working, dataset, config, costs, threads=threads, watched=True)
+        trainer: Trainer
+        if gpu is None:
+            threads = threads or torch.get_num_threads()
+            state = None
+            if resume is not None:
+                working = working_network(network, resume, sparsifier)
+                state = optimiser_of(working, resume)
+            trainer = FusedTrainer(working, dataset, config, costs, threads=threads, watched=True, state=state)
+        else:
+            key = int(np.random.default_rng([seed, 1]).integers(2**32))
+            data = data_on(gpu, dataset)
+            trainer = GPUTrainer(working, data, config, costs, seed=key, population=population, watched=True)
         watch = Connectivity(config.on_lost_output, seed)
+        shaped = math.ceil(config.structure_until * config.steps)
         batches = _sample_numbers(len(dataset.x_train), trainer.batch_size, np.random.default_rng([seed, 1]))
         rates = np.array([_rate(config, step / config.steps) for step in range(config.steps)])
         temperatures = np.array([_temperature(config, step / config.steps) for step in range(config.steps)])
-        step = 0
+        step, rungs = 0, config.rung_steps()
+        if resume is not None:
+            step = resume.step
+            points += curves_of(resume)
+            watch.repairs = int(resume.arrays["repairs"])
+            for _ in range(step):
+                next(batches)
         if recorder is not None:
             recorder.frame(step, working)
         while step < config.steps:
             end = min(config.steps, (step // config.log_every + 1) * config.log_every)
             if config.evaluate_every is not None:
                 end = min(end, (step // config.evaluate_every + 1) * config.evaluate_every)
+            if step < shaped:
+                end = min(end, shaped)
+            else:
+                trainer.freeze_structure()
             if sparsifier is not None:
                 end = min(end, sparsifier.next_event(step))
             if recorder is not None:
                 end = min(end, recorder.next_event(step))
+            # Also where nobody pauses: noise on the inputs is drawn by chunk, and a pause must change nothing.
+            end = min(end, *(rung for rung in rungs if rung > step), config.steps)
             chunk = rates[step:end]
-            numbers, done = np.stack([next(batches) for _ in chunk]), 0
+            numbers = np.stack([next(batches) for _ in chunk]) if gpu is None else None
+            done = 0
             while True:
-                report = yield Stretch(trainer, numbers[done:], chunk[done:], temperatures[step + done : end])
+                left = None if numbers is None else numbers[done:]
+                report = yield Stretch(trainer, left, chunk[done:], temperatures[step + done : end])
                 done += report.steps
                 if not report.lost:
                     break
@@ -147,7 +222,7 @@ def training_steps(
             cut_due = sparsifier is not None and end == sparsifier.next_event(step)
             step = end
             last = step == config.steps
-            if last or cut_due:
+            if last or cut_due or step == shaped or step in rungs:
                 watch.settle(trainer)
             evaluated = config.evaluate_every is not None and (last or step % config.evaluate_every == 0)
             if last or evaluated or step % config.log_every == 0:
@@ -165,11 +240,18 @@ def training_steps(
             if recorder is not None and recorder.wants(step):
                 trainer.write_back()
                 recorder.frame(step, trainer.network)
+            if step == pause_at and not last and isinstance(trainer, FusedTrainer):
+                trainer.write_back()
+                pause = paused(trainer, sparsifier, points, watch.repairs, step)
+                if trainer.network is not network:
+                    network.become(trainer.network)
+                return pause
         trainer.write_back()
         if trainer.network is not network:
             network.become(trainer.network)
     if (lost := lost_outputs(network.dag, network.live_mask())).size:
         raise lobotomised(network.dag, lost, config.steps)
+    return None
 
 
 def history_of(points: list[dict[str, float]]) -> History:
@@ -212,7 +294,7 @@ def _quality(network: ManifoldNetwork, dataset: Dataset, evaluated: bool) -> dic
 
 def _temperature(config: TrainingConfig, progress: float) -> float:
     """Temperature of the smooth counts when the share ``progress`` of the steps is done."""
-    k = config.losses
+    k, progress = config.losses, min(progress / config.structure_until, 1.0)
     annealed = max(0.0, (progress - ANNEAL_FROM) / (1 - ANNEAL_FROM))
     return k.temperature * float((k.final_temperature / k.temperature) ** annealed)
 

@@ -1,0 +1,102 @@
+"""Many networks trained in one call.
+
+On processors each thread takes networks of its own. A network that trains on several threads has them meet at five
+barriers a step, which a small one has no work to fill; a population needs none. On a GPU all networks do their steps in
+one launch, each on multiprocessors of its own.
+
+Either way a network ends as it would alone: on processors bit for bit as trained on one thread, on a GPU as trained
+there (the sums' order depends on how many blocks a network gets, and so on the size of the population).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import torch
+
+from nas.engine.cuda import GPU
+from nas.manifold import ManifoldNetwork
+from nas.training._fused import StepReport
+from nas.training._gpu import GPUTrainer, Steps, run_together
+from nas.training._trainer import History, OnLog, Stretch, drive, history_of, training_steps
+from nas.training._types import Dataset, TrainingConfig
+from nas.training.timing import pinned_threads
+
+__all__ = ["Member", "train_population"]
+
+
+@dataclass(slots=True, eq=False)
+class Member:
+    """One network of a population; see `nas.training.train` for the fields."""
+
+    network: ManifoldNetwork
+    config: TrainingConfig
+    seed: int
+    on_log: OnLog | None = None
+    points: list[dict[str, float]] = field(default_factory=list)  # filled while it trains
+
+
+def train_population(
+    members: Sequence[Member], dataset: Dataset, *, threads: int | None = None, gpu: GPU | None = None
+) -> list[History | Exception]:
+    """Train every member's network in place, as `nas.training.train` does one.
+
+    Args:
+        members: networks on the same data; configurations, sizes and steps may differ.
+        threads: CPU threads, default: those torch has now. Each network trains on one.
+        gpu: where to train, instead of on the processor.
+
+    Returns:
+        For each member its curves, or what ended its training; that of the others goes on.
+    """
+    if gpu is not None:
+        return _on_gpu(members, dataset, gpu)
+    threads = threads or torch.get_num_threads()
+
+    def train_one(member: Member) -> History | Exception:
+        try:
+            drive(_routine(member, dataset, None, 1))
+        except Exception as error:  # a member's failure is its own
+            return error
+        return history_of(member.points)
+
+    with pinned_threads(1):  # inside each of ours
+        if min(threads, len(members)) <= 1:
+            return [train_one(member) for member in members]
+        # The longest first, so that no thread is left with it at the end.
+        order = sorted(range(len(members)), key=lambda k: -members[k].network.dag.n_edges * members[k].config.steps)
+        with ThreadPoolExecutor(min(threads, len(members)), thread_name_prefix="nas-population") as pool:
+            futures = {k: pool.submit(train_one, members[k]) for k in order}
+            return [futures[k].result() for k in range(len(members))]
+
+
+def _routine(
+    member: Member, dataset: Dataset, gpu: GPU | None, population: int
+) -> Generator[Stretch, StepReport, None]:
+    return training_steps(
+        member.network, dataset, member.config, member.seed, member.points,
+        threads=1, gpu=gpu, population=population, on_log=member.on_log,
+    )  # fmt: skip
+
+
+def _on_gpu(members: Sequence[Member], dataset: Dataset, gpu: GPU) -> list[History | Exception]:
+    routines = [_routine(member, dataset, gpu, len(members)) for member in members]
+    ended: dict[int, History | Exception] = {}
+    reports: dict[int, StepReport | None] = dict.fromkeys(range(len(members)))
+    while reports:
+        wanted: dict[int, Steps] = {}
+        for k, report in reports.items():
+            try:
+                stretch = next(routines[k]) if report is None else routines[k].send(report)
+            except StopIteration:
+                ended[k] = history_of(members[k].points)
+                continue
+            except Exception as error:  # a member's failure is its own
+                ended[k] = error
+                continue
+            assert isinstance(stretch.trainer, GPUTrainer)
+            wanted[k] = Steps(stretch.trainer, stretch.numbers, stretch.rates, stretch.temperatures)
+        reports = dict(zip(wanted, run_together(list(wanted.values())), strict=True))
+    return [ended[k] for k in range(len(members))]
