@@ -11,36 +11,38 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nas.engine import _team
-from nas.engine._activations import activation_codes, activation_function, needs_input
+from nas.engine import _passes
+from nas.engine._jobs import run_job
 from nas.engine._levels import traceable_apply
+from nas.engine._native import address_of
 from nas.engine._plan import Plan
 from nas.engine._workspace import Workspace
-from nas.engine.kernels import (
-    backward_tiles,
-    fold_gain,
-    forward_tiles,
-    unfold_gain,
-)
-from nas.engine.simd import LANES
+from nas.engine.kernels import fold_gain, unfold_gain
+from nas.graph import DAG
 
 __all__ = ["apply", "choose_tiling", "walks_by_rows"]
 
 # Nanoseconds an edge takes for one tile, forward and backward, by tile width (measured, one core): what decides the
 # width for a batch. Narrow tiles waste less of a small batch and split it over more threads.
-_TILE_COST = {64: 4.0, 32: 3.0, 16: 2.6}
+_TILE_COST = {64: 3.2, 32: 2.0, 16: 1.7}
+_SINGLE_COST = 0.9
 _CACHE_BYTES = (
     2**20
 )  # second-level cache of a core, beyond which jumps over the weights cost more than their arithmetic
-_TILES_FOR_ORDER = 3  # putting weights in order costs about as much as a tile
-_THREAD_COST = 80_000.0  # nanoseconds to hand both passes to the team and take them back
+_THREAD_COST = 6_000.0  # nanoseconds to share both passes with threads that are awake
 
 
 @lru_cache(maxsize=4096)
-def choose_tiling(n_edges: int, batch: int, threads: int, thread_cost: float = _THREAD_COST) -> tuple[int, int, int]:
-    """(tile width, tiles, threads) with the least estimated time for a batch on at most ``threads`` threads."""
+def choose_tiling(
+    n_edges: int, batch: int, threads: int, thread_cost: float = _THREAD_COST, single: bool = False
+) -> tuple[int, int, int]:
+    """(tile width, tiles, threads) with the least estimated time for a batch on at most ``threads`` threads.
+
+    Args:
+        single: whether width 1, sample by sample without vectors, is offered.
+    """
     best: tuple[float, int, int, int] | None = None
-    for size, cost in _TILE_COST.items():
+    for size, cost in (_TILE_COST | {1: _SINGLE_COST} if single and batch == 1 else _TILE_COST).items():
         tiles = max(1, -(-batch // size))
         for used in {1, min(threads, tiles)}:
             estimate = -(-tiles // used) * cost * n_edges + (thread_cost if used > 1 else 0.0)
@@ -58,29 +60,36 @@ def walks_by_rows(n_edges: int, itemsize: int) -> bool:
     return 2 * n_edges * itemsize > _CACHE_BYTES
 
 
+_BYTES = np.dtype(np.uint8)
+_REAL: dict[torch.dtype, Any] = {torch.float32: np.float32, torch.float64: np.float64}
+
+
+@lru_cache(maxsize=64)
+def _all_rows(batch: int) -> tuple[int, np.ndarray]:
+    rows = np.arange(batch)
+    return address_of(rows), rows
+
+
 @dataclass(slots=True, eq=False)
 class _Kept:
     """What a forward pass leaves for the backward pass."""
 
     plan: Plan
-    codes: np.ndarray
+    activation: str
     size: int
     tiles: int
-    threads: int
+    ranks: int
     batch: int
-    weights: np.ndarray  # of the live edges
-    effective: np.ndarray  # the same with gains folded in
-    values: Workspace
-    kept_z: np.ndarray
-    owner: Workspace | None  # of kept_z
+    weight: Tensor  # of the live edges, without gains
+    memory: Workspace  # of the following, which are addresses
+    values: int
+    kept_z: int
+    ordered: int
 
 
-@lru_cache(maxsize=64)
-def _all_rows(batch: int) -> np.ndarray:
-    return np.arange(batch)
-
-
-_NOTHING = np.zeros(0, np.float32), np.zeros(0, np.float64)
+def _lines(count: int, itemsize: int) -> int:
+    """Bytes of ``count`` elements in whole cache lines."""
+    return -(-count * itemsize // 64) * 64
 
 
 def _forward(
@@ -89,42 +98,38 @@ def _forward(
     """Outputs, and what the backward pass needs when ``keep``. Kept short: it is most of a small network's time."""
     dag = plan.dag
     batch = x.shape[0]
-    n_inputs, n_outputs, n = dag.n_inputs, dag.n_outputs, dag.n
-    codes = activation_codes(dag, activation)
-    weights = weight.detach().numpy()
+    n, n_outputs, n_edges = dag.n, dag.n_outputs, plan.n_edges
+    dtype = weight.dtype
     if plan.edge_numbers is not None:
-        weights = weights[plan.edge_numbers]
-    dtype = weights.dtype
-    effective = weights
+        weight = torch.from_numpy(weight.detach().numpy()[plan.edge_numbers])
+    effective = weight
     if gain is not None:
-        effective = np.empty_like(weights)
-        fold_gain(plan.in_ptr, n_inputs, weights, gain.detach().numpy(), effective)
-    biases = np.zeros(n - n_inputs, dtype) if bias is None else bias.detach().numpy()
-    inputs = x.detach().contiguous().numpy().reshape(-1)
+        effective = torch.empty_like(weight)
+        fold_gain(plan.in_ptr, dag.n_inputs, weight.detach().numpy(), gain.detach().numpy(), effective.numpy())
+    if bias is not None and not bias.is_contiguous():
+        bias = bias.contiguous()
+    if not x.is_contiguous() or x.is_neg():
+        x = x.contiguous().resolve_neg()
+    y = torch.empty((batch, n_outputs), dtype=dtype)
+    size, tiles, ranks = choose_tiling(n_edges, batch, torch.get_num_threads(), single=True)
+    item = dtype.itemsize
+    tile = _lines(n * size, item)
+    for_values = tile * (tiles if keep else ranks)
+    codes, needs_z, _ = plan.codes(activation)
+    for_z = for_values if keep and needs_z else 0
+    memory = Workspace(for_values + for_z + (_lines(n_edges, item) if keep else 0), _BYTES)
+    values = memory.address
+    kept_z = values + for_values if for_z else 0
+    ordered = values + for_values + for_z if keep else 0
     numbers = _all_rows(batch)
-    y = torch.empty((batch, n_outputs), dtype=x.dtype)
-    outputs = y.numpy().reshape(-1)
-    size, tiles, threads = choose_tiling(weights.size, batch, torch.get_num_threads())
-    lanes = LANES[size]
-    values = Workspace(n * size * (tiles if keep else threads), dtype)
-    keep_z = keep and needs_input(dag, activation)
-    kept_z = Workspace(n * size * tiles, dtype) if keep_z else None
-    kept_z_array = kept_z.array if kept_z is not None else _NOTHING[dtype.itemsize // 8]
-
-    def run(rank: int) -> None:
-        own = values.array if keep else values.array[rank * n * size : (rank + 1) * n * size]
-        forward_tiles(
-            lanes, size, rank, tiles, threads, keep, inputs, numbers, n_inputs, n_outputs, plan.in_ptr[:-1],
-            plan.in_ptr[1:], plan.sources, effective, biases, codes, plan.used_inputs, own, kept_z_array, outputs,
-        )  # fmt: skip
-
-    if threads == 1:
-        run(0)
-    else:
-        _team.run(run, threads)
+    run_job(
+        _passes.forward(_REAL[dtype], size), ranks, plan.table_address, batch, tiles, ranks, keep, x.data_ptr(),
+        numbers[0], effective.data_ptr(), ordered, 0 if bias is None else bias.data_ptr(), codes, values, kept_z,
+        y.data_ptr(),
+    )  # fmt: skip
     if not keep:
         return y, None
-    return y, _Kept(plan, codes, size, tiles, threads, batch, weights, effective, values, kept_z_array, kept_z)
+    return y, _Kept(plan, activation, size, tiles, ranks, batch, weight, memory, values, kept_z, ordered)
 
 
 class _Apply(torch.autograd.Function):
@@ -139,91 +144,76 @@ class _Apply(torch.autograd.Function):
         activation: str,
     ) -> Tensor:
         y, ctx.kept = _forward(plan, x, weight, bias, gain, activation, keep=True)
-        ctx.save_for_backward(weight, *(t for t in (bias, gain) if t is not None))
-        ctx.has_bias, ctx.has_gain = bias is not None, gain is not None
+        ctx.save_for_backward(weight, bias, gain)
         return y
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-        saved = list(ctx.saved_tensors)  # also checks that nothing was changed in place since the forward pass
-        weight = saved.pop(0)
-        kept: _Kept = ctx.kept
-        plan = kept.plan
-        dag = plan.dag
-        size, tiles, threads = kept.size, kept.tiles, kept.threads
-        dtype = kept.weights.dtype
-        need_x = bool(ctx.needs_input_grad[0])
-        incoming = grad_output.contiguous().numpy().reshape(-1)
-        grad_x = torch.empty((kept.batch if need_x else 0, dag.n_inputs), dtype=weight.dtype)
-        grad_x_flat = grad_x.numpy().reshape(-1)
-        grad_weights = np.zeros((threads, plan.n_edges), dtype)
-        grad_biases = np.zeros((threads, dag.n - dag.n_inputs), dtype)
-        scratch = Workspace(dag.n * size * threads, dtype)
-        lanes = LANES[size]
-        by_rows = walks_by_rows(plan.n_edges, dtype.itemsize)
-
-        def run(rank: int) -> None:
-            own = scratch.array[rank * dag.n * size : (rank + 1) * dag.n * size]
-            backward_tiles(
-                lanes, size, rank, tiles, threads, kept.batch, incoming, dag.n_inputs, dag.n_outputs,
-                by_rows, plan.in_ptr[:-1], plan.in_ptr[1:], plan.sources, plan.out_ptr[:-1], plan.out_ptr[1:],
-                plan.targets, plan.out_edges, kept.effective, kept.codes, kept.values.array, kept.kept_z, own,
-                grad_weights[rank], grad_biases[rank], need_x, grad_x_flat,
-            )  # fmt: skip
-
-        _team.run(run, threads)
-        for rank in range(1, threads):
-            grad_weights[0] += grad_weights[rank]
-            grad_biases[0] += grad_biases[rank]
-        grad_gain = None
-        if ctx.has_gain:
-            grad_gain = torch.empty(dag.n - dag.n_inputs, dtype=weight.dtype)
-            gain = saved[-1].detach().numpy()
-            unfold_gain(plan.in_ptr, dag.n_inputs, kept.weights, gain, grad_weights[0], grad_gain.numpy())
-        if plan.edge_numbers is None:
-            grad_weight = torch.from_numpy(grad_weights[0])
-        else:
-            grad_weight = torch.zeros(dag.n_edges, dtype=weight.dtype)
-            grad_weight.numpy()[plan.edge_numbers] = grad_weights[0]
-        return (
-            grad_x if need_x else None,
-            grad_weight,
-            torch.from_numpy(grad_biases[0]) if ctx.has_bias else None,
-            grad_gain,
-            None,
-            None,
-        )
+        # The decorator takes two microseconds, and is needed only where somebody may differentiate again.
+        return (_backward_once if torch.is_grad_enabled() else _backward)(ctx, grad_output)
 
 
-def _check(
-    name: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device, meaning: str
-) -> None:
+def _backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+    whole_weight, bias, gain = ctx.saved_tensors  # also checks that nothing was changed in place since
+    kept: _Kept = ctx.kept
+    plan, dag = kept.plan, kept.plan.dag
+    size, ranks, n_edges, m = kept.size, kept.ranks, kept.plan.n_edges, dag.n - dag.n_inputs
+    dtype = kept.weight.dtype
+    item, real = dtype.itemsize, _REAL[dtype]
+    incoming = grad_output.contiguous().resolve_neg()
+    grad_x = torch.empty((kept.batch, dag.n_inputs), dtype=dtype) if ctx.needs_input_grad[0] else None
+    grad_weight, grad_bias = torch.empty(n_edges, dtype=dtype), torch.empty(m, dtype=dtype)
+    for_grads, for_weights = _lines(ranks * dag.n * size, item), _lines(ranks * n_edges, item)
+    scratch = Workspace(for_grads + for_weights + _lines(ranks * m, item), _BYTES)
+    weights_at = scratch.address + for_grads
+    codes = plan.codes(kept.activation)[0]
+    run_job(
+        _passes.backward(real, size), ranks, plan.table_address, kept.batch, kept.tiles, ranks,
+        incoming.data_ptr(), kept.ordered, codes, kept.values, kept.kept_z, scratch.address, weights_at,
+        weights_at + for_weights, 0 if grad_x is None else grad_x.data_ptr(),
+    )  # fmt: skip
+    run_job(
+        _passes.gather(real), ranks, plan.table_address, ranks, weights_at, weights_at + for_weights,
+        grad_weight.data_ptr(), grad_bias.data_ptr(),
+    )  # fmt: skip
+    grad_gain = None
+    if gain is not None:
+        grad_gain = torch.empty(m, dtype=dtype)
+        unfold_gain(
+            plan.in_ptr, dag.n_inputs, kept.weight.detach().numpy(), gain.detach().numpy(), grad_weight.numpy(),
+            grad_gain.numpy(),
+        )  # fmt: skip
+    if plan.edge_numbers is not None:
+        of_live = grad_weight
+        grad_weight = torch.zeros_like(whole_weight)
+        grad_weight.numpy()[plan.edge_numbers] = of_live.numpy()
+    return grad_x, grad_weight, None if bias is None else grad_bias, grad_gain, None, None
+
+
+_backward_once = once_differentiable(_backward)
+
+
+def _check(name: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype, meaning: str) -> None:
     if tensor.shape != shape:
         raise ValueError(f"{name} must have shape {shape} ({meaning}), but has {tuple(tensor.shape)}")
     if tensor.dtype != dtype:
         raise ValueError(f"{name} must be {dtype} like weight, but is {tensor.dtype}; convert it with .to({dtype})")
-    if tensor.device != device:
-        raise ValueError(f"{name} must be on {device} like weight, but is on {tensor.device}; move it with .to()")
+    if tensor.device.type != "cpu":
+        raise ValueError(f"{name} is on {tensor.device}, but this engine runs on the CPU; move it with .cpu()")
 
 
-def _on_gpu(
-    plan: Plan,
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    gain: Tensor | None,
-    activation: str,
-    live: Tensor | None,
-) -> Tensor:
-    from nas.engine.cuda import gpu_apply, gpu_of  # here, so that nobody without a GPU waits for it
-
-    if plan.edge_numbers is not None:
-        live = torch.zeros(plan.dag.n_edges, dtype=torch.bool)
-        live[torch.from_numpy(plan.edge_numbers.astype(np.int64))] = True
-    live = None if live is None else live.to(weight.device)
-    gpu = gpu_of(weight.device.index or 0)
-    return gpu_apply(gpu, plan.dag, x, weight, bias, gain, activation=activation, live=live)
+def _complain(dag: DAG, x: Tensor, weight: Tensor, bias: Tensor | None, gain: Tensor | None) -> None:
+    """Raise for the first argument of `apply` that is wrong."""
+    dtype = weight.dtype
+    if dtype not in _REAL:
+        raise ValueError(f"weight must be float32 or float64, but is {dtype}")
+    if x.ndim != 2:
+        raise ValueError(f"x must have shape (batch, {dag.n_inputs}), but has {tuple(x.shape)}")
+    _check("weight", weight, (dag.n_edges,), dtype, "one value an edge")
+    _check("x", x, (x.shape[0], dag.n_inputs), dtype, "batch, inputs of the DAG")
+    for name, tensor in (("bias", bias), ("gain", gain)):
+        if tensor is not None:
+            _check(name, tensor, (dag.n - dag.n_inputs,), dtype, "one value a neuron that is no input")
 
 
 def apply(
@@ -243,7 +233,7 @@ def apply(
 
     Args:
         plan: from `compile_plan`.
-        x: (batch, n_inputs), float32 or float64, on the processor or an NVIDIA GPU like the rest.
+        x: (batch, n_inputs), float32 or float64.
         weight: (n_edges,) W, in the order of ``dag.edges``.
         bias: (n - n_inputs,) b, in topological order; 0 when None.
         gain: (n - n_inputs,) a; 1 when None.
@@ -257,29 +247,34 @@ def apply(
         ValueError: a wrong shape, dtype or device, or an unknown activation.
     """
     dag = plan.dag
-    activation_function(activation)
     dtype = weight.dtype
-    if dtype not in (torch.float32, torch.float64):
-        raise ValueError(f"weight must be float32 or float64, but is {dtype}")
-    if x.ndim != 2:
-        raise ValueError(f"x must have shape (batch, {dag.n_inputs}), but has {tuple(x.shape)}")
-    device = weight.device
-    if device.type not in ("cpu", "cuda"):
-        raise ValueError(f"weight is on {device}, but this engine runs on processors and NVIDIA GPUs; use cpu or cuda")
-    _check("weight", weight, (dag.n_edges,), dtype, device, "one value an edge")
-    _check("x", x, (x.shape[0], dag.n_inputs), dtype, device, "batch, inputs of the DAG")
-    for name, tensor in (("bias", bias), ("gain", gain)):
+    m = dag.n - dag.n_inputs
+    fits = (
+        dtype in _REAL
+        and x.ndim == 2
+        and x.shape[1] == dag.n_inputs
+        and weight.shape == (dag.n_edges,)
+        and x.dtype == dtype
+        and x.is_cpu
+        and weight.is_cpu
+    )
+    for tensor in (bias, gain):
         if tensor is not None:
-            _check(name, tensor, (dag.n - dag.n_inputs,), dtype, device, "one value a neuron that is no input")
+            fits = fits and tensor.shape == (m,) and tensor.dtype == dtype and tensor.is_cpu
+    if not fits:
+        _complain(dag, x, weight, bias, gain)
     if torch.compiler.is_exporting():  # nothing to run: the operations themselves are wanted
         if live is not None:
             raise ValueError("a program is exported with all edges of its DAG; export the folded network: .fold()")
         return traceable_apply(dag, x, weight, bias, gain, activation=activation)
-    if device.type == "cuda":
-        return _on_gpu(plan, x, weight, bias, gain, activation, live)
     if live is not None:
         plan = plan.restrict(live.detach().numpy())
     weight = weight.contiguous()
-    if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, weight, bias, gain)):
+    if torch.is_grad_enabled() and (
+        weight.requires_grad
+        or x.requires_grad
+        or (bias is not None and bias.requires_grad)
+        or (gain is not None and gain.requires_grad)
+    ):
         return _Apply.apply(x, weight, bias, gain, plan, activation)  # type: ignore[no-untyped-call,no-any-return]
     return _forward(plan, x, weight, bias, gain, activation, keep=False)[0]

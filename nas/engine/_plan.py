@@ -5,18 +5,21 @@ Glossary (n neurons, E live edges):
     out_ptr (n + 1,), targets (E,)          out-edges by source: the order of the backward pass
     out_edges (E,)                          for each out-edge its number in the forward order
     edge_numbers (E,)                       for each live edge its number in ``dag.edges``; None when all are live
+    slots (E,)                              the inverse: for each in-edge its number in the backward order
     used_inputs (ceil(n_inputs / 16),)      which blocks of 16 inputs have any out-edge; the rest is never read
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numba import njit
 
+from nas.engine._activations import activation_codes, needs_input
+from nas.engine._native import address_of
 from nas.graph import DAG
 
 __all__ = ["Plan", "compile_plan"]
@@ -34,6 +37,31 @@ class Plan:
     out_edges: np.ndarray
     used_inputs: np.ndarray
     edge_numbers: np.ndarray | None = None
+    slots: np.ndarray = field(init=False, repr=False)
+    # For the kernels: (n, n_inputs, n_outputs, edges, addresses of in_ptr … slots), and where these words are.
+    table: np.ndarray = field(init=False, repr=False)
+    table_address: int = field(init=False, repr=False)
+    _codes: dict[str, tuple[int, bool, np.ndarray]] = field(init=False, repr=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "slots", _inverse(self.out_edges))
+        arrays = (self.in_ptr, self.sources, self.out_ptr, self.targets, self.out_edges, self.used_inputs, self.slots)
+        sizes = (self.dag.n, self.dag.n_inputs, self.dag.n_outputs, self.sources.size)
+        table = np.array([*sizes, *map(address_of, arrays)], np.int64)
+        object.__setattr__(self, "table", table)
+        object.__setattr__(self, "table_address", address_of(table))
+
+    def codes(self, activation: str) -> tuple[int, bool, np.ndarray]:
+        """Of the neurons' activations: address of the kernels' codes, whether inputs must be kept, the codes (n,).
+
+        Raises:
+            ValueError: no activation of that name.
+        """
+        found = self._codes.get(activation)
+        if found is None:
+            array = activation_codes(self.dag, activation)
+            found = self._codes[activation] = address_of(array), needs_input(self.dag, activation), array
+        return found
 
     @property
     def n_edges(self) -> int:
@@ -43,7 +71,7 @@ class Plan:
     def __reduce__(self) -> tuple[Any, ...]:
         if self.edge_numbers is None:
             return compile_plan, (self.dag,)  # cheaper to make again than to send
-        return Plan, tuple(getattr(self, each.name) for each in fields(self))
+        return Plan, tuple(getattr(self, each.name) for each in fields(self) if each.init)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Plan:
         return self
@@ -106,6 +134,14 @@ def _restrict(in_ptr, sources, out_ptr, targets, out_edges, live, n_inputs):  # 
     new_out_ptr[n] = k
     used = _used_blocks(new_out_ptr, n_inputs)
     return new_in_ptr, new_sources, new_out_ptr, new_targets, new_out_edges, used, edge_numbers
+
+
+@njit(cache=True, nogil=True)
+def _inverse(order):  # type: ignore[no-untyped-def]
+    inverse = np.empty_like(order)
+    for k in range(order.size):
+        inverse[order[k]] = k
+    return inverse
 
 
 @njit(cache=True, nogil=True)

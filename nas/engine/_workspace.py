@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from nas.engine._native import address_of
+
 __all__ = ["Workspace", "aligned_empty"]
 
 _ALIGNMENT = 64
 _KEPT = 16  # arrays, the most recently used: a search meets a new size with every candidate
-_free: deque[np.ndarray] = deque(maxlen=_KEPT)
+_free: deque[tuple[np.ndarray, int]] = deque(maxlen=_KEPT)
 
 
 def aligned_empty(size: int, dtype: np.dtype[Any]) -> np.ndarray:
@@ -26,23 +28,30 @@ def aligned_empty(size: int, dtype: np.dtype[Any]) -> np.ndarray:
 
 
 class Workspace:
-    """Owner of one scratch array, which returns to a free list when its owner is collected."""
+    """Owner of one scratch array, which returns to a free list when its owner is collected.
 
-    __slots__ = ("array",)
+    Attributes:
+        array: (size,), uninitialised.
+        address: of its first byte, a multiple of 64.
+    """
+
+    __slots__ = ("address", "array")
 
     def __init__(self, size: int, dtype: np.dtype[Any]) -> None:
         for _ in range(len(_free)):
             try:
-                candidate = _free.popleft()
+                candidate = _free.pop()  # what came back last is still in cache
             except IndexError:  # another thread was faster
                 break
-            if candidate.size == size and candidate.dtype == dtype:
-                self.array = candidate
+            array = candidate[0]
+            if array.size == size and array.dtype == dtype:
+                self.array, self.address = candidate
                 return
-            _free.append(candidate)
+            _free.appendleft(candidate)
         self.array = aligned_empty(size, dtype)
+        self.address = address_of(self.array)
 
     def __del__(self) -> None:
         array = getattr(self, "array", None)
         if array is not None:
-            _free.append(array)
+            _free.append((array, self.address))

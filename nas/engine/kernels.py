@@ -29,15 +29,16 @@ from __future__ import annotations
 from numba import njit
 
 from nas.engine._activations import IDENTITY, activate, derivative
-from nas.engine.simd import add, fma, like, load, mul, splat, store, total, transpose_in
+from nas.engine.simd import add, add_dots, add_some_dots, first, fma, like, load, mul, splat, store, total, transpose_in
 
 __all__ = [
+    "backward_columns",
+    "backward_one",
     "backward_tile",
     "backward_tile_by_rows",
-    "backward_tiles",
     "fold_gain",
+    "forward_one",
     "forward_tile",
-    "forward_tiles",
     "load_inputs",
     "unfold_gain",
 ]
@@ -67,7 +68,7 @@ def forward_tile(lanes, size, n_inputs, in_start, in_end, sources, weight, bias,
     keep_z = kept_z.size > 0
     for i in range(n_inputs, in_start.size):
         # Two sums, so that a multiply-add need not wait for the one before it.
-        even = splat(lanes, bias[i - n_inputs])
+        even = splat(lanes, bias[i - n_inputs] if bias.size > 0 else values.dtype.type(0))
         odd = like(even, 0.0)
         e = in_start[i]
         end = in_end[i]
@@ -170,70 +171,134 @@ def backward_tile_by_rows(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def forward_tiles(
-    lanes, size, first_tile, last_tile, tile_step, keep, x, numbers, n_inputs, n_outputs, in_start, in_end, sources,
-    weight, bias, codes, used_inputs, values, kept_z, y,
+def backward_columns(
+    lanes, size, n_inputs, n_outputs, out_ptr, targets, weight, codes, values, kept_z, base, grads, grad_weight,
+    grad_bias, need_x,
 ):  # fmt: skip
-    """Run tiles ``first_tile, first_tile + tile_step, …`` below ``last_tile``.
+    """The same as `backward_tile` with ``weight`` and ``grad_weight`` in the order of ``targets``.
 
-    Args:
-        lanes, size: the tile's width as a type and as a number.
-        keep: whether every tile has its own place in ``values`` (for a backward pass) or all share the first.
-        x: rows of ``n_inputs``, flat; numbers: (batch,) int64, the rows that make the batch.
-        y: (batch * n_outputs,), written.
+    Then nothing but the activations is read in jumps, and the sums over samples are taken four edges at a time: a
+    third less time at any size, and a quarter where weights outgrow the second-level cache. Putting the weights in
+    order takes as long as 0.1 to 0.3 tiles.
     """
-    n = in_start.size
+    n = out_ptr.size - 1
     first_output = n - n_outputs
-    for tile in range(first_tile, last_tile, tile_step):
-        base = tile * n * size if keep else 0
-        first = tile * size
-        count = min(size, numbers.size - first)
-        load_inputs(lanes, size, x, numbers, first, count, n_inputs, used_inputs, values, base)
-        forward_tile(lanes, size, n_inputs, in_start, in_end, sources, weight, bias, codes, values, kept_z, base)
-        for o in range(n_outputs):
-            at = base + (first_output + o) * size
-            for s in range(count):
-                y[(first + s) * n_outputs + o] = values[at + s]
+    keep_z = kept_z.size > 0
+    for i in range(first_output, n):
+        g = load(lanes, grads, i * size)
+        if codes[i] != IDENTITY:
+            h = load(lanes, values, base + i * size)
+            z = load(lanes, kept_z, base + i * size) if keep_z else h
+            g = mul(g, derivative(codes[i], h, z))
+            store(grads, i * size, g)
+        grad_bias[i - n_inputs] += total(g)
+    for back in range(first_output):
+        j = first_output - 1 - back
+        q = out_ptr[j]
+        end = out_ptr[j + 1]
+        if j < n_inputs and q == end and not need_x:
+            continue  # its datum may not even have been loaded
+        h = load(lanes, values, base + j * size)
+        even = like(h, 0.0)
+        odd = even
+        while q + 4 <= end:
+            a = load(lanes, grads, targets[q] * size)
+            b = load(lanes, grads, targets[q + 1] * size)
+            c = load(lanes, grads, targets[q + 2] * size)
+            d = load(lanes, grads, targets[q + 3] * size)
+            even = fma(weight[q], a, even)
+            odd = fma(weight[q + 1], b, odd)
+            even = fma(weight[q + 2], c, even)
+            odd = fma(weight[q + 3], d, odd)
+            add_dots(grad_weight, q, h, a, b, c, d)
+            q += 4
+        if q < end:
+            a = load(lanes, grads, targets[q] * size)
+            even = fma(weight[q], a, even)
+            b = like(h, 0.0)
+            c = b
+            if q + 1 < end:
+                b = load(lanes, grads, targets[q + 1] * size)
+                odd = fma(weight[q + 1], b, odd)
+            if q + 2 < end:
+                c = load(lanes, grads, targets[q + 2] * size)
+                even = fma(weight[q + 2], c, even)
+            add_some_dots(grad_weight, q, h, a, b, c, end - q)
+        g = add(even, odd)
+        if j >= n_inputs:
+            z = load(lanes, kept_z, base + j * size) if keep_z else h
+            g = mul(g, derivative(codes[j], h, z))
+            grad_bias[j - n_inputs] += total(g)
+        if j >= n_inputs or need_x:
+            store(grads, j * size, g)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def backward_tiles(
-    lanes, size, first_tile, last_tile, tile_step, batch, grad_y, n_inputs, n_outputs, by_rows, in_start, in_end,
-    sources, out_start, out_end, targets, out_edges, edge_weight, codes, values, kept_z, grads, grad_weight,
-    grad_bias, need_x, grad_x,
-):  # fmt: skip
-    """Gradients of the tiles that `forward_tiles` kept, added to ``grad_weight`` and ``grad_bias``.
+def forward_one(lanes, n_inputs, in_ptr, sources, weight, bias, codes, values, kept_z):
+    """`forward_tile` for a single sample, without vectors but those that ``lanes`` (16) gives the activations.
 
-    Args:
-        grad_y: (batch * n_outputs,); grad_x: (batch * n_inputs,), written when ``need_x``.
-        by_rows: use `backward_tile_by_rows`, else `backward_tile`.
-        grads: scratch of n * size, one a thread.
+    Four sums, so that neither a multiply-add nor a load waits for another: three loads an edge are what it costs.
     """
-    n = out_start.size
-    first_output = n - n_outputs
-    for tile in range(first_tile, last_tile, tile_step):
-        first = tile * size
-        count = min(size, batch - first)
-        for o in range(n_outputs):
-            at = (first_output + o) * size
-            for s in range(count):
-                grads[at + s] = grad_y[(first + s) * n_outputs + o]
-            for s in range(count, size):
-                grads[at + s] = 0  # samples that only fill up the tile
-        if by_rows:
-            backward_tile_by_rows(
-                lanes, size, n_inputs, n_outputs, in_start, in_end, sources, edge_weight, codes, values, kept_z,
-                tile * n * size, grads, grad_weight, grad_bias, need_x,
-            )  # fmt: skip
-        else:
-            backward_tile(
-                lanes, size, n_inputs, n_outputs, out_start, out_end, targets, out_edges, edge_weight, codes, values,
-                kept_z, tile * n * size, grads, grad_weight, grad_bias, need_x,
-            )  # fmt: skip
-        if need_x:
-            for j in range(n_inputs):
-                for s in range(count):
-                    grad_x[(first + s) * n_inputs + j] = grads[j * size + s]
+    keep_z = kept_z.size > 0
+    zero = values.dtype.type(0)
+    for i in range(n_inputs, in_ptr.size - 1):
+        a = bias[i - n_inputs] if bias.size > 0 else zero
+        b = zero
+        c = zero
+        d = zero
+        e = in_ptr[i]
+        end = in_ptr[i + 1]
+        while e + 4 <= end:
+            a += weight[e] * values[sources[e]]
+            b += weight[e + 1] * values[sources[e + 1]]
+            c += weight[e + 2] * values[sources[e + 2]]
+            d += weight[e + 3] * values[sources[e + 3]]
+            e += 4
+        while e < end:
+            a += weight[e] * values[sources[e]]
+            e += 1
+        z = (a + b) + (c + d)
+        if keep_z:
+            kept_z[i] = z
+        values[i] = first(activate(codes[i], splat(lanes, z)))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def backward_one(
+    lanes, n_inputs, n_outputs, out_ptr, targets, weight, codes, values, kept_z, grads, grad_weight, grad_bias, need_x
+):
+    """`backward_columns` for a single sample; ``grad_weight`` and ``grad_bias`` are written, not added to."""
+    n = out_ptr.size - 1
+    keep_z = kept_z.size > 0
+    zero = values.dtype.type(0)
+    for back in range(n):
+        j = n - 1 - back
+        q = out_ptr[j]
+        end = out_ptr[j + 1]
+        if j < n_inputs and q == end and not need_x:
+            continue  # its datum may not even have been loaded
+        h = values[j]
+        a = grads[j] if j >= n - n_outputs else zero
+        b = zero
+        while q + 2 <= end:
+            one = grads[targets[q]]
+            two = grads[targets[q + 1]]
+            a += weight[q] * one
+            b += weight[q + 1] * two
+            grad_weight[q] = h * one
+            grad_weight[q + 1] = h * two
+            q += 2
+        if q < end:
+            one = grads[targets[q]]
+            a += weight[q] * one
+            grad_weight[q] = h * one
+        g = a + b
+        if j >= n_inputs:
+            if codes[j] != IDENTITY:
+                z = kept_z[j] if keep_z else h
+                g *= first(derivative(codes[j], splat(lanes, h), splat(lanes, z)))
+            grad_bias[j - n_inputs] = g
+        grads[j] = g
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

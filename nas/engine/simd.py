@@ -13,11 +13,14 @@ Glossary:
     splat               a scalar in every lane
     fma(a, b, c)        a * b + c, ``a`` a scalar or a vector
     total               the sum over lanes (order of summation unspecified)
+    add_dots            adds four dot products with one vector to consecutive elements; sums four vectors at a third
+                        of the shuffles that four totals take
     where_positive(c, a, b)   per lane: ``a`` where c > 0, else ``b``
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from llvmlite import ir
@@ -29,8 +32,11 @@ from numba.extending import intrinsic, overload, register_model
 __all__ = [
     "LANES",
     "add",
+    "add_dots",
+    "add_some_dots",
     "clamp",
     "div",
+    "first",
     "floor",
     "fma",
     "ldexp",
@@ -260,24 +266,20 @@ def where_positive(_typing: Any, condition: Any, a: Any, b: Any) -> Any:
     return a(condition, a, b), codegen
 
 
-@intrinsic
-def maximum(_typing: Any, a: Any, b: Any) -> Any:
-    """Lane by lane maximum; a NaN in ``a`` survives."""
+def _extreme(keeps: str) -> Any:
+    @intrinsic
+    def operation(_typing: Any, a: Any, b: Any) -> Any:
+        def codegen(_context: Any, builder: ir.IRBuilder, _signature: Any, args: Any) -> ir.Value:
+            return builder.select(builder.fcmp_ordered(keeps, args[1], args[0]), args[1], args[0])
 
-    def codegen(_context: Any, builder: ir.IRBuilder, _signature: Any, args: Any) -> ir.Value:
-        return builder.select(builder.fcmp_ordered("<", args[0], args[1]), args[1], args[0])
+        return a(a, b), codegen
 
-    return a(a, b), codegen
+    return operation
 
 
-@intrinsic
-def minimum(_typing: Any, a: Any, b: Any) -> Any:
-    """Lane by lane minimum; a NaN in ``a`` survives."""
-
-    def codegen(_context: Any, builder: ir.IRBuilder, _signature: Any, args: Any) -> ir.Value:
-        return builder.select(builder.fcmp_ordered(">", args[0], args[1]), args[1], args[0])
-
-    return a(a, b), codegen
+# Lane by lane; a NaN in ``a`` survives.
+maximum = _extreme(">")
+minimum = _extreme("<")
 
 
 @intrinsic
@@ -328,6 +330,87 @@ def total(_typing: Any, vec: Any) -> Any:
         return builder.call(function, [ir.Constant(scalar, -0.0), args[0]], fastmath=("reassoc",))
 
     return vec.dtype(vec), codegen
+
+
+@intrinsic
+def first(_typing: Any, vec: Any) -> Any:
+    """Lane 0."""
+
+    def codegen(_context: Any, builder: ir.IRBuilder, _signature: Any, args: Any) -> ir.Value:
+        return builder.extract_element(args[0], ir.Constant(ir.IntType(32), 0))
+
+    return vec.dtype(vec), codegen
+
+
+def _halves(builder: ir.IRBuilder, vector: ir.Value, count: int) -> tuple[ir.Value, ir.Value]:
+    return _picked(builder, vector, vector, range(count // 2)), _picked(
+        builder, vector, vector, range(count // 2, count)
+    )
+
+
+def _picked(builder: ir.IRBuilder, a: ir.Value, b: ir.Value, picks: Iterable[int]) -> ir.Value:
+    chosen = list(picks)
+    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), len(chosen)), chosen))
+
+
+def _four_dots(builder: ir.IRBuilder, vec: VecType, one: ir.Value, others: list[ir.Value]) -> ir.Value:
+    """``<4 x float>`` of the dot products of ``one`` with four vectors."""
+    partial = []
+    for other in others:
+        parts = []
+        for start in range(0, vec.count, 16):
+            lanes = range(start, start + 16)
+            a, b = _picked(builder, one, one, lanes), _picked(builder, other, other, lanes)
+            parts.append(builder.fmul(a, b, flags=_RELAXED))
+        while len(parts) > 1:
+            parts.append(builder.fadd(parts.pop(0), parts.pop(0), flags=_RELAXED))
+        partial.append(parts[0])
+    # Two rounds inside each quarter, a b a b … and then a b c d …, then the quarters onto each other.
+    for width in (1, 2):
+        low = [k for base in range(0, 16, 4) for k in ([base, 16 + base, base + 1, 17 + base] if width == 1 else
+                                                       [base, base + 1, 16 + base, 17 + base])]  # fmt: skip
+        high = [k + 2 for k in low]
+        partial = [
+            builder.fadd(_picked(builder, a, b, low), _picked(builder, a, b, high), flags=_RELAXED)
+            for a, b in zip(partial[::2], partial[1::2], strict=True)
+        ]
+    result, count = partial[0], 16
+    while count > 4:
+        lower, upper = _halves(builder, result, count)
+        result, count = builder.fadd(lower, upper, flags=_RELAXED), count // 2
+    return result
+
+
+@intrinsic
+def add_dots(_typing: Any, array: Any, index: Any, one: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+    """``array[index + k] += Σ_lanes one * (a, b, c, d)[k]`` for k < 4."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> ir.Value:
+        dots = _four_dots(builder, one, args[2], list(args[3:]))
+        pointer = _element_pointer(context, builder, signature.args[0], args[0], args[1])
+        pointer, align = builder.bitcast(pointer, dots.type.as_pointer()), array.dtype.bitwidth // 8
+        builder.store(builder.fadd(builder.load(pointer, align=align), dots), pointer, align=align)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, one, a, b, c, d), codegen
+
+
+@intrinsic
+def add_some_dots(_typing: Any, array: Any, index: Any, one: Any, a: Any, b: Any, c: Any, count: Any) -> Any:
+    """The same for the first ``count`` of three vectors; later elements of ``array`` are left alone."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> ir.Value:
+        nothing = ir.Constant(args[2].type, None)
+        dots = _four_dots(builder, one, args[2], [*args[3:6], nothing])
+        for k in range(3):
+            with builder.if_then(builder.icmp_signed(">", args[6], ir.Constant(args[6].type, k))):
+                place = builder.add(args[1], ir.Constant(args[1].type, k))
+                pointer = _element_pointer(context, builder, signature.args[0], args[0], place)
+                dot = builder.extract_element(dots, ir.Constant(ir.IntType(32), k))
+                builder.store(builder.fadd(builder.load(pointer), dot), pointer)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, one, a, b, c, types.intp), codegen
 
 
 def clamp(a: Any, low: Any, high: Any) -> Any:  # pragma: no cover - body of the overload below

