@@ -74,7 +74,7 @@ def costs_for(config: TrainingConfig, threads: int | None = None) -> Costs:
     if uses and (not own or count != threads) and source not in _said:
         _said.add(source)
         logger.warning(
-            "the time and memory terms use costs that are not this machine's on %d threads (%s); "
+            "the time and memory terms use costs that were not taken on this machine with threads: %d (%s); "
             "run: nas calibrate --threads %d",
             threads,
             source,
