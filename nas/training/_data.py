@@ -262,9 +262,11 @@ def _scaling(
         if mean.size == 0:
             return np.zeros(width), np.ones(width)
         return mean, scale
-    mode: Literal["feature", "global", "none"] = raw.scaling if config.standardise == "auto" else config.standardise
+    mode: Literal["feature", "global", "unit", "none"] = raw.scaling if config.standardise == "auto" else config.standardise
     if mode == "none":
         return np.zeros(width), np.ones(width)
+    if mode == "unit":
+        return np.zeros(width), np.full(width, _deviation(np.abs(x).max().astype(np.float64)))
     if mode == "global":
         mean, deviation = x.mean(dtype=np.float64), x.std(dtype=np.float64)
         return np.full(width, mean), np.full(width, _deviation(np.asarray(deviation)))

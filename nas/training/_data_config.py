@@ -54,8 +54,10 @@ class DataConfig(BaseModel):
     )
     validation: float = Field(0.15, gt=0, lt=1, description="Share for validation (of all but a ready-made test part).")
     test: float = Field(0.2, gt=0, lt=1, description="Share for testing, where the source has no test part of its own.")
-    standardise: Literal["auto", "feature", "global", "none"] = Field(
-        "auto", description="Statistics of the training part: of each feature, of all values together (auto: images)."
+    standardise: Literal["auto", "feature", "global", "unit", "none"] = Field(
+        "auto",
+        description="Statistics of the training part: of each feature, of all values together (auto: images); unit: "
+        "divide by the largest magnitude of all values, so that images are in 0…1.",
     )
     standardise_targets: bool | None = Field(
         None, description="Scale regression targets to mean 0, deviation 1 (default: yes; addsub: no)."

@@ -339,6 +339,10 @@ class FusedTrainer:
         buffers.chunks[:] = shared.NEAR | shared.LIVE_CHUNK  # every edge is looked at again
         buffers.partial[:, shared.P_LOST] = 0
 
+    def freeze_structure(self) -> None:
+        """Closeness and cutoff stay as they are from now on."""
+        self._settings = self._settings._replace(closeness_rate=0.0, length_rate=0.0)
+
     def loses_output(self) -> bool:
         """Whether some output has no path with the parameters as they are now."""
         if not self._settings.watched:

@@ -167,14 +167,14 @@ def training_steps(
                 network.dag, network.to_arrays(), activation=network.activation, readout=network.readout
             )
             sparsifier = Sparsifier(working, dataset, config, np.random.default_rng([seed, 2]))
+        state = None
+        if resume is not None:
+            working = working_network(network, resume, sparsifier)
+            state = optimiser_of(working, resume)
         costs = structure_costs(config, working.dag)
         trainer: Trainer
         if gpu is None:
             threads = threads or torch.get_num_threads()
-            state = None
-            if resume is not None:
-                working = working_network(network, resume, sparsifier)
-                state = optimiser_of(working, resume)
             trainer = FusedTrainer(working, dataset, config, costs, threads=threads, watched=True, state=state)
         else:
             key = int(np.random.default_rng([seed, 1]).integers(2**32))

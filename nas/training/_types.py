@@ -81,9 +81,12 @@ class TrainingConfig(BaseModel):
         "what their sources have before the activation (linear), or its square (see nas.manifold).",
     )
     on_lost_output: OnLostOutput = Field(
-        "restore",
-        description="Before an output loses its last path from the inputs: take back the step on the strongest paths; "
-        "the same and draw the output's closeness anew (regrow); or fail the trial.",
+        "regrow",
+        description="Before an output loses its last path from the inputs: take back the step on the strongest paths "
+        "(restore); the same, draw the output's closeness anew and open the cutoff (regrow); or fail the trial.",
+    )
+    structure_until: float = Field(
+        1.0, gt=0, le=1, description="Share of the steps that shape the structure; after it closeness stays as it is."
     )
     losses: LossWeights = Field(default_factory=LossWeights)
     sparsify: SparsifyConfig | None = Field(None, description="Cut the DAG down to a budget of edges while training.")
