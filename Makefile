@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types bench bench-others bench-accuracy
+.PHONY: help install demo test lint types bench bench-others bench-accuracy chaos soak
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,12 @@ SEEDS ?= 1
 
 bench-accuracy: install ## train MNIST under a budget of edges: EDGES=5776 SEEDS=1; a minute a seed on one core
 	@$(BIN)/python -m benchmarks.accuracy --edges $(EDGES) --seeds $(SEEDS)
+
+chaos: install ## 55 faults while a search runs on PostgreSQL, MLflow and Ray nodes: about seven minutes
+	@$(BIN)/python -m benchmarks.chaos --out benchmarks/results/chaos.md
+
+soak: install ## 5,000 short trials: does a search keep its speed and its memory? About half an hour
+	@$(BIN)/python -m benchmarks.soak --out benchmarks/results/soak.md
 
 test: lint types ## what CI runs: lint, types, tests
 	@$(BIN)/pytest

@@ -182,20 +182,19 @@ class Postgres(_Service):
 
     def create_databases(self) -> None:
         """What deploy/postgres/databases.sh does."""
-        import psycopg2
+        import psycopg
 
-        with contextlib.closing(psycopg2.connect(self.url("postgres"))) as connection:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                for name in ("nas", "mlflow", "mlflow_users"):
-                    cursor.execute(f"CREATE DATABASE {name}")
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute("CREATE DATABASE nas")
+            connection.execute("CREATE DATABASE mlflow")
+            connection.execute("CREATE DATABASE mlflow_users")
 
     def answers(self, database: str) -> bool:
-        import psycopg2
+        import psycopg
 
         try:
-            psycopg2.connect(self.url(database), connect_timeout=2).close()
-        except psycopg2.OperationalError:
+            psycopg.connect(self.url(database), connect_timeout=2).close()
+        except psycopg.OperationalError:
             return False
         return True
 

@@ -13,6 +13,7 @@ import logging
 import re
 import secrets
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from workers.package import CODE, write_package
 
 __all__ = ["ClusterError", "ClusterJobs", "Submission"]
 
+_PATIENCE_SECONDS: Final = 120.0  # with a head node that has just been started
 _GRACE_SECONDS: Final = 90  # a search that is stopped lets trials end (10 s) and MLflow be told (60 s)
 
 
@@ -64,7 +66,8 @@ class ClusterJobs:
     """
 
     def __init__(self, address: str) -> None:
-        logging.getLogger("ray.dashboard.modules.dashboard_sdk").setLevel(logging.WARNING)  # it reports uploads
+        for name in ("ray.dashboard.modules.dashboard_sdk", "ray._private.runtime_env.packaging"):
+            logging.getLogger(name).setLevel(logging.WARNING)  # they report uploads
         self.address = address
         with self._reported():
             self._client = JobSubmissionClient(address)
@@ -103,20 +106,31 @@ class ClusterJobs:
             # The cluster knows its own address, and tells its jobs.
             here = job.model_copy(update={"resources": job.resources.model_copy(update={"address": None})})
             written = write_package(here, root, Path(folder), copy_data=copy_data)
-            self._client.submit_job(
-                entrypoint=_entrypoint(written, log_level),
-                submission_id=name,
-                runtime_env={
-                    "working_dir": folder,
-                    "env_vars": {
-                        "NAS_CODE": CODE,
-                        "PYTHONUNBUFFERED": "1",
-                        "RAY_JOB_STOP_WAIT_TIME_S": str(_GRACE_SECONDS),
-                        **(environment or {}),
-                    },
+            runtime_env = {
+                "working_dir": folder,
+                "env_vars": {
+                    "NAS_CODE": CODE,
+                    "PYTHONUNBUFFERED": "1",
+                    "RAY_JOB_STOP_WAIT_TIME_S": str(_GRACE_SECONDS),
+                    **(environment or {}),
                 },
-                metadata={"nas.study": study, "nas.trials": str(job.search.trials)},
-            )
+            }
+            metadata = {"nas.study": study, "nas.trials": str(job.search.trials)}
+            deadline = time.monotonic() + _PATIENCE_SECONDS
+            while True:
+                try:
+                    self._client.submit_job(
+                        entrypoint=_entrypoint(written, log_level),
+                        submission_id=name,
+                        runtime_env=runtime_env,
+                        metadata=metadata,
+                    )
+                    break
+                except RuntimeError as error:
+                    # The head answers some seconds before it can run anything.
+                    if "No available agent" not in str(error) or time.monotonic() > deadline:
+                        raise
+                    time.sleep(1.0)
         return self.get(name)
 
     def list(self) -> list[Submission]:

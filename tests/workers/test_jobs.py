@@ -118,11 +118,8 @@ def test_a_search_is_stopped_and_continued_by_submitting_it_again(
     assert 2 <= done < 1000
     assert study.counts()["running"] == 0  # those that were running had time to end
     run("submit", str(job), *where, "--follow", "--set", f"search.trials={done + 2}")
-    assert StudyStore.open(os.environ["NAS_STORE"], "mine").counts() == {
-        "running": 0,
-        "complete": done + 2,
-        "failed": 0,
-    }
+    counts = StudyStore.open(os.environ["NAS_STORE"], "mine").counts()
+    assert {state: count for state, count in counts.items() if count} == {"complete": done + 2}
 
 
 def test_what_cannot_be_reached_or_is_not_there_is_said(address: str) -> None:
