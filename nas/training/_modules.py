@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import TrialError
+from nas.training._pause import curve_arrays, curves_of
 from nas.training._reference import MOMENTUM
 from nas.training._structure import Structure
-from nas.training._trainer import History, OnLog, _rate, _sample_numbers
-from nas.training._types import Candidate, Dataset, TrainingConfig, TrialResult, TrialStatus
+from nas.training._trainer import History, OnLog, _rate, _sample_numbers, history_of
+from nas.training._types import Candidate, Dataset, TrainingConfig, TrainingState, TrialResult, TrialStatus
 from nas.training.metrics import evaluate
 from nas.training.timing import hardware, reference_kernel_seconds, time_inference, time_training_step
 
@@ -23,7 +24,11 @@ TIMING_SECONDS = 0.3  # wall seconds for each of the two time measurements of a 
 
 
 def train_module(
-    module: nn.Module, dataset: Dataset, config: TrainingConfig, seed: int, on_log: OnLog | None = None
+    module: nn.Module,
+    dataset: Dataset,
+    config: TrainingConfig,
+    seed: int,
+    on_log: OnLog | None = None,
 ) -> History:
     """Train any module in place on the training part for ``config.steps`` steps, on its device.
 
@@ -42,6 +47,21 @@ def train_module(
         TrialError: the loss is no finite number any more, or the configuration asks for what only neurons have.
         ValueError: the module does not fit the data.
     """
+    history, _ = _train_until(module, dataset, config, seed, on_log=on_log)
+    return history
+
+
+def _train_until(
+    module: nn.Module,
+    dataset: Dataset,
+    config: TrainingConfig,
+    seed: int,
+    *,
+    pause_at: int | None = None,
+    resume: TrainingState | None = None,
+    on_log: OnLog | None = None,
+) -> tuple[History, TrainingState | None]:
+    """As `train_module`, from one rung to another; see `nas.training.train_until`."""
     for section in ("sparsify", "distil"):
         if getattr(config, section, None) is not None:
             raise TrialError(f"training.{section} is for networks of neurons; leave it out for other structures")
@@ -49,12 +69,24 @@ def train_module(
     size = min(config.batch_size, len(dataset.x_train))
     x, y = torch.as_tensor(dataset.x_train), torch.as_tensor(dataset.y_train)
     batches = _sample_numbers(len(x), size, np.random.default_rng([seed, 1]))
-    step, points = _step(module, dataset, config), list[dict[str, float]]()
+    points: list[dict[str, float]] = []
+    if resume is not None:
+        module.load_state_dict(_tensors(resume, "module/"))
+    optimiser = _optimiser(module, config)
+    step = _step(module, optimiser, dataset, config)
     module.train()
     try:
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
-            for done in range(config.steps):
+            first = 0
+            if resume is not None:
+                first = resume.step
+                points += curves_of(resume)
+                _remember(optimiser, _tensors(resume, "optimiser/"))
+                torch.default_generator.set_state(_tensors(resume, "rng")[""])
+                for _ in range(first):
+                    next(batches)
+            for done in range(first, config.steps if pause_at is None else pause_at):
                 rows = torch.from_numpy(next(batches))
                 rate = _rate(config, done / config.steps)
                 objective, outputs = step(x[rows], y[rows], rate)
@@ -62,9 +94,36 @@ def train_module(
                     points.append(_point(done + 1, objective, outputs, y[rows], rate, config, dataset))
                     if on_log is not None:
                         on_log(done + 1, points[-1])
+            state = None if pause_at is None else _state(module, optimiser, points, pause_at)
     finally:
         module.eval()
-    return History({name: np.array([point[name] for point in points]) for name in (points[0] if points else ())})
+    return history_of(points), state
+
+
+def _state(
+    module: nn.Module, optimiser: torch.optim.Optimizer, points: list[dict[str, float]], step: int
+) -> TrainingState:
+    """Of a paused training: module, optimiser, the random numbers of dropout, curves."""
+    arrays = {f"module/{name}": value.detach().cpu().numpy().copy() for name, value in module.state_dict().items()}
+    for number, values in optimiser.state_dict()["state"].items():
+        kept = {name: value for name, value in values.items() if isinstance(value, Tensor)}
+        arrays |= {f"optimiser/{number}/{name}": value.cpu().numpy().copy() for name, value in kept.items()}
+    arrays["rng"] = torch.default_generator.get_state().numpy().copy()
+    return TrainingState(step, arrays | curve_arrays(points))
+
+
+def _remember(optimiser: torch.optim.Optimizer, values: Mapping[str, Tensor]) -> None:
+    """What the optimiser remembered, by "number/name"."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in values.items():
+        number, _, name = key.partition("/")
+        state.setdefault(int(number), {})[name] = value
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+
+
+def _tensors(state: TrainingState, prefix: str) -> dict[str, Tensor]:
+    found = {name.removeprefix(prefix): v for name, v in state.arrays.items() if name.startswith(prefix)}
+    return {name: torch.from_numpy(np.array(value)) for name, value in found.items()}
 
 
 def run_structure(
@@ -78,7 +137,15 @@ def run_structure(
     module = structure.build(candidate.seed)
     if candidate.inherited is not None:
         module.load_state_dict({name: torch.from_numpy(np.array(v)) for name, v in candidate.inherited.items()})
-    history = train_module(module, dataset, config, candidate.seed, on_log)
+    history, state = _train_until(
+        module, dataset, config, candidate.seed, pause_at=candidate.pause_at, resume=candidate.resume, on_log=on_log
+    )
+    if state is not None:
+        metrics = {**_quality(module, dataset, ("val",)), **structure.measures()}
+        used = hardware(torch.get_num_threads())
+        return TrialResult(
+            candidate.number, TrialStatus.PAUSED, metrics=metrics, hardware=used, state=state, steps=state.step
+        )
     measures = structure.measures()
     metrics = {
         **_quality(module, dataset),
@@ -99,24 +166,26 @@ def run_structure(
     )
 
 
-def _step(
-    module: nn.Module, dataset: Dataset, config: TrainingConfig
-) -> Callable[[Tensor, Tensor, float], tuple[Tensor, Tensor]]:
-    """One optimiser step on a batch; gives its objective and outputs."""
+def _optimiser(module: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
     decayed = [p for p in module.parameters() if p.ndim > 1]
     plain = [p for p in module.parameters() if p.ndim <= 1]
     groups = [
         {"params": group, "weight_decay": decay} for group, decay in ((decayed, config.weight_decay), (plain, 0.0))
     ]
     groups = [group for group in groups if group["params"]]
-    optimiser: torch.optim.Optimizer
     match config.optimizer:
         case "adam":
-            optimiser = torch.optim.Adam(groups, lr=config.learning_rate, fused=True)
+            return torch.optim.Adam(groups, lr=config.learning_rate, fused=True)
         case "adamw":
-            optimiser = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
+            return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
         case "sgd":
-            optimiser = torch.optim.SGD(groups, lr=config.learning_rate, momentum=MOMENTUM, nesterov=True)
+            return torch.optim.SGD(groups, lr=config.learning_rate, momentum=MOMENTUM, nesterov=True)
+
+
+def _step(
+    module: nn.Module, optimiser: torch.optim.Optimizer, dataset: Dataset, config: TrainingConfig
+) -> Callable[[Tensor, Tensor, float], tuple[Tensor, Tensor]]:
+    """One optimiser step on a batch; gives its objective and outputs."""
     objective_of = nn.functional.cross_entropy if dataset.task == "classification" else nn.functional.mse_loss
     device = next(module.parameters()).device
     weight = config.losses.objective
@@ -165,12 +234,12 @@ def _check_fits(module: nn.Module, dataset: Dataset) -> None:
         )
 
 
-def _quality(module: nn.Module, dataset: Dataset) -> dict[str, float]:
-    parts = {"val": (dataset.x_val, dataset.y_val), "test": (dataset.x_test, dataset.y_test)}
+def _quality(module: nn.Module, dataset: Dataset, parts: tuple[str, ...] = ("val", "test")) -> dict[str, float]:
+    known = {"val": (dataset.x_val, dataset.y_val), "test": (dataset.x_test, dataset.y_test)}
     return {
         f"{part}_{name}": value
-        for part, (x, y) in parts.items()
-        for name, value in evaluate(module, x, y, dataset.task).items()
+        for part in parts
+        for name, value in evaluate(module, *known[part], dataset.task).items()
     }
 
 
@@ -181,7 +250,7 @@ def _times(module: nn.Module, dataset: Dataset, config: TrainingConfig) -> Mappi
     rows = np.arange(min(config.batch_size, len(dataset.x_train)))
     batch = torch.as_tensor(dataset.x_train[rows]).to(device), torch.as_tensor(dataset.y_train[rows]).to(device)
     working = copy.deepcopy(module).train()
-    step = _step(working, dataset, config)
+    step = _step(working, _optimiser(working, config), dataset, config)
     with torch.random.fork_rng(devices=[]):  # dropout draws
         training = time_training_step(
             lambda: step(*batch, 0.0), threads=threads, device=device.type, budget_seconds=TIMING_SECONDS

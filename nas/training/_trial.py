@@ -19,7 +19,7 @@ from nas.manifold import ManifoldNetwork, compact
 from nas.training._costs import costs_for
 from nas.training._measured import inference_timing, step_timing, timed_trainer, trainer_bytes
 from nas.training._modules import run_structure
-from nas.training._trainer import OnLog, train
+from nas.training._trainer import OnLog, train_until
 from nas.training._types import Candidate, Dataset, TrainingConfig, TrialResult, TrialStatus
 from nas.training.metrics import evaluate
 from nas.training.timing import hardware, reference_kernel_seconds
@@ -68,8 +68,18 @@ def _run(candidate: Candidate, dataset: Dataset, config: TrainingConfig, on_log:
     if candidate.genome.structure is not None:
         return _checked(run_structure(candidate.genome.structure, candidate, dataset, config, on_log))
     network = network_of(candidate, dataset, config)
-    history = train(network, dataset, config, candidate.seed, on_log)
+    history, state = train_until(
+        network, dataset, config, candidate.seed, pause_at=candidate.pause_at, resume=candidate.resume, on_log=on_log
+    )
     final = network.pruned()
+    if state is not None:
+        metrics = _quality(final, dataset, parts=("val",)) | _structure(network, final)
+        used = hardware(torch.get_num_threads())
+        return _checked(
+            TrialResult(
+                candidate.number, TrialStatus.PAUSED, metrics=metrics, hardware=used, state=state, steps=state.step
+            )
+        )
     metrics = _quality(final, dataset) | _structure(network, final) | _times(final, dataset, config)
     result = TrialResult(
         candidate.number,
@@ -104,12 +114,12 @@ def _checked(result: TrialResult) -> TrialResult:
     return result
 
 
-def _quality(network: ManifoldNetwork, dataset: Dataset) -> dict[str, float]:
-    parts = {"val": (dataset.x_val, dataset.y_val), "test": (dataset.x_test, dataset.y_test)}
+def _quality(network: ManifoldNetwork, dataset: Dataset, parts: tuple[str, ...] = ("val", "test")) -> dict[str, float]:
+    known = {"val": (dataset.x_val, dataset.y_val), "test": (dataset.x_test, dataset.y_test)}
     return {
         f"{part}_{name}": value
-        for part, (x, y) in parts.items()
-        for name, value in evaluate(network, x, y, dataset.task).items()
+        for part in parts
+        for name, value in evaluate(network, *known[part], dataset.task).items()
     }
 
 

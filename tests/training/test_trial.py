@@ -158,7 +158,7 @@ def test_errors_from_below_fail_the_trial(monkeypatch: pytest.MonkeyPatch, error
     def broken(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(trial_module, "train", broken)
+    monkeypatch.setattr(trial_module, "train_until", broken)
     result = run_trial(candidate(), blobs(), CONFIG)
     assert (result.status, result.reason) == (TrialStatus.FAILED, reason)
 
