@@ -5,7 +5,7 @@ A `Candidate` and a `Dataset` go in, a `TrialResult` comes out. Nothing here kno
 
 from nas.training._calibrate import calibrate
 from nas.training._calibration import Calibration, CalibrationError, calibration_path, find_calibration, save_calibration
-from nas.training._compression_config import DistilConfig, SparsifyConfig, TeacherConfig
+from nas.training._compression_config import SparsifyConfig
 from nas.training._costs import Costs, costs_for
 from nas.training._data import Statistics, load_data
 from nas.training._data_config import BUILT_IN_SOURCES, DataConfig
@@ -48,7 +48,6 @@ __all__ = [
     "Costs",
     "DataConfig",
     "Dataset",
-    "DistilConfig",
     "Genome",
     "History",
     "LossWeights",
@@ -59,7 +58,6 @@ __all__ = [
     "Statistics",
     "Structure",
     "Task",
-    "TeacherConfig",
     "Timing",
     "TrainingConfig",
     "TrainingState",

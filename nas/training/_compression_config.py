@@ -1,4 +1,4 @@
-"""The sections `sparsify` and `distil` of a training configuration; the means are in `_sparsify` and `_teacher`."""
+"""The section `sparsify` of a training configuration; the means are in `_sparsify`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["DistilConfig", "SparsifyConfig", "TeacherConfig"]
+__all__ = ["SparsifyConfig"]
 
 
 class SparsifyConfig(BaseModel):
@@ -49,25 +49,3 @@ class SparsifyConfig(BaseModel):
         return self
 
 
-class TeacherConfig(BaseModel):
-    """The dense network that is trained first; see `nas.training._teacher`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    layers: tuple[int, ...] = Field((512, 512), min_length=1, description="Widths of the hidden layers.")
-    epochs: int = Field(25, ge=1, description="Passes over the training part.")
-    batch_size: int = Field(256, ge=1, description="Samples a step.")
-    learning_rate: float = Field(1.5e-3, gt=0, description="Initial, of Adam; to 0 along a cosine.")
-    dropout: float = Field(0.5, ge=0, lt=1, description="Share of hidden neurons silenced at random while it learns.")
-    input_dropout: float = Field(0.2, ge=0, lt=1, description="Share of inputs silenced at random while it learns.")
-    seed: int = Field(0, ge=0, description="The same for every trial of a job: one teacher serves them all.")
-
-
-class DistilConfig(BaseModel):
-    """Learning from a teacher: the objective is ``(1 - share) CE(labels, z) + share T^2 CE(teacher at T, z / T)``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    share: float = Field(0.5, ge=0, le=1, description="Weight of the teacher against the labels.")
-    temperature: float = Field(2.0, gt=0, description="T, by which both networks' outputs z are divided.")
-    teacher: TeacherConfig = Field(default_factory=TeacherConfig)

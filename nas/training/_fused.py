@@ -22,7 +22,6 @@ from nas.training._costs import costs_for
 from nas.training._fused_kernels import train_steps
 from nas.training._fused_structure import columns, lost_output, structure, used_inputs
 from nas.training._noise import noise_tables
-from nas.training._teacher import soft_targets
 from nas.training._types import Dataset, TrainingConfig
 from nas.training._work import trainer_tiling
 
@@ -114,7 +113,6 @@ class FusedTrainer:
         refresh: 1: every step evaluates the closeness of all allowed edges, the exact setting; k: only every k-th, the
             others only where edges are live, so that edges may die between but none come alive.
         state: of the optimiser, to go on with.
-        soft: what `soft_targets` returns, where it is known already.
         watched: whether `run` stops before a step in which some output has no path from any input.
     """
 
@@ -128,7 +126,6 @@ class FusedTrainer:
         threads: int,
         refresh: int = 1,
         state: OptimiserState | None = None,
-        soft: np.ndarray | None = None,
         watched: bool = False,
     ) -> None:
         self.network = network
@@ -156,7 +153,6 @@ class FusedTrainer:
             np.ascontiguousarray(dataset.x_train, floats).reshape(-1),
             np.ascontiguousarray(dataset.y_train, np.int64) if classifies else np.zeros(0, np.int64),
             np.zeros(0, floats) if classifies else np.ascontiguousarray(dataset.y_train, floats).reshape(-1),
-            soft_targets(dataset, config) if soft is None else soft,
             *2 * (np.zeros(0, floats),),
         )
         self._settings = shared.Settings(
@@ -169,8 +165,6 @@ class FusedTrainer:
             _OPTIMIZERS[config.optimizer],
             config.weight_decay,
             *_closeness_rates(network),
-            0.0 if config.distil is None else config.distil.share,
-            1.0 if config.distil is None else config.distil.temperature,
             config.losses.objective,
             config.losses.flow,
             costs.per_edge,
@@ -243,8 +237,7 @@ class FusedTrainer:
         costs = structure_costs(self._config, network.dag)
         return FusedTrainer(
             network, self._dataset, self._config, costs,
-            threads=self._most_threads, refresh=self._refresh, state=self.state.on_edges(old), soft=self._data.soft,
-            watched=self._watched,
+            threads=self._most_threads, refresh=self._refresh, state=self.state.on_edges(old), watched=self._watched,
         )  # fmt: skip
 
     def _parameters(self) -> list[torch.Tensor]:

@@ -129,7 +129,7 @@ def train_steps(
                 )  # fmt: skip
             tile_loss, tile_correct = objective_of_tile(
                 lanes, size, data, numbers[k], first, count, values, (n - n_outputs) * size, n - n_outputs, n_outputs,
-                scale, settings.soft_share, settings.temperature, grads,
+                scale, grads,
             )  # fmt: skip
             loss += tile_loss
             correct += tile_correct

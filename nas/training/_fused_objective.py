@@ -39,8 +39,6 @@ def objective_of_tile(
     first_output,
     n_outputs,
     scale,
-    soft_share,
-    temperature,
     grads,
 ):
     """Objective summed over the tile's samples, samples classified rightly; gradients of the outputs into ``grads``."""
@@ -56,10 +54,7 @@ def objective_of_tile(
             grown = v_exp(sub(load(lanes, values, base + o * size), top))
             store(grads, (first_output + o) * size, grown)
             sum_ = add(sum_, grown)
-        soft = data.soft.size > 0
-        hard_share = np.float32(1.0 - soft_share if soft else 1.0)
-        hard = scale * hard_share
-        share = div(like(sum_, hard), sum_)
+        share = div(like(sum_, scale), sum_)
         for o in range(n_outputs):
             at = (first_output + o) * size
             store(grads, at, mul(load(lanes, grads, at), share))
@@ -68,14 +63,9 @@ def objective_of_tile(
         for s in range(count):
             label = data.classes[numbers[first + s]]
             z = values[base + label * size + s]
-            loss += (grads[spare + s] - z) * hard_share
+            loss += grads[spare + s] - z
             correct += z >= grads[spare + size + s]
-            grads[(first_output + label) * size + s] -= hard
-        if soft:
-            loss += _distillation(
-                lanes, size, data, numbers, first, count, values, base, first_output, n_outputs, top, scale,
-                soft_share, temperature, grads,
-            )  # fmt: skip
+            grads[(first_output + label) * size + s] -= scale
         for o in range(n_outputs):
             for s in range(count, size):
                 grads[(first_output + o) * size + s] = 0
@@ -89,34 +79,3 @@ def objective_of_tile(
             for s in range(count, size):
                 grads[at + s] = 0
     return loss, correct
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _distillation(
-    lanes, size, data, numbers, first, count, values, base, first_output, n_outputs, top, scale, soft_share,
-    temperature, grads,
-):  # fmt: skip
-    """T^2 cross-entropy against the teacher at temperature T, times its share; its gradient is added into ``grads``.
-
-    ``top`` holds each sample's largest output. Gradient of the cross-entropy: (softmax(z / T) - soft) / T.
-    """
-    spare = (first_output + n_outputs) * size
-    cool = np.float32(1.0 / temperature)
-    sum_ = like(top, 0.0)
-    for o in range(n_outputs):
-        sum_ = add(sum_, v_exp(mul(sub(load(lanes, values, base + o * size), top), like(top, cool))))
-    store(grads, spare, add(mul(top, like(top, cool)), v_log(sum_)))
-    factor = scale * np.float32(soft_share * temperature)
-    share = div(like(sum_, factor), sum_)
-    for o in range(n_outputs):
-        at = (first_output + o) * size
-        grown = v_exp(mul(sub(load(lanes, values, base + o * size), top), like(top, cool)))
-        store(grads, at, fma(grown, share, load(lanes, grads, at)))
-    loss = 0.0
-    for s in range(count):
-        row = numbers[first + s] * n_outputs
-        for o in range(n_outputs):
-            soft = data.soft[row + o]
-            loss += soft * (grads[spare + s] - cool * values[base + o * size + s])
-            grads[(first_output + o) * size + s] -= factor * soft
-    return loss * soft_share * temperature * temperature

@@ -41,7 +41,6 @@ class Data(NamedTuple):
     x: Array  # (samples * n_inputs,) float32
     classes: Array  # (samples,) int64; empty for regression
     values: Array  # (samples * n_outputs,) float32; empty for classification
-    soft: Array  # (samples * n_outputs,) float32, a teacher's probabilities at the temperature; empty without one
     factor: Array  # (NOISE + 16 lanes,) float32, by which inputs are multiplied; empty without noise
     offset: Array  # the same, what is added to them
 
@@ -59,8 +58,6 @@ class Settings(NamedTuple):
     weight_decay: float
     closeness_rate: float  # learning rates relative to the weights'
     length_rate: float
-    soft_share: float  # of the objective, that the teacher has
-    temperature: float
     k_objective: float
     k_flow: float
     k_edge: float  # factor of the smooth count of edges: sparsity, time and memory terms together

@@ -7,7 +7,6 @@ from torch import Tensor
 
 from nas.engine.cuda import GPU
 from nas.training._noise import noise_tables
-from nas.training._teacher import soft_targets
 from nas.training._types import Dataset, TrainingConfig
 
 __all__ = ["GPUData", "data_on"]
@@ -28,16 +27,6 @@ class GPUData:
         targets = np.ascontiguousarray(dataset.y_train, np.int32 if classifies else np.float32)
         self.classes = gpu.upload(targets) if classifies else None
         self.y = None if classifies else gpu.upload(targets)
-        self._soft: dict[str, Tensor | None] = {}
-
-    def soft(self, config: TrainingConfig) -> Tensor | None:
-        """The teacher's probabilities (samples, classes), None without a teacher."""
-        if config.distil is None:
-            return None
-        key = config.distil.model_dump_json()
-        if key not in self._soft:
-            self._soft[key] = self.gpu.upload(soft_targets(self.dataset, config))
-        return self._soft[key]
 
     def noise(self, config: TrainingConfig, entropy: np.ndarray, step: int) -> tuple[Tensor, Tensor] | None:
         """The tables of the noise on the inputs (`nas.training._noise`), None without noise."""

@@ -26,7 +26,6 @@ CANDIDATE = Struct(
         ("const real", "x"),
         ("const int", "classes"),
         ("const real", "y"),
-        ("const real", "soft"),
         ("const real", "factor"),
         ("const real", "offset"),
         ("const int", "numbers"),  # (steps, batch); null: the kernel shuffles
@@ -47,7 +46,7 @@ CANDIDATE = Struct(
         ("double", "report"),
     ),
     (
-        "period", "weight_decay", "closeness_rate", "length_rate", "soft_share", "temperature", "k_objective", "k_flow",
+        "period", "weight_decay", "closeness_rate", "length_rate", "k_objective", "k_flow",
         "k_edge", "k_neuron", "k_constant", "power_1", "power_2",
     ),
     (

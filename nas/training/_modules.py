@@ -62,9 +62,8 @@ def _train_until(
     on_log: OnLog | None = None,
 ) -> tuple[History, TrainingState | None]:
     """As `train_module`, from one rung to another; see `nas.training.train_until`."""
-    for section in ("sparsify", "distil"):
-        if getattr(config, section, None) is not None:
-            raise TrialError(f"training.{section} is for networks of neurons; leave it out for other structures")
+    if config.sparsify is not None:
+        raise TrialError("training.sparsify is for networks of neurons; leave it out for other structures")
     _check_fits(module, dataset)
     size = min(config.batch_size, len(dataset.x_train))
     x, y = torch.as_tensor(dataset.x_train), torch.as_tensor(dataset.y_train)

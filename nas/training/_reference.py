@@ -44,10 +44,9 @@ def reference_step(
     memory_cost: CostModel | None = None,
     seed: int = 0,
 ) -> Callable[..., StepValues]:
-    """A function that does one optimiser step on a batch: ``step(x, y, learning_rate, teacher, temperature)``.
+    """A function that does one optimiser step on a batch: ``step(x, y, learning_rate, temperature)``.
 
-    ``teacher``: its outputs (batch, classes) where `TrainingConfig.distil` is set; ``temperature``: of the smooth
-    counts, the network's when None. An output that the step has cut off is dealt with at once, as
+    ``temperature``: of the smooth counts, the network's when None. An output that the step has cut off is dealt with at once, as
     `TrainingConfig.on_lost_output` says; the fused loop does so before the next step, which is the same.
 
     Args:
@@ -64,9 +63,7 @@ def reference_step(
     if network.closeness is not None and lost_outputs(network.dag, network.live_mask()).size:
         set_closeness_of(network, watch.repaired(network, ClosenessStep(None, closeness_of(network)), 0)[0])
 
-    def step(
-        x: Tensor, y: Tensor, learning_rate: float, teacher: Tensor | None = None, temperature: float | None = None
-    ) -> StepValues:
+    def step(x: Tensor, y: Tensor, learning_rate: float, temperature: float | None = None) -> StepValues:
         nonlocal done
         if temperature is not None:
             network.temperature = temperature
@@ -74,16 +71,13 @@ def reference_step(
             group["lr"] = learning_rate * factor
         outputs, terms, live = network.forward_with_terms(x)
         objective = objective_of(outputs, y)
-        if config.distil is not None:
-            assert teacher is not None
-            share, t = config.distil.share, config.distil.temperature
-            soft = nn.functional.cross_entropy(outputs / t, torch.softmax(teacher / t, dim=1))
-            objective = (1 - share) * objective + share * t**2 * soft
         total = weights.objective * objective + weights.flow * terms.flow + weights.sparsity * terms.sparsity
         if weights.time > 0:
-            total = total + weights.time * 1e3 * cost(terms, network.dag, time_cost or costs_for(config).time(network.dag))
+            seconds = time_cost or costs_for(config).time(network.dag)
+            total = total + weights.time * 1e3 * cost(terms, network.dag, seconds)
         if weights.memory > 0:
-            total = total + weights.memory * 2.0**-20 * cost(terms, network.dag, memory_cost or costs_for(config).memory(network.dag))
+            held = memory_cost or costs_for(config).memory(network.dag)
+            total = total + weights.memory * 2.0**-20 * cost(terms, network.dag, held)
         optimiser.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
         before = None if network.closeness is None else closeness_of(network)

@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from nas.graph import DAG
-from nas.training._compression_config import DistilConfig, SparsifyConfig
+from nas.training._compression_config import SparsifyConfig
 from nas.training._structure import Structure
 
 Scalar = float | int | str | bool
@@ -90,7 +90,6 @@ class TrainingConfig(BaseModel):
     )
     losses: LossWeights = Field(default_factory=LossWeights)
     sparsify: SparsifyConfig | None = Field(None, description="Cut the DAG down to a budget of edges while training.")
-    distil: DistilConfig | None = Field(None, description="Learn from a dense teacher beside the labels.")
     log_every: int = Field(50, ge=1, description="Steps between two points of the logged curves.")
     evaluate_every: int | None = Field(
         None, ge=1, description="Steps between two evaluations on the validation and test parts, for the curves."

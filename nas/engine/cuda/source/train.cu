@@ -314,27 +314,13 @@ DEVICE void objective_of_sample(const Candidate& c, const Tile& tile, int stride
         g[o * stride] = grown;
         sum += grown;
     }
-    const real hard_share = c.soft != nullptr ? real(1 - c.soft_share) : real(1);
-    const real share = scale * hard_share / sum;
+    const real share = scale / sum;
     for (int o = 0; o < c.n_outputs; ++o) g[o * stride] *= share;
     const int label = c.classes[row];
     const real z = y[label * stride];
-    loss += (top + log(sum) - z) * hard_share;
+    loss += top + log(sum) - z;
     correct += z >= top;
-    g[label * stride] -= scale * hard_share;
-    if (c.soft == nullptr) return;
-    const real cool = real(1 / c.temperature);
-    real warm = 0;
-    for (int o = 0; o < c.n_outputs; ++o) warm += exp((y[o * stride] - top) * cool);
-    const real factor = scale * real(c.soft_share * c.temperature);
-    const real level = top * cool + log(warm);
-    double distilled = 0;
-    for (int o = 0; o < c.n_outputs; ++o) {
-        const real soft = c.soft[(long long)row * c.n_outputs + o];
-        distilled += soft * (level - cool * y[o * stride]);
-        g[o * stride] += factor * (exp((y[o * stride] - top) * cool) / warm - soft);
-    }
-    loss += distilled * c.soft_share * c.temperature * c.temperature;
+    g[label * stride] -= scale;
 }
 
 // One optimiser step on element `at` of the parameter vector; formulas as in torch.optim.
