@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types bench bench-others bench-accuracy chaos soak
+.PHONY: help install demo test lint types bench bench-others bench-accuracy fuzz chaos soak
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,11 @@ chaos: install ## 55 faults while a search runs on PostgreSQL, MLflow and Ray no
 
 soak: install ## 5,000 short trials: does a search keep its speed and its memory? About half an hour
 	@$(BIN)/python -m benchmarks.soak --out benchmarks/results/soak.md
+
+CASES ?= 120000
+
+fuzz: install ## feed damaged files to everything that reads files: CASES=120000, a quarter of an hour
+	@$(BIN)/python tests/fuzz/run.py --cases $(CASES)
 
 test: lint types ## what CI runs: lint, types, tests
 	@$(BIN)/pytest

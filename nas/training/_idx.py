@@ -19,10 +19,10 @@ import numpy as np
 from nas.errors import DataError
 from nas.training._raw import RawData
 
-__all__ = ["find_mnist", "load_idx_folder", "load_mnist", "read_idx"]
+__all__ = ["MAX_BYTES", "find_mnist", "load_idx_folder", "load_mnist", "read_idx"]
 
 _TYPES: Final = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-_MAX_BYTES: Final = 8 * 2**30
+MAX_BYTES: Final = 8 * 2**30
 _FILES: Final = (
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
@@ -51,8 +51,8 @@ def read_idx(path: Path) -> np.ndarray:
             shape = struct.unpack(f">{axes}I", sizes)
             dtype = np.dtype(_TYPES[head[2]])
             expected = math.prod(shape) * dtype.itemsize
-            if expected > _MAX_BYTES:
-                raise DataError(f"{path}: the header announces {expected} bytes, at most {_MAX_BYTES} are read")
+            if expected > MAX_BYTES:
+                raise DataError(f"{path}: the header announces {expected} bytes, at most {MAX_BYTES} are read")
             content = file.read(expected + 1)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import sys
 import zipfile
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ import numpy as np
 
 from nas.errors import DataError
 from nas.training._data_config import DataConfig
+from nas.training._idx import MAX_BYTES
 from nas.training._raw import RawData
 from nas.training._types import Dataset
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["call_function", "from_arrays", "load_file", "load_openml"]
+
+_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 def load_file(path: Path, config: DataConfig) -> RawData:
@@ -45,11 +49,38 @@ def load_file(path: Path, config: DataConfig) -> RawData:
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of the archive; ``np.load`` would allocate whatever an array's header announces."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+        with zipfile.ZipFile(path) as archive:
+            members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
+            return {info.filename.removesuffix(".npy"): _read_npy(path, archive, info) for info in members}
+    except DataError:
+        raise
+    except Exception as error:  # zipfile, zlib and NumPy raise a dozen unrelated types on damaged files
         raise DataError(f"{path}: cannot be read as npz ({error}); objects and pickles are refused") from error
+
+
+def _read_npy(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
+    with archive.open(info) as member:
+        version = np.lib.format.read_magic(member)
+        if version not in _HEADERS:
+            raise DataError(f"{path}: {info.filename} has npy version {version}; save it as numbers")
+        shape, by_columns, dtype = _HEADERS[version](member)
+        if dtype.hasobject:
+            raise DataError(
+                f"{path}: {info.filename} holds objects; objects and pickles are refused, save numbers or text"
+            )
+        expected = math.prod(shape) * dtype.itemsize
+        held = info.file_size - member.tell()
+        if expected != held or expected > MAX_BYTES:
+            raise DataError(
+                f"{path}: the header of {info.filename} announces {expected} bytes of data, the file holds {held}; "
+                f"at most {MAX_BYTES} are read"
+            )
+        content = member.read(expected)
+    if len(content) != expected:
+        raise DataError(f"{path}: {info.filename} is truncated; fetch the file again")
+    return np.frombuffer(content, dtype).reshape(shape, order="F" if by_columns else "C")
 
 
 def from_frame(frame: pd.DataFrame, name: str, where: str, config: DataConfig) -> RawData:

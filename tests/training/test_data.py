@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -244,6 +245,18 @@ def test_pickles_and_missing_files_are_refused(tmp_path: Path) -> None:
         load_data(DataConfig(source=str(tmp_path / "d.npz")))
     with pytest.raises(DataError, match=r"gone.csv: no such file"):
         load_data(DataConfig(source=str(tmp_path / "gone.csv")))
+
+
+def test_an_npz_header_that_announces_more_than_the_file_holds_is_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "d.npz", x=np.zeros((9, 2), np.float32), y=np.zeros(9))
+    with zipfile.ZipFile(tmp_path / "d.npz") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["x.npy"] = members["x.npy"].replace(b"'shape': (9, 2)", b"'shape': (9, 2000000000000)")
+    with zipfile.ZipFile(tmp_path / "d.npz", "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    with pytest.raises(DataError, match=r"x.npy announces 72000000000000 bytes of data, the file holds \d+"):
+        load_data(DataConfig(source=str(tmp_path / "d.npz")))
 
 
 def test_a_function_of_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
