@@ -155,7 +155,7 @@ def test_whatever_goes_wrong_is_a_failed_result_with_its_reason(values: dict[str
     [(MemoryError("of 9 GiB"), "out of memory: of 9 GiB"), (ZeroDivisionError("why"), "ZeroDivisionError: why")],
 )
 def test_errors_from_below_fail_the_trial(monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise error
 
     monkeypatch.setattr(trial_module, "train_until", broken)
