@@ -4,7 +4,13 @@ A `Candidate` and a `Dataset` go in, a `TrialResult` comes out. Nothing here kno
 """
 
 from nas.training._calibrate import calibrate
-from nas.training._calibration import Calibration, CalibrationError, calibration_path, find_calibration, save_calibration
+from nas.training._calibration import (
+    Calibration,
+    CalibrationError,
+    calibration_path,
+    find_calibration,
+    save_calibration,
+)
 from nas.training._compression_config import SparsifyConfig
 from nas.training._costs import Costs, costs_for
 from nas.training._data import Statistics, load_data

@@ -29,7 +29,7 @@ class SparsifyConfig(BaseModel):
     initial_edges: int | None = Field(
         None,
         ge=1,
-        description="Start from so many edges drawn at random, small layers keeping a larger share (default: from all).",
+        description="Start from so many edges drawn at random, a larger share of small layers (default: from all).",
     )
     regrow: float = Field(
         0.0,
@@ -47,5 +47,3 @@ class SparsifyConfig(BaseModel):
         if self.start >= self.end:
             raise ValueError(f"start must be below end, got {self.start} and {self.end}")
         return self
-
-

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from nas.manifold import CostModel, LossTerms, ManifoldNetwork, cost
 from nas.training._connectivity import Connectivity, closeness_of, lost_outputs, set_closeness_of
-from nas.training._fused import ClosenessStep
 from nas.training._costs import costs_for
+from nas.training._fused import ClosenessStep
 from nas.training._types import Task, TrainingConfig
 
 __all__ = ["StepValues", "reference_step"]
@@ -46,8 +46,8 @@ def reference_step(
 ) -> Callable[..., StepValues]:
     """A function that does one optimiser step on a batch: ``step(x, y, learning_rate, temperature)``.
 
-    ``temperature``: of the smooth counts, the network's when None. An output that the step has cut off is dealt with at once, as
-    `TrainingConfig.on_lost_output` says; the fused loop does so before the next step, which is the same.
+    ``temperature``: of the smooth counts, the network's when None. An output that the step has cut off is dealt with at
+    once, as `TrainingConfig.on_lost_output` says; the fused loop does so before the next step, which is the same.
 
     Args:
         time_cost: seconds a step, for the time term; None: as calibrated (see `nas.training._costs`).
