@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from nas._jobfile import KeyPath, apply_overrides, dotted, read_yaml
 from nas.errors import JobError
@@ -24,6 +24,7 @@ from nas.training._types import TrainingConfig
 
 __all__ = ["Job", "job_schema"]
 
+VERSION: Final = 1  # of job files; raised when a key changes its meaning
 _MAX_PROBLEMS: Final = 8
 
 
@@ -32,12 +33,22 @@ class Job(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", title="nas job")
 
+    version: int = Field(
+        VERSION, ge=1, description="Of this format; may be left out. Files of other versions are refused."
+    )
     data: DataConfig = Field(default_factory=DataConfig, description="Which data, and how it is split and scaled.")
     space: SpaceConfig = Field(default_factory=SpaceConfig, description="Which candidates exist.")
     search: SearchConfig = Field(default_factory=SearchConfig, description="How candidates are chosen; when to stop.")
     training: TrainingConfig = Field(default_factory=TrainingConfig, description="How every candidate is trained.")
     resources: ResourcesConfig = Field(default_factory=ResourcesConfig, description="Where candidates are trained.")
     tracking: TrackingConfig = Field(default_factory=TrackingConfig, description="Where everything is kept.")
+
+    @field_validator("version")
+    @classmethod
+    def _read_by_this_program(cls, version: int) -> int:
+        if version > VERSION:
+            raise ValueError(f"this program reads job files of version 1…{VERSION}; update dag-nas")
+        return version
 
     @classmethod
     def from_yaml(cls, path: Path | str, overrides: Iterable[str] = (), *, environment: bool = True) -> Job:

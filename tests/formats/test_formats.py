@@ -1,0 +1,169 @@
+"""Stored files of older and newer versions: read as they were meant, or refused with what to do.
+
+v1/ was written by the program when all formats had version 1, and is never written again.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+import nas
+from nas.cli._report import FORMAT, read_status
+from nas.cli._study import check_resumable
+from nas.errors import CheckpointError, GraphError, JobError, NasError
+from nas.graph import DAG
+from nas.job import Job
+from nas.search import StudyError, StudyStore
+from nas.tracking._journal import Journal
+from nas.training._calibration import CalibrationError, check_place
+
+V1 = Path(__file__).parent / "v1"
+
+JOB = {
+    "data": {"source": "iris", "samples": 60},
+    "space": {"name": "neuron_dag", "options": {"n_computational": [3, 4], "density": [0.3, 0.6]}},
+    "search": {"trials": 5, "strategy": "evolution", "options": {"population": 2, "initial": 3}},
+    "training": {"steps": 20, "batch_size": 8, "inference_batch": 16, "log_every": 10, "parametrisation": "free"},
+    "resources": {"executor": "serial"},
+    "tracking": {"experiment": "golden", "mlflow": False},
+}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """The store folder of the study of version 1."""
+    shutil.copytree(V1 / "golden", tmp_path / "golden")
+    database = sqlite3.connect(tmp_path / "optuna.db")
+    database.executescript((V1 / "study.sql").read_text())
+    database.close()
+    return tmp_path
+
+
+# --- version 1, which all later ones must read ----------------------------------------------------------------------
+
+
+def test_a_study_of_version_1_is_read_and_can_go_on(store: Path) -> None:
+    study = StudyStore.open(store, "golden")
+    assert study.header["format"] == 1
+    counts = study.counts()
+    assert (counts["running"], counts["complete"], counts["failed"]) == (0, 5, 0)
+    front = study.front()
+    assert front.numbers == (1,)
+    assert front.members[0].retimed
+    records = study.records()
+    assert [record.number for record in records] == [0, 1, 2, 3, 4]
+    for record in records:
+        result = study.load_result(record.number)
+        assert record.result is not None
+        assert dict(result.metrics) == dict(record.result.metrics)
+        assert result.dag is not None and result.dag.n_edges == result.metrics["edges"]
+        assert len(result.history["step"]) > 0
+        candidate = study.load_candidate(record.number)
+        assert (candidate.parent, candidate.seed) == (record.parent, record.seed)
+    check_resumable(Job.from_mapping(JOB), study)
+    assert study.recover() == ([], [])
+    assert study.begin() == 5
+
+
+def test_a_checkpoint_of_version_1_is_read(store: Path) -> None:
+    network = nas.load(V1 / "knee.safetensors")
+    assert network.record["trial"] == 1
+    result = StudyStore.open(store, "golden").load_result(1)
+    assert result.dag is not None
+    assert network.dag == result.dag
+
+
+def test_a_graph_of_version_1_is_read() -> None:
+    text = (
+        '{"format":"nas.dag","version":1,"n_inputs":2,"n_computational":1,"n_outputs":1,'
+        '"sources":[0,1,2],"targets":[2,2,3],"names":["a","b","h","y"]}'
+    )
+    dag = DAG.from_json(text)
+    assert (dag.n, dag.n_edges, dag.names) == (4, 3, ("a", "b", "h", "y"))
+
+
+def test_a_job_without_a_version_is_of_version_1() -> None:
+    assert Job.from_mapping(JOB).version == 1
+    assert Job.from_mapping({**JOB, "version": 1}) == Job.from_mapping(JOB)
+
+
+# --- other versions -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", [0, 99])
+def test_a_graph_of_another_version_is_refused(version: int) -> None:
+    text = DAG(2, 0, 1, [(0, 2), (1, 2)]).to_json().replace('"version":1', f'"version":{version}')
+    with pytest.raises(GraphError, match=r"update dag-nas|whole number from 1"):
+        DAG.from_json(text)
+
+
+@pytest.mark.parametrize("version", ["0", "2"])
+def test_a_checkpoint_of_another_version_is_refused(version: str, tmp_path: Path) -> None:
+    path = tmp_path / "other.safetensors"
+    data = (V1 / "knee.safetensors").read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    metadata = json.loads(data[8 : 8 + length])["__metadata__"]
+    arrays = safetensors.numpy.load(data)
+    path.write_bytes(safetensors.numpy.save(arrays, metadata={**metadata, "version": version}))
+    with pytest.raises(CheckpointError, match=rf"has format version '{version}', this package reads version"):
+        nas.load(path)
+
+
+def test_a_study_of_a_newer_version_is_refused(store: Path) -> None:
+    database = sqlite3.connect(store / "optuna.db")
+    with database:
+        changed = database.execute(
+            "UPDATE study_user_attributes SET value_json = replace(value_json, '\"format\": 1', '\"format\": 99')"
+        )
+    assert changed.rowcount > 0
+    database.close()
+    with pytest.raises(StudyError, match=r"study 'golden' has format 99, newer than \d+; upgrade to open it"):
+        StudyStore.open(store, "golden")
+
+
+@pytest.mark.parametrize("version", [0, 2, "two"])
+def test_a_job_of_another_version_is_refused(version: object) -> None:
+    with pytest.raises(JobError, match=r"job: version is .*(update dag-nas|greater than or equal to 1|valid integer)"):
+        Job.from_mapping({**JOB, "version": version})
+
+
+def test_a_journal_of_a_newer_version_is_left_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "mlflow.jsonl"
+    text = '{"format": 2, "search": "x"}\n{"something": "new"}\n'
+    path.write_text(text)
+    with caplog.at_level(logging.WARNING):
+        journal = Journal(path)
+    assert "was written by a newer version" in caplog.text
+    journal.begin("mine")
+    assert path.read_text() == text
+
+
+def test_a_calibration_of_another_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "calibration.json"
+    path.write_text('{"version": 2, "machines": {}}')
+    with pytest.raises(CalibrationError, match=r"no calibration of version 1 .*; delete it and run: nas calibrate"):
+        check_place(path)
+
+
+def test_a_status_of_another_version(tmp_path: Path) -> None:
+    assert read_status(tmp_path) is None
+    (tmp_path / "status.json").write_text('{"format": 1, "study"')  # torn
+    assert read_status(tmp_path) is None
+    (tmp_path / "status.json").write_text(json.dumps({"format": FORMAT + 1}))
+    with pytest.raises(NasError, match=rf"has format {FORMAT + 1}, this program reads up to {FORMAT}; upgrade it"):
+        read_status(tmp_path)
+
+
+def test_arrays_of_the_golden_checkpoint_have_not_changed() -> None:
+    network = nas.load(V1 / "knee.safetensors")
+    (weight,) = (parameter.detach().numpy() for name, parameter in network.named_parameters() if name == "weight")
+    assert weight.shape == (network.dag.n_edges,)
+    assert np.isfinite(weight).all()
