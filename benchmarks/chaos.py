@@ -18,7 +18,6 @@ import random
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -110,7 +109,8 @@ class Chaos:
     store: Path
     faults: collections.Counter[str] = field(default_factory=collections.Counter)
     missed: collections.Counter[str] = field(default_factory=collections.Counter)
-    _timers: list[threading.Timer] = field(default_factory=list)
+    down: dict[str, float] = field(default_factory=dict)  # services that stay down until then, by name
+    calm: bool = False
 
     def strike(self, kind: str, draw: random.Random) -> bool:
         """One fault; False where there was nothing to hit."""
@@ -127,53 +127,67 @@ class Chaos:
         raylet = node.raylet()
         if raylet is None or not _killed(raylet):
             return False
-        self._later(draw.uniform(1, 4), lambda: (node.kill(), node.start(wait=False)))
+        self.down[node.name] = time.monotonic() + draw.uniform(1, 4)
         return True
 
     def _strike_driver(self, draw: random.Random) -> bool:
-        if not self.driver.running:
-            return False
-        self.driver.kill()
-        return True
+        return self._strike_service(self.driver, 0.0)
 
     def _strike_mlflow(self, draw: random.Random) -> bool:
-        if not self.mlflow.running:
-            return False
-        self.mlflow.kill()
-        self._later(draw.uniform(1, 6), lambda: self.mlflow.start(wait=False))
-        return True
+        return self._strike_service(self.mlflow, draw.uniform(1, 6))
 
     def _strike_postgres(self, draw: random.Random) -> bool:
-        if not self.postgres.running:
+        return self._strike_service(self.postgres, draw.uniform(1, 4))
+
+    def _strike_service(self, service: _Service, seconds: float) -> bool:
+        if not service.running:
             return False
-        self.postgres.kill()
-        self._later(draw.uniform(1, 4), self.postgres.start)
+        service.kill()
+        self.down[service.name] = time.monotonic() + seconds
         return True
 
     def _strike_disk(self, draw: random.Random) -> bool:
-        if not os.path.ismount(self.disk):
-            return False
         filler = self.disk / "filler"
-        if filler.exists():
+        if not os.path.ismount(self.disk) or filler.exists():
             return False
         with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
             while file.write(b"\0" * 2**16):
                 pass
-        self._later(draw.uniform(2, 6), lambda: filler.unlink(missing_ok=True))
+        self.down["disk"] = time.monotonic() + draw.uniform(2, 6)
         return True
 
-    def _later(self, seconds: float, action: Callable[[], object]) -> None:
-        timer = threading.Timer(seconds, action)
-        timer.daemon = True
-        self._timers.append(timer)
-        timer.start()
+    def tend(self) -> None:
+        """What an orchestrator does: starts again whatever has ended, when its time has come."""
+        now = time.monotonic()
+        if "disk" in self.down and self.down["disk"] < now:
+            (self.disk / "filler").unlink(missing_ok=True)
+            del self.down["disk"]
+        for node in self.nodes:
+            if self.down.get(node.name, 0.0) < now and (not node.running or self.down.pop(node.name, 0.0)):
+                node.kill()  # the rest of it
+                node.start(wait=False)
+        for service in (self.postgres, self.mlflow):
+            if self.down.get(service.name, 0.0) < now and not service.running:
+                service.start(wait=False)
+        if not self.calm:
+            self.driver.watch()
 
     def settle(self) -> None:
-        """Waits until everything that was broken is being mended."""
-        for timer in self._timers:
-            timer.join(120)
-        wait_for(lambda: self.postgres.answers("nas"), "PostgreSQL after the faults", 120)
-        wait_for(self.mlflow.answers, "MLflow after the faults", 240)
+        """Waits until everything that was broken has been mended."""
+        self.wait_for(
+            lambda: not {"disk", *(node.name for node in self.nodes)} & self.down.keys(), "disk and nodes", 60
+        )
+        self.wait_for(lambda: self.postgres.answers("nas"), "PostgreSQL after the faults", 120)
+        self.wait_for(self.mlflow.answers, "MLflow after the faults", 240)
+
+    def wait_for(self, done: Callable[[], bool], what: str, seconds: float) -> None:
+        """As `services.wait_for`, tending the services meanwhile."""
+
+        def tended() -> bool:
+            self.tend()
+            return done()
+
+        wait_for(tended, what, seconds)
 
     def status(self) -> dict[str, Any]:
         try:
@@ -235,17 +249,16 @@ def run(chaos: Chaos, faults: int, seconds: float, seed: int) -> float:
     draw = random.Random(seed)
     kinds = [kind for kind, weight in _KINDS.items() for _ in range(weight)]
     chaos.driver.start()
-    wait_for(lambda: chaos.status().get("complete", 0) >= 3, "the first trials", 240)
+    chaos.wait_for(lambda: chaos.status().get("complete", 0) >= 3, "the first trials", 300)
     start = time.monotonic()
     while chaos.faults.total() < faults and time.monotonic() - start < 2 * seconds:
         pause = time.monotonic() + draw.uniform(0.3, 1.7) * seconds / faults
         while time.monotonic() < pause:
-            chaos.driver.watch()
+            chaos.tend()
             time.sleep(0.2)
         chaos.strike(draw.choice(kinds), draw)
     took = time.monotonic() - start
     chaos.settle()
-    chaos.driver.watch()
     return took
 
 
@@ -255,13 +268,15 @@ def conclude(chaos: Chaos, seconds: float) -> None:
     Raises:
         RuntimeError: it fails.
     """
+    chaos.calm = True
     with contextlib.suppress(subprocess.TimeoutExpired):
         chaos.driver.end()
     chaos.driver.kill()
     study = StudyStore.open(chaos.store, "chaos", storage=chaos.postgres.url("nas"))
     begun = sum(study.counts().values())
     chaos.driver.start("--trials", str(max(begun, 1)))
-    if chaos.driver.wait(seconds) != 0:
+    chaos.wait_for(lambda: not chaos.driver.running, "the end of the search", seconds)
+    if chaos.driver.wait(1.0) != 0:
         raise RuntimeError("the last run failed:\n" + chaos.driver.log.read_text()[-4000:])
 
 
@@ -399,6 +414,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--keep-logs", type=Path, help="folder to copy the logs to")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends what was started
     with services() as (chaos, disk):
         try:
             took = run(chaos, arguments.faults, arguments.seconds, arguments.seed)

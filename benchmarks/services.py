@@ -171,14 +171,15 @@ class Postgres(_Service):
             cwd=self._data,
         )
 
-    def start(self) -> None:
-        """Starts it and waits until it answers."""
+    def start(self, *, wait: bool = True) -> None:
+        """Starts it, and by default waits until it answers."""
         command = [
             str(self._programs / "postgres"), "-D", str(self._data / "data"), "-h", "127.0.0.1", "-p", str(self.port),
-            "-k", str(self._data), "-c", "fsync=off", "-c", "shared_buffers=16MB",
+            "-k", str(self._data), "-c", "shared_buffers=16MB",
         ]  # fmt: skip
         self._start(command, {}, self._user)
-        wait_for(lambda: self.answers("postgres"), f"PostgreSQL (see {self.log})")
+        if wait:
+            wait_for(lambda: self.answers("postgres"), f"PostgreSQL (see {self.log})")
 
     def create_databases(self) -> None:
         """What deploy/postgres/databases.sh does."""
