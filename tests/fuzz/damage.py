@@ -21,7 +21,8 @@ VALUES: list[Any] = [
 ]  # fmt: skip
 TOKENS = [
     b"\x00", b"\xff", b"\xff" * 8, b"\x7f\xff\xff\xff", b"\x00" * 8, b"-", b"1e999", b"NaN", b"{", b"[", b'"', b",",
-    b"\n", b"&a *a", b": ", b"\r\n", b"<", b"&x;", b"]]>", b"99999999999999999999", b"\x80\x04", b"PK\x05\x06", b"\x1f\x8b",
+    b"\n", b"&a *a", b": ", b"\r\n", b"<", b"&x;", b"]]>", b"99999999999999999999", b"\x80\x04", b"PK\x05\x06",
+    b"\x1f\x8b",
 ]  # fmt: skip
 
 
