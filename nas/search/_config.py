@@ -71,7 +71,24 @@ class EvolutionOptions(StrategyOptions):
 
     population: int = Field(16, ge=2, description="Individuals kept as possible parents.")
     initial: int | None = Field(
-        None, ge=1, description="Random candidates before the first child (default: population)."
+        None,
+        ge=1,
+        description="Candidates from nothing before the first child (default: 2 large ones where training cuts "
+        "children, else population).",
+    )
+    guided: float = Field(
+        0.9, ge=0, le=1, description="Share of children whose edges training chooses; the others mutate blindly."
+    )
+    keep: tuple[float, float] = Field(
+        (0.25, 0.9),
+        description="Least and largest number of edges that training leaves such a child, as a share of its parent's; "
+        "drawn log-uniformly.",
+    )
+    improve: float = Field(
+        0.1, ge=0, le=1, description="Share of them that keep nearly all edges of some member of the front."
+    )
+    spare: float = Field(
+        0.0, ge=0, le=1, description="Edges that they grow at random beforehand, as a share of the parent's."
     )
     tournament: int = Field(3, ge=1, description="Individuals compared to choose a parent.")
     crossover: float = Field(0.1, ge=0, le=1, description="Probability that a child has two parents.")
@@ -79,17 +96,17 @@ class EvolutionOptions(StrategyOptions):
         (0.01, 0.3), description="Least and largest share of a genome that a mutation changes; drawn log-uniformly."
     )
     child_steps: float = Field(
-        0.5, gt=0, le=1, description="Training steps of a child that inherits weights, as a share of training.steps."
+        1.0, gt=0, le=1, description="Training steps of a child that inherits weights, as a share of training.steps."
     )
     inherit: bool = Field(True, description="Children start from their parent's trained weights.")
 
-    @field_validator("strength")
+    @field_validator("strength", "keep")
     @classmethod
-    def _ordered_strength(cls, strength: tuple[float, float]) -> tuple[float, float]:
-        low, high = strength
+    def _ordered_shares(cls, shares: tuple[float, float]) -> tuple[float, float]:
+        low, high = shares
         if not 0 < low <= high <= 1:
             raise ValueError(f"0 < least <= largest <= 1 must hold, but got {low}, {high}")
-        return strength
+        return shares
 
 
 class OptunaOptions(StrategyOptions):
@@ -101,10 +118,14 @@ class OptunaOptions(StrategyOptions):
     startup_trials: int = Field(10, ge=1, description="Random trials before the sampler's model is used.")
     population: int = Field(16, ge=2, description="Population of nsga2/nsga3; individuals kept as possible parents.")
     initial: int | None = Field(
-        None, ge=1, description="Random candidates before the first child (default: population)."
+        None,
+        ge=1,
+        description="Candidates from nothing before the first child (default: 2 large ones where training cuts "
+        "children, else population).",
     )
+    guided: bool = Field(True, description="Training chooses which edges of a child stay; else it mutates blindly.")
     child_steps: float = Field(
-        0.5, gt=0, le=1, description="Training steps of a child that inherits weights, as a share of training.steps."
+        1.0, gt=0, le=1, description="Training steps of a child that inherits weights, as a share of training.steps."
     )
     inherit: bool = Field(True, description="Children start from their parent's trained weights.")
 

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import numpy as np
 
 from nas.search._config import EvolutionOptions
+from nas.search._guided import Cut, cuts_allowed
 from nas.search._objectives import Objectives
 from nas.search._population import Population
 from nas.search._space import SearchSpace
-from nas.search._strategy import Inheritance, Strategy
+from nas.search._strategy import Inheritance, Parent, Strategy
 from nas.training._types import Candidate, TrainingConfig
 
 __all__ = ["EvolutionStrategy"]
 
+IMPROVING: Final = 0.8  # least share of its parent's edges that a child keeps which is to be better, not smaller
+LARGE_STARTS: Final = 2  # candidates drawn before the first child, where training cuts children down
+
 
 class EvolutionStrategy(Strategy):
-    """The first candidates spread evenly over the space; each later one is a mutated child of a tournament's winner.
+    """The first candidates are the largest of the space; each later one is a child of a tournament's winner.
 
-    A child starts from its parent's live DAG and trained weights. The strength of its mutation is log-uniform, its
-    balance between growing and shrinking uniform, so that both ends of the front are explored all the time.
+    A child starts from its parent's live DAG and trained weights. Most are cut while they train (see
+    `nas.search._guided`), the others mutate blindly: the strength is log-uniform, the balance between growing and
+    shrinking uniform. Where training cannot cut (layers, a job with its own `training.sparsify`), all do, and the
+    first candidates are spread evenly over the space.
 
     Args:
         inheritance: where parents and weights come from.
@@ -42,31 +49,59 @@ class EvolutionStrategy(Strategy):
         self.options = options or EvolutionOptions()
         self.inheritance = inheritance
         self.population = Population(objectives, self.options.population)
-        self._initial = self.options.initial or self.options.population
+        self._guided = self.options.guided > 0 and cuts_allowed(space, training)
+        default = LARGE_STARTS if self._guided else self.options.population
+        self._initial = self.options.initial or default
 
     def _ask(self, number: int, rng: np.random.Generator) -> Candidate:
         # With many workers, numbers beyond the initial ones are asked before enough of these have finished. The first
         # to finish are the smallest networks: to breed from one or two of them would found the search on these alone.
         enough = len(self.population) >= max(1, min(self._initial, self.options.population) // 2)
         if number < self._initial or not enough:
-            return self._fresh(number, rng, spread=True)
+            return self._fresh(number, rng, spread=True, large=self._guided)
         options = self.options
+        steps = math.ceil(options.child_steps * self.training.steps)
+        if self._guided and rng.random() < options.guided:
+            parent, keep = self._gap(rng)
+            if self._cuts(parent):
+                cut = Cut(keep, options.spare)
+                return self._cut_child(number, rng, parent, self.inheritance, cut, steps=steps)
         parent = self.inheritance.load(self.population.tournament(options.tournament, rng).number)
         mate = None
         if rng.random() < options.crossover:
             other = self.population.tournament(options.tournament, rng)
             mate = self.inheritance.load(other.number) if other.number != parent.number else None
-        low, high = options.strength
         return self._child(
             number,
             rng,
             parent,
             self.inheritance,
-            strength=math.exp(rng.uniform(math.log(low), math.log(high))),
+            strength=_log_uniform(options.strength, rng),
             growth=rng.uniform(-1, 1),
-            steps=math.ceil(options.child_steps * self.training.steps),
+            steps=steps,
             mate=mate,
         )
 
+    def _gap(self, rng: np.random.Generator) -> tuple[Parent, float]:
+        """A parent, and the share of its edges to keep so that the child lies where the front has a gap."""
+        options = self.options
+        gaps = self.population.gaps()
+        if not gaps or rng.random() < options.improve:
+            member = gaps[rng.integers(len(gaps))].member if gaps else self.population.tournament(2, rng)
+            return self.inheritance.load(member.number), _log_uniform((IMPROVING, 1.0), rng)
+        area = np.array([gap.area for gap in gaps])
+        gap = gaps[rng.choice(len(gaps), p=area / area.sum())] if area.sum() > 0 else gaps[-1]
+        fewer = None if gap.cheaper is None else self.inheritance.load(gap.cheaper.number).genome.dag.n_edges
+        parent = self.inheritance.load(gap.member.number)
+        if fewer is None:
+            return parent, _log_uniform(options.keep, rng)
+        least = min(max(fewer / parent.genome.dag.n_edges, options.keep[0]), IMPROVING)
+        return parent, _log_uniform((least, 1.0), rng)
+
     def _tell(self, number: int, values: tuple[float, ...]) -> None:
         self.population.add(number, values)
+
+
+def _log_uniform(bounds: tuple[float, float], rng: np.random.Generator) -> float:
+    low, high = bounds
+    return math.exp(rng.uniform(math.log(low), math.log(high)))

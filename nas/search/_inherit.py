@@ -46,6 +46,8 @@ def store_inheritance(store: StudyStore, training: TrainingConfig, *, weights: b
             return None
         if child.structure is not None:
             return child.structure.inherit(parent.genome.structure, parent.arrays, int(rng.integers(2**31)))
+        if child.dag == parent.genome.dag:
+            return dict(parent.arrays)
         return inherit(parent.genome.dag, dict(parent.arrays), child.dag, rng)
 
     def edge_score(parent: Parent) -> np.ndarray | None:

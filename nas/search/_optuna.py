@@ -16,6 +16,8 @@ from optuna.distributions import (
 )
 
 from nas.search._config import OptunaOptions
+from nas.search._evolution import LARGE_STARTS
+from nas.search._guided import Cut, cuts_allowed
 from nas.search._population import Population
 from nas.search._space import Choice, Range, SearchSpace
 from nas.search._store import StudyStore
@@ -27,11 +29,12 @@ __all__ = ["OptunaStrategy"]
 PARENT: Final = "parent"
 STRENGTH: Final = "strength"
 DENSITY: Final = "density"
+KEEP: Final = Range(low=0.2, high=1.2, log=True)  # edges that training leaves a child, as a share of its parent's
 
 _STRUCTURE: Final[dict[str, BaseDistribution]] = {
     PARENT: FloatDistribution(0.0, 1.0),  # 0: the most accurate of the population, 1: the least
-    STRENGTH: FloatDistribution(0.01, 0.5, log=True),  # share of the parent that changes
-    DENSITY: FloatDistribution(0.0, 1.0),  # sparsest to densest start; for a child: only removes .. only adds
+    STRENGTH: FloatDistribution(0.01, 0.5, log=True),  # share of the parent that changes (is grown, see `Cut`)
+    DENSITY: FloatDistribution(0.0, 1.0),  # sparsest to densest start; for a child: few edges stay .. more come
 }
 
 
@@ -62,7 +65,8 @@ class OptunaStrategy(Strategy):
         self.inheritance = inheritance
         self.options = options or OptunaOptions()
         self.population = Population(store.objectives, self.options.population)
-        self._initial = self.options.initial or self.options.population
+        self._guided = self.options.guided and cuts_allowed(space, training)
+        self._initial = self.options.initial or (LARGE_STARTS if self._guided else self.options.population)
         clash = sorted(set(space.hyperparameters) & set(_STRUCTURE))
         if clash:
             raise ValueError(f"hyperparameters must not be called {', '.join(_STRUCTURE)}, got {', '.join(clash)}")
@@ -80,20 +84,33 @@ class OptunaStrategy(Strategy):
         chosen = {name: trial._suggest(name, domain) for name, domain in self._distributions.items()}
         hyperparameters: dict[str, Scalar] = {path: chosen[path] for path in self.space.hyperparameters}
         enough = len(self.population) >= max(1, min(self._initial, self.options.population) // 2)
+        density, strength = float(chosen[DENSITY]), float(chosen[STRENGTH])
         if number < self._initial or not enough:
             return self._fresh(
-                number, rng, spread=True, density=float(chosen[DENSITY]), hyperparameters=hyperparameters
+                number,
+                rng,
+                spread=True,
+                large=self._guided,
+                density=None if self._guided else density,
+                hyperparameters=hyperparameters,
             )
         ranked = self.population.sorted_by_first_objective()
-        parent = ranked[min(int(float(chosen[PARENT]) * len(ranked)), len(ranked) - 1)]
+        parent = self.inheritance.load(ranked[min(int(float(chosen[PARENT]) * len(ranked)), len(ranked) - 1)].number)
+        steps = math.ceil(self.options.child_steps * self.training.steps)
+        if self._guided and self._cuts(parent):
+            keep = KEEP.at(density)
+            cut = Cut(keep, max(strength, keep - 1))
+            return self._cut_child(
+                number, rng, parent, self.inheritance, cut, steps=steps, hyperparameters=hyperparameters
+            )
         return self._child(
             number,
             rng,
-            self.inheritance.load(parent.number),
+            parent,
             self.inheritance,
-            strength=float(chosen[STRENGTH]),
-            growth=2 * float(chosen[DENSITY]) - 1,
-            steps=math.ceil(self.options.child_steps * self.training.steps),
+            strength=strength,
+            growth=2 * density - 1,
+            steps=steps,
             hyperparameters=hyperparameters,
         )
 

@@ -62,6 +62,10 @@ class Range(BaseModel):
             share = (value - self.low) / (self.high - self.low)
         return min(max(share, 0.0), 1.0)
 
+    def nearest(self, value: Scalar | None) -> float | int:
+        """`value` brought into the range; its middle where there is none."""
+        return self.at(0.5 if isinstance(value, str | None) else self.position(float(value)))
+
     def sample(self, rng: np.random.Generator) -> float | int:
         """A value drawn uniformly on the range's own scale."""
         return self.at(rng.random())
@@ -80,6 +84,10 @@ class Choice(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     choices: Annotated[tuple[Scalar, ...], Field(min_length=1)]
+
+    def nearest(self, value: Scalar | None) -> Scalar:
+        """`value` if it is one of the choices, else the first."""
+        return value if value is not None and value in self.choices else self.choices[0]
 
     def sample(self, rng: np.random.Generator) -> Scalar:
         """One of the choices, all equally likely."""

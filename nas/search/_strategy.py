@@ -10,11 +10,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from nas.graph import first_id_of_trial
+from nas.search._guided import Cut, cut_overrides, cuts_allowed, without_cut
 from nas.search._objectives import Objectives
 from nas.search._space import SearchSpace, stable_ids
 from nas.training._types import Arrays, Candidate, Genome, Scalar, TrainingConfig, TrialResult, TrialStatus
@@ -95,21 +96,35 @@ class Strategy(ABC):
         rng: np.random.Generator,
         *,
         spread: bool,
+        large: bool = False,
         density: float | None = None,
         hyperparameters: Mapping[str, Scalar] | None = None,
     ) -> Candidate:
-        """A candidate from nothing; `spread`: its size and density are the next of an even sequence."""
+        """A candidate from nothing.
+
+        Args:
+            spread: its size and density are the next of an even sequence.
+            large: of the largest part of that: the first the largest there is, the others above the middle.
+        """
         size = None
         if spread:
             offset = np.random.default_rng(self.seed).random(2)
             position = (offset + (number + 1) / np.array([_PLASTIC, _PLASTIC**2])) % 1
+            if large:
+                position = (1 + position) / 2 if number else np.ones(2)
             size, even = float(position[0]), float(position[1])
             density = even if density is None else density
         genome = self.space.initial(rng, size=size, density=density)
         chosen = hyperparameters or {path: domain.sample(rng) for path, domain in self.space.hyperparameters.items()}
+        if large and not number and hyperparameters is None:
+            chosen = self._own_values()
         dag = genome.dag if genome.structure is not None else stable_ids(genome.dag, first_id_of_trial(number))
         genome = replace(genome, dag=dag, hyperparameters={**genome.hyperparameters, **chosen})
         return Candidate(number, genome, seed=_seed(rng), steps=self.training.steps, mutation=genome.origin)
+
+    def _cuts(self, parent: Parent) -> bool:
+        """Whether children of `parent` can be cut while they train (see `nas.search._guided`)."""
+        return parent.genome.structure is None and cuts_allowed(self.space, self.training)
 
     def _child(
         self,
@@ -125,10 +140,10 @@ class Strategy(ABC):
         mate: Parent | None = None,
     ) -> Candidate:
         """A mutated copy of `parent` (crossed with `mate` before, where the space can), with its weights."""
-        genome, origin = parent.genome, ""
+        genome, origin = self._genome(parent), ""
         score = inheritance.edge_score(parent) if inheritance else None
         if mate is not None:
-            crossed = self.space.crossover(genome, mate.genome, rng)
+            crossed = self.space.crossover(genome, self._genome(mate), rng)
             if crossed is not None:
                 genome, score, origin = crossed, None, f"crossed with trial {mate.number}, "
         mutated, description = self.space.mutate(
@@ -136,6 +151,46 @@ class Strategy(ABC):
         )
         chosen = dict(hyperparameters) if hyperparameters is not None else self._perturbed(genome, rng)
         child = replace(mutated, hyperparameters={**mutated.hyperparameters, **chosen})
+        return self._inheriting(number, rng, parent, inheritance, child, steps, origin + description)
+
+    def _cut_child(
+        self,
+        number: int,
+        rng: np.random.Generator,
+        parent: Parent,
+        inheritance: Inheritance | None,
+        cut: Cut,
+        *,
+        steps: int,
+        hyperparameters: Mapping[str, Scalar] | None = None,
+    ) -> Candidate:
+        """A child of `parent` with its weights, whose training chooses which edges stay."""
+        genome = self._genome(parent)
+        edges, description = max(round(cut.keep * genome.dag.n_edges), 1), ""
+        if cut.spare > 0:
+            grown, said = self.space.mutate(genome, rng, cut.spare, growth=1.0, next_id=first_id_of_trial(number))
+            genome, description = grown, f"{said}, then "
+        chosen = dict(hyperparameters) if hyperparameters is not None else self._perturbed(genome, rng)
+        own = {**genome.hyperparameters, **chosen}
+        section = cut_overrides(genome.dag, edges, steps, self.training.with_overrides(own))
+        description += f"training keeps {edges:,} of {genome.dag.n_edges:,} edges" if section else "trained on"
+        child = replace(genome, hyperparameters={**own, **section})
+        return self._inheriting(number, rng, parent, inheritance, child, steps, description)
+
+    def _genome(self, parent: Parent) -> Genome:
+        """What children of `parent` start from."""
+        return without_cut(parent.genome) if self._cuts(parent) else parent.genome
+
+    def _inheriting(
+        self,
+        number: int,
+        rng: np.random.Generator,
+        parent: Parent,
+        inheritance: Inheritance | None,
+        child: Genome,
+        steps: int,
+        description: str,
+    ) -> Candidate:
         inherited = inheritance.transfer(parent, child, rng) if inheritance and _same_kind(parent, child) else None
         return Candidate(
             number,
@@ -143,9 +198,14 @@ class Strategy(ABC):
             seed=_seed(rng),
             steps=steps if inherited is not None else self.training.steps,
             parent=parent.number,
-            mutation=origin + description,
+            mutation=description,
             inherited=inherited,
         )
+
+    def _own_values(self) -> dict[str, Scalar]:
+        """Hyperparameters as the job's training section has them: the first guess of whoever wrote it."""
+        section = self.training.model_dump()
+        return {path: domain.nearest(_at(section, path)) for path, domain in self.space.hyperparameters.items()}
 
     def _perturbed(self, genome: Genome, rng: np.random.Generator) -> dict[str, Scalar]:
         """Each hyperparameter of `genome` moved a little, drawn where it has none."""
@@ -155,6 +215,12 @@ class Strategy(ABC):
             else domain.sample(rng)
             for path, domain in self.space.hyperparameters.items()
         }
+
+
+def _at(section: Mapping[str, Any], path: str) -> Any:
+    for name in path.split("."):
+        section = (section or {}).get(name)  # type: ignore[assignment]
+    return section
 
 
 def _seed(rng: np.random.Generator) -> int:

@@ -145,17 +145,20 @@ def balanced_scores(dag: DAG, rng: np.random.Generator) -> np.ndarray:
 def strongest(dag: DAG, score: np.ndarray, count: int) -> np.ndarray:
     """The mask (E,) of ``count`` edges of high score such that every output is reached and every edge is on a path.
 
-    The edges of highest score, but: every output keeps at least its strongest path back to an input; edges into
-    neurons that lead nowhere, or out of neurons that nothing reaches, give way to the next strongest between useful
-    neurons, then to the strongest of all with the paths that make them useful. Edges of score -inf come last.
-    Fewer than ``count`` are returned when the dag has no more that are useful.
+    The edges of highest score, but: every output keeps at least its strongest path back to an input (where all these
+    together are more than ``count`` edges, its shortest); edges into neurons that lead nowhere, or out of neurons that
+    nothing reaches, give way to the next strongest between useful neurons, then to the strongest of all with the paths
+    that make them useful. Edges of score -inf come last. Fewer than ``count`` are returned when the dag has no more
+    that are useful.
 
     Raises:
-        ValueError: the paths that the outputs need have more edges than ``count``.
+        ValueError: even the shortest paths that the outputs need have more edges than ``count``.
     """
     rank = np.empty(dag.n_edges, np.int64)  # 0: strongest; equal scores by edge number, so not left to chance
     rank[np.argsort(-score, kind="stable")] = np.arange(dag.n_edges)
     paths = _backbone(dag, rank)
+    if paths.sum() > count:
+        paths = _backbone(dag, _shortest_first(dag, rank, np.isfinite(score)))
     if paths.sum() > count:
         raise ValueError(f"paths to all outputs need {paths.sum()} edges, but only {count} may stay; raise the budget")
     rank[paths] = -1
@@ -206,6 +209,20 @@ def _fill(dag: DAG, rank: np.ndarray, kept: np.ndarray, useful: np.ndarray, coun
                 grown = True
                 if not room:
                     return
+
+
+def _shortest_first(dag: DAG, rank: np.ndarray, usable: np.ndarray) -> np.ndarray:
+    """Ranks (E,) by which `_backbone` goes back to the nearest input over usable edges, strong ones where that ties."""
+    far = dag.n + 1
+    distance = np.zeros(dag.n, np.int64)
+    for i in range(dag.n_inputs, dag.n):
+        edges = np.arange(dag.in_ptr[i], dag.in_ptr[i + 1])
+        edges = edges[usable[edges]]
+        distance[i] = min(far, 1 + distance[dag.sources[edges]].min()) if edges.size else far
+    length = np.where(usable, distance[dag.sources], far)
+    found = np.empty(dag.n_edges, np.int64)
+    found[np.lexsort((rank, length))] = np.arange(dag.n_edges)
+    return found
 
 
 def _backbone(dag: DAG, rank: np.ndarray) -> np.ndarray:

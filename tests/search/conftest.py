@@ -23,6 +23,7 @@ from nas.search import (
     store_inheritance,
 )
 from nas.training import Candidate, Dataset, TrainingConfig, TrialResult, TrialStatus
+from nas.training._sparsify import strongest
 
 STRATEGIES = ("random", "evolution", "optuna-tpe", "optuna-nsga2", "optuna-nsga3", "optuna-qmc", "optuna-random")
 TRAINING = TrainingConfig(steps=100)
@@ -33,6 +34,10 @@ def pretend(candidate: Candidate, dataset: Dataset, config: TrainingConfig) -> T
     dag = candidate.genome.dag
     luck = np.random.default_rng(candidate.seed).random()
     arrays = candidate.inherited
+    if (edges := int(candidate.genome.hyperparameters.get("sparsify.edges", dag.n_edges))) < dag.n_edges:
+        kept = strongest(dag, np.random.default_rng(candidate.seed).random(dag.n_edges), edges)
+        arrays = None if arrays is None else {**arrays, "weight": arrays["weight"][kept]}
+        dag = dag.with_edges(kept)
     if arrays is None:
         network = ManifoldNetwork(dag, parametrisation="free", generator=np.random.default_rng(candidate.seed))
         arrays = network.to_arrays()

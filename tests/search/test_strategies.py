@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from nas.graph import DAG
-from nas.search import EvolutionOptions, EvolutionStrategy, Inheritance, Parent, SearchSpace, Strategy, StudyStore
-from nas.training import Candidate, Dataset, Genome, TrialResult, TrialStatus
+from nas.search import (
+    EvolutionOptions,
+    EvolutionStrategy,
+    Inheritance,
+    Parent,
+    SearchSpace,
+    Strategy,
+    StudyStore,
+    store_inheritance,
+)
+from nas.training import Candidate, Dataset, Genome, TrainingConfig, TrialResult, TrialStatus
 from tests.search.conftest import STRATEGIES, TRAINING, MakeStrategy, pretend
 
 
@@ -73,7 +84,7 @@ def test_many_open_asks_and_results_in_any_order(
             seen.append(candidate)
         candidate = open_ones.pop(int(rng.integers(len(open_ones))))
         strategy.tell(store.finish(pretend(candidate, dataset, TRAINING)))
-    assert len({c.genome.dag for c in seen}) == len(seen)
+    assert len({(c.genome.dag, *sorted(c.genome.hyperparameters.items())) for c in seen}) == len(seen)
     assert len({c.seed for c in seen}) == len(seen)
 
 
@@ -109,7 +120,7 @@ def test_candidates_fit_the_task_and_the_training_section(
             assert candidate.steps == 100
             assert candidate.mutation == "initial"
         else:
-            assert candidate.steps == 50
+            assert candidate.steps == 100
             assert candidate.mutation != "initial"
             assert candidate.inherited is not None
             assert candidate.inherited["weight"].shape == (dag.n_edges,)
@@ -142,16 +153,82 @@ def test_random_never_inherits(make: MakeStrategy, store: StudyStore, dataset: D
     assert all(c.parent is None and c.inherited is None for c in run(make("random", store), store, dataset, 12))
 
 
-def test_first_candidates_spread_over_sizes_and_densities(
-    make: MakeStrategy, store: StudyStore, dataset: Dataset
+@pytest.fixture
+def evolve(space: SearchSpace, store: StudyStore) -> Callable[..., EvolutionStrategy]:
+    """Builds an evolution with its options."""
+
+    def build(inheritance: Inheritance | None = None, training: TrainingConfig = TRAINING, **options: object) -> Any:
+        return EvolutionStrategy(
+            space,
+            training,
+            store.objectives,
+            store.seed,
+            inheritance=inheritance or store_inheritance(store, training),
+            options=EvolutionOptions.model_validate(options),
+        )
+
+    return build
+
+
+def test_blind_evolution_starts_from_sizes_and_densities_spread_evenly(
+    evolve: Callable[..., EvolutionStrategy],
 ) -> None:
-    strategy = make("evolution", store)
+    strategy = evolve(guided=0)
     dags = [strategy.ask(number).genome.dag for number in range(16)]
     neurons = np.log([dag.n_computational for dag in dags]) / np.log(20 / 3)
     neurons = (neurons - np.log(3) / np.log(20 / 3)).clip(0, 0.999)
     counts = np.histogram(neurons, bins=4, range=(0, 1))[0]
     assert counts.min() >= 3
     assert max(dag.density for dag in dags) > 3 * min(dag.density for dag in dags)
+
+
+def test_evolution_starts_large_with_the_jobs_own_hyperparameters(evolve: Callable[..., EvolutionStrategy]) -> None:
+    strategy = evolve(training=TRAINING.model_copy(update={"learning_rate": 3e-3}))
+    first, second = (strategy.ask(number) for number in range(2))
+    assert first.genome.dag.n_computational == 20  # the space's largest
+    assert first.genome.dag.density == pytest.approx(0.6, abs=0.01)
+    assert first.genome.hyperparameters["learning_rate"] == pytest.approx(3e-3)
+    assert second.genome.dag.n_computational >= 8  # above the middle, of 3 to 20
+    assert second.genome.hyperparameters["learning_rate"] != first.genome.hyperparameters["learning_rate"]
+
+
+def test_children_are_cut_where_the_front_has_a_gap(
+    evolve: Callable[..., EvolutionStrategy], space: SearchSpace
+) -> None:
+    rng = np.random.default_rng(0)
+    large = space.initial(rng, size=1.0, density=1.0).dag
+    small = large.with_edges(np.arange(large.n_edges) % 4 == 0, allow_unreachable=True)
+    recorder = Recorder({0: large, 1: small})
+    strategy = evolve(recorder.inheritance, guided=1, improve=0)
+    strategy.tell(TrialResult(0, TrialStatus.COMPLETE, {"val_error": 0.01, "inference_seconds": 1e-3}))
+    strategy.tell(TrialResult(1, TrialStatus.COMPLETE, {"val_error": 0.9, "inference_seconds": 1e-5}))
+    for number in range(2, 30):
+        child = strategy.ask(number)
+        assert child.parent == 0  # nothing is to be gained below 0.9
+        assert child.genome.dag == large
+        kept = child.genome.hyperparameters.get("sparsify.edges", large.n_edges)
+        assert small.n_edges <= kept <= large.n_edges
+        assert TRAINING.with_overrides(child.genome.hyperparameters).sparsify is not None or kept == large.n_edges
+
+
+def test_children_do_not_inherit_how_their_parents_were_cut(
+    make: MakeStrategy, store: StudyStore, dataset: Dataset
+) -> None:
+    """A cut to fewer edges than a blind child has would be another mutation, one that nobody asked for."""
+    asked = run(make("evolution", store), store, dataset, 40)
+    cut = [c for c in asked if "sparsify.edges" in c.genome.hyperparameters]
+    blind = [c for c in asked if c.parent is not None and not c.mutation.startswith(("training", "trained"))]
+    assert len(cut) > 20 and blind
+    assert any("sparsify.edges" in asked[c.parent].genome.hyperparameters for c in blind if c.parent is not None)
+    assert not any(path.startswith("sparsify") for c in blind for path in c.genome.hyperparameters)
+
+
+def test_a_job_that_cuts_by_itself_keeps_its_cut(evolve: Callable[..., EvolutionStrategy], dataset: Dataset) -> None:
+    training = TRAINING.with_overrides({"sparsify.share": 0.5})
+    strategy = evolve(training=training, population=3)
+    for number in range(8):
+        candidate = strategy.ask(number)
+        assert not any(path.startswith("sparsify") for path in candidate.genome.hyperparameters)
 
 
 class Recorder:
@@ -167,14 +244,11 @@ class Recorder:
         return Parent(number, Genome(self.dags[number], {"learning_rate": 1e-3, "parametrisation": "free"}))
 
 
-def test_evolution_breeds_from_the_front(space: SearchSpace, store: StudyStore, dataset: Dataset) -> None:
+def test_evolution_breeds_from_the_front(space: SearchSpace, evolve: Callable[..., EvolutionStrategy]) -> None:
     rng = np.random.default_rng(0)
     dags = {number: space.initial(rng).dag for number in range(40)}
     recorder = Recorder(dags)
-    options = EvolutionOptions(population=10, initial=1, crossover=0)
-    strategy = EvolutionStrategy(
-        space, TRAINING, store.objectives, 0, inheritance=recorder.inheritance, options=options
-    )
+    strategy = evolve(recorder.inheritance, population=10, initial=1, crossover=0)
     for number in range(40):  # the first ten dominate all others
         good = number < 10
         metrics = {"val_error": 0.02 + 0.002 * number if good else 0.2, "inference_seconds": 1e-4 / (1 + number)}
@@ -198,17 +272,12 @@ def test_evolution_does_not_wait_for_a_generation(make: MakeStrategy, store: Stu
     assert strategy.ask(store.begin()).parent in {0, 1, 2}
 
 
-def test_mutation_strengths_and_growth_vary(space: SearchSpace, store: StudyStore) -> None:
+def test_strengths_and_growth_of_blind_mutations_vary(
+    space: SearchSpace, evolve: Callable[..., EvolutionStrategy]
+) -> None:
     dag = space.initial(np.random.default_rng(0), size=1.0, density=1.0).dag
     recorder = Recorder({0: dag})
-    strategy = EvolutionStrategy(
-        space,
-        TRAINING,
-        store.objectives,
-        0,
-        inheritance=recorder.inheritance,
-        options=EvolutionOptions(population=2, initial=1, crossover=0, strength=(0.01, 0.5)),
-    )
+    strategy = evolve(recorder.inheritance, guided=0, population=2, initial=1, crossover=0, strength=(0.01, 0.5))
     strategy.tell(TrialResult(0, TrialStatus.COMPLETE, {"val_error": 0.1, "inference_seconds": 1e-4}))
     edges = np.array([strategy.ask(number).genome.dag.n_edges for number in range(1, 60)])
     assert (edges > dag.n_edges).sum() > 10

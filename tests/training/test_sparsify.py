@@ -26,7 +26,7 @@ from nas.training import (
     train,
 )
 from nas.training._fused import FusedTrainer, structure_costs
-from nas.training._sparsify import Sparsifier, _backbone, balanced_scores, strongest
+from nas.training._sparsify import Sparsifier, _backbone, _shortest_first, balanced_scores, strongest
 
 
 @pytest.fixture(autouse=True)
@@ -213,7 +213,10 @@ def test_strongest_is_exact_useful_and_reaches_every_output(seed: int, data: st.
     dag = random_dag(4, 6, 3, density=data.draw(st.floats(0.3, 1.0)), rng=rng)
     score = rng.random(dag.n_edges)
     count = data.draw(st.integers(1, dag.n_edges))
-    needed = int(_backbone(dag, np.argsort(np.argsort(-score))).sum())
+    rank = np.argsort(np.argsort(-score))
+    needed = int(_backbone(dag, rank).sum())
+    if count < needed:
+        needed = int(_backbone(dag, _shortest_first(dag, rank, np.isfinite(score))).sum())
     if count < needed:
         with pytest.raises(ValueError, match=f"need {needed} edges, but only {count} may stay; raise the budget"):
             strongest(dag, score, count)
@@ -226,6 +229,17 @@ def test_strongest_is_exact_useful_and_reaches_every_output(seed: int, data: st.
     assert useful[kept.targets].all()
     spare = useful[dag.sources] & useful[dag.targets] & ~mask
     assert mask.sum() == count or (mask.sum() < count and not spare.any())
+
+
+def test_few_edges_are_those_of_the_shortest_paths() -> None:
+    """The strongest path 0-1-2-3-4 does not fit into a budget of one edge, the weak edge 0-4 does."""
+    dag = DAG(1, 3, 1, [(0, 1), (1, 2), (2, 3), (3, 4), (0, 4)])
+    score = np.array([5.0 if target < 4 or source == 3 else 1.0 for source, target in dag.edges])
+    assert strongest(dag, score, 4).sum() == 4
+    assert dag.edges[strongest(dag, score, 1)].tolist() == [[0, 4]]
+    absent = np.where(score == 1.0, -np.inf, score)  # what is not there is no way out
+    with pytest.raises(ValueError, match="need 4 edges, but only 1 may stay"):
+        strongest(dag, absent, 1)
 
 
 def test_strongest_prefers_high_scores() -> None:

@@ -1,0 +1,80 @@
+"""Children whose edges training chooses: what their weights turn out to be worth decides which stay.
+
+A blind mutation removes and adds edges before anything is known of the child. Here a child starts with its parent's
+edges, perhaps with spare ones grown at random (weight 0, so that the function is the parent's), and is cut to fewer
+while it trains: on a cubic schedule (Zhu 2017), each time the edges of least saliency, w^2 times Adam's mean squared
+gradient. A spare edge moves away from 0 only where the gradient pulls it steadily, so of the spare ones those with
+the largest gradients over many batches stay (what RigL, Evci 2020, takes from one batch); and of the old ones those
+whose weights matter. So a search moves along the axis from dense to sparse at the price of fine-tuning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from nas.graph import DAG
+from nas.search._space import SearchSpace
+from nas.training._types import Genome, Scalar, TrainingConfig
+
+__all__ = ["Cut", "cut_overrides", "cuts_allowed", "without_cut"]
+
+_SECTION: Final = "sparsify."
+_CUTS: Final = 6  # in one training; each costs about as much as some ten steps
+_END: Final = 0.5  # share of the steps after which the structure stays
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """How training changes a child's edges."""
+
+    keep: float  # edges in the end, as a share of the parent's
+    spare: float = 0.0  # edges grown at random beforehand, as a share of the parent's
+
+
+def cuts_allowed(space: SearchSpace, training: TrainingConfig) -> bool:
+    """Whether a strategy may set `training.sparsify` of children: neither the job nor the space does."""
+    return training.sparsify is None and not any(path.startswith(_SECTION) for path in space.hyperparameters)
+
+
+def cut_overrides(dag: DAG, edges: int, steps: int, training: TrainingConfig) -> dict[str, Scalar]:
+    """Hyperparameters of a child on ``dag`` that is to end with so many edges; none where it has no more than these.
+
+    Args:
+        training: with the child's other hyperparameters.
+    """
+    edges = max(edges, _edges_needed(dag))
+    if edges >= dag.n_edges:
+        return {}
+    weighed = training.parametrisation != "manifold" and training.optimizer != "sgd"
+    section: dict[str, Any] = {
+        "edges": edges,
+        "start": 0.0,
+        "end": _END,
+        "every": max(1, int(_END * steps) // _CUTS),
+        "criterion": "saliency" if weighed else "magnitude",
+    }
+    return {_SECTION + name: value for name, value in section.items()}
+
+
+def _edges_needed(dag: DAG) -> int:
+    """So many edges are enough for a path to every output: the lengths of their shortest paths, summed."""
+    distance = np.where(np.arange(dag.n) < dag.n_inputs, 0, dag.n)
+    for steps in range(1, dag.n):
+        near = dag.targets[(distance[dag.sources] == steps - 1) & (distance[dag.targets] == dag.n)]
+        if not near.size:
+            break
+        distance[near] = steps
+    outputs = distance[dag.first_output :]
+    return int(outputs[outputs < dag.n].sum())
+
+
+def without_cut(genome: Genome) -> Genome:
+    """The genome without the cut that it was trained with: what its own children start from."""
+    kept: Mapping[str, Scalar] = {
+        path: value for path, value in genome.hyperparameters.items() if not path.startswith(_SECTION)
+    }
+    return Genome(genome.dag, kept, genome.structure, genome.origin)
