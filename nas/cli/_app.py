@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -24,6 +25,7 @@ from nas.cli import (
     _lineage,
     _list,
     _logs_command,
+    _replay,
     _schema,
     _search,
     _status,
@@ -72,6 +74,7 @@ app.command("front")(_front.front)
 app.command("export")(_export.export)
 app.command("evaluate")(_evaluate.evaluate)
 app.command("lineage")(_lineage.lineage)
+app.command("replay")(_replay.replay)
 app.command("ui")(_ui.ui)
 app.command("submit")(_submit.submit)
 app.command("status")(_status.status)
@@ -87,6 +90,12 @@ def _one_of(value: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
         raise typer.BadParameter(f"expected one of {', '.join(allowed)}, got {value!r}")
     return value
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"nas {metadata.version('dag-nas')}")
+        raise typer.Exit
 
 
 @app.callback()
@@ -105,6 +114,9 @@ def _options(
         envvar="NAS_LOG_FORMAT",
         help="text for people, json for machines: an object a line, with trial and worker.",
         callback=lambda value: _one_of(value, get_args(LogFormat)),
+    ),
+    _version: bool = typer.Option(
+        False, "--version", help="Print the version and exit.", callback=_print_version, is_eager=True
     ),
 ) -> None:
     level = "info" if verbose and log_level == "warning" else log_level

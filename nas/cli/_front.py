@@ -41,8 +41,9 @@ def front(
         )
         return
     counts = study.counts()
+    stopped = f"{counts['stopped']} stopped at rungs, " if counts["stopped"] else ""
     console.print(
-        f"[bold]{experiment}[/]: {counts['complete']} trials complete, {counts['failed']} failed, "
+        f"[bold]{experiment}[/]: {counts['complete']} trials complete, {stopped}{counts['failed']} failed, "
         f"{counts['running']} running or interrupted; hypervolume {found.hypervolume:.4f}"
     )
     if not len(found):

@@ -69,6 +69,7 @@ class ProgressDisplay:
         trials = Text.assemble(
             (f"{progress.complete} done", "green"),
             f"  {progress.running} running  ",
+            *([f"{progress.stopped} stopped  "] if progress.stopped else []),
             (f"{progress.failed} failed", "red" if progress.failed else "dim"),
             f"  of {progress.trials}",
         )
@@ -82,9 +83,11 @@ class ProgressDisplay:
         return Group(Text(self._title, style="bold"), grid, Text(notice, style="dim"))
 
     def _line(self, progress: Progress) -> str:
+        stopped = f"{progress.stopped} stopped, " if progress.stopped else ""
         return (
             f"{duration(progress.seconds):>5}  {progress.complete} done, {progress.running} running, "
-            f"{progress.failed} failed of {progress.trials}; {progress.trials_per_minute:.1f} trials a minute; "
+            f"{stopped}{progress.failed} failed of {progress.trials}; "
+            f"{progress.trials_per_minute:.1f} trials a minute; "
             f"best {_best(progress)}; front {progress.front_size}, hypervolume {progress.hypervolume:.4f}; "
             f"{duration(progress.seconds_left)} left"
         )

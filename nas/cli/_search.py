@@ -94,8 +94,11 @@ class _Run:
         strategy = make_strategy(job.search, space, job.training, study)
         self._announce(dataset, study)
         counts = study.counts()
-        if not counts["running"] and counts["complete"] + counts["failed"] >= job.search.trials and study.retimed():
-            console.print(f"all {job.search.trials} trials are done; more: --resume --trials {2 * job.search.trials}")
+        done = sum(counts.values()) - counts["running"]
+        if not counts["running"] and done >= job.search.trials and study.retimed():
+            wanted = f"all {done} trials are" if done == job.search.trials else f"{done} trials are"
+            fewer = "" if done == job.search.trials else f", more than the {job.search.trials} asked for"
+            console.print(f"{wanted} done{fewer}; more: --resume --trials {2 * max(done, job.search.trials)}")
             self._conclude(study, study.front())
             return
         display = ProgressDisplay(f"nas search · {job.tracking.experiment}", quiet=log_format() == "json")
@@ -123,6 +126,8 @@ class _Run:
                         study,
                         trials=job.search.trials,
                         budget_seconds=None if job.search.budget_minutes is None else 60 * job.search.budget_minutes,
+                        budget_steps=job.search.budget_steps,
+                        halving=job.search.halving,
                         on_result=_each(status.trial, report),
                         on_progress=_each(status.progress, display),
                         stop=stop,
@@ -170,8 +175,9 @@ class _Run:
             soft_wrap=True,
         )
         counts = study.counts()
-        if counts["complete"] or counts["failed"]:
-            console.print(f"resuming: {counts['complete']} trials complete, {counts['failed']} failed")
+        if sum(counts.values()) > counts["running"]:
+            stopped = f", {counts['stopped']} stopped at rungs" if counts["stopped"] else ""
+            console.print(f"resuming: {counts['complete']} trials complete{stopped}, {counts['failed']} failed")
 
     def _retimed(self, study: StudyStore, executor: Executor, dataset: Dataset) -> Front | None:
         from nas.search import retime
@@ -284,7 +290,7 @@ class _Reporter:
         if known is not None:
             return dataclasses.replace(known, metrics=metrics)
         result = self._study.load_result(number)
-        trial = next(trial for trial in self._study.records() if trial.number == number)
+        trial = self._study.trial(number)
         assert result.dag is not None
         weights = None  # layers have no one weight an edge
         if result.structure is None:

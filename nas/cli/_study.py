@@ -120,20 +120,16 @@ def export_network(
 
     result = study.load_result(number)
     assert result.dag is not None  # load_result raises for trials without weights
-    trials = {trial.number: trial for trial in study.records()}
-    trial = trials[number]
+    trial = study.trial(number)
     header = dict(study.header.get("job") or {})
     job = header.get("job") or {}
     config = TrainingConfig.model_validate(job.get("training", {})).with_overrides(trial.hyperparameters)
     module = rebuild_module(result.dag, result.arrays, config, {}, result.structure)
     metrics = {**result.metrics, **study.retimed().get(number, {})}
-    lineage = [number]
-    while (parent := trials[lineage[-1]].parent) is not None and parent in trials and parent not in lineage:
-        lineage.append(parent)
     record = {
         "study": study.name,
         "trial": number,
-        "lineage": lineage,
+        "lineage": study.lineage(number),
         "mutation": trial.mutation,
         "seed": trial.seed,
         "steps": trial.steps,

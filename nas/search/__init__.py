@@ -37,6 +37,7 @@ from nas.search._optuna import OptunaStrategy
 from nas.search._population import Individual, Population
 from nas.search._random import RandomStrategy
 from nas.search._records import Rung, TrialRecord
+from nas.search._replay import Replay, replay
 from nas.search._retime import Timed, retime, time_side_by_side
 from nas.search._space import Choice, Range, SearchSpace, SpaceOptions, TaskShape, load_space, stable_ids
 from nas.search._store import StudyStore
@@ -68,6 +69,7 @@ __all__ = [
     "RandomOptions",
     "RandomStrategy",
     "Range",
+    "Replay",
     "ResourcesConfig",
     "Rung",
     "SearchConfig",
@@ -90,6 +92,7 @@ __all__ = [
     "make_strategy",
     "rebuild_module",
     "rebuild_network",
+    "replay",
     "retime",
     "run_search",
     "stable_ids",

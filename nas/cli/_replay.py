@@ -1,0 +1,125 @@
+"""``nas replay``: train a trial again from its record and compare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nas.cli._console import STORAGE, STORE, console, percent, print_json, seconds
+
+if TYPE_CHECKING:
+    from nas.search import Replay, StudyStore
+
+__all__ = ["replay"]
+
+
+def replay(
+    trial: Annotated[int, typer.Argument(min=0, help="Number of the trial.")],
+    experiment: Annotated[
+        str | None, typer.Option("--study", help="Name of its study (default: the only one in the store).")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
+    store: Path = STORE,
+    storage: str | None = STORAGE,
+) -> None:
+    """Train a trial again from what its study keeps, and compare accuracy, structure and weights.
+
+    On the same kind of machine with the same libraries they are exactly the same; where they are not, the differences
+    in hardware and libraries are named. Times are not compared.
+
+    Exit codes: 0 the same, 1 not the same or not possible.
+
+    Example:
+
+        nas replay 12 --study digits
+    """
+    import nas.search
+    from nas.errors import NasError
+    from nas.job import Job
+    from nas.training import load_data
+
+    study = _study(store, experiment, storage)
+    header = study.header.get("job") or {}
+    if "job" not in header:
+        raise NasError(f"study {study.name!r} does not keep its job; it was not made by `nas search`")
+    job = Job.from_mapping(header["job"], where=f"the job kept in study {study.name!r}")
+    dataset = load_data(job.data)
+    changed = _data_has_changed(header, dataset)
+    with console.status(f"training trial {trial} again"):
+        found = nas.search.replay(study, trial, dataset, job.training)
+    if as_json:
+        print_json(_as_json(found, changed))
+    else:
+        _show(found, study.name, changed)
+    if not found.same:
+        raise typer.Exit(1)
+
+
+def _study(store: Path, experiment: str | None, storage: str | None) -> StudyStore:
+    from nas.errors import JobError
+    from nas.search import StudyStore
+
+    if experiment is None:
+        known = StudyStore.studies(store, storage=storage)
+        if len(known) != 1:
+            raise JobError(f"say which study with --study; {store} has: {', '.join(known) or 'none'}")
+        experiment = known[0]
+    return StudyStore.open(store, experiment, storage=storage)
+
+
+def _data_has_changed(header: object, dataset: object) -> bool:
+    import dataclasses
+    import json
+
+    from nas.training import Statistics
+
+    now = json.loads(json.dumps(dataclasses.asdict(Statistics.of(dataset))))  # type: ignore[arg-type]
+    then = header.get("statistics") if isinstance(header, dict) else None
+    return then is not None and any(now.get(name) != value for name, value in then.items() if name in now)
+
+
+def _show(found: Replay, name: str, changed: bool) -> None:
+    record, again = found.record, found.again
+    then = record.result
+    assert then is not None
+    at = f", to rung {len(record.rungs)}" if record.state == "stopped" else ""
+    console.print(
+        f"trial {record.number} of {name}: {found.steps:,} steps{at}, trained again in {seconds(again.seconds)}",
+        soft_wrap=True,
+    )
+    if then.reason or again.reason:
+        console.print(f"then: {then.reason or 'complete'}; now: {again.reason or again.status.value}", markup=False)
+    for metric in ("val_accuracy", "test_accuracy", "val_error", "test_error", "edges"):
+        if metric in found.compared and not (metric.endswith("error") and "val_accuracy" in found.compared):
+            before, now = found.compared[metric]
+            shown = percent if metric.endswith("accuracy") else (lambda value: f"{value:,.6g}")
+            same = "the same" if before == now else f"now {shown(now)}"
+            console.print(f"  {metric.replace('_', ' '):14} {shown(before)}, {same}")
+    others = [name for name, (before, now) in found.compared.items() if before != now]
+    if found.same:
+        weights = "; the network is bit for bit the same" if found.weights else ""
+        console.print(f"all {len(found.compared)} metrics that no clock decides are the same{weights}")
+    else:
+        parts = [f"different: {', '.join(others)}"] if others else []
+        parts += ["the weights differ"] if found.weights is False else []
+        console.print("; ".join(parts) or "it ended differently")
+    if changed:
+        console.print("the data are not those of the search: their statistics differ")
+    for key, (before, now) in found.hardware.items():
+        console.print(f"  {key} was {before}, is {now}: sums may round differently", markup=False)
+
+
+def _as_json(found: Replay, changed: bool) -> dict[str, object]:
+    return {
+        "trial": found.record.number,
+        "state": found.record.state,
+        "same": found.same,
+        "steps": found.steps,
+        "weights_same": found.weights,
+        "metrics": {name: {"then": before, "now": now} for name, (before, now) in found.compared.items()},
+        "hardware": {name: {"then": before, "now": now} for name, (before, now) in found.hardware.items()},
+        "data_changed": changed,
+        "reason": {"then": found.record.result.reason if found.record.result else "", "now": found.again.reason},
+    }
