@@ -42,6 +42,8 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise JobError(f"{path}: not UTF-8 (byte {error.start}); a job file is YAML text") from error
+    if _brackets(text) > _MAX_DEPTH:  # before PyYAML, whose time grows with the square of the depth: seconds at 1,000
+        raise JobError(f"{path}: nested too deeply; a job file has at most {_MAX_DEPTH} levels")
     lines: dict[KeyPath, int] = {}
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -62,6 +64,18 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
         raise JobError(f"{path}: expected sections such as `data:` and `search:`, got a {type(values).__name__}")
     _check_finite(values, (), path, lines)
     return values, lines
+
+
+def _brackets(text: str) -> int:
+    """How deep brackets may be nested in a text: those in quotes and comments count as well."""
+    depth = deepest = 0
+    for character in text:
+        if character in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in "]}":
+            depth = max(0, depth - 1)
+    return deepest
 
 
 def _walk(node: yaml.Node, at: KeyPath, lines: dict[KeyPath, int], path: Path) -> None:

@@ -146,7 +146,8 @@ def _keys_at(path: KeyPath, values: Mapping[str, Any]) -> list[str]:
     """The keys that are valid in the section at ``path``."""
     if path == ("search", "options"):
         strategy = values["search"].get("strategy", SearchConfig().strategy)
-        return list(STRATEGY_OPTIONS[strategy].model_fields)
+        options = STRATEGY_OPTIONS.get(strategy) if isinstance(strategy, str) else None
+        return list(options.model_fields) if options is not None else []
     model: Any = Job
     for part in path:
         field = model.model_fields.get(part) if isinstance(part, str) else None

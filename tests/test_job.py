@@ -144,6 +144,8 @@ def test_hostile_files_are_refused_quickly(tmp_path: Path) -> None:
     assert "once aliases are expanded" in refusal(tmp_path, "\n".join(layers))
     assert "once aliases are expanded" in refusal(tmp_path, "a: &a [*a]")
     assert "nested too deeply" in refusal(tmp_path, "a: " + "[" * 5000)
+    assert "nested too deeply" in refusal(tmp_path, "a: " + "[" * 900 + "1" + "]" * 900)
+    assert "search.strategy" in refusal(tmp_path, "search: {strategy: none such, options: 3}")
     assert "at most 1048576 bytes" in refusal(tmp_path, "#" * (2**20 + 1))
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(JobError, match="not UTF-8"):

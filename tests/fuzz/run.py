@@ -2,7 +2,7 @@
 
 Each case starts from a valid file, damages it (bytes, or values inside its structure) and reads it. Allowed: the read
 succeeds and the result can be used, or it raises the error that its documentation names. Anything else is a finding:
-another exception, more than ten seconds, more than two gigabytes over the start, a crash of the process, or code that
+another exception, more than ten seconds of process time, more than two gigabytes over the start, a crash, or code that
 runs: unpickling, `exec` of a string, a process started, a connection opened, a file written outside the case's folder.
 
     python tests/fuzz/run.py --cases 120000 [--target checkpoint] [--seed 1]
@@ -87,12 +87,12 @@ def run_target(target: Target, first: int, last: int, seed: int, progress: mmap.
         base = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         watch(folder)
         resource.setrlimit(resource.RLIMIT_AS, (base + EXTRA_BYTES, resource.RLIM_INFINITY))
-        signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(TooSlow()))
+        signal.signal(signal.SIGPROF, lambda *_: (_ for _ in ()).throw(TooSlow()))
         for case in range(first, last):
             progress[:8] = struct.pack("<q", case)
             rng = np.random.default_rng([seed, case])
             path = write(Path(folder), target, damaged(seeds, target.kind, rng))
-            signal.setitimer(signal.ITIMER_REAL, CASE_SECONDS)
+            signal.setitimer(signal.ITIMER_PROF, CASE_SECONDS)
             try:
                 target.read(path)
                 counts["read"] += 1
@@ -103,7 +103,7 @@ def run_target(target: Target, first: int, last: int, seed: int, progress: mmap.
             except (Exception, Forbidden, TooSlow):
                 findings.append((case, traceback.format_exc(limit=-6)))
             finally:
-                signal.setitimer(signal.ITIMER_REAL, 0)
+                signal.setitimer(signal.ITIMER_PROF, 0)
             if len(findings) >= 20:
                 break
     outcome.put((dict(counts), findings))
