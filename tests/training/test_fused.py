@@ -22,33 +22,39 @@ def dataset(task, n_inputs=20, n_outputs=4, samples=300):
     return Dataset("synthetic", task, x, y, x, y, x, y, classes=classes)
 
 
-def network(parametrisation, activation="leaky_relu"):
+def network(parametrisation, activation="leaky_relu", readout="activated"):
     rng = np.random.default_rng(1)
     manifold = parametrisation == "manifold"
     dag = complete(20, 30, 4) if manifold else random_dag(20, 30, 4, density=0.5, rng=rng)
-    made = ManifoldNetwork(dag, parametrisation=parametrisation, activation=activation, generator=rng, period=5)
+    made = ManifoldNetwork(
+        dag, parametrisation=parametrisation, activation=activation, readout=readout, generator=rng, period=5
+    )
     if parametrisation == "masked":  # some edges closed, so that dying and reviving is exercised
         with torch.no_grad():
             made.closeness.cutoff.fill_(0.5)
     return made
 
 
-def both(parametrisation, task, steps, *, threads=1, activation="leaky_relu", batch=70, **settings):
+def both(
+    parametrisation, task, steps, *, threads=1, activation="leaky_relu", batch=70, temperature=0.5, readout="activated",
+    **settings,
+):  # fmt: skip
     """The same training in torch and fused; returns (torch values, report), and the two networks."""
     config = TrainingConfig(batch_size=batch, **settings)
     data = dataset(task)
-    slow, fast = network(parametrisation, activation), network(parametrisation, activation)
+    slow, fast = (network(parametrisation, activation, readout) for _ in range(2))
     numbers = np.random.default_rng(2).integers(0, len(data.x_train), (steps, batch))
     rates = np.linspace(config.learning_rate, 0.1 * config.learning_rate, steps)
     step = reference_step(slow, task, config)
     x, y = torch.from_numpy(data.x_train), torch.from_numpy(data.y_train)
     for k in range(steps):
-        values = step(x[numbers[k]], y[numbers[k]], rates[k])
+        values = step(x[numbers[k]], y[numbers[k]], rates[k], temperature=temperature)
     trainer = FusedTrainer(fast, data, config, structure_costs(config, fast.dag), threads=threads)
     half = steps // 2
+    temperatures = np.full(steps, temperature)
     if half:
-        trainer.run(numbers[:half], rates[:half])
-    report = trainer.run(numbers[half:], rates[half:])
+        trainer.run(numbers[:half], rates[:half], temperatures[:half])
+    report = trainer.run(numbers[half:], rates[half:], temperatures[half:])
     trainer.write_back()
     return values, report, slow, fast
 
@@ -61,8 +67,25 @@ LOSSES = LossWeights(objective=1.0, flow=1e-3, sparsity=0.3, time=0.1, memory=0.
 @pytest.mark.parametrize("threads", [1, 2])
 def test_one_step_gives_the_same_gradient(parametrisation, task, threads):
     # plain gradient descent: the change of a parameter is its gradient
+    check_one_step(parametrisation, task, threads=threads)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.1, 0.02])
+@pytest.mark.parametrize("parametrisation", ["masked", "manifold"])
+def test_one_step_at_other_temperatures_of_the_smooth_counts(parametrisation, temperature):
+    check_one_step(parametrisation, "regression", temperature=temperature)
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+@pytest.mark.parametrize("parametrisation", ["masked", "manifold", "free"])
+@pytest.mark.parametrize("readout", ["linear", "square"])
+def test_one_step_of_outputs_that_read_linear_parts(readout, parametrisation, task):
+    check_one_step(parametrisation, task, readout=readout, threads=2)
+
+
+def check_one_step(parametrisation, task, **options):
     values, report, slow, fast = both(
-        parametrisation, task, 1, threads=threads, optimizer="sgd", learning_rate=1e-2, losses=LOSSES
+        parametrisation, task, 1, optimizer="sgd", learning_rate=1e-2, losses=LOSSES, **options
     )
     assert report.steps == 1
     assert report.finite
