@@ -29,7 +29,7 @@ ALLOWED: dict[str, set[str]] = {
         "nas.checkpoint",
         "nas.training",
     },
-    "nas.tracking": {"nas.graph", "nas.training"},
+    "nas.tracking": {"nas.graph", "nas.training", "nas.checkpoint"},
     "nas._jobfile": set(),
     "nas._logs": set(),
     "nas.job": {"nas._jobfile", "nas.training", "nas.search", "nas.tracking"},

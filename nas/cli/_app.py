@@ -32,6 +32,7 @@ from nas.cli import (
     _stop,
     _submit,
     _ui,
+    _watch,
 )
 from nas.cli._console import errors
 from nas.errors import JobError, NasError
@@ -75,6 +76,7 @@ app.command("export")(_export.export)
 app.command("evaluate")(_evaluate.evaluate)
 app.command("lineage")(_lineage.lineage)
 app.command("replay")(_replay.replay)
+app.command("watch")(_watch.watch)
 app.command("ui")(_ui.ui)
 app.command("submit")(_submit.submit)
 app.command("status")(_status.status)

@@ -6,6 +6,8 @@ the pictures can also be made on their own. Nothing here knows of strategies or 
 
 from nas.tracking._adjacency_plot import adjacency_png
 from nas.tracking._animation import Animation
+from nas.tracking._card import model_card
+from nas.tracking._champion import Champion
 from nas.tracking._config import TrackingConfig, default_store
 from nas.tracking._dag_plot import dag_png
 from nas.tracking._draw import draw
@@ -19,6 +21,7 @@ from nas.tracking._writer import front_addresses
 __all__ = [
     "Ancestor",
     "Animation",
+    "Champion",
     "FrontPoint",
     "MlflowTracker",
     "NullTracker",
@@ -35,5 +38,6 @@ __all__ = [
     "lineage_html",
     "lineage_png",
     "lineage_rows",
+    "model_card",
     "run_name",
 ]

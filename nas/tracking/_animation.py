@@ -25,11 +25,12 @@ from nas.tracking._animation_panels import (
 )
 from nas.tracking._points import format_accuracy, format_count, format_number
 from nas.tracking._theme import COMPUTATIONAL, FAINT, INK, INPUT, NEGATIVE, OUTPUT, POSITIVE, new_figure
-from nas.training import Recording
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from nas.training import Recording
 
 __all__ = ["Animation"]
 

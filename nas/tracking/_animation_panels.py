@@ -27,11 +27,12 @@ from nas.tracking._theme import (
     POSITIVE,
     plain_axes,
 )
-from nas.training import Recording
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+
+    from nas.training import Recording
 
 __all__ = ["AdjacencyPanel", "ClosenessPanel", "CurvePanel", "GraphPanel", "Scene"]
 

@@ -51,6 +51,25 @@ class TrackingConfig(BaseModel):
         """The MLflow server, if not files in the store."""
         return self.mlflow_uri or os.environ.get("NAS_MLFLOW_URI") or None
 
+    champion: str | None = Field(
+        "knee",
+        description="Which member of the front a finished search registers as its model's `champion`, as `nas export "
+        "--pick` has it: knee, accurate, fast, or conditions; null: none.",
+    )
+    model: str | None = Field(
+        None,
+        pattern=r"^[^/:]{1,200}$",
+        description="Name of the registered model (default: the name of the experiment).",
+    )
+    animation: bool = Field(
+        False, description="Train the champion once more at the end, exactly, and keep a film of it learning."
+    )
+
+    @property
+    def model_name(self) -> str:
+        """Name of the registered model."""
+        return self.model or self.experiment
+
     @property
     def tracking_uri(self) -> str:
         """What MLflow connects to: the stated server, else the SQLite file in the store."""

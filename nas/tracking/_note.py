@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from nas.tracking._points import FrontPoint, format_accuracy, format_count, format_number, format_seconds
 
-__all__ = ["overview", "search_name"]
+__all__ = ["front_table", "overview", "search_name"]
 
 _MOST_CHARACTERS = 7500  # MLflow cuts a tag at 8000
 _SETTINGS = {
@@ -59,7 +59,7 @@ def overview(
     lines += ["Process times taken on: " + " · ".join(where)] if where else []
     lines = [line for line in lines if line]
     text = "\n\n".join(lines)
-    table = _table(members, link)
+    table = front_table(members, link)
     kept = list(table[:2])
     for row in table[2:]:
         if len(text) + sum(map(len, kept)) + len(row) + len(kept) > _MOST_CHARACTERS - 100:
@@ -78,7 +78,8 @@ def _best(members: Sequence[FrontPoint]) -> str:
     return f"error {format_number(min(errors))}" if errors else "?"
 
 
-def _table(members: Sequence[FrontPoint], link: Callable[[int], str | None]) -> list[str]:
+def front_table(members: Sequence[FrontPoint], link: Callable[[int], str | None]) -> list[str]:
+    """Lines of a Markdown table of the front; `link` gives the address of a trial's run."""
     accuracy = any("val_accuracy" in point.metrics for point in members)
     quality = "accuracy" if accuracy else "error"
     write = format_accuracy if accuracy else format_number

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
+from nas.tracking._champion import Champion
 from nas.tracking._points import FrontPoint
 from nas.training._types import Candidate, TrialResult
 
@@ -26,6 +27,9 @@ class Tracker(Protocol):
     def log_front(self, members: Sequence[FrontPoint], hypervolume: float, others: Sequence[FrontPoint] = ()) -> None:
         """The front is now this; `others` are trials off it whose metrics are newer than what `log_trial` told."""
 
+    def log_champion(self, champion: Champion) -> None:
+        """The search hands over this network."""
+
     def finish(self, status: Ending = "FINISHED") -> int:
         """The search has ended. Returns how many trials are still to be logged."""
 
@@ -40,6 +44,9 @@ class NullTracker:
         """Do nothing."""
 
     def log_front(self, members: Sequence[FrontPoint], hypervolume: float, others: Sequence[FrontPoint] = ()) -> None:
+        """Do nothing."""
+
+    def log_champion(self, champion: Champion) -> None:
         """Do nothing."""
 
     def finish(self, status: Ending = "FINISHED") -> int:

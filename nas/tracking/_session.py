@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.tracking._adjacency_plot import adjacency_png
+from nas.tracking._champion import Champion
 from nas.tracking._config import TrackingConfig
 from nas.tracking._dag_plot import dag_png
 from nas.tracking._front_plot import front_html, front_png
@@ -120,6 +121,20 @@ class Session:
             page.write_text(front_html(members, others, title=title, cost=cost), encoding="utf-8")
             picture.write_bytes(front_png(members, others, title=title, cost=cost))
             self._writer.log_files(self.parent, [page, picture])
+
+    def write_champion(self, champion: Champion, files: Sequence[Path], model: Path | None) -> None:
+        """Add its files to the parent run and register its model; see `make_champion`."""
+        writer = self._writer
+        writer.log_files(self.parent, files)
+        run = self.runs.get(champion.number)
+        tags = {"champion": str(champion.number)}
+        if model is not None and run is not None:
+            name = self._facts.config.model_name
+            facts = {"search": self.search, "trial": str(champion.number)}
+            tags["registered"] = f"models:/{name}@champion"
+            version = writer.register(name, run.run_id, model, facts, champion.card)
+            writer.log_values(run.run_id, {}, 0, 0, {"registered": f"{name} version {version}"})
+        writer.log_values(self.parent, {}, 0, 0, tags)
 
     def wants_files(self, point: FrontPoint) -> bool:
         """Whether pictures or checkpoint of this member can be made and are not there yet."""

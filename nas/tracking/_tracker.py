@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nas.tracking._champion import Champion, champion_files, save_served
 from nas.tracking._config import TrackingConfig
 from nas.tracking._journal import Journal
 from nas.tracking._points import FrontPoint
@@ -74,6 +75,7 @@ class MlflowTracker:
         self._told: set[int] = set()  # trials that were queued once, or that MLflow has
         self._front: tuple[tuple[FrontPoint, ...], float, tuple[FrontPoint, ...]] = ((), 0.0, ())
         self._front_changed = False
+        self._champion: Champion | None = None
         self._ending: Ending | None = None
         self._deadline = float("inf")
         # The thread's own:
@@ -145,6 +147,12 @@ class MlflowTracker:
             self._front_changed = True
             self._wake.notify()
 
+    def log_champion(self, champion: Champion) -> None:
+        """Set the network that this search hands over; it is published when the search finishes."""
+        with self._wake:
+            self._champion = champion
+            self._wake.notify()
+
     def finish(self, status: Ending = "FINISHED") -> int:
         """Log what is left, draw the front and all its members, end the parent run; at most `flush_seconds` long.
 
@@ -208,6 +216,8 @@ class MlflowTracker:
             self._update_front(session)
         elif record is not None:
             self._log_record(session, record)
+        elif ending is not None and pictures_due and self._champion is not None:
+            self._publish(session, self._champion)
         elif pictures_due and self._draw_member(session):
             pass  # one at a time, so that trials do not wait for pictures
         elif ending is not None:
@@ -308,6 +318,21 @@ class MlflowTracker:
         now = time.monotonic()
         self._next_picture = now + (now - began) / _PICTURE_SHARE
         return True
+
+    def _publish(self, session: Session, champion: Champion) -> None:
+        """Card, lineage, film and registered model of the champion."""
+        with tempfile.TemporaryDirectory(prefix="nas-champion-") as name:
+            folder = Path(name)
+            try:
+                files = champion_files(champion, folder)
+                servable = champion.checkpoint is not None and champion.examples is not None
+                model = save_served(champion, folder) if servable else None
+            except Exception as error:  # not MLflow's fault, so that repeating it would not help
+                _LOG.warning("trial %d could not be published in MLflow: %s", champion.number, _brief(error))
+            else:
+                session.write_champion(champion, files, model)
+        with self._wake:
+            self._champion = None
 
 
 def _brief(error: BaseException) -> str:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["MlflowWriter", "TrialRun", "front_addresses", "new_client"]
 
 SEARCH_TAG = "search_id"  # on the parent run: which search it stands for
+CHAMPION = "champion"  # alias of the registered model's version that the latest search chose
+MODEL_FOLDER = "model"  # of a run's artifacts
 ARTIFACTS_TAG = "artifacts"  # on a child run: "yes" when pictures and checkpoint are there
 _KIND = {"mlflow.experimentKind": "custom_model_development"}  # else MLflow 3 opens it as a GenAI experiment
 _NOTE = "mlflow.note.content"
@@ -40,6 +42,7 @@ _COLUMNS = (  # few, because the UI sorts them by name and shows about five at o
     "tags.`parent_trial`",
     "tags.`mutation`",
 )
+_MOST_DESCRIPTION = 4900  # characters; MLflow refuses more than 5000
 _NEWER_STEP = 10**9  # of values that replace those at the last training step; MLflow shows the highest step
 
 
@@ -66,6 +69,7 @@ def new_client(uri: str) -> MlflowClient:
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
         "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "GIT_PYTHON_REFRESH": "quiet",
     }.items():
         os.environ.setdefault(name, value)
@@ -251,6 +255,40 @@ class MlflowWriter:
         """Copy files to a run's artifacts."""
         for file in files:
             self.client.log_artifact(run_id, str(file))
+
+    def register(self, name: str, run_id: str, model: Path, tags: Mapping[str, str], card: str) -> str:
+        """Make a model the champion of a registered model, which is made where there is none; returns its version.
+
+        Repeating it with the same tags changes nothing: the version that has them is taken.
+
+        Args:
+            name: of the registered model.
+            run_id: of the run that it came from, whose artifact it becomes.
+            model: folder of a saved MLflow model.
+            tags: of the version; they tell it from all others.
+            card: description of the version.
+        """
+        from mlflow.exceptions import MlflowException
+
+        client = self.client
+        try:
+            client.get_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            text = f"Networks that `nas search` found; the alias `{CHAMPION}` is on the latest search's choice."
+            client.create_registered_model(name, description=text)
+        version = None
+        for found in client.search_model_versions(f"name = '{name}'"):
+            if all(found.tags.get(key) == value for key, value in tags.items()):
+                version = str(found.version)
+        if version is None:
+            client.log_artifacts(run_id, str(model), MODEL_FOLDER)
+            source = f"{client.get_run(run_id).info.artifact_uri}/{MODEL_FOLDER}"
+            made = client.create_model_version(name, source, run_id, dict(tags), description=card[:_MOST_DESCRIPTION])
+            version = str(made.version)
+        client.set_registered_model_alias(name, CHAMPION, version)
+        return version
 
     def mark_files(self, run: TrialRun) -> None:
         """Remember with the run that its files are there."""

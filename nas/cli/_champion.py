@@ -1,0 +1,160 @@
+"""What a search publishes of the network it hands over: model, card, lineage and film."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nas.cli._lineage import line_of
+from nas.cli._study import export_network, statistics_of
+
+if TYPE_CHECKING:
+    from nas.search import Front, FrontMember, StudyStore
+    from nas.tracking import Animation, Champion, FrontPoint
+    from nas.training import Dataset, TrainingConfig
+
+__all__ = ["animation_of", "make_champion", "write_animation"]
+
+_EXAMPLES = 5
+_FRAMES = 120
+
+
+def make_champion(
+    study: StudyStore,
+    found: Front,
+    member: FrontMember,
+    dataset: Dataset,
+    training: TrainingConfig,
+    *,
+    chosen: str,
+    name: str,
+    animation: Animation | None = None,
+) -> Champion:
+    """All that is published of a member of the front; its checkpoint is written into the study's folder.
+
+    Args:
+        chosen: how it was picked, for the card.
+        name: of the registered model.
+        animation: of its training, where there is one.
+
+    Raises:
+        NasError: the trial's files are damaged.
+        OSError: the checkpoint cannot be written.
+    """
+    from nas.tracking import Champion, model_card
+
+    path = study.folder / "champion.safetensors"
+    record = export_network(study, member.number, path)
+    result = study.load_result(member.number)
+    assert result.dag is not None
+    line, others = line_of(study, member.number)
+    card = model_card(
+        name=name,
+        number=member.number,
+        metrics=member.metrics,
+        record=record,
+        line=line,
+        front=[_point(each) for each in found.members],
+        samples={
+            "training": len(dataset.x_train),
+            "validation": len(dataset.x_val),
+            "test": len(dataset.x_test),
+        },
+        sizes=(dataset.n_inputs, result.dag.n_computational, dataset.n_outputs),
+        hardware={key: str(value) for key, value in result.hardware.items()},
+        batch=training.inference_batch,
+        chosen=chosen,
+    )
+    return Champion(
+        member.number,
+        card,
+        line,
+        others,
+        # A structure of the user's own needs the user's code, which a model from the registry would not have.
+        checkpoint=None if "structure" in record else path,
+        examples=_raw(dataset, record),
+        feature_names=dataset.feature_names if dataset.period is None else (),
+        outputs=_outputs(dataset),
+        animation=animation,
+    )
+
+
+def animation_of(
+    study: StudyStore,
+    number: int,
+    dataset: Dataset,
+    training: TrainingConfig,
+    *,
+    frames: int = _FRAMES,
+    call: Callable[..., Any] | None = None,
+) -> Animation:
+    """The film of a trial, which is trained once more from its record.
+
+    Args:
+        call: calls a function with arguments where trials are trained; None: here.
+
+    Raises:
+        TrialError: it is no network of neurons.
+        NasError: the trial has no record, or its files are damaged.
+    """
+    from nas.errors import NasError
+    from nas.tracking import Animation, run_name
+    from nas.training import record_training
+
+    try:
+        candidate = study.load_candidate(number)
+    except (KeyError, OSError) as error:
+        raise NasError(f"trial {number} of study {study.name!r} has no record to train it from again") from error
+    if call is None:
+        seen = record_training(candidate, dataset, training, frames)
+    else:
+        seen = call(record_training, candidate, dataset, training, frames)
+    metrics = {
+        "val_accuracy" if "val_accuracy" in seen.curves else "val_error": float(
+            seen.curves["val_accuracy" if "val_accuracy" in seen.curves else "val_error"][-1]
+        ),
+        "edges": float(seen.curves["live_edges"][-1]),
+    }
+    return Animation(seen, period=dataset.period, title=f"{study.name} {run_name(number, metrics).split(' · ')[0]}")
+
+
+def _point(member: FrontMember) -> FrontPoint:
+    from nas.tracking import FrontPoint
+
+    return FrontPoint(member.number, member.metrics)
+
+
+def _outputs(dataset: Dataset) -> tuple[str, ...]:
+    """Names of what the served network answers; see nas.tracking's served network."""
+    if dataset.task == "classification":
+        return ("label", *(f"probability_{name}" for name in dataset.classes))
+    count = dataset.n_outputs
+    return ("prediction",) if count == 1 else tuple(f"prediction_{place}" for place in range(count))
+
+
+def _raw(dataset: Dataset, record: dict[str, Any]) -> np.ndarray:
+    """A few samples of the test part as they were measured."""
+    scaling = statistics_of(record)
+    x = dataset.x_test[:_EXAMPLES].astype(np.float64)
+    if scaling.scale:
+        x = x * np.array(scaling.scale) + np.array(scaling.mean)
+    digits = [float(f"{value:.6g}") for value in x.ravel()]  # float32 has no more
+    return np.array(digits).reshape(x.shape)
+
+
+def write_animation(path: Path, animation: Animation) -> None:
+    """Write a film to a file, as its name says.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    match path.suffix.lower():
+        case ".mp4":
+            path.write_bytes(animation.mp4)
+        case ".html":
+            path.write_text(animation.page, encoding="utf-8")
+        case _:
+            path.write_bytes(animation.png())

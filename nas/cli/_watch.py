@@ -1,0 +1,69 @@
+"""``nas watch``: a film of a trial learning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nas.cli._console import STORAGE, STORE, console
+from nas.errors import JobError, NasError
+
+__all__ = ["watch"]
+
+_ENDINGS = (".mp4", ".html", ".png")
+
+
+def watch(
+    experiment: Annotated[str, typer.Argument(help="Name of the study.")],
+    trial: Annotated[
+        str,
+        typer.Argument(help="A trial number, or a member of the front as in `nas export --pick` (default: the knee)."),
+    ] = "knee",
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", "-o", help="File to write: .html (a player with a slider), .mp4, or .png (the last frame only)."
+        ),
+    ] = Path("learning.html"),
+    frames: Annotated[int, typer.Option("--frames", min=2, max=2000, help="Frames at most.")] = 120,
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, help="CPU threads (default: as in the search).")
+    ] = None,
+    store: Path = STORE,
+    storage: str | None = STORAGE,
+) -> None:
+    """Watch a trial learn: adjacency matrix, graph, closeness functions, losses, edges and accuracy, frame by frame.
+
+    The trial is trained once more from its record, exactly as in the search, and its data must still be there. A job
+    with `tracking: {animation: true}` makes the film of its champion by itself and keeps it in MLflow.
+
+    Examples:
+
+        nas watch digits
+
+        nas watch digits 117 --out learning.mp4
+    """
+    if out.suffix.lower() not in _ENDINGS:
+        raise JobError(f"--out must end in {', '.join(_ENDINGS)}, but is {out}")
+    from nas.cli._champion import animation_of, write_animation
+    from nas.cli._lineage import trial_number
+    from nas.job import Job
+    from nas.search import StudyStore
+    from nas.training import load_data, pinned_threads
+
+    study = StudyStore.open(store, experiment, storage=storage)
+    stored = (study.header.get("job") or {}).get("job")
+    if not stored:
+        raise NasError(f"study {experiment!r} does not say which data it was made with; only `nas search` records that")
+    job = Job.from_mapping(stored, where=f"the job kept in study {experiment!r}")
+    number = trial_number(study, trial)
+    with console.status(f"training trial {number} once more"), pinned_threads(threads or job.resources.threads):
+        film = animation_of(study, number, load_data(job.data), job.training, frames=frames)
+    with console.status(f"drawing {len(film)} frames"):
+        try:
+            write_animation(out, film)
+        except OSError as error:
+            raise NasError(f"{out}: cannot be written ({error.strerror})") from error
+    console.print(f"wrote {out}: trial {number}, {len(film)} frames")

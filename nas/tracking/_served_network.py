@@ -1,0 +1,49 @@
+"""What MLflow runs to serve a registered network: this file is copied into the model, the weights are safetensors.
+
+No pickle is involved: MLflow imports this code ("model from code"), which loads the checkpoint beside it.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+from mlflow.models import set_model
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+
+from nas.checkpoint import Predictor
+
+with warnings.catch_warnings():
+    # MLflow wants type hints on `predict`, which it would then take for a schema of its own.
+    warnings.simplefilter("ignore")
+
+    class ServedNetwork(PythonModel):
+        """Raw features in (an array or a table), one row a sample; out comes a table, one row a sample.
+
+        Of a classification: ``label``, and ``probability_…`` of each class. Of a regression: ``prediction``, numbered
+        where there are several, in the units of the data.
+        """
+
+        def load_context(self, context: PythonModelContext) -> None:
+            """Load the network once."""
+            self.predictor = Predictor.load(context.artifacts["network"])
+
+        def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
+            """See the class."""
+            predictor = self.predictor
+            if isinstance(model_input, pd.DataFrame) and set(predictor.feature_names) <= set(model_input.columns):
+                model_input = model_input[list(predictor.feature_names) or model_input.columns]
+            raw = np.asarray(model_input, dtype=np.float64)
+            if predictor.task == "classification":
+                shares = predictor.probabilities(raw)
+                labels = np.array(predictor.classes)[shares.argmax(axis=1)]
+                columns = {f"probability_{name}": shares[:, place] for place, name in enumerate(predictor.classes)}
+                return pd.DataFrame({"label": labels, **columns})
+            values = predictor.predict(raw)
+            count = values.shape[1]
+            names = ["prediction"] if count == 1 else [f"prediction_{place}" for place in range(count)]
+            return pd.DataFrame(values, columns=names)
+
+
+set_model(ServedNetwork())
