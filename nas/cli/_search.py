@@ -136,6 +136,8 @@ class _Run:
                     raise KeyboardInterrupt
                 found = self._retimed(study, executor, dataset) or found
                 report.front(found)
+                if len(found):
+                    self._publish(study, found, dataset, executor, tracker)
                 ending = "FINISHED"
             except KeyboardInterrupt:
                 ending = "KILLED"
@@ -186,6 +188,37 @@ class _Run:
             return None
         with console.status("timing the front again, side by side"):
             return retime(study, executor, dataset, self.job.training, threads=self.job.resources.threads)
+
+    def _publish(self, study: StudyStore, found: Front, dataset: Dataset, executor: Executor, tracker: Tracker) -> None:
+        """Hand the champion to the tracker: whatever is wrong with it, the search is done and says so only."""
+        from nas.cli._champion import animation_of, make_champion
+        from nas.errors import NasError
+
+        tracking, training = self.job.tracking, self.job.training
+        if not tracking.mlflow or tracking.champion is None:
+            return
+        try:
+            chosen = found.pick(tracking.champion)
+            film = None
+            if tracking.animation:
+                with console.status(f"training trial {chosen.number} once more, to film it"):
+                    film = animation_of(study, chosen.number, dataset, training, call=executor.call)
+                with console.status(f"drawing {len(film)} frames"):
+                    film.mp4  # noqa: B018 - drawn here, because logging has little time
+            tracker.log_champion(
+                make_champion(
+                    study,
+                    found,
+                    chosen,
+                    dataset,
+                    training,
+                    chosen=tracking.champion,
+                    name=tracking.model_name,
+                    animation=film,
+                )
+            )
+        except (NasError, OSError) as error:
+            console.print(f"no champion in MLflow: {error}", markup=False)
 
     def _conclude(self, study: StudyStore, found: Front) -> None:
         from nas.cli._evaluate import evaluate_file
