@@ -71,8 +71,8 @@ class Driver(_Service):
     def start(self, *more: str) -> None:
         nas = str(Path(sys.executable).parent / "nas")
         job = str(self._folder / "chaos.yaml")
-        self._start([nas, "--log-format", "json", "--log-level", "info", "search", job, "--resume", *more],
-                    self._environment)  # fmt: skip
+        options = ["--log-format", "json", "--log-level", "info"]
+        self._start([nas, *options, "search", job, "--resume", "--patience", "5", *more], self._environment)
 
     def end(self, seconds: float = 120.0) -> int:
         """As Ctrl-C does; its exit code."""

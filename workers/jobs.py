@@ -29,6 +29,7 @@ from workers.package import CODE, write_package
 
 __all__ = ["ClusterError", "ClusterJobs", "Submission"]
 
+_PATIENCE_MINUTES: Final = 30  # with a database or a disk: nobody is there to start the search again
 _PATIENCE_SECONDS: Final = 120.0  # with a head node that has just been started
 _GRACE_SECONDS: Final = 90  # a search that is stopped lets trials end (10 s) and MLflow be told (60 s)
 
@@ -197,7 +198,8 @@ class ClusterJobs:
 
 
 def _entrypoint(job: Job, log_level: str) -> str:
-    command = f"exec nas --log-format json --log-level {log_level} search job.yaml --resume"
+    search = f"search job.yaml --resume --patience {_PATIENCE_MINUTES}"
+    command = f"exec nas --log-format json --log-level {log_level} {search}"
     if job.tracking.store.is_absolute():
         return command
     # Below the package, results would vanish with it.

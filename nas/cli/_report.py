@@ -92,6 +92,7 @@ class StatusReport:
             "trials": progress.trials,
             "complete": progress.complete,
             "failed": progress.failed,
+            "stopped": progress.stopped,
             "running": 0 if over else progress.running,
             "seconds": round(progress.seconds, 1),
             "seconds_left": None if over or progress.seconds_left is None else round(progress.seconds_left, 1),

@@ -36,6 +36,12 @@ def search(
         list[str] | None,
         typer.Option("--set", metavar="path.to.key=value", help="Replace a value of the job; may be repeated."),
     ] = None,
+    patience: Annotated[
+        float,
+        typer.Option(
+            "--patience", min=0, help="Minutes to wait for a database or disk that fails, and go on when it is back."
+        ),
+    ] = 0.0,
 ) -> None:
     """Run a search job: train and time candidates, and keep the accuracy/time front.
 
@@ -52,6 +58,7 @@ def search(
 
         nas search examples/mnist.yaml --set search.strategy=optuna --set tracking.experiment=mnist-tpe
     """
+    from nas.cli._patience import patiently
     from nas.job import Job
 
     options = {"search.trials": trials, "resources.workers": workers, "resources.address": address}
@@ -66,7 +73,7 @@ def search(
             *(word for setting in overrides for word in ("--set", setting)),
         ]
     )
-    _Run(job, job_file, resume, again).run()
+    patiently(lambda resume: _Run(job, job_file, resume, again).run(), resume, patience)
 
 
 class _Run:

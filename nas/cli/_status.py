@@ -66,6 +66,7 @@ def _local(name: str | None, store: Path, storage: str | None) -> dict[str, Any]
         # The study itself knows better than the file, which may be of an earlier run.
         "complete": counts["complete"],
         "failed": counts["failed"],
+        "stopped": counts["stopped"],
         "running": counts["running"],
     }
     records = study.records()
@@ -130,7 +131,9 @@ def _show(record: dict[str, Any]) -> None:
         of = f" of {record['trials']}" if record.get("trials") else ""
         grid.add_row(
             "trials",
-            f"{record['complete']} complete, {record['running']} running, {record['failed']} failed{of}",
+            f"{record['complete']} complete, {record['running']} running, {record['failed']} failed"
+            + (f", {record['stopped']} stopped early" if record.get("stopped") else "")
+            + of,
         )
     if record.get("trials_per_minute") is not None:
         left = f", {duration(record['seconds_left'])} left" if record.get("seconds_left") is not None else ""

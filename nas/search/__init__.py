@@ -16,7 +16,7 @@ from nas.search._config import (
     StrategyOptions,
 )
 from nas.search._driver import Progress, run_search
-from nas.search._errors import PickError, StudyError
+from nas.search._errors import PickError, StorageError, StudyError
 from nas.search._evolution import EvolutionStrategy
 from nas.search._executor import (
     Evaluate,
@@ -77,6 +77,7 @@ __all__ = [
     "SerialExecutor",
     "SpaceConfig",
     "SpaceOptions",
+    "StorageError",
     "Strategy",
     "StrategyOptions",
     "StudyError",

@@ -2,11 +2,15 @@
 
 from nas.errors import NasError
 
-__all__ = ["PickError", "StudyError"]
+__all__ = ["PickError", "StorageError", "StudyError"]
 
 
 class StudyError(NasError, RuntimeError):
     """A study that cannot be created, opened or continued as asked; the message says what to do instead."""
+
+
+class StorageError(StudyError):
+    """The database or the disk of a study fails; what is recorded is safe, and the study can go on when it is back."""
 
 
 class PickError(NasError, ValueError):

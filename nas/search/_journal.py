@@ -9,6 +9,7 @@ cut back to the trials that have not ended.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -55,7 +56,7 @@ class Journal:
         written = os.write(self._file, data)
         if written != len(data):
             os.write(self._file, b"\n")
-            raise OSError(f"{self.path} took {written} of {len(data)} bytes; is the disk full?")
+            raise OSError(errno.ENOSPC, f"{self.path} took {written} of {len(data)} bytes; is the disk full?")
         self.lines += 1
 
     def rewrite(self, entries: Iterable[Mapping[str, Any]]) -> None:

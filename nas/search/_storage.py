@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import random
 import re
@@ -16,11 +17,12 @@ from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from nas.errors import NasError
-from nas.search._errors import StudyError
+from nas.search._errors import StorageError, StudyError
 
-__all__ = ["DATABASE", "DATABASE_FAILURES", "creating", "database_errors", "open_storage"]
+__all__ = ["DATABASE", "DATABASE_FAILURES", "DISK_FAILURES", "creating", "database_errors", "open_storage"]
 
 DATABASE = "optuna.db"  # the SQLite file in a store folder
+DISK_FAILURES = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE)
 DATABASE_FAILURES = (optuna.exceptions.StorageInternalError, SQLAlchemyError)
 
 
@@ -84,4 +86,5 @@ def database_errors(root: Path, url: str | None) -> Iterator[None]:
             raise
         where = re.sub(r"//[^@/]*@", "//***@", url) if url else str(root / DATABASE)  # never show a password
         text = str(error).replace(url, where) if url else str(error)
-        raise StudyError(f"the study database {where} cannot be used: {text}") from error
+        kind = StorageError if isinstance(error, (OSError, *DATABASE_FAILURES)) else StudyError
+        raise kind(f"the study database {where} cannot be used: {text}") from error

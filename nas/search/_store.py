@@ -39,7 +39,7 @@ from optuna.trial import TrialState
 from nas import checkpoint
 from nas.errors import CheckpointError, JobError
 from nas.search._config import Objective
-from nas.search._errors import StudyError
+from nas.search._errors import StorageError, StudyError
 from nas.search._front import Front, FrontMember
 from nas.search._journal import Journal
 from nas.search._live import Live, overlaid
@@ -59,7 +59,7 @@ from nas.search._records import (
 )
 from nas.search._rows import Change, Row, Rows
 from nas.search._sampling import Sampling
-from nas.search._storage import DATABASE, DATABASE_FAILURES, creating, database_errors, open_storage
+from nas.search._storage import DATABASE, DATABASE_FAILURES, DISK_FAILURES, creating, database_errors, open_storage
 from nas.training._types import Candidate, Genome, TrialResult, TrialStatus
 
 __all__ = ["StudyStore"]
@@ -232,12 +232,18 @@ class StudyStore:
 
     @contextlib.contextmanager
     def reporting(self) -> Iterator[None]:
-        """Turns a failure of the database into a StudyError that says how to continue."""
+        """Turns a failure of the database or the disk into a StorageError that says how to continue."""
         try:
             yield
         except DATABASE_FAILURES as error:
-            raise StudyError(
+            raise StorageError(
                 f"the database of study {self.name!r} failed: {error}; when it is back, continue with --resume"
+            ) from error
+        except OSError as error:
+            if error.errno not in DISK_FAILURES:
+                raise
+            raise StorageError(
+                f"the disk of study {self.name!r} failed: {error}; make room or repair it, and continue with --resume"
             ) from error
 
     # --- writing: the driver only -----------------------------------------------------------------------------------
@@ -332,7 +338,7 @@ class StudyStore:
             self._sampling.end(result.number, state, told)
         if self._front is not None and told:
             member = FrontMember(result.number, told, result.metrics)
-            self._front = Front.of(self.objectives, [*self._front.members, member])
+            self._front = Front.of(self.objectives, [*self._front.near, member])
 
     def _new_live(self, *, behind: bool) -> Live:
         return Live(self._rows, Journal(self.folder / _JOURNAL), self._write, behind=behind, name=self.name)

@@ -58,7 +58,7 @@ def where(seconds: float) -> Evaluate:
     return evaluate
 
 
-def until(pool: RayExecutor, done: Callable[[], bool], results: list[TrialResult], seconds: float = 90) -> None:
+def until(pool: RayExecutor, done: Callable[[], bool], results: list[TrialResult], seconds: float = 240) -> None:
     deadline = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < deadline, f"{len(results)} results, {pool.workers()}"
@@ -76,7 +76,7 @@ def test_nodes_that_join_are_used_and_nodes_that_leave_lose_nothing(
     def keep_busy(done: Callable[[], bool]) -> None:
         """As a search does: never more trials out than there are workers."""
         nonlocal submitted
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 240
         while not done():
             assert time.monotonic() < deadline, f"{len(results)} results, {pool.workers()}"
             while submitted - len(results) < pool.capacity:

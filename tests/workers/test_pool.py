@@ -43,7 +43,7 @@ def candidate(number: int) -> Candidate:
     return Candidate(number, Genome(dag), seed=number, steps=30)
 
 
-def collect(pool: RayExecutor, count: int, seconds: float = 60) -> list[TrialResult]:
+def collect(pool: RayExecutor, count: int, seconds: float = 240) -> list[TrialResult]:
     """`count` results, then a moment more, in which no further one may come."""
     results: list[TrialResult] = []
     deadline = time.monotonic() + seconds
@@ -119,7 +119,7 @@ def test_killing_an_actor_in_the_middle_of_a_trial_completes_the_trial_once(
     assert sorted(r.number for r in results) == list(range(6))
     assert all(r.status is TrialStatus.COMPLETE for r in results)
     assert starts(tmp_path) == {0: 1, 1: 2, 2: 1, 3: 1, 4: 1, 5: 1}
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while pool.capacity < 2 and time.monotonic() < deadline:
         pool.submit(candidate(7))
         collect(pool, 1)
@@ -235,7 +235,7 @@ def test_close_frees_the_actors_and_leaves_a_cluster_that_was_there(make_pool: M
     pool.close()
     pool.close()
     assert ray.is_initialized()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while ray.available_resources().get("CPU", 0) < 2 and time.monotonic() < deadline:
         time.sleep(0.1)
     assert ray.available_resources()["CPU"] == 2
@@ -271,7 +271,7 @@ def test_a_worker_that_ray_lost_sight_of_is_replaced_and_its_trial_counts_once(
 
 
 def _wait_until_gone(process: int) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         os.kill(process, 0)
         time.sleep(0.05)
