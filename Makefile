@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types bench bench-others bench-accuracy fuzz chaos soak
+.PHONY: help install demo test lint types bench bench-others bench-accuracy audit fuzz chaos soak
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,10 @@ soak: install ## 5,000 short trials: does a search keep its speed and its memory
 	@$(BIN)/python -m benchmarks.soak --out benchmarks/results/soak.md
 
 CASES ?= 120000
+
+audit: install ## look the installed packages up in the databases of vulnerabilities; needs the network
+	@$(BIN)/python -m pip install --quiet pip-audit
+	@$(BIN)/pip-audit --skip-editable
 
 fuzz: install ## feed damaged files to everything that reads files: CASES=120000, a quarter of an hour
 	@$(BIN)/python tests/fuzz/run.py --cases $(CASES)
