@@ -57,9 +57,8 @@ def team_for(n_edges: int, batch: int, population: int, gpu: GPU) -> int:
 
 
 @lru_cache(maxsize=32)
-def _kernel(variant: Variant, all_variants: bool) -> Kernel:
-    variants = VARIANTS if all_variants else (variant,)
-    source = program("train.cu", shared.CANDIDATE, "candidate.h", variants, "float")
+def _kernel(variant: Variant) -> Kernel:
+    source = program("train.cu", shared.CANDIDATE, "candidate.h", (variant,), "float")
     return Kernel(f"train_{variant[0]}_{variant[1]}", source)
 
 
@@ -242,6 +241,13 @@ class GPUTrainer:
         """See `nas.training._fused.FusedTrainer.run`; without ``numbers`` in the order of `keyed_batches`."""
         return run_together([Steps(self, numbers, rates, temperatures)])[0]
 
+    @property
+    def bytes(self) -> int:
+        """Memory of its arrays, those of the data apart."""
+        shared_by_all = ("x", "classes", "y")
+        held = [tensor for name, tensor in self._arrays.items() if tensor is not None and name not in shared_by_all]
+        return sum(tensor.numel() * tensor.element_size() for tensor in held)
+
     def write_back(self) -> None:
         """Bring the network's parameters up to date."""
         theta = np.empty(len(self._places), np.float32)
@@ -300,6 +306,10 @@ class GPUTrainer:
         self._get("theta")[-len(values) :] = ours(values.astype(np.float32))
         self._get("moment_1")[-len(values) :][ours(reset)] = 0
         self._get("chunks").fill_(_LIVE_AND_NEAR)  # every edge is looked at again
+
+    def freeze_structure(self) -> None:
+        """Closeness and cutoff stay as they are from now on."""
+        self._row["closeness_rate"] = self._row["length_rate"] = 0.0
 
     def loses_output(self) -> bool:
         """Whether some output has no path with the parameters as they are now."""
@@ -407,7 +417,7 @@ def _launch(steps: Sequence[Steps]) -> Tensor:
             rows["factor"][row], rows["offset"][row] = (table.data_ptr() for table in tables)
     jobs = gpu.upload(rows.view(np.uint8))
     first = steps[0].trainer
-    kernel = _kernel(first.variant, gpu.torch_device.type == "cpu")
+    kernel = _kernel(first.variant)
     gpu.launch(
         kernel, len(steps) * first.team, jobs, len(steps),
         shared_bytes=max(each.trainer.shared_bytes for each in steps), team=first.team,

@@ -126,14 +126,19 @@ def _tensors(state: TrainingState, prefix: str) -> dict[str, Tensor]:
 
 
 def run_structure(
-    structure: Structure, candidate: Candidate, dataset: Dataset, config: TrainingConfig, on_log: OnLog | None
+    structure: Structure,
+    candidate: Candidate,
+    dataset: Dataset,
+    config: TrainingConfig,
+    on_log: OnLog | None,
+    device: str = "cpu",
 ) -> TrialResult:
     """Train, evaluate and time a candidate whose genome has a structure; see `nas.training.run_trial`.
 
     Metrics are those of a network of neurons; ``edges``, ``density``, ``depth`` and ``neurons`` mean what
     `Structure.measures` says, ``flow`` is 0 and ``smooth_edges`` the same as ``edges``.
     """
-    module = structure.build(candidate.seed)
+    module = structure.build(candidate.seed).to(torch.device(device))
     if candidate.inherited is not None:
         module.load_state_dict({name: torch.from_numpy(np.array(v)) for name, v in candidate.inherited.items()})
     history, state = _train_until(
@@ -260,5 +265,5 @@ def _times(module: nn.Module, dataset: Dataset, config: TrainingConfig) -> Mappi
         "train_step_seconds": training.seconds,
         "inference_seconds": inference.seconds,
         "inference_spread": inference.spread,
-        "reference_seconds": reference_kernel_seconds(threads),
+        "reference_seconds": reference_kernel_seconds(threads, str(device)),
     }

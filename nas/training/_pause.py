@@ -16,7 +16,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from nas.manifold import ManifoldNetwork
-from nas.training._fused import FusedTrainer, OptimiserState
+from nas.training._fused import OptimiserState
+from nas.training._gpu import Trainer
 from nas.training._sparsify import Sparsifier
 from nas.training._types import Arrays, TrainingState
 
@@ -26,7 +27,7 @@ _NETWORK, _CURVE = "network/", "curve/"
 
 
 def paused(
-    trainer: FusedTrainer,
+    trainer: Trainer,
     sparsifier: Sparsifier | None,
     points: list[dict[str, float]],
     repairs: int,

@@ -21,26 +21,31 @@ from nas.manifold import ManifoldNetwork
 from nas.training._fused import StepReport
 from nas.training._gpu import GPUTrainer, Steps, run_together
 from nas.training._trainer import History, OnLog, Stretch, drive, history_of, training_steps
-from nas.training._types import Dataset, TrainingConfig
+from nas.training._types import Dataset, TrainingConfig, TrainingState
 from nas.training.timing import pinned_threads
 
-__all__ = ["Member", "train_population"]
+__all__ = ["Ended", "Member", "train_population"]
+
+Ended = tuple[History, TrainingState | None] | Exception
+"""The curves of a training and what it goes on with (None: it is at its end), or what ended it."""
 
 
 @dataclass(slots=True, eq=False)
 class Member:
-    """One network of a population; see `nas.training.train` for the fields."""
+    """One network of a population; see `nas.training._trainer.train_until` for the fields."""
 
     network: ManifoldNetwork
     config: TrainingConfig
     seed: int
     on_log: OnLog | None = None
+    pause_at: int | None = None
+    resume: TrainingState | None = None
     points: list[dict[str, float]] = field(default_factory=list)  # filled while it trains
 
 
 def train_population(
     members: Sequence[Member], dataset: Dataset, *, threads: int | None = None, gpu: GPU | None = None
-) -> list[History | Exception]:
+) -> list[Ended]:
     """Train every member's network in place, as `nas.training.train` does one.
 
     Args:
@@ -49,18 +54,18 @@ def train_population(
         gpu: where to train, instead of on the processor.
 
     Returns:
-        For each member its curves, or what ended its training; that of the others goes on.
+        What each member came to; where one fails, the others go on.
     """
     if gpu is not None:
         return _on_gpu(members, dataset, gpu)
     threads = threads or torch.get_num_threads()
 
-    def train_one(member: Member) -> History | Exception:
+    def train_one(member: Member) -> Ended:
         try:
-            drive(_routine(member, dataset, None, 1))
+            state = drive(_routine(member, dataset, None, 1))
         except Exception as error:  # a member's failure is its own
             return error
-        return history_of(member.points)
+        return history_of(member.points), state
 
     with pinned_threads(1):  # inside each of ours
         if min(threads, len(members)) <= 1:
@@ -74,24 +79,24 @@ def train_population(
 
 def _routine(
     member: Member, dataset: Dataset, gpu: GPU | None, population: int
-) -> Generator[Stretch, StepReport, None]:
+) -> Generator[Stretch, StepReport, TrainingState | None]:
     return training_steps(
         member.network, dataset, member.config, member.seed, member.points,
-        threads=1, gpu=gpu, population=population, on_log=member.on_log,
+        threads=1, gpu=gpu, population=population, on_log=member.on_log, pause_at=member.pause_at, resume=member.resume,
     )  # fmt: skip
 
 
-def _on_gpu(members: Sequence[Member], dataset: Dataset, gpu: GPU) -> list[History | Exception]:
+def _on_gpu(members: Sequence[Member], dataset: Dataset, gpu: GPU) -> list[Ended]:
     routines = [_routine(member, dataset, gpu, len(members)) for member in members]
-    ended: dict[int, History | Exception] = {}
+    ended: dict[int, Ended] = {}
     reports: dict[int, StepReport | None] = dict.fromkeys(range(len(members)))
     while reports:
         wanted: dict[int, Steps] = {}
         for k, report in reports.items():
             try:
                 stretch = next(routines[k]) if report is None else routines[k].send(report)
-            except StopIteration:
-                ended[k] = history_of(members[k].points)
+            except StopIteration as end:
+                ended[k] = history_of(members[k].points), end.value
                 continue
             except Exception as error:  # a member's failure is its own
                 ended[k] = error

@@ -157,7 +157,7 @@ def training_steps(
         threads: of the trainer, by default those torch has now.
         gpu: where the steps are done, instead of on the processor. The samples come in another order there.
         population: how many trainings share the GPU.
-        pause_at, resume: only on the processor.
+        pause_at, resume: see `train_until`.
     """
     _check_fits(network.dag, dataset)
     if config.steps:
@@ -179,7 +179,9 @@ def training_steps(
         else:
             key = int(np.random.default_rng([seed, 1]).integers(2**32))
             data = data_on(gpu, dataset)
-            trainer = GPUTrainer(working, data, config, costs, seed=key, population=population, watched=True)
+            trainer = GPUTrainer(
+                working, data, config, costs, seed=key, population=population, state=state, watched=True
+            )
         watch = Connectivity(config.on_lost_output, seed)
         shaped = math.ceil(config.structure_until * config.steps)
         batches = _sample_numbers(len(dataset.x_train), trainer.batch_size, np.random.default_rng([seed, 1]))
@@ -190,7 +192,7 @@ def training_steps(
             step = resume.step
             points += curves_of(resume)
             watch.repairs = int(resume.arrays["repairs"])
-            for _ in range(step):
+            for _ in range(step if gpu is None else 0):
                 next(batches)
         if recorder is not None:
             recorder.frame(step, working)
@@ -240,7 +242,7 @@ def training_steps(
             if recorder is not None and recorder.wants(step):
                 trainer.write_back()
                 recorder.frame(step, trainer.network)
-            if step == pause_at and not last and isinstance(trainer, FusedTrainer):
+            if step == pause_at and not last:
                 trainer.write_back()
                 pause = paused(trainer, sparsifier, points, watch.repairs, step)
                 if trainer.network is not network:

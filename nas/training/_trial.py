@@ -13,18 +13,22 @@ import numpy as np
 import pydantic
 import torch
 
+from nas.engine.cuda import GPU
 from nas.errors import NasError, TrialError
 from nas.graph import usable_cells
 from nas.manifold import ManifoldNetwork, compact
 from nas.training._costs import costs_for
+from nas.training._devices import gpu_named
+from nas.training._gpu_measured import gpu_times
 from nas.training._measured import inference_timing, step_timing, timed_trainer, trainer_bytes
 from nas.training._modules import run_structure
-from nas.training._trainer import OnLog, train_until
-from nas.training._types import Candidate, Dataset, TrainingConfig, TrialResult, TrialStatus
+from nas.training._population import Member, train_population
+from nas.training._trainer import History, OnLog, train_until
+from nas.training._types import Candidate, Dataset, TrainingConfig, TrainingState, TrialResult, TrialStatus
 from nas.training.metrics import evaluate
 from nas.training.timing import hardware, reference_kernel_seconds
 
-__all__ = ["network_of", "run_trial"]
+__all__ = ["config_of", "failed_result", "network_of", "result_of", "run_trial", "signed"]
 
 logger = logging.getLogger(__name__)
 
@@ -34,9 +38,14 @@ REFERENCE_EVERY = 15.0  # seconds
 
 
 def run_trial(
-    candidate: Candidate, dataset: Dataset, config: TrainingConfig, on_log: OnLog | None = None
+    candidate: Candidate,
+    dataset: Dataset,
+    config: TrainingConfig,
+    on_log: OnLog | None = None,
+    *,
+    device: str = "cpu",
 ) -> TrialResult:
-    """Train and time a candidate, on the threads torch has now.
+    """Train and time a candidate, on the threads torch has now, or on a GPU.
 
     Running it twice with equal arguments gives equal networks; only the times differ. It keeps no state, so a lost
     trial is simply run again.
@@ -46,6 +55,7 @@ def run_trial(
         dataset: the objective sees the training part, the result reports validation and test part.
         config: what the job says for all candidates.
         on_log: see `train`.
+        device: "cpu", "cuda" or "cuda:1", as this process counts GPUs.
 
     Returns:
         A complete result: its ``dag`` holds the live edges that lie on a path from an input to an output (all neurons
@@ -54,23 +64,66 @@ def run_trial(
     """
     start = time.perf_counter()
     try:
-        result = _run(candidate, dataset, config, on_log)
+        result = _run(candidate, dataset, config, on_log, device)
     except Exception as error:  # a search must outlive any candidate
-        if not isinstance(error, (NasError, ValueError, MemoryError)):
-            logger.exception("trial %d failed unexpectedly", candidate.number)
-        result = TrialResult(candidate.number, TrialStatus.FAILED, reason=_reason(error))
-    worker = f"{socket.gethostname()}:{os.getpid()}"
-    return dataclasses.replace(result, seconds=time.perf_counter() - start, worker=worker)
+        result = failed_result(candidate, error)
+    return signed(result, time.perf_counter() - start)
 
 
-def _run(candidate: Candidate, dataset: Dataset, config: TrainingConfig, on_log: OnLog | None) -> TrialResult:
-    config = config.with_overrides({**candidate.genome.hyperparameters, "steps": candidate.steps})
+def failed_result(candidate: Candidate, error: Exception) -> TrialResult:
+    """The result of a candidate that ``error`` ended."""
+    if not isinstance(error, (NasError, ValueError, MemoryError)):
+        logger.error("trial %d failed unexpectedly", candidate.number, exc_info=error)
+    return TrialResult(candidate.number, TrialStatus.FAILED, reason=_reason(error))
+
+
+def signed(result: TrialResult, seconds: float) -> TrialResult:
+    """The result with who made it and how long that took."""
+    return dataclasses.replace(result, seconds=seconds, worker=f"{socket.gethostname()}:{os.getpid()}")
+
+
+def config_of(candidate: Candidate, config: TrainingConfig) -> TrainingConfig:
+    """How a candidate is trained: the job's configuration with what its genome overrides."""
+    return config.with_overrides({**candidate.genome.hyperparameters, "steps": candidate.steps})
+
+
+def _run(
+    candidate: Candidate, dataset: Dataset, config: TrainingConfig, on_log: OnLog | None, device: str
+) -> TrialResult:
+    config = config_of(candidate, config)
+    gpu = gpu_named(device)
     if candidate.genome.structure is not None:
-        return _checked(run_structure(candidate.genome.structure, candidate, dataset, config, on_log))
+        place = "cpu" if gpu is None else str(gpu.torch_device)
+        return _checked(run_structure(candidate.genome.structure, candidate, dataset, config, on_log, place))
     network = network_of(candidate, dataset, config)
-    history, state = train_until(
-        network, dataset, config, candidate.seed, pause_at=candidate.pause_at, resume=candidate.resume, on_log=on_log
-    )
+    if gpu is None:
+        history, state = train_until(
+            network, dataset, config, candidate.seed, pause_at=candidate.pause_at, resume=candidate.resume,
+            on_log=on_log,
+        )  # fmt: skip
+    else:
+        member = Member(network, config, candidate.seed, on_log, candidate.pause_at, candidate.resume)
+        (ended,) = train_population([member], dataset, gpu=gpu)
+        if isinstance(ended, Exception):
+            raise ended
+        history, state = ended
+    return result_of(candidate, network, history, state, dataset, config, gpu)
+
+
+def result_of(
+    candidate: Candidate,
+    network: ManifoldNetwork,
+    history: History,
+    state: TrainingState | None,
+    dataset: Dataset,
+    config: TrainingConfig,
+    gpu: GPU | None,
+) -> TrialResult:
+    """What is reported of a candidate once its network is trained, or paused with ``state``: metrics and times.
+
+    Raises:
+        TrialError: an output has no path, or a metric is not finite.
+    """
     final = network.pruned()
     if state is not None:
         metrics = _quality(final, dataset, parts=("val",)) | _structure(network, final)
@@ -80,7 +133,8 @@ def _run(candidate: Candidate, dataset: Dataset, config: TrainingConfig, on_log:
                 candidate.number, TrialStatus.PAUSED, metrics=metrics, hardware=used, state=state, steps=state.step
             )
         )
-    metrics = _quality(final, dataset) | _structure(network, final) | _times(final, dataset, config)
+    metrics = _quality(final, dataset) | _structure(network, final) | _times(final, dataset, config, gpu)
+    facts = costs_for(config).facts() if gpu is None else {"device": gpu.name}
     result = TrialResult(
         candidate.number,
         TrialStatus.COMPLETE,
@@ -88,7 +142,7 @@ def _run(candidate: Candidate, dataset: Dataset, config: TrainingConfig, on_log:
         history=history.curves,
         dag=final.dag,
         arrays=final.to_arrays(),
-        hardware={**hardware(torch.get_num_threads()), **costs_for(config).facts()},
+        hardware={**hardware(torch.get_num_threads()), **facts},
     )
     return _checked(result)
 
@@ -139,9 +193,11 @@ def _structure(network: ManifoldNetwork, final: ManifoldNetwork) -> dict[str, fl
     }
 
 
-def _times(final: ManifoldNetwork, dataset: Dataset, config: TrainingConfig) -> dict[str, float]:
+def _times(final: ManifoldNetwork, dataset: Dataset, config: TrainingConfig, gpu: GPU | None) -> dict[str, float]:
     """Process time of inference (the folded network) and of a training step (closeness, engine, optimiser); bytes."""
     small = compact(final)  # neurons that do nothing would still be walked
+    if gpu is not None:  # no predictions: calibrations are of processors
+        return gpu_times(final, small, dataset, config, gpu, TIMING_SECONDS)
     trainer = timed_trainer(small, dataset, config)
     inference = inference_timing(final.fold(), dataset, config, TIMING_SECONDS)
     return {

@@ -147,19 +147,21 @@ def time_training_step(
     return measure(step, threads=threads, device=device, samples=samples, budget_seconds=budget_seconds)
 
 
-def reference_kernel_seconds(threads: int = 1) -> float:
+def reference_kernel_seconds(threads: int = 1, device: str = "cpu") -> float:
     """Process time of the fixed reference kernel: four products of 256 x 256 float32 matrices, median of samples.
+
+    On a GPU ("cuda", "cuda:1", …) the same products' device time there.
 
     Never change the kernel: stored ratios would lose their meaning.
     """
-    left, right = _reference_matrices()
+    left, right = (each.to(device) for each in _reference_matrices())
 
     def kernel() -> None:
         for _ in range(_REFERENCE_REPEATS):
             torch.mm(left, right)
 
     with torch.inference_mode():
-        return measure(kernel, threads=threads, samples=9, budget_seconds=0.1).seconds
+        return measure(kernel, threads=threads, device=device, samples=9, budget_seconds=0.1).seconds
 
 
 @functools.cache

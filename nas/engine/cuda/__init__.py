@@ -15,11 +15,11 @@ from nas.engine.cuda._variant import Tiling, choose_variant, tiling_of
 
 __all__ = [
     "GPU",
-    "CudaGPU",
-    "NoGPUError",
     "MOST_THREADS",
     "VARIANTS",
+    "CudaGPU",
     "Kernel",
+    "NoGPUError",
     "Schedule",
     "SimulatedGPU",
     "Struct",

@@ -46,10 +46,8 @@ _REALS = {torch.float32: "float", torch.float64: "double"}
 
 
 @lru_cache(maxsize=64)
-def _kernel(name: str, variant: Variant, dtype: torch.dtype, all_variants: bool) -> Kernel:
-    """``all_variants``: from a program with all of them, which the simulator compiles once."""
-    variants = VARIANTS if all_variants else (variant,)
-    return Kernel(name, program("module.cu", MODULE, "module.h", variants, _REALS[dtype]))
+def _kernel(name: str, variant: Variant, dtype: torch.dtype) -> Kernel:
+    return Kernel(name, program("module.cu", MODULE, "module.h", (variant,), _REALS[dtype]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,9 +100,8 @@ class _Call:
     def launch(self, name: str, *, tiles: bool, **fields: Tensor | None) -> None:
         job = MODULE.pack([{**self.fields, **fields}])
         jobs = self.gpu.upload(job.view(np.uint8))
-        simulated = self.gpu.torch_device.type == "cpu"
         full = f"{name}_{self.variant[0]}_{self.variant[1]}" if tiles else name
-        kernel = _kernel(full, self.variant, self.dtype, simulated)
+        kernel = _kernel(full, self.variant, self.dtype)
         sizes = (int(self.fields["n_edges"]), int(self.fields["m"]))  # type: ignore[arg-type]
         spread = min(-(-max(sizes) // self.gpu.threads), 4 * self.gpu.multiprocessors)
         grid = self.blocks if tiles else max(1, spread)
