@@ -73,7 +73,8 @@ def front_table(found: Front) -> Table:
     ):
         table.add_column(heading, justify="right", no_wrap=True)
     knee = found.knee().number
-    for member in found.members:
+    # Picks may be trials beside the front, by less than times can tell (see `nas.search.Front.near`).
+    for member in (trial for trial in found.near if trial in found.members or trial.number == knee):
         m = member.metrics
         table.add_row(
             "knee" if member.number == knee else "",

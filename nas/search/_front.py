@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,6 +16,10 @@ from nas.search._errors import PickError
 from nas.search._objectives import Objectives
 
 __all__ = ["Front", "FrontMember"]
+
+TIE: Final = 0.03  # process times that differ by less are equal: what re-timing on a busy machine can tell apart
+KNEE_TIE: Final = 0.05  # the same for the knee's sum of coordinates, each in [0, 1]
+_TIMED: Final = frozenset({"inference_time", "training_time"})
 
 _OPERATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     ">=": operator.ge,
@@ -48,12 +53,14 @@ class FrontMember:
 class Front:
     """The non-dominated finished trials of a study, best first objective first.
 
-    Of trials with equal values the earliest is a member.
+    Of trials with equal values the earliest is a member. What a person picks comes from `near`, so that it does not
+    change with the noise of the times: of trials that these cannot tell apart, the one with the fewest edges.
     """
 
     objectives: Objectives
     members: tuple[FrontMember, ...]
     hypervolume: float  # share of the unit cube of `Objectives.coordinates`, in [0, 1]
+    near: tuple[FrontMember, ...] = ()  # the members, and trials that are worse by less than times can tell
 
     @classmethod
     def of(cls, objectives: Objectives, trials: Iterable[FrontMember]) -> Front:
@@ -69,7 +76,16 @@ class Front:
         members = sorted(
             (trial for trial, kept in zip(candidates, keep, strict=True) if kept), key=lambda trial: trial.values
         )
-        return cls(objectives, tuple(members), objectives.hypervolume([trial.values for trial in members]))
+        front = values[keep]
+        tolerance = _tolerances(objectives)
+        if tolerance.any():  # one that is as good in all else and faster by more than a tie
+            beaten = (front[None, :, :] * (1 + tolerance) <= values[:, None, :]).all(axis=2).any(axis=1)
+            keep = keep | ~beaten
+        near = sorted(
+            (trial for trial, kept in zip(candidates, keep, strict=True) if kept), key=lambda trial: trial.values
+        )
+        hypervolume = objectives.hypervolume([trial.values for trial in members])
+        return cls(objectives, tuple(members), hypervolume, tuple(near))
 
     def __len__(self) -> int:
         return len(self.members)
@@ -84,20 +100,23 @@ class Front:
 
         Each objective (the logarithm of a cost, the error itself) is scaled to [0, 1] between the extremes of the
         front; the knee is the member farthest below the line (plane) between them, the same as the one with the least
-        sum of coordinates (Das 1999, "On characterizing the knee of the Pareto curve"). Our deviation: members with
+        sum of coordinates (Das 1999, "On characterizing the knee of the Pareto curve"). Our deviations: trials with
         an error far from the best (`Objectives.relevant`) do not take part, because a tiny network that
-        guesses would otherwise be an extreme and pull the knee to poor accuracies.
+        guesses would otherwise be an extreme and pull the knee to poor accuracies; and of those nearly as far below,
+        `near` the front, it is the one with the fewest edges.
 
         Raises:
             PickError: the front is empty.
         """
         self._require_members()
-        values = np.array([member.values for member in self.members])
+        values = np.array([member.values for member in self.near])
         chosen = np.flatnonzero(self.objectives.relevant(values))
         points = self.objectives.coordinates(values[chosen])
         span = np.ptp(points, axis=0)
-        scaled = (points - points.min(axis=0)) / np.where(span > 0, span, 1.0)
-        return self.members[int(chosen[scaled.sum(axis=1).argmin()])]
+        sums = ((points - points.min(axis=0)) / np.where(span > 0, span, 1.0)).sum(axis=1)
+        if not _tolerances(self.objectives).any():
+            return self.near[int(chosen[sums.argmin()])]
+        return min((self.near[k] for k in chosen[sums <= sums.min() + KNEE_TIE]), key=_smallest)
 
     def pick(self, how: str) -> FrontMember:
         """One member, chosen as a person would say it.
@@ -117,11 +136,11 @@ class Front:
         if how == "knee":
             return self.knee()
         if how == "accurate":
-            return min(self.members, key=lambda member: member.values)
+            return self._best(self.near, 0)
         if how == "fast":
-            return min(self.members, key=lambda member: member.values[::-1])
+            return self._best(self.near, -1)
         if how.lstrip("#").isdigit():
-            for member in self.members:
+            for member in self.near:
                 if member.number == int(how.lstrip("#")):
                     return member
             raise PickError(f"trial {how} is not on the front; its members are {', '.join(map(str, self.numbers))}")
@@ -138,8 +157,8 @@ class Front:
             if match is None or bound is None:
                 raise PickError(f"cannot pick {how!r}: {_WAYS}")
             conditions.append((_ALIASES.get(match.group(1), match.group(1)), match.group(2), bound))
-        known = sorted({name for member in self.members for name in member.metrics})
-        satisfying = list(self.members)
+        known = sorted({name for member in self.near for name in member.metrics})
+        satisfying = list(self.near)
         for metric, sign, bound in conditions:
             if metric not in known:
                 raise PickError(f"cannot pick {how!r}: no metric {metric!r}; there are {', '.join(known)}")
@@ -155,9 +174,16 @@ class Front:
                 raise PickError(f"no member of the front has {metric} {sign} {bound:g}; the closest has {best}")
             satisfying = remaining
         by_quality = any(metric.endswith(("accuracy", "error", "loss")) for metric, _, _ in conditions)
-        if by_quality:
-            return min(satisfying, key=lambda member: member.values[::-1])
-        return min(satisfying, key=lambda member: member.values)
+        return self._best(satisfying, -1 if by_quality else 0)
+
+    def _best(self, trials: Sequence[FrontMember], objective: int) -> FrontMember:
+        """The best in one objective; of those that tie with it the one with the fewest edges."""
+        tolerances = _tolerances(self.objectives)
+        bound = (1 + tolerances[objective]) * min(trial.values[objective] for trial in trials)
+        tied = [trial for trial in trials if trial.values[objective] <= bound]
+        if not tolerances.any():  # all exact: as good in the others as can be had
+            return min(tied, key=lambda trial: trial.values[::-1] if objective else trial.values)
+        return min(tied, key=_smallest)
 
     def rows(self) -> list[dict[str, Any]]:
         """The members as plain dictionaries (trial, objectives by name, metrics), e.g. for JSON."""
@@ -174,3 +200,12 @@ class Front:
     def _require_members(self) -> None:
         if not self.members:
             raise PickError("the front is empty because no trial has finished; run the search first")
+
+
+def _tolerances(objectives: Objectives) -> np.ndarray:
+    """Share by which values of each objective may differ and yet be equal."""
+    return np.array([TIE if name in _TIMED else 0.0 for name in objectives.names])
+
+
+def _smallest(trial: FrontMember) -> tuple[float, tuple[float, ...], int]:
+    return trial.metrics.get("edges", math.inf), trial.values, trial.number

@@ -29,12 +29,12 @@ __all__ = ["OptunaStrategy"]
 PARENT: Final = "parent"
 STRENGTH: Final = "strength"
 DENSITY: Final = "density"
-KEEP: Final = Range(low=0.2, high=1.2, log=True)  # edges that training leaves a child, as a share of its parent's
+KEEP: Final = Range(low=0.2, high=1.0, log=True)  # edges that training leaves a child, as a share of its parent's
 
 _STRUCTURE: Final[dict[str, BaseDistribution]] = {
     PARENT: FloatDistribution(0.0, 1.0),  # 0: the most accurate of the population, 1: the least
-    STRENGTH: FloatDistribution(0.01, 0.5, log=True),  # share of the parent that changes (is grown, see `Cut`)
-    DENSITY: FloatDistribution(0.0, 1.0),  # sparsest to densest start; for a child: few edges stay .. more come
+    STRENGTH: FloatDistribution(0.01, 0.5, log=True),  # share of the parent that changes, where it mutates blindly
+    DENSITY: FloatDistribution(0.0, 1.0),  # sparsest to densest start; a child: few edges stay .. all (or more)
 }
 
 
@@ -98,8 +98,7 @@ class OptunaStrategy(Strategy):
         parent = self.inheritance.load(ranked[min(int(float(chosen[PARENT]) * len(ranked)), len(ranked) - 1)].number)
         steps = math.ceil(self.options.child_steps * self.training.steps)
         if self._guided and self._cuts(parent):
-            keep = KEEP.at(density)
-            cut = Cut(keep, max(strength, keep - 1))
+            cut = Cut(KEEP.at(density))
             return self._cut_child(
                 number, rng, parent, self.inheritance, cut, steps=steps, hyperparameters=hyperparameters
             )

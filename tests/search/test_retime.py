@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from nas.search import (
     EvolutionOptions,
     EvolutionStrategy,
     Front,
+    FrontMember,
+    Objectives,
     SearchSpace,
     SerialExecutor,
     StudyStore,
@@ -19,6 +22,7 @@ from nas.search import (
     retime,
     run_search,
     store_inheritance,
+    time_side_by_side,
     trained_network,
 )
 from nas.training import Dataset, TrainingConfig
@@ -27,7 +31,7 @@ from tests.search.conftest import TRAINING, MakeStrategy, pretend
 
 @pytest.fixture
 def pretended(make: MakeStrategy, store: StudyStore, dataset: Dataset) -> Front:
-    return run_search(make("random", store), SerialExecutor(dataset, TRAINING, evaluate=pretend), store, trials=10)
+    return run_search(make("random", store), SerialExecutor(dataset, TRAINING, evaluate=pretend), store, trials=30)
 
 
 def test_members_get_the_new_times(pretended: Front, store: StudyStore, dataset: Dataset) -> None:
@@ -51,10 +55,47 @@ def test_trials_that_come_onto_the_front_are_timed_too(pretended: Front, store: 
         return {network.number: {"inference_seconds": 1.0 + network.dag.n_edges} for network in networks}
 
     front = retime(store, SerialExecutor(dataset, TRAINING), dataset, TRAINING, measure=slower)
-    assert rounds[0] == sorted(pretended.numbers)
+    assert rounds[0] == sorted(trial.number for trial in pretended.near)
+    assert set(rounds[0]) >= set(pretended.numbers)
     assert len(rounds) >= 2
     assert set(rounds[0]) < set(rounds[1])
     assert set(front.numbers) <= set(rounds[-1])
+
+
+def test_picks_do_not_depend_on_noise_that_times_cannot_tell() -> None:
+    """Times that are 1 % off here and there change the front, but not what a person picks from it."""
+    rng = np.random.default_rng(0)
+    trials = []
+    for number in range(8):  # from accurate and slow to poor and fast; of each a twin that is a little larger
+        for twin in range(2):
+            metrics = {"val_accuracy": 1 - 0.01 * 1.6**number, "edges": 5000 / 1.5**number + twin}
+            values = (0.01 * 1.6**number, 1e-3 / 1.4**number)
+            trials.append(FrontMember(2 * number + 1 - twin, values, metrics))
+    fronts = []
+    for _ in range(20):
+        noise = 1 + 0.01 * rng.uniform(-1, 1, len(trials))
+        noisy = [
+            replace(trial, values=(trial.values[0], trial.values[1] * factor))
+            for trial, factor in zip(trials, noise, strict=True)
+        ]
+        fronts.append(Front.of(Objectives(("error", "inference_time")), noisy))
+    assert len({front.numbers for front in fronts}) > 5
+    for how in ("knee", "fast", "accurate", "accuracy>=0.95", "accuracy>=0.85"):
+        assert len({front.pick(how).number for front in fronts}) == 1, how
+
+
+def test_real_timings_are_taken_in_rounds(pretended: Front, store: StudyStore, dataset: Dataset) -> None:
+    networks = [
+        Timed(number, result.dag, result.arrays, store.hyperparameters(number))
+        for number in sorted(pretended.numbers)
+        if (result := store.load_result(number)).dag is not None
+    ]
+    times = time_side_by_side(networks, dataset, TRAINING, 1)
+    assert times.keys() == set(pretended.numbers)
+    for found in times.values():
+        assert 0 < found["inference_seconds"] < 1
+        assert found["inference_spread"] >= 0
+        assert found["reference_seconds"] > 0
 
 
 def test_a_real_search_inherits_trains_and_times(space: SearchSpace, store: StudyStore, dataset: Dataset) -> None:
