@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks._levels import AutogradLevels, kept_values
+from benchmarks._levels import AutogradLevels, copied_values, kept_values, multiplied_cells
 from benchmarks._per_neuron import PerNeuron
 from benchmarks._problem import Execution, Problem
-from benchmarks._sparse import SparseLevels
+from benchmarks._sparse import SparseLevels, sparse_bytes
 from benchmarks._staged import Columns, Staged, Stages, dense_cells, stages_by_block, stages_by_level
 from nas.graph import DAG
 
@@ -27,6 +27,8 @@ class Variant:
     # Bytes that the pass keeps, and FLOPs that it does at the dense rate, whatever its overheads: lower bounds.
     bytes_needed: Callable[[Problem], int] = lambda problem: 0
     flops_needed: Callable[[Problem], int] = lambda problem: 0
+    # Bytes that it copies, at least.
+    bytes_copied: Callable[[Problem], int] = lambda problem: 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def alternatives() -> list[Alternative]:
         Alternative(
             "torch.sparse by level",
             "one CSR product a level, hand-written backward pass (sampled_addmm)",
-            (Variant("csr", SparseLevels),),
+            (Variant("csr", SparseLevels, sparse_bytes),),
         ),
         Alternative(
             "blocked triangle",
@@ -93,4 +95,6 @@ def _autograd(columns: Columns) -> Variant:
         f"columns {columns}",
         lambda problem: AutogradLevels(problem, columns),
         lambda problem: 4 * kept_values(problem, columns),
+        lambda problem: 6 * problem.batch * multiplied_cells(problem, columns),
+        lambda problem: 4 * copied_values(problem),
     )

@@ -9,20 +9,35 @@ from torch import Tensor
 from benchmarks._problem import Execution, Problem
 from benchmarks._staged import Columns, stages_by_level
 
-__all__ = ["AutogradLevels", "kept_values"]
+__all__ = ["AutogradLevels", "copied_values", "kept_values", "multiplied_cells"]
 
 
-def kept_values(problem: Problem, columns: Columns) -> int:
-    """Numbers that a pass keeps: what each level reads, and each weight, its mask and its gradient."""
+def _read_and_widths(problem: Problem, columns: Columns) -> tuple[np.ndarray, np.ndarray]:
+    """How many neurons each level reads, and how many it has."""
     dag = problem.dag
     levels = [stage[0] for stage in stages_by_level(dag)]
     widths = np.array([level.size for level in levels])
     if columns == "all":
-        read = dag.n_inputs + np.cumsum(widths) - widths
-    else:
-        sources = [[dag.sources[dag.in_ptr[i] : dag.in_ptr[i + 1]] for i in level] for level in levels]
-        read = np.array([np.unique(np.concatenate(each)).size for each in sources])
-    return int(problem.batch * read.sum() + 3 * np.dot(read, widths))
+        return dag.n_inputs + np.cumsum(widths) - widths, widths
+    sources = [[dag.sources[dag.in_ptr[i] : dag.in_ptr[i + 1]] for i in level] for level in levels]
+    return np.array([np.unique(np.concatenate(each)).size for each in sources]), widths
+
+
+def kept_values(problem: Problem, columns: Columns) -> int:
+    """Numbers that a pass keeps: what each level reads, and each weight, its mask, their product and its gradients."""
+    read, widths = _read_and_widths(problem, columns)
+    return int(problem.batch * read.sum() + 4 * np.dot(read, widths))
+
+
+def multiplied_cells(problem: Problem, columns: Columns) -> int:
+    """Cells of all dense matrices."""
+    return int(np.dot(*_read_and_widths(problem, columns)))
+
+
+def copied_values(problem: Problem) -> int:
+    """Numbers that joining each level to those before it writes, and its backward pass again."""
+    read, _ = _read_and_widths(problem, "all")
+    return int(2 * problem.batch * read.sum())
 
 
 class AutogradLevels(Execution):

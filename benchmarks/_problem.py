@@ -82,7 +82,9 @@ class Engine(Execution):
             self.module.bias.copy_(problem.bias)
 
     def run(self) -> Tensor:
-        self.module.zero_grad()
+        self.module.weight.grad = None
+        if self.module.bias is not None:
+            self.module.bias.grad = None
         y: Tensor = self.module(self.problem.x)
         y.backward(self.problem.grad_y)  # type: ignore[no-untyped-call]
         return y.detach()

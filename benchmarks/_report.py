@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks._alternatives import AUTOGRAD_LEVELS
+from benchmarks._bounds import bound_seconds
 from benchmarks._graphs import FAMILIES
 
 __all__ = ["BEGIN", "END", "device_slug", "report", "update_readme"]
@@ -33,6 +34,8 @@ def report(results: Json) -> str:
     for name, tables in _TABLES.items():
         if name in sections:
             parts += tables(sections[name])
+        if name == "speed" and "speed" in sections and "bounds" in sections:
+            parts += _bounds(sections["bounds"], sections["speed"]["cells"])
     return "\n\n".join(parts) + "\n"
 
 
@@ -100,6 +103,46 @@ def _speed(section: Json) -> list[str]:
     return parts
 
 
+def _bounds(section: Json, cells: list[Json]) -> list[str]:
+    """Rates of this processor, and how close each cell comes to them."""
+    widths = list(section["reads"])
+    kib = [int(point[0]) for point in section["reads"][widths[0]]]
+    rates = [
+        [f"{size:,}"]
+        + [f"{1e9 * section['reads'][w][k][1]:.2f} ({4e-9 * int(w) / section['reads'][w][k][1]:.0f})" for w in widths]
+        for k, size in enumerate(kib)
+    ]
+    overhead = section["empty_pass"]["median"]
+    rows = []
+    for cell in cells:
+        least = bound_seconds(section, cell) if "tile" in cell else None
+        if least is None:
+            continue
+        own = cell["engine"]["median"]
+        levels = cell["alternatives"].get(AUTOGRAD_LEVELS, {})
+        rows.append(
+            [_graph(cell), f"{cell['batch']:,}", f"{cell['tile']} × {cell['tiles']}", str(cell["threads"]),
+             f"{4 * cell['tile'] * cell['reach'] / 1024:,.0f}", _ms(own), _ms(least), f"{least / own:.0%}",
+             f"{least / max(own - overhead, 1e-9):.0%}",
+             _times(levels["median"] / (least + overhead)) if "median" in levels else "—"]
+        )  # fmt: skip
+    head = ["graph", "batch", "tile × tiles", "threads", "KiB read from", "engine, ms", "bound, ms", "of the bound",
+            "without overhead", "level by level × at the bound"]  # fmt: skip
+    return [
+        "### What bounds it",
+        f"One core does {section['gflops']:.0f} GFLOP/s of multiply-adds in registers and reads rows of "
+        "activations in random order at these rates, ns a row (GB/s), by how much memory they lie in:",
+        _table(["KiB", *(f"rows of {w} samples" for w in widths)], rates),
+        "*Bound*: each edge reads one row forward and one backward and does one and two multiply-adds on them; the "
+        "slower of reading and multiplying at the rates above, on all threads, is the least that a walk edge by edge "
+        "can take. *KiB read from*: how far back nine tenths of the edges read, times the tile. *Without overhead*: "
+        f"less what a pass of 100 edges takes ({1e6 * overhead:.0f} µs, nearly all of it torch's autograd and Python; "
+        f"one sample without gradients {1e6 * section['empty_forward']['median']:.1f} µs). *Level by level × at the "
+        "bound*: what the factor would be if the edges took the bound and the overhead stayed.",
+        _table(head, rows),
+    ]
+
+
 def _speed_table(cells: list[Json]) -> str:
     head = ["graph", "edges", "depth", "batch", "engine, ms", "best alternative", "ms", "×", "level by level ×",
             "FLOP rate"]  # fmt: skip
@@ -129,7 +172,8 @@ def _alternative(record: Json | None) -> str:
     if record is None:
         return "—"
     if "median" not in record:
-        return str(record["status"])
+        needs = [reason.partition("not run, ")[2] for reason in record.get("reasons", []) if "GiB" in reason]
+        return needs[-1] if needs else str(record["status"])
     return _ms(record["median"]) + (" (1)" if record["status"] == "once" else "")
 
 

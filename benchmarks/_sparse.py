@@ -16,7 +16,7 @@ from torch import Tensor
 from benchmarks._problem import Execution, Problem
 from benchmarks._staged import stages_by_level
 
-__all__ = ["SparseLevels"]
+__all__ = ["SparseLevels", "sparse_bytes"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +33,13 @@ class _Level:
     pattern: Tensor  # CSR of zeros, for the gradient
     back_edges: Tensor  # numbers of the edges from computational neurons, by column
     transposed: Tensor  # CSR (computational columns, rows)
+
+
+def sparse_bytes(problem: Problem) -> int:
+    """Bytes of all matrices: a transposed one has a pointer for each neuron before its level, however few it reads."""
+    widths = np.array([stage[0].size for stage in stages_by_level(problem.dag)])
+    pointers = int((problem.dag.n_inputs + np.cumsum(widths) - widths).sum())
+    return 8 * pointers + 4 * 12 * problem.dag.n_edges
 
 
 class SparseLevels(Execution):

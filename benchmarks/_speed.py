@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from benchmarks._alternatives import Alternative, Variant, alternatives
@@ -15,10 +18,12 @@ from benchmarks._graphs import FAMILIES, GraphSpec, build
 from benchmarks._measure import ONCE_SECONDS, Sample, fastest_threads, seconds_of, side_by_side, torch_threads
 from benchmarks._problem import Engine, Execution, Problem, Results, disagreement, make_problem
 from benchmarks._progress import Progress
+from nas.engine import choose_tiling
 
 __all__ = ["Cell", "grid", "measure_cell", "speed"]
 
-_MOST_BYTES = 2 * 2**30
+_MOST_SHARE = 0.35  # of the memory that is free when a cell starts
+_COPY_RATE = 20e9  # bytes a second, more than this kind of machine copies
 _SLOW_SECONDS = 6.0  # on one thread; a second run on all of them would take too long
 _CELL_SECONDS = 2.5
 
@@ -44,17 +49,23 @@ def grid(quick: bool) -> list[Cell]:
         cells += [Cell(GraphSpec(family, 1_000, 0.02), 1)]
         cells += [Cell(GraphSpec(family, 5_000, 0.01), 128)]
     cells += [Cell(GraphSpec("banded", 1_000, 0.5), 128), Cell(GraphSpec("banded", 20_000, 0.005), 128)]
+    cells += [Cell(GraphSpec("watts_strogatz", 20_000, 0.005), 128)]
     cells += [Cell(GraphSpec("erdos_renyi", 5_000, 0.01), b) for b in (1, 32, 1024)]
     cells += [Cell(GraphSpec("erdos_renyi", 20_000, 0.005), b) for b in (1, 32)]
     cells += [Cell(GraphSpec("erdos_renyi", 5_000, d), 128) for d in (0.5, 1.0)]
     return cells
 
 
-def speed(progress: Progress, quick: bool) -> dict[str, Any]:
-    """All cells of the grid; those that time does not allow are listed as left out."""
+def speed(progress: Progress, quick: bool, save: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """All cells of the grid; those that time does not allow are listed as left out.
+
+    Args:
+        save: gets what there is after every cell: nothing measured is lost when the run is ended.
+    """
     cells = grid(quick)
     done: list[dict[str, Any]] = []
     left_out: list[dict[str, Any]] = []
+    about = {each.name: each.about for each in alternatives()}
     for number, cell in enumerate(cells, 1):
         spec = cell.graph
         title = f"{FAMILIES[spec.family]} {spec.computational:,} neurons, {spec.density:.1%}, batch {cell.batch}"
@@ -66,7 +77,7 @@ def speed(progress: Progress, quick: bool) -> dict[str, Any]:
         progress.say(f"[{number}/{len(cells)}] {title}")
         done.append(measure_cell(cell, progress.detail, seconds=0.5 if quick else _CELL_SECONDS))
         progress.say(_one_line(done[-1]))
-    about = {each.name: each.about for each in alternatives()}
+        save({"cells": done, "left_out": left_out, "alternatives": about})
     return {"cells": done, "left_out": left_out, "alternatives": about}
 
 
@@ -86,7 +97,8 @@ def measure_cell(cell: Cell, detail: Callable[[str], None], *, seconds: float = 
     records: dict[str, dict[str, Any]] = {}
     for alternative in alternatives():
         detail(alternative.name)
-        records[alternative.name], execution = _prepare(alternative, problem, expected, dense_rate)
+        with _memory_limit():
+            records[alternative.name], execution = _prepare(alternative, problem, expected, dense_rate)
         if execution is not None:
             calls[alternative.name] = execution.run
             threads[alternative.name] = records[alternative.name]["threads"]
@@ -106,6 +118,7 @@ def measure_cell(cell: Cell, detail: Callable[[str], None], *, seconds: float = 
         "neurons": dag.n,
         "edges": dag.n_edges,
         "depth": dag.depth,
+        **_tiling(problem),
         "flops": problem.flops,
         "engine": own.to_json(),
         "dense": samples["dense"].to_json() | {"flops": dense.flops, "threads": dense_threads},
@@ -114,6 +127,27 @@ def measure_cell(cell: Cell, detail: Callable[[str], None], *, seconds: float = 
         "best": best,
         "best_ratio": None if best is None else timed[best] / own.median,
     }
+
+
+@contextmanager
+def _memory_limit() -> Iterator[None]:
+    """An allocation that would push the machine into swapping fails instead, and is reported."""
+    try:
+        import resource
+    except ImportError:  # no such limits on Windows
+        yield
+        return
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    with Path("/proc/self/statm").open(encoding="ascii") as file:
+        now = int(file.read().split()[0]) * resource.getpagesize()
+    limit = now + int(0.7 * _free_bytes())
+    if before[1] != resource.RLIM_INFINITY:
+        limit = min(limit, before[1])
+    resource.setrlimit(resource.RLIMIT_AS, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def _prepare(
@@ -129,11 +163,17 @@ def _prepare(
         if reason := _refusal(variant, problem, dense_rate, ONCE_SECONDS if fastest is None else fastest[0]):
             reasons.append(f"{variant.name}: {reason}")
             continue
-        execution = variant.make(problem)
-        with torch_threads(1):  # where a product is too small for two threads, one is not caught in their barriers
-            start = time.perf_counter()
-            y = execution.run()
-            taken, threads = time.perf_counter() - start, 1
+        try:
+            execution = variant.make(problem)
+            with torch_threads(1):  # where a product is too small for two threads, one is not caught in their barriers
+                start = time.perf_counter()
+                y = execution.run()
+                taken, threads = time.perf_counter() - start, 1
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "allocate memory" not in str(error):
+                raise
+            reasons.append(f"{variant.name}: not run, needs more than {_free_bytes() / 2**30:.0f} GiB")
+            continue
         if wrong := disagreement(expected, (y, *execution.gradients())):
             reasons.append(f"{variant.name}: disagrees with the engine, {wrong}")
             continue
@@ -158,12 +198,39 @@ def _prepare(
 def _refusal(variant: Variant, problem: Problem, dense_rate: float, limit: float) -> str:
     """Why a variant is not even tried, or ""; ``limit``: seconds that it must have a chance to stay below."""
     needed = variant.bytes_needed(problem)
-    if needed > _MOST_BYTES:
-        return f"not run, it keeps at least {needed / 2**30:.0f} GiB"
+    if needed > _MOST_SHARE * _free_bytes():
+        return f"not run, needs {needed / 2**30:.0f} GiB"
+    if variant.bytes_copied(problem) / _COPY_RATE > _SLOW_SECONDS:
+        return f"not run, copies {variant.bytes_copied(problem) / 2**30:,.0f} GiB a pass"
     least = variant.flops_needed(problem) / dense_rate
     if least > limit:
         return f"not run, its FLOPs alone take at least {least:.2g} s at the rate of the dense product"
     return ""
+
+
+def _tiling(problem: Problem) -> dict[str, int]:
+    """What `benchmarks._bounds.bound_seconds` wants to know of a cell."""
+    dag = problem.dag
+    size, tiles, threads = choose_tiling(dag.n_edges, problem.batch, torch.get_num_threads(), single=True)
+    inner = dag.sources >= dag.n_inputs
+    distance = (dag.targets - dag.sources)[inner]
+    return {
+        "tile": size,
+        "tiles": tiles,
+        "threads": threads,
+        "from_inputs": int(dag.n_edges - inner.sum()),
+        "reach": int(np.quantile(distance, 0.9)) if distance.size else 1,
+    }
+
+
+def _free_bytes() -> int:
+    """Memory that can be had without swapping; 16 GiB where the system does not say."""
+    try:
+        with Path("/proc/meminfo").open(encoding="ascii") as file:
+            fields = dict(line.split(":") for line in file)
+        return 1_024 * int(fields["MemAvailable"].split()[0])
+    except (OSError, KeyError):
+        return 16 * 2**30
 
 
 def _rate(flops: int, sample: Sample) -> float:
