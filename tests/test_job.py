@@ -98,7 +98,7 @@ def test_the_environment_moves_the_store_but_an_override_wins(tmp_path: Path, mo
         ("search: 7", "search is 7; it must be a section with keys: strategy, trials"),
         ("data: {source: nope}", "data.source is 'nope'; expected one of digits"),
         ("resources: {device: tpu}", "resources.device is 'tpu'; it must be 'auto', 'cpu' or 'cuda'"),
-        ("resources: {device: cuda}", "resources.device is 'cuda'; trials are trained and timed on processors only"),
+        ("search: {group: 0}", "search.group is 0; it must be greater than or equal to 1"),
         ("tracking: {experiment: a/b}", "tracking.experiment is 'a/b'"),
         ("training: {learning_rate: .nan}", "line 1: training.learning_rate is nan; numbers must be finite"),
         ("search: {budget_minutes: .inf}", "numbers must be finite"),

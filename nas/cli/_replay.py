@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nas.cli._console import STORAGE, STORE, console, percent, print_json, seconds
+from nas.cli._workers import evaluator
 
 if TYPE_CHECKING:
     from nas.search import Replay, StudyStore
@@ -48,7 +49,7 @@ def replay(
     dataset = load_data(job.data)
     changed = _data_has_changed(header, dataset)
     with console.status(f"training trial {trial} again"):
-        found = nas.search.replay(study, trial, dataset, job.training)
+        found = nas.search.replay(study, trial, dataset, job.training, evaluate=evaluator(job))
     if as_json:
         print_json(_as_json(found, changed))
     else:

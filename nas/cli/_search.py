@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -189,12 +190,15 @@ class _Run:
             console.print(f"resuming: {counts['complete']} trials complete{stopped}, {counts['failed']} failed")
 
     def _retimed(self, study: StudyStore, executor: Executor, dataset: Dataset) -> Front | None:
-        from nas.search import retime
+        from nas.search import retime, time_side_by_side
 
         if not len(study.front()):
             return None
         with console.status("timing the front again, side by side"):
-            return retime(study, executor, dataset, self.job.training, threads=self.job.resources.threads)
+            resources = self.job.resources
+            device = "cuda" if resources.on_gpu else "cpu"
+            measure = functools.partial(time_side_by_side, device=device)
+            return retime(study, executor, dataset, self.job.training, threads=resources.threads, measure=measure)
 
     def _publish(self, study: StudyStore, found: Front, dataset: Dataset, executor: Executor, tracker: Tracker) -> None:
         """Hand the champion to the tracker: whatever is wrong with it, the search is done and says so only."""

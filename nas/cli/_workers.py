@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas.errors import JobError
+
 if TYPE_CHECKING:
     from nas.job import Job
-    from nas.search import Executor, ResourcesConfig
+    from nas.search import Evaluate, Executor, ResourcesConfig
     from nas.training import Dataset
 
-__all__ = ["cluster_address", "log_format", "make_executor"]
+__all__ = ["cluster_address", "evaluator", "log_format", "make_executor"]
 
 
 def cluster_address(resources: ResourcesConfig) -> str | None:
@@ -36,11 +39,22 @@ def make_executor(job: Job, dataset: Dataset) -> Executor:
         NasError: the cluster cannot be reached, or has not what a worker needs.
     """
     from nas.search import SerialExecutor
+    from nas.training import run_trials
 
     resources = job.resources
-    if resources.executor == "serial":
-        return SerialExecutor(dataset, job.training, threads=resources.threads)
     address = cluster_address(resources)
+    device = "cuda" if resources.on_gpu else "cpu"
+    if resources.on_gpu and address is None:
+        _need_gpu(resources)
+    evaluate = evaluator(job)
+    # In a worker its (share of a) GPU is the only one that it sees.
+    evaluate_group = functools.partial(run_trials, device=device)
+    group = job.search.group_size(resources)
+    if resources.executor == "serial":
+        return SerialExecutor(
+            dataset, job.training, evaluate=evaluate, threads=resources.threads, evaluate_group=evaluate_group,
+            group=group,
+        )  # fmt: skip
     # On a cluster without a stated number: every node, also those that join later.
     workers = resources.workers if address and resources.workers is None else resources.worker_count()
     with contextlib.ExitStack() as stack:
@@ -56,13 +70,33 @@ def make_executor(job: Job, dataset: Dataset) -> Executor:
             job.training,
             workers=workers,
             threads=resources.threads,
-            gpus=resources.gpus,
+            gpus=resources.gpus_of_worker,
+            evaluate=evaluate,
+            evaluate_group=evaluate_group if group > 1 else None,
+            group=group,
             address=address,
             trial_seconds=None if resources.trial_minutes is None else 60 * resources.trial_minutes,
             code=code,
             logs=(log_format(), os.environ.get("NAS_LOG_LEVEL") or "warning"),
         )
     return executor
+
+
+def evaluator(job: Job) -> Evaluate:
+    """What a worker of the job does with a single candidate; the same as in a group, where the job has groups."""
+    from nas.training import run_grouped, run_trial
+
+    grouped = job.search.group_size(job.resources) > 1
+    return functools.partial(run_grouped if grouped else run_trial, device="cuda" if job.resources.on_gpu else "cpu")
+
+
+def _need_gpu(resources: ResourcesConfig) -> None:
+    """Raises: JobError: trials are to run on a GPU of this machine, and it has none that can be used."""
+    from nas.engine.cuda import why_no_gpu
+
+    if (reason := why_no_gpu()) is not None:
+        asked = "device is cuda" if resources.device == "cuda" else f"gpus is {resources.gpus:g}"
+        raise JobError(f"resources.{asked}, but {reason}; or set device: cpu and gpus: 0")
 
 
 def _package() -> Any:

@@ -37,6 +37,9 @@ OBJECTIVE_METRICS: Final[dict[str, str]] = {
 """The metric of a `nas.training.TrialResult` that each objective minimises."""
 
 
+LARGEST_GROUP: Final = 64  # automatic; a GPU has room for more
+
+
 class SpaceConfig(BaseModel):
     """Which candidates exist: the search space and its settings."""
 
@@ -177,6 +180,12 @@ class SearchConfig(BaseModel):
     budget_steps: int | None = Field(None, ge=1, description="Stop starting trials after so many training steps.")
     halving: HalvingConfig = Field(default_factory=HalvingConfig, description="Who goes on at training.rungs.")
     seed: int = Field(0, ge=0, lt=2**32, description="Decides every random choice of the search.")
+    group: int | None = Field(
+        None,
+        ge=1,
+        description="Candidates that a worker trains in one call (default: 1 on a processor with one thread, two for "
+        "each of several threads, up to 64 on a GPU).",
+    )
     options: dict[str, Any] = Field(
         default_factory=dict,
         description="Options of the strategy, e.g. population (evolution) or sampler (optuna).",
@@ -214,6 +223,16 @@ class SearchConfig(BaseModel):
             )
         return halving
 
+    def group_size(self, resources: ResourcesConfig) -> int:
+        """Candidates of a group: as stated, else as suits the worker, but no more than a tenth of the trials.
+
+        A strategy learns from a candidate only when its group is done, so large groups cost it knowledge.
+        """
+        if self.group is not None:
+            return self.group
+        suits = LARGEST_GROUP if resources.on_gpu else 1 if resources.threads == 1 else 2 * resources.threads
+        return max(1, min(suits, self.trials // 10))
+
     def typed_options(self) -> StrategyOptions:
         """The options of a built-in strategy as its own class, defaults filled in.
 
@@ -238,7 +257,7 @@ class ResourcesConfig(BaseModel):
     threads: int = Field(1, ge=1, description="CPU threads of a worker; its process times are taken with these.")
     gpus: float = Field(0.0, ge=0, description="GPUs of a worker, fractions allowed.")
     device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="Where trials are trained: on the processor (cuda is refused so far)."
+        "auto", description="Where trials are trained and timed; auto: on GPUs where `gpus` is above 0."
     )
     address: str | None = Field(
         None, description="Address of a Ray cluster (default: $RAY_ADDRESS, else start Ray on this machine)."
@@ -247,16 +266,21 @@ class ResourcesConfig(BaseModel):
         120.0, gt=0, description="A trial that takes longer fails, e.g. because its worker hangs; null: no limit."
     )
 
-    @field_validator("device")
-    @classmethod
-    def _trained_there(cls, device: str) -> str:
-        if device == "cuda":  # rather than train on the processor and let its times pass for those of a GPU
-            raise ValueError("trials are trained and timed on processors only so far; use auto or cpu")
-        return device
+    @property
+    def on_gpu(self) -> bool:
+        """Whether trials are trained and timed on GPUs."""
+        return self.device == "cuda" or (self.device == "auto" and self.gpus > 0)
+
+    @property
+    def gpus_of_worker(self) -> float:
+        """GPUs that a worker holds; a whole one where trials are to be trained on GPUs and no number is stated."""
+        return self.gpus if self.gpus > 0 or not self.on_gpu else 1.0
 
     def worker_count(self) -> int:
         """Workers to start: as stated, else physical cores // threads, at least 1."""
         if self.workers is not None:
             return self.workers
+        if self.on_gpu:
+            return max(1, int(1 / self.gpus_of_worker))  # that share one GPU
         cores = psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
         return max(1, cores // self.threads)

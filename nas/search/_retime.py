@@ -38,7 +38,7 @@ class Timed:
 
 
 def time_side_by_side(
-    networks: Sequence[Timed], dataset: Dataset, config: TrainingConfig, threads: int
+    networks: Sequence[Timed], dataset: Dataset, config: TrainingConfig, threads: int, device: str = "cpu"
 ) -> dict[int, dict[str, float]]:
     """Inference times of several networks in this process, in rounds.
 
@@ -47,22 +47,23 @@ def time_side_by_side(
         dataset: gives the batch (of its validation part).
         config: gives the samples of a forward pass and what a network does not override.
         threads: CPU threads to use.
+        device: "cpu", or "cuda" for device time.
 
     Returns:
         By trial number: `inference_seconds` (the least of the rounds' medians), `inference_spread` (interquartile
-        range over the rounds), `reference_seconds` (least), all process time.
+        range over the rounds), `reference_seconds` (least), all process time (on a GPU: device time).
     """
     folded = {}
     for network in networks:
         folded[network.number] = rebuild_module(
             network.dag, network.arrays, config, network.hyperparameters, network.structure
-        )
+        ).to(device)
     rows = np.resize(np.arange(len(dataset.x_val)), config.inference_batch)
     batch = np.ascontiguousarray(dataset.x_val[rows])
     seconds: dict[int, list[float]] = {number: [] for number in folded}
     references = []
     for round_number in range(_ROUNDS):
-        references.append(reference_kernel_seconds(threads))
+        references.append(reference_kernel_seconds(threads, device))
         for number in list(folded)[:: -1 if round_number % 2 else 1]:
             timing = time_inference(folded[number], batch, threads=threads, samples=3, budget_seconds=0.1)
             seconds[number].append(timing.seconds)

@@ -20,7 +20,7 @@ from nas.training._recorder import Recorder, Recording
 from nas.training._structure import Structure, module_of, register_structure, structure_of
 from nas.training._trainer import History, train
 from nas.training._trial import run_trial
-from nas.training._trials import run_trials
+from nas.training._trials import run_grouped, run_trials
 from nas.training._types import (
     Arrays,
     Candidate,
@@ -83,6 +83,7 @@ __all__ = [
     "record_training",
     "reference_kernel_seconds",
     "register_structure",
+    "run_grouped",
     "run_trial",
     "run_trials",
     "save_calibration",

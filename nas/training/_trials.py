@@ -10,7 +10,12 @@ from nas.training._population import Member, train_population
 from nas.training._trial import config_of, failed_result, network_of, result_of, run_trial, signed
 from nas.training._types import Candidate, Dataset, TrainingConfig, TrialResult
 
-__all__ = ["run_trials"]
+__all__ = ["run_grouped", "run_trials"]
+
+
+def run_grouped(candidate: Candidate, dataset: Dataset, config: TrainingConfig, *, device: str = "cpu") -> TrialResult:
+    """`run_trials` of one candidate: what it comes to in a group of any size, on processors bit for bit."""
+    return run_trials([candidate], dataset, config, device=device)[0]
 
 
 def run_trials(
