@@ -173,7 +173,9 @@ def table(results: Json) -> str:
             f"{1e6 * mean['predicted_inference_seconds']:.0f} | {mean['train_bytes'] / 1024:,.0f} | "
             f"{mean['predicted_train_bytes'] / 1024:,.0f} |"
         )
-    lines += ["", f"Means of {len(next(iter(groups.values())))} seeds. Predicted against measured, all networks:", ""]
+    seeds = len(next(iter(groups.values())))
+    means = f"Means of {seeds} seeds. " if seeds > 1 else "One seed. "
+    lines += ["", f"{means}Predicted against measured, all networks, no line fitted between them:", ""]
     lines += ["| what | R² | median relative error |", "| --- | --: | --: |"]
     lines += [
         f"| {name} | {found['r2']:.3f} | {100 * found['median_residual']:.1f} % |"
@@ -188,7 +190,7 @@ def draw(results: Json, path: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
     figure, (front, both, memory) = pyplot.subplots(1, 3, figsize=(13.5, 4.2), layout="constrained")
     by_term = {term: [run for run in results["runs"] if run["term"] == term] for term in COEFFICIENTS}
@@ -215,10 +217,14 @@ def draw(results: Json, path: Path) -> None:
     both.set_xlabel("measured, µs")
     both.set_ylabel("predicted, µs")
     both.legend(frameon=False)
+    both.set_yscale("log")
     for axes in (front, both, memory):
         axes.set_xscale("log")
         axes.grid(True, alpha=0.3)
-    both.set_yscale("log")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:,g}"))
+            axis.set_minor_formatter(ticker.NullFormatter())
     figure.savefig(path, dpi=150)
     pyplot.close(figure)
 
