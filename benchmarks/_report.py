@@ -1,20 +1,13 @@
-"""Tables in Markdown from a file of results: all of them for the results folder, the telling ones for the README."""
+"""Tables in Markdown from a file of results, for the results folder."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
 
-from benchmarks._alternatives import AUTOGRAD_LEVELS
-from benchmarks._bounds import bound_seconds
-from benchmarks._graphs import FAMILIES
+from benchmarks._speed_report import bounds_tables, speed_tables
+from benchmarks._tables import Json, ms, table, times
 
-__all__ = ["BEGIN", "END", "device_slug", "report", "update_readme"]
-
-BEGIN, END = "<!-- bench:engine -->", "<!-- /bench:engine -->"
-Json = dict[str, Any]
+__all__ = ["device_slug", "origin", "report", "training_tables"]
 
 
 def device_slug(processor: str) -> str:
@@ -27,7 +20,7 @@ def report(results: Json) -> str:
     facts, sections = results["hardware"], results["sections"]
     parts = [
         f"# Engine on {facts['processor']}, {facts['threads']} threads",
-        _origin(results)
+        origin(results)
         + " Times are medians of wall time with quartiles in the JSON file; a training pass is forward and backward "
         "(all weights and biases, not the data), float32, relu, everything in one process with alternating samples.",
     ]
@@ -35,32 +28,11 @@ def report(results: Json) -> str:
         if name in sections:
             parts += tables(sections[name])
         if name == "speed" and "speed" in sections and "bounds" in sections:
-            parts += _bounds(sections["bounds"], sections["speed"]["cells"])
+            parts += bounds_tables(sections["bounds"], sections["speed"]["cells"])
     return "\n\n".join(parts) + "\n"
 
 
-def update_readme(path: Path, results: Json) -> str:
-    """Write the README's tables between its markers; returns what was done, in words."""
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    if BEGIN not in text or END not in text.partition(BEGIN)[2]:
-        return f"{path.name} has no markers {BEGIN} … {END}, so no table was written into it"
-    before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
-    path.write_text(f"{before}{BEGIN}\n{_readme_part(results)}\n{END}{after}", encoding="utf-8")
-    return f"wrote the tables of {path.name}"
-
-
-def _readme_part(results: Json) -> str:
-    sections = results["sections"]
-    parts = [_origin(results)]
-    if "speed" in sections:
-        parts.append(_speed_table(sections["speed"]["cells"]))
-    if "training" in sections:
-        parts += _training(sections["training"])[1:2]
-    return "\n\n".join(parts)
-
-
-def _origin(results: Json) -> str:
+def origin(results: Json) -> str:
     facts, load = results["hardware"], results.get("load_at_start", 0.0)
     return (
         f"Measured on {facts['processor']} with {facts['threads']} threads, {results['date']}, "
@@ -68,117 +40,6 @@ def _origin(results: Json) -> str:
         + (" Quick run: no numbers to rely on." if results["quick"] else "")
         + (f" **The machine was busy (load {load:.1f}).**" if load > 0.5 * facts["threads"] else "")
     )
-
-
-def _speed(section: Json) -> list[str]:
-    cells = section["cells"]
-    parts = ["## Speed of a training pass", _speed_table(cells)]
-    lost = [cell for cell in cells if cell["best_ratio"] is not None and cell["best_ratio"] < 1]
-    worst = "; ".join(f"{_graph(c)}, batch {c['batch']}: {c['best']} {c['best_ratio']:.2f}×" for c in lost)
-    parts.append(
-        f"Slower than an alternative in {len(lost)} of {len(cells)} cells{': ' + worst if lost else ''}. "
-        "*FLOP rate*: the engine's FLOPs a second as a share of those of one dense torch product (forward, both "
-        "gradients) with as many multiplications. *×*: that time over the engine's."
-    )
-    names = list(section["alternatives"])
-    rows = [[_graph(cell), f"{cell['batch']:,}", _ms(cell["engine"]["median"]), _ms(cell["dense"]["median"])]
-            + [_alternative(cell["alternatives"].get(name)) for name in names] for cell in cells]  # fmt: skip
-    parts += ["### Every alternative, ms", _table(["graph", "batch", "engine", "one dense product", *names], rows)]
-    parts.append("\n".join(f"- *{name}*: {about}" for name, about in section["alternatives"].items()))
-    parts.append(
-        "(1): a single run, as it takes more than 2 s. Variants: "
-        + ", ".join(sorted({r["variant"] for c in cells for r in c["alternatives"].values() if "variant" in r}))
-        + "; each with one thread of torch and with all. The fastest in each cell counts; the JSON file tells which."
-    )
-    refused = [f"- {_graph(cell)}, batch {cell['batch']}, {name}: {reason}" for cell in cells
-               for name, record in cell["alternatives"].items() for reason in record.get("reasons", [])]  # fmt: skip
-    if refused:
-        parts += ["### Not run, and why", "\n".join(refused)]
-    if section["left_out"]:
-        missing = "; ".join(
-            f"{FAMILIES[c['family']]} {c['computational']:,}, {c['density']:.1%}, batch {c['batch']}"
-            for c in section["left_out"]
-        )
-        parts.append(f"**Left out, because time was up:** {missing}.")
-    return parts
-
-
-def _bounds(section: Json, cells: list[Json]) -> list[str]:
-    """Rates of this processor, and how close each cell comes to them."""
-    widths = list(section["reads"])
-    kib = [int(point[0]) for point in section["reads"][widths[0]]]
-    rates = [
-        [f"{size:,}"]
-        + [f"{1e9 * section['reads'][w][k][1]:.2f} ({4e-9 * int(w) / section['reads'][w][k][1]:.0f})" for w in widths]
-        for k, size in enumerate(kib)
-    ]
-    overhead = section["empty_pass"]["median"]
-    rows = []
-    for cell in cells:
-        least = bound_seconds(section, cell) if "tile" in cell else None
-        if least is None:
-            continue
-        own = cell["engine"]["median"]
-        levels = cell["alternatives"].get(AUTOGRAD_LEVELS, {})
-        rows.append(
-            [_graph(cell), f"{cell['batch']:,}", f"{cell['tile']} × {cell['tiles']}", str(cell["threads"]),
-             f"{4 * cell['tile'] * cell['reach'] / 1024:,.0f}", _ms(own), _ms(least), f"{least / own:.0%}",
-             f"{least / max(own - overhead, 1e-9):.0%}",
-             _times(levels["median"] / (least + overhead)) if "median" in levels else "—"]
-        )  # fmt: skip
-    head = ["graph", "batch", "tile × tiles", "threads", "KiB read from", "engine, ms", "bound, ms", "of the bound",
-            "without overhead", "level by level × at the bound"]  # fmt: skip
-    return [
-        "### What bounds it",
-        f"One core does {section['gflops']:.0f} GFLOP/s of multiply-adds in registers and reads rows of "
-        "activations in random order at these rates, ns a row (GB/s), by how much memory they lie in:",
-        _table(["KiB", *(f"rows of {w} samples" for w in widths)], rates),
-        "*Bound*: each edge reads one row forward and one backward and does one and two multiply-adds on them; the "
-        "slower of reading and multiplying at the rates above, on all threads, is the least that a walk edge by edge "
-        "can take. *KiB read from*: how far back nine tenths of the edges read, times the tile. *Without overhead*: "
-        f"less what a pass of 100 edges takes ({1e6 * overhead:.0f} µs, nearly all of it torch's autograd and Python; "
-        f"one sample without gradients {1e6 * section['empty_forward']['median']:.1f} µs). *Level by level × at the "
-        "bound*: what the factor would be if the edges took the bound and the overhead stayed.",
-        _table(head, rows),
-    ]
-
-
-def _speed_table(cells: list[Json]) -> str:
-    head = ["graph", "edges", "depth", "batch", "engine, ms", "best alternative", "ms", "×", "level by level ×",
-            "FLOP rate"]  # fmt: skip
-    rows = []
-    for cell in cells:
-        levels = cell["alternatives"].get(AUTOGRAD_LEVELS, {})
-        own = cell["engine"]["median"]
-        best = cell["best"]
-        rows.append(
-            [
-                _graph(cell),
-                f"{cell['edges']:,}",
-                f"{cell['depth']:,}",
-                f"{cell['batch']:,}",
-                _ms(own),
-                best or "—",
-                _ms(cell["alternatives"][best]["median"]) if best else "—",
-                _times(cell["best_ratio"]),
-                _times(levels["median"] / own) if "median" in levels else "—",
-                f"{cell['flop_rate_share']:.0%}",
-            ]
-        )
-    return _table(head, rows)
-
-
-def _alternative(record: Json | None) -> str:
-    if record is None:
-        return "—"
-    if "median" not in record:
-        needs = [reason.partition("not run, ")[2] for reason in record.get("reasons", []) if "GiB" in reason]
-        return needs[-1] if needs else str(record["status"])
-    return _ms(record["median"]) + (" (1)" if record["status"] == "once" else "")
-
-
-def _graph(cell: Json) -> str:
-    return f"{FAMILIES[cell['family']]} {cell['neurons']:,}, {100 * cell['density']:g} %"
 
 
 def _linear(section: Json) -> list[str]:
@@ -202,7 +63,7 @@ def _linear(section: Json) -> list[str]:
     parts += [
         "### What bounds it\n\nThe same edges, neurons and fan-in, but sources lie within a window: what an edge costs "
         "when the activations it reads sit in first-level cache (top) or further away (bottom).",
-        _table(["furthest source", "KiB of activations", "ns an edge, tile and thread", "GFLOP/s"], rows),
+        table(["furthest source", "KiB of activations", "ns an edge, tile and thread", "GFLOP/s"], rows),
     ]
     return parts
 
@@ -212,15 +73,15 @@ def _points(points: list[Json]) -> str:
     rows = []
     for point in points:
         own = point["engine"]["median"]
-        row = [f"{point['neurons']:,}", f"{point['edges']:,}", f"{point['depth']:,}", _ms(own),
+        row = [f"{point['neurons']:,}", f"{point['edges']:,}", f"{point['depth']:,}", ms(own),
                f"{1e9 * own / point['edges']:.1f}"]  # fmt: skip
         if levels:
-            row.append(_ms(point["levels"]["median"]))
+            row.append(ms(point["levels"]["median"]))
         rows.append(row)
-    return _table(["neurons", "edges", "depth", "ms", "ns an edge"] + ["levels by hand, ms"] * levels, rows)
+    return table(["neurons", "edges", "depth", "ms", "ns an edge"] + ["levels by hand, ms"] * levels, rows)
 
 
-def _training(section: Json) -> list[str]:
+def training_tables(section: Json) -> list[str]:
     rows = []
     for row in section["schedules"]:
         sizes = "/".join(map(str, row["sizes"]))
@@ -232,9 +93,9 @@ def _training(section: Json) -> list[str]:
         rows.append(
             [
                 name,
-                _ms(row["fused"]["median"]),
-                _ms(row["torch"]["median"]),
-                _times(row["torch"]["median"] / row["fused"]["median"]),
+                ms(row["fused"]["median"]),
+                ms(row["torch"]["median"]),
+                times(row["torch"]["median"] / row["fused"]["median"]),
                 f"{row['steps']:,} steps: {sign}{row['whole_seconds']:.3g}",
                 f"{row['target_seconds']:g}",
             ]
@@ -250,7 +111,7 @@ def _training(section: Json) -> list[str]:
     head = ["schedule", "fused step, ms", "torch step, ms", "×", "whole run, s", "target, s"]
     return [
         "## A whole training step: closeness, network, loss terms and Adam",
-        _table(head, rows),
+        table(head, rows),
         "\n".join(notes),
         f"The published MNIST run took {section['published_seconds']:,.0f} s for its 50,000 steps.",
     ]
@@ -259,20 +120,20 @@ def _training(section: Json) -> list[str]:
 def _compile(section: Json) -> list[str]:
     live, warm = section["live"], section["warm"]
     rows = [
-        ["plan of a new DAG", f"{_ms(section['plan_seconds'])} (worst {_ms(section['plan_seconds_worst'])})"],
-        ["drawing and checking that DAG", _ms(section["graph_seconds"])],
-        [f"restrict to {live['live']:,} of {live['allowed']:,} edges", _ms(live["restrict"]["median"])],
-        ["pass with other live edges every time", _ms(live["changing"]["median"])],
-        ["pass on a DAG of as many edges", _ms(live["fixed"]["median"])],
-        ["fresh process: import torch", _ms(warm["import_torch"])],
-        ["fresh process: import the engine", _ms(warm["import_nas"])],
-        ["fresh process: first pass, kernels on disk", _ms(warm["first_pass"])],
-        ["the pass after that", _ms(warm["second_pass"])],
+        ["plan of a new DAG", f"{ms(section['plan_seconds'])} (worst {ms(section['plan_seconds_worst'])})"],
+        ["drawing and checking that DAG", ms(section["graph_seconds"])],
+        [f"restrict to {live['live']:,} of {live['allowed']:,} edges", ms(live["restrict"]["median"])],
+        ["pass with other live edges every time", ms(live["changing"]["median"])],
+        ["pass on a DAG of as many edges", ms(live["fixed"]["median"])],
+        ["fresh process: import torch", ms(warm["import_torch"])],
+        ["fresh process: import the engine", ms(warm["import_nas"])],
+        ["fresh process: first pass, kernels on disk", ms(warm["first_pass"])],
+        ["the pass after that", ms(warm["second_pass"])],
     ]
     if "cold" in section:
-        rows.append(["fresh process: first pass, nothing on disk (once a machine)", _ms(section["cold"]["first_pass"])])
+        rows.append(["fresh process: first pass, nothing on disk (once a machine)", ms(section["cold"]["first_pass"])])
     title = f"## Before the first pass: {section['neurons']:,} neurons, {section['edges']:,} edges, batch 128"
-    return [title, _table(["what", "ms"], rows)]
+    return [title, table(["what", "ms"], rows)]
 
 
 def _memory(section: Json) -> list[str]:
@@ -291,7 +152,7 @@ def _memory(section: Json) -> list[str]:
         )
     head = ["neurons", "edges", "peak added, MiB", "peak of the process, MiB", "one n × n array would take, MiB",
             "step, ms"]  # fmt: skip
-    return [f"## Memory of training with Adam, batch {section['batch']}", _table(head, rows)]
+    return [f"## Memory of training with Adam, batch {section['batch']}", table(head, rows)]
 
 
 def _latency(section: Json) -> list[str]:
@@ -312,7 +173,7 @@ def _latency(section: Json) -> list[str]:
     ]
     return [
         "## Latency of one sample, µs",
-        _table(["in/comp/out", "edges", "depth", *names], body),
+        table(["in/comp/out", "edges", "depth", *names], body),
         "onnxruntime: the network as a dense layer for each level (its fastest of four settings); torch dense: two "
         "layers with as many weights as the DAG has edges, and no depth."
         + ("" if section["onnxruntime"] else " **onnxruntime is not installed here.**"),
@@ -320,37 +181,21 @@ def _latency(section: Json) -> list[str]:
 
 
 def _libraries(section: Json) -> list[str]:
-    rows = [[row["name"], row["work"], _ms(row["median"]) if "median" in row else row["status"]]
+    rows = [[row["name"], row["work"], ms(row["median"]) if "median" in row else row["status"]]
             for row in section["rows"]]  # fmt: skip
     title = (
         f"## Other libraries: {section['neurons']:,} neurons, {section['edges']:,} edges, depth {section['depth']}, "
         f"batch {section['batch']}"
     )
-    return [title, _table(["library", "work", "ms"], rows)]
+    return [title, table(["library", "work", "ms"], rows)]
 
 
 _TABLES = {
-    "speed": _speed,
+    "speed": speed_tables,
     "linear": _linear,
-    "training": _training,
+    "training": training_tables,
     "compile": _compile,
     "memory": _memory,
     "latency": _latency,
     "libraries": _libraries,
 }
-
-
-def _table(head: list[str], rows: Iterable[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def _ms(seconds: float) -> str:
-    value = 1e3 * seconds
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def _times(ratio: float | None) -> str:
-    if ratio is None:
-        return "—"
-    return f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.2g}"

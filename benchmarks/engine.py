@@ -27,7 +27,8 @@ from benchmarks._linear import linear
 from benchmarks._memory import memory
 from benchmarks._plots import draw
 from benchmarks._progress import Progress
-from benchmarks._report import device_slug, report, update_readme
+from benchmarks._readme import update_readme
+from benchmarks._report import device_slug, report
 from benchmarks._speed import speed
 from benchmarks._training import training
 from nas.training import hardware, pinned_threads, reference_kernel_seconds

@@ -3,7 +3,8 @@
 import pytest
 
 from benchmarks._plots import draw
-from benchmarks._report import BEGIN, END, device_slug, report, update_readme
+from benchmarks._readme import BEGIN, END, update_readme
+from benchmarks._report import device_slug, report
 
 SAMPLE = {"median": 1e-3, "low": 0.9e-3, "high": 1.2e-3, "samples": 9}
 
@@ -28,6 +29,11 @@ def results():
         "neurons": 1074,
         "edges": 11_548,
         "depth": 41,
+        "tile": 64,
+        "tiles": 2,
+        "threads": 2,
+        "from_inputs": 600,
+        "reach": 500,
         "flops": 10**7,
         "engine": SAMPLE,
         "dense": SAMPLE | {"flops": 10**7, "threads": 1},
@@ -55,6 +61,12 @@ def results():
         "hardware": {"processor": "ACME (R) 9000", "threads": 2, "torch": "2.9", "numba": "0.61"},
         "seconds": 800.0,
         "sections": {
+            "bounds": {
+                "gflops": 128.0,
+                "reads": {"64": [[16, 0.5e-9], [1024, 1e-9]]},
+                "empty_pass": timed(0.5e-3),
+                "empty_forward": timed(7e-6),
+            },
             "speed": {
                 "cells": [cell, beaten],
                 "left_out": [{"family": "banded", "computational": 20_000, "density": 0.005, "batch": 32}],
@@ -112,6 +124,8 @@ def test_every_section_is_told(results):
     assert "2,500 (1)" in text  # run once
     assert "| needs 9 GiB |" in text  # in the place of a time
     assert "blocks of 64: not run, needs 9 GiB" in text
+    # 64 samples at 128 GFLOP/s: 1 ns an edge forward, 2 backward but 1 from inputs; half of the pass is overhead
+    assert "| 128 | 64 × 2 | 2 | 125 | 1 | 0.034 | 3% | 7% |" in text
     assert "Left out, because time was up:** banded 20,000, 0.5%, batch 32" in text
     assert "R² = 0.9987" in text
     assert "50,000 steps: ≈ 101" in text
@@ -140,6 +154,8 @@ def test_readme_between_its_markers(tmp_path, results):
     assert text.endswith(f"{END}\n\nThe rest.\n")
     assert "stale" not in text
     assert "11,548" in text
+    assert "| 53% | 3% |" in text
+    assert "[benchmarks/results/acme-r-9000.md](benchmarks/results/acme-r-9000.md)" in text
     update_readme(path, results)
     assert path.read_text(encoding="utf-8") == text  # again changes nothing
 
