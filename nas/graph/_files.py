@@ -102,8 +102,8 @@ def read_graphml(
     try:
         with Path(path).open("rb") as file:
             graph: Any = networkx.read_graphml(file)
-    except (SyntaxError, ValueError, KeyError, TypeError, networkx.NetworkXException) as error:
-        # SyntaxError is what the XML parser of the standard library raises
+    except (SyntaxError, ValueError, LookupError, TypeError, networkx.NetworkXException) as error:
+        # SyntaxError is what the XML parser of the standard library raises, LookupError of an unknown encoding
         raise GraphError(f"{path} is no GraphML file that can be read: {error}") from error
     if graph.is_multigraph():
         twice = next(edge for edge in graph.edges() if graph.number_of_edges(*edge) > 1)

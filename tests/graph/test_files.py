@@ -121,3 +121,9 @@ def test_dot_has_every_neuron_and_edge(tmp_path: Path) -> None:
     assert (tmp_path / "x.dot").read_text() == to_dot(dag)
     with pytest.raises(GraphError, match=r"shape \(3,\), one an edge, but has shape \(2,\)"):
         to_dot(dag, [1, 2])
+
+
+def test_an_unknown_encoding_is_no_graphml(tmp_path):
+    (tmp_path / "g.graphml").write_bytes(b"<?xml version='1.0' encoding='utf-88'?><graphml/>")
+    with pytest.raises(GraphError, match="no GraphML file that can be read: unknown encoding"):
+        read_graphml(tmp_path / "g.graphml")
