@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types bench bench-others bench-accuracy audit fuzz chaos soak
+.PHONY: help install demo test lint types bench bench-others bench-accuracy audit fuzz chaos soak bench-throughput bench-rungs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,12 @@ audit: install ## look the installed packages up in the databases of vulnerabili
 
 fuzz: install ## feed damaged files to everything that reads files: CASES=120000, a quarter of an hour
 	@$(BIN)/python tests/fuzz/run.py --cases $(CASES)
+
+bench-throughput: install ## what the service costs a trial, and how busy it keeps two workers: a few minutes
+	@$(BIN)/python -m benchmarks.throughput --trials 10000
+
+bench-rungs: install ## what stopping trials at rungs is worth: 5 seeds, an hour on one core
+	@$(BIN)/python -m benchmarks.rungs && $(BIN)/python -m benchmarks.rungs --table
 
 test: lint types ## what CI runs: lint, types, tests
 	@$(BIN)/pytest

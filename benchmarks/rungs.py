@@ -2,8 +2,9 @@
 
 Each search trains until its trials have done a budget of optimiser steps; the front's hypervolume (validation error
 against edges, on the scales of every study; edges rather than time, so that a busy machine cannot blur it) is written
-down after every trial with the steps and the process time so far. So one run answers both questions: how good is the front after equally many steps, and after equal
-process time, which also counts what a trial costs besides training (evaluation and timing).
+down after every trial with the steps and the process time so far. So one run answers both questions: how good is the
+front after equally many steps, and after equal process time, which also counts what a trial costs besides training
+(evaluation and timing).
 
 Prints a line a run, keeps them in ``build/rungs``; ``--table`` writes ``benchmarks/results/rungs.md`` from all of them.
 """
@@ -39,7 +40,7 @@ RUNS = _ROOT / "build" / "rungs"
 RESULTS = _ROOT / "benchmarks" / "results"
 
 TASKS: Final = {
-    "digits": (DataConfig(source="digits"), TrainingConfig(steps=1000, batch_size=64), 60_000),
+    "digits": (DataConfig(source="digits"), TrainingConfig(steps=1000, batch_size=64), 40_000),
     "mnist-small": (DataConfig(source="mnist", samples=10_000), TrainingConfig(steps=1000), 40_000),
 }
 OBJECTIVES: Final = ("error", "edges")

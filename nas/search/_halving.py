@@ -1,10 +1,10 @@
 """Which trials go on when they reach a rung: asynchronous successive halving (Li 2020, arXiv:1810.05934).
 
 A trial pauses after some shares of its steps and is compared with those that paused there before it; it goes on if it
-is among the best of them, and nobody waits for anybody. Two deviations. Several objectives are compared at once: the
-order is that of the population (non-domination rank, then hypervolume contribution), where Optuna refuses to prune
-studies with several objectives. And a trial is compared with the last so many only, because in an evolution later ones
-are better: among all that ever came by, everyone would pass.
+is among the best of them, and nobody waits for anybody. Two deviations. Several objectives are compared at once, by
+non-domination rank, then hypervolume contribution, where Optuna refuses to prune studies with several objectives. And a
+trial is compared with the last so many only, because in an evolution later ones are better: among all that ever came
+by, everyone would pass.
 
 Nothing is timed at a rung: a timing costs as much as many steps of training, and would make the decision a matter of
 luck. The number of edges stands in for times there.
@@ -17,11 +17,12 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Final
 
+import moocore
+import numpy as np
 import optuna
 
 from nas.search._config import HalvingConfig, Objective
 from nas.search._objectives import Objectives
-from nas.search._population import Population
 from nas.search._sampling import Sampling
 from nas.training._types import TrialResult, TrialStatus
 
@@ -67,12 +68,26 @@ class Halving:
         if self._pruner is not None and self._sampling is not None:
             sampling = self._sampling()
             return not self._pruner.prune(sampling.study, sampling.frozen(number))
-        population = Population(self.objectives, len(at))
-        for other, values in at:
-            population.add(other, values)
-        numbers = sorted(other for other, _ in at)
-        place = [numbers[index] for index in population.order()].index(number)
+        place = int(np.flatnonzero(self._order(np.array([values for _, values in at])) == len(at) - 1)[0])
         return place < math.ceil(self.config.keep * len(at))
+
+    def _order(self, values: np.ndarray) -> np.ndarray:
+        """Indices of trials (N,) by their values (N, objectives), best first.
+
+        The order of `Population.order`, but for what that does to networks that are far from the best error: early in a
+        training these are all small ones, and they would never get beyond a rung.
+        """
+        points = self.objectives.coordinates(values)
+        span = np.ptp(points, axis=0)
+        points = (points - points.min(axis=0)) / np.where(span > 0, span, 1.0)
+        if points.shape[1] == 1:
+            return np.argsort(points[:, 0], kind="stable")
+        rank = moocore.pareto_rank(points)
+        contribution = np.zeros(len(points))
+        for level in np.unique(rank):
+            front = rank == level
+            contribution[front] = moocore.hv_contributions(points[front], ref=np.full(points.shape[1], 1.1))
+        return np.lexsort((-contribution, rank))
 
     def _at(self, rung: int) -> deque[tuple[int, tuple[float, ...]]]:
         return self._seen.setdefault(rung, deque(maxlen=self.config.window))
