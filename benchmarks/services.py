@@ -257,6 +257,7 @@ class RayNode(_Service):
         self.dashboard = head.dashboard if head else free_port()
         service = compose()["ray-worker" if head else "ray-head"]
         replaced = {
+            "ray-node": str(ROOT / "deploy" / "ray-node.sh"),
             "--port=6379": f"--port={self.gcs.partition(':')[2]}",
             "--dashboard-host=0.0.0.0": "--dashboard-host=127.0.0.1",
             "--dashboard-port=8265": f"--dashboard-port={self.dashboard}",
@@ -271,6 +272,9 @@ class RayNode(_Service):
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN": known.ray,
             "RAY_DISABLE_MEMORY_MONITOR": "1",
+            # Several nodes on one busy machine answer late; workers need no lower priority than the rest.
+            "RAY_health_check_failure_threshold": "30",
+            "RAY_worker_niceness": "0",
             **(environment or {}),
         }
 

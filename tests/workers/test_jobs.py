@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from pathlib import Path
 
@@ -70,29 +71,37 @@ tracking: {{mlflow: false, store: results}}
 def test_a_search_is_submitted_followed_and_found_again(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """With the commands of docs/how-to/cluster.md, on a job of the same name that ends sooner."""
     monkeypatch.chdir(tmp_path)
     where = ("--address", address)
-    job = work(tmp_path, trials=5, sleep=0.0)
-    printed = run("submit", str(job), *where, "--follow", "--set", "tracking.experiment=whole")
-    assert "submitted as whole-" in printed
+    (tmp_path / "examples").mkdir()
+    work(tmp_path, trials=5, sleep=0.0).rename(tmp_path / "examples" / "digits.yaml")
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "cluster.md").read_text()
+    commands = [line.replace("http://127.0.0.1:8265", address) for line in re.findall("^nas (.*)$", page, re.M)]
+    assert [command.split()[0] for command in commands] == ["submit", "list", "status", "logs", "stop"]
+    submit, list_, status_, logs, stop = (command.split() for command in commands)
+    assert "submitted as digits-" in run(*submit)
+    assert "digits" in run(*list_)
+    assert "digits: " in run(*status_)
+    printed = run(*logs)
     assert "trial 4 complete" in printed
     assert "exported to" in printed
-    (listed,) = [each for each in json.loads(run("list", *where, "--json")) if each["study"] == "whole"]
+    assert "had ended before: succeeded" in run(*stop)
+    (listed,) = [each for each in json.loads(run("list", *where, "--json")) if each["study"] == "digits"]
     assert listed["state"] == "succeeded"
     assert listed["trials"] == 5
-    status = json.loads(run("status", "whole", *where, "--json"))
+    status = json.loads(run("status", "digits", *where, "--json"))
     assert (status["state"], status["complete"], status["failed"]) == ("succeeded", 5, 0)
     assert status["failures"] == {}
     assert "5 complete, 0 running, 0 failed of 5" in run("status", listed["name"], *where)
-    entries = [json.loads(line) for line in run("logs", "whole", "--json", *where).splitlines() if line[0] == "{"]
+    entries = [json.loads(line) for line in run("logs", "digits", "--json", *where).splitlines() if line.startswith("{")]
     trials = [entry for entry in entries if entry.get("event") == "trial"]
     assert sorted(entry["trial"] for entry in trials) == list(range(5))
-    assert all(entry["worker"] and entry["study"] == "whole" and entry["data"]["edges"] > 0 for entry in trials)
+    assert all(entry["worker"] and entry["study"] == "digits" and entry["data"]["edges"] > 0 for entry in trials)
     assert "trial 0 complete" in run("logs", listed["name"], *where)
     # Results are where the head node keeps them, not in the package, which Ray throws away.
-    study = StudyStore.open(os.environ["NAS_STORE"], "whole")
+    study = StudyStore.open(os.environ["NAS_STORE"], "digits")
     assert study.counts()["complete"] == 5
-    assert "had ended before: succeeded" in run("stop", "whole", *where)
 
 
 @pytest.mark.timeout(400)
