@@ -37,7 +37,7 @@ def ui(
     In it: Experiments, the name of the study, and there the runs. The parent run of a search holds the front as an
     interactive plot under Artifacts; the members of the front carry the tag pareto.
     """
-    from nas.tracking import TrackingConfig, front_addresses
+    from nas.tracking import TrackingConfig, front_addresses, mend_addresses
 
     config = TrackingConfig(store=store)
     database = store / "mlflow.db"
@@ -45,6 +45,8 @@ def ui(
         raise NasError(f"{database}: no such file, so nothing to show; run a search first, or say where with --store")
     if not _is_free(host, port):
         raise NasError(f"port {port} on {host} is in use; end what listens there or choose another with --port")
+    if mended := mend_addresses(config):
+        console.print(f"{store} has moved since it was written; {mended} addresses of artifacts were mended")
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", config.tracking_uri]
     command += ["--artifacts-destination", config.artifact_root.as_uri(), "--host", host, "--port", str(port)]
     command += ["--workers", "1"]

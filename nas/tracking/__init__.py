@@ -13,6 +13,7 @@ from nas.tracking._dag_plot import dag_png
 from nas.tracking._draw import draw
 from nas.tracking._front_plot import front_figure, front_html, front_png
 from nas.tracking._lineage_plot import Ancestor, lineage_html, lineage_png, lineage_rows
+from nas.tracking._moved import mend_addresses
 from nas.tracking._points import FrontPoint, run_name
 from nas.tracking._protocol import NullTracker, Tracker
 from nas.tracking._tracker import MlflowTracker
@@ -38,6 +39,7 @@ __all__ = [
     "lineage_html",
     "lineage_png",
     "lineage_rows",
+    "mend_addresses",
     "model_card",
     "run_name",
 ]

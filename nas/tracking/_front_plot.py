@@ -6,8 +6,9 @@ the errors.
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +30,33 @@ _COSTS = {
 }
 _MOST_NUMBERED = 25  # points of the front that carry their trial number in the plot
 _MOST_DOMINATED = 5_000  # the latest ones; more make the page slow and the plot no clearer
+
+
+# The root of the MLflow UI is its page's, which a sandboxed page cannot read except through ancestorOrigins.
+_ON_CLICK = """
+const addresses = %ADDRESSES%;
+const note = document.createElement("div");
+note.id = "chosen";
+note.style.cssText = "font: 14px Inter, Helvetica, Arial, sans-serif; padding: 0 12px; color: #76808d; min-height: 3vh";
+note.textContent = Object.keys(addresses).length ? "Click a point of the front for the address of its run." : "";
+document.body.appendChild(note);
+document.getElementById("{plot_id}").on("plotly_click", (event) => {
+  const number = (event.points[0].customdata || [])[1];
+  const address = addresses[String(number)];
+  if (!address) return;
+  const above = location.ancestorOrigins;
+  const root = above && above.length ? above[above.length - 1] + "/" : "";
+  note.textContent = "trial #" + number + ": ";
+  const link = document.createElement("a");
+  link.href = link.textContent = root + address;
+  link.target = "_blank";
+  link.style.userSelect = "all";
+  note.appendChild(link);
+  const selection = getSelection();
+  selection.selectAllChildren(link);
+  if (above && above.length) note.append("  (selected: copy it; MLflow's sandbox opens no links)");
+});
+"""
 
 
 def front_figure(
@@ -79,7 +107,7 @@ def front_figure(
         text=[f"#{point.number}" for point in view.members],
         textposition="top left",
         textfont={"size": 11, "color": FAINT},
-        customdata=[[_hover(point)] for point in view.members],
+        customdata=[[_hover(point), point.number] for point in view.members],
         hovertemplate="%{customdata[0]}<extra></extra>",
         marker=_edge_colours(view) | {"size": 12, "line": {"width": 1.5, "color": "white"}},
     )
@@ -118,12 +146,21 @@ def front_html(
     *,
     title: str = "Pareto front",
     cost: str = "inference_seconds",
+    link: Callable[[int], str | None] = lambda _: None,
 ) -> str:
-    """`front_figure` as one page with plotly.js inside (about 5 MB), so that it also opens without a network."""
+    """`front_figure` as one page with plotly.js inside (about 5 MB), so that it also opens without a network.
+
+    Args:
+        members, others, title, cost: see `front_figure`.
+        link: address of a trial's run within the MLflow UI ("#/experiments/…"). A click on a point shows it below the
+            plot, to be copied: MLflow shows pages in a sandbox that may neither open a window nor leave the page.
+    """
     figure = front_figure(members, others, title=title, cost=cost)
+    addresses = {str(point.number): link(point.number) for point in members}
     page: str = figure.to_html(
         include_plotlyjs=True,
-        default_height="96vh",
+        default_height="92vh",
+        post_script=_ON_CLICK.replace("%ADDRESSES%", json.dumps({k: v for k, v in addresses.items() if v})),
         config={
             "displaylogo": False,
             "responsive": True,

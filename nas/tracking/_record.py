@@ -121,13 +121,14 @@ def _curves(history: Mapping[str, np.ndarray]) -> dict[str, list[tuple[int, floa
     steps = np.asarray(history.get("step", ()))
     if not len(steps):
         return {}
-    chosen = np.unique(np.round(np.linspace(0, len(steps) - 1, CURVE_POINTS)).astype(int))
     curves = {}
     for name, values in history.items():
         if name == "step" or np.ndim(values) != 1 or len(values) != len(steps):
             continue
-        points = [(int(steps[place]), float(values[place])) for place in chosen]
-        curves[f"curve/{name}"] = [(step, readable(value)) for step, value in points if math.isfinite(value)]
+        known = np.flatnonzero(np.isfinite(values))  # the quality on test data, say, is not known at every point
+        places = np.linspace(0, len(known) - 1, CURVE_POINTS) if len(known) else np.zeros(0)
+        chosen = known[np.unique(np.round(places).astype(int))]
+        curves[f"curve/{name}"] = [(int(steps[place]), readable(values[place])) for place in chosen]
     return {name: points for name, points in curves.items() if points}
 
 

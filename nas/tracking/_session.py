@@ -17,6 +17,7 @@ from nas.tracking._champion import Champion
 from nas.tracking._config import TrackingConfig
 from nas.tracking._dag_plot import dag_png
 from nas.tracking._front_plot import front_html, front_png
+from nas.tracking._moved import mend_addresses
 from nas.tracking._note import overview, search_name
 from nas.tracking._points import FrontPoint, run_name
 from nas.tracking._protocol import Ending
@@ -52,6 +53,7 @@ class Session:
         config = facts.config
         if config.server is None:
             config.store.mkdir(parents=True, exist_ok=True)
+            mend_addresses(config)
         self._facts = facts
         self._writer = MlflowWriter(
             config.tracking_uri, config.experiment, config.artifact_root if config.server is None else None
@@ -118,7 +120,7 @@ class Session:
             title = f"{self._facts.config.experiment}: {quality} against {cost}"
         with tempfile.TemporaryDirectory(prefix="nas-front-") as folder:
             page, picture = Path(folder, "front.html"), Path(folder, "front.png")
-            page.write_text(front_html(members, others, title=title, cost=cost), encoding="utf-8")
+            page.write_text(front_html(members, others, title=title, cost=cost, link=self._link), encoding="utf-8")
             picture.write_bytes(front_png(members, others, title=title, cost=cost))
             self._writer.log_files(self.parent, [page, picture])
 
