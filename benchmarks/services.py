@@ -253,8 +253,8 @@ class RayNode(_Service):
         environment: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(name, folder)
-        self.gcs = head.gcs if head else f"{HEAD_ADDRESS}:{free_port()}"
-        self.dashboard = head.dashboard if head else free_port()
+        self.gcs: str = head.gcs if head else f"{HEAD_ADDRESS}:{free_port()}"
+        self.dashboard: int = head.dashboard if head else free_port()
         service = compose()["ray-worker" if head else "ray-head"]
         replaced = {
             "ray-node": str(ROOT / "deploy" / "ray-node.sh"),
