@@ -38,7 +38,13 @@ class Timed:
 
 
 def time_side_by_side(
-    networks: Sequence[Timed], dataset: Dataset, config: TrainingConfig, threads: int, device: str = "cpu"
+    networks: Sequence[Timed],
+    dataset: Dataset,
+    config: TrainingConfig,
+    threads: int,
+    device: str = "cpu",
+    *,
+    rounds: int = _ROUNDS,
 ) -> dict[int, dict[str, float]]:
     """Inference times of several networks in this process, in rounds.
 
@@ -48,6 +54,7 @@ def time_side_by_side(
         config: gives the samples of a forward pass and what a network does not override.
         threads: CPU threads to use.
         device: "cpu", or "cuda" for device time.
+        rounds: in each of which every network is timed once.
 
     Returns:
         By trial number: `inference_seconds` (the least of the rounds' medians), `inference_spread` (interquartile
@@ -62,7 +69,7 @@ def time_side_by_side(
     batch = np.ascontiguousarray(dataset.x_val[rows])
     seconds: dict[int, list[float]] = {number: [] for number in folded}
     references = []
-    for round_number in range(_ROUNDS):
+    for round_number in range(rounds):
         references.append(reference_kernel_seconds(threads, device))
         for number in list(folded)[:: -1 if round_number % 2 else 1]:
             timing = time_inference(folded[number], batch, threads=threads, samples=3, budget_seconds=0.1)
