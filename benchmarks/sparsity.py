@@ -132,7 +132,7 @@ def main(arguments: list[str] | None = None) -> None:
             for parametrisation in ("masked", "manifold"):
                 for factor in FACTORS:
                     for seed in range(options.seeds):
-                        records.append(run(parametrisation, factor, temperature, seed, data))  # type: ignore[arg-type]
+                        records.append(run(parametrisation, factor, temperature, seed, data))
                     last = records[-1]
                     print(temperature, parametrisation, factor, last["live"], round(last["smooth"]), flush=True)
     RESULTS.mkdir(exist_ok=True)

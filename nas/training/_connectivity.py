@@ -104,7 +104,7 @@ def lobotomised(dag: DAG, lost: np.ndarray, step: int) -> TrialError:
         f"lobotomised: at step {step} no live path from any input reaches output "
         f"{', '.join(dag.label(int(output)) for output in lost)}; "
         "lower the factors of the sparsity, flow, time and memory losses, or the learning rate, or set "
-        "training.on_lost_output to restore"
+        "training.on_lost_output to regrow"
     )
 
 

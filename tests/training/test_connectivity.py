@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,14 +29,14 @@ def data() -> Dataset:
     return load_data(DataConfig(source="addsub", samples=4000, period=5))
 
 
-PUBLISHED = {
+PUBLISHED: dict[str, Any] = {
     "parametrisation": "manifold",
     "readout": "linear",
     "batch_size": 50,
     "schedule": "constant",
     "losses": {"objective": 1e4, "flow": 1.0, "sparsity": 0.0},
 }
-DEADLY = {
+DEADLY: dict[str, dict[str, Any]] = {
     "published rate": {"learning_rate": 1e-3},
     "rate x 10": {"learning_rate": 1e-2},
     "rate x 50": {"learning_rate": 5e-2},

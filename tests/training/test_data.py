@@ -341,3 +341,11 @@ def test_any_split_keeps_every_sample_and_class(
     assert sorted(seen) == list(range(rows))
     for part in (data.y_train, data.y_val, data.y_test):
         assert set(part) == set(range(classes))
+
+
+def test_unit_scaling_brings_images_to_the_unit_range() -> None:
+    data = load_data(DataConfig(source="digits", standardise="unit"))
+    assert data.x_train.min() == 0.0
+    assert data.x_train.max() == 1.0
+    assert data.mean is not None
+    assert not data.mean.any()

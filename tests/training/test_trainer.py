@@ -75,6 +75,17 @@ def test_curves_have_one_length_and_end_at_the_last_step() -> None:
     assert logged[-1][1]["total"] == curves["total"][-1]
 
 
+def test_quality_on_validation_and_test_parts_is_in_the_curves_where_it_was_asked_for() -> None:
+    data, net = blobs(), network()
+    curves = train(net, data, config(steps=60, log_every=20, evaluate_every=30), seed=0).curves
+    assert curves["step"].tolist() == [20, 30, 40, 60]
+    assert np.isnan(curves["test_accuracy"]).tolist() == [True, False, True, False]
+    assert curves["test_accuracy"][-1] == evaluate(net, data.x_test, data.y_test, "classification")["accuracy"]
+    assert curves["val_accuracy"][-1] == evaluate(net, data.x_val, data.y_val, "classification")["accuracy"]
+    regression = train(network(), sums(), config(steps=20, evaluate_every=20), seed=0).curves
+    assert regression["test_error"][-1] > 0
+
+
 def test_total_is_the_weighted_sum_of_the_terms() -> None:
     weights = LossWeights(objective=2.0, flow=0.01, sparsity=0.5, time=0.0, memory=0.0)
     curves = train(network(), blobs(), config(losses=weights), seed=0).curves
