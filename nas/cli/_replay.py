@@ -37,6 +37,7 @@ def replay(
         nas replay 12 --study digits
     """
     import nas.search
+    from nas.cli._workers import evaluator
     from nas.errors import NasError
     from nas.job import Job
     from nas.training import load_data
