@@ -234,8 +234,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.time_loss", description=__doc__)
     parser.add_argument("--train", action="store_true", help="only train")
     parser.add_argument("--measure", action="store_true", help="only measure")
-    parser.add_argument("--steps", type=int, default=4000, help="of each training (default: %(default)s)")
-    parser.add_argument("--seeds", type=int, default=2, help="(default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=3000, help="of each training (default: %(default)s)")
+    parser.add_argument("--seeds", type=int, default=1, help="(default: %(default)s)")
     options = parser.parse_args(arguments)
     data = load_data(DataConfig(source="mnist", validation=1 / 12))
     with pinned_threads(1):
