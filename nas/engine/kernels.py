@@ -29,7 +29,7 @@ from __future__ import annotations
 from numba import njit
 
 from nas.engine._activations import IDENTITY, activate, derivative
-from nas.engine.simd import add, add_dots, add_some_dots, first, fma, like, load, mul, splat, store, total, transpose_in
+from nas.engine.simd import add, add_dots, add_some_dots, first, fma, like, load, mul, pick, splat, store, total, transpose_in
 
 __all__ = [
     "backward_columns",
@@ -249,13 +249,13 @@ def forward_one(lanes, n_inputs, in_ptr, sources, weight, bias, codes, values, k
         e = in_ptr[i]
         end = in_ptr[i + 1]
         while e + 4 <= end:
-            a += weight[e] * values[sources[e]]
-            b += weight[e + 1] * values[sources[e + 1]]
-            c += weight[e + 2] * values[sources[e + 2]]
-            d += weight[e + 3] * values[sources[e + 3]]
+            a += pick(weight, e) * pick(values, pick(sources, e))
+            b += pick(weight, e + 1) * pick(values, pick(sources, e + 1))
+            c += pick(weight, e + 2) * pick(values, pick(sources, e + 2))
+            d += pick(weight, e + 3) * pick(values, pick(sources, e + 3))
             e += 4
         while e < end:
-            a += weight[e] * values[sources[e]]
+            a += pick(weight, e) * pick(values, pick(sources, e))
             e += 1
         z = (a + b) + (c + d)
         if keep_z:
@@ -281,16 +281,16 @@ def backward_one(
         a = grads[j] if j >= n - n_outputs else zero
         b = zero
         while q + 2 <= end:
-            one = grads[targets[q]]
-            two = grads[targets[q + 1]]
-            a += weight[q] * one
-            b += weight[q + 1] * two
+            one = pick(grads, pick(targets, q))
+            two = pick(grads, pick(targets, q + 1))
+            a += pick(weight, q) * one
+            b += pick(weight, q + 1) * two
             grad_weight[q] = h * one
             grad_weight[q + 1] = h * two
             q += 2
         if q < end:
-            one = grads[targets[q]]
-            a += weight[q] * one
+            one = pick(grads, pick(targets, q))
+            a += pick(weight, q) * one
             grad_weight[q] = h * one
         g = a + b
         if j >= n_inputs:

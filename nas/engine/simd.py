@@ -46,6 +46,7 @@ __all__ = [
     "maximum",
     "minimum",
     "mul",
+    "pick",
     "splat",
     "split_exponent",
     "sqrt",
@@ -330,6 +331,16 @@ def total(_typing: Any, vec: Any) -> Any:
         return builder.call(function, [ir.Constant(scalar, -0.0), args[0]], fastmath=("reassoc",))
 
     return vec.dtype(vec), codegen
+
+
+@intrinsic
+def pick(_typing: Any, array: Any, index: Any) -> Any:
+    """One element of a flat array; unlike ``array[index]`` it does not ask whether the index counts from the end."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> ir.Value:
+        return builder.load(_element_pointer(context, builder, signature.args[0], args[0], args[1]))
+
+    return array.dtype(array, types.intp), codegen
 
 
 @intrinsic
