@@ -29,7 +29,21 @@ from __future__ import annotations
 from numba import njit
 
 from nas.engine._activations import IDENTITY, activate, derivative
-from nas.engine.simd import add, add_dots, add_some_dots, first, fma, like, load, mul, pick, splat, store, total, transpose_in
+from nas.engine.simd import (
+    add,
+    add_dots,
+    add_some_dots,
+    first,
+    fma,
+    like,
+    load,
+    mul,
+    pick,
+    splat,
+    store,
+    total,
+    transpose_in,
+)
 
 __all__ = [
     "backward_columns",
