@@ -110,8 +110,9 @@ class LayerSpec(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _last_is_output(cls, values: Any) -> Any:
-        if isinstance(values, dict) and not values.get("output") and values.get("nodes"):
-            last = values["nodes"][-1]
+        nodes = values.get("nodes") if isinstance(values, dict) else None
+        if isinstance(nodes, Sequence) and nodes and not values.get("output"):
+            last = nodes[-1]
             name = last.get("name") if isinstance(last, dict) else getattr(last, "name", "")
             values = {**values, "output": name}
         return values

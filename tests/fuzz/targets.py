@@ -180,10 +180,10 @@ def read_checkpoint(path: Path) -> None:
     except CheckpointError:
         checkpoint.load_arrays(path)  # raises it as well, unless the file is of that kind
         return
-    width = getattr(module, "n_inputs", None) or module.dag.n_inputs
-    if module.dag.n_edges < USED_EDGES and width < USED_EDGES:
+    shape = (2, 3, module.features) if hasattr(module, "features") else (2, module.dag.n_inputs)
+    if module.dag.n_edges < USED_EDGES and shape[-1] < USED_EDGES:
         with torch.no_grad():
-            module(torch.zeros(2, width, dtype=next(module.parameters()).dtype))
+            module(torch.zeros(shape, dtype=next(module.parameters()).dtype))
 
 
 # --- data

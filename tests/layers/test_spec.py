@@ -116,3 +116,10 @@ def test_residual_forms() -> None:
     post, pre = residual("r", "x", 4)[-1], residual("r", "x", 4, order="pre")[-1]
     assert (post.activation, pre.activation) == ("relu", "identity")
     assert isinstance(post.op, Identity) and post.inputs == pre.inputs == ("r_2", "x")
+
+
+@pytest.mark.parametrize("nodes", [True, 3, 0.5, "", "relu", {"a": 1}])
+def test_nodes_that_are_no_list_are_refused(nodes: object) -> None:
+    text = json.dumps({"format": "nas.layers", "version": 1, "input_shape": [3], "nodes": nodes})
+    with pytest.raises(LayerError, match="nodes"):
+        LayerSpec.from_json(text)
