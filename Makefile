@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types bench bench-others bench-accuracy audit fuzz chaos soak bench-throughput bench-rungs
+.PHONY: help install demo test lint types bench bench-others bench-accuracy audit fuzz chaos soak bench-throughput bench-rungs bench-gpu
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,12 @@ bench-throughput: install ## what the service costs a trial, and how busy it kee
 
 bench-rungs: install ## what stopping trials at rungs is worth: 5 seeds, an hour on one core
 	@$(BIN)/python -m benchmarks.rungs && $(BIN)/python -m benchmarks.rungs --table
+
+# Not the Python of .venv where torch's CUDA build is in another: make bench-gpu GPU_PYTHON=python3
+GPU_PYTHON ?= $(BIN)/python
+
+bench-gpu: ## measure the engine on an NVIDIA GPU: some minutes; ends with status 2 where there is none
+	@$(GPU_PYTHON) -m benchmarks.gpu
 
 test: lint types ## what CI runs: lint, types, tests
 	@$(BIN)/pytest

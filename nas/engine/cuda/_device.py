@@ -21,6 +21,7 @@ from nas.errors import NasError
 __all__ = ["CudaGPU", "NoGPUError", "gpu_of", "why_no_gpu"]
 
 _MOST_DYNAMIC_SHARED = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+_MOST_SHARED_A_BLOCK = 97  # CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN
 _PLAIN_SHARED = 48 * 1024  # what a block may have without asking
 
 
@@ -43,6 +44,8 @@ def _driver() -> Any:
     library = ctypes.CDLL("libcuda.so.1")
     pointer, word = ctypes.c_void_p, ctypes.c_uint
     signatures: dict[str, list[Any]] = {
+        "cuDeviceGet": [ctypes.POINTER(ctypes.c_int), ctypes.c_int],
+        "cuDeviceGetAttribute": [ctypes.POINTER(ctypes.c_int), ctypes.c_int, ctypes.c_int],
         "cuModuleLoadData": [ctypes.POINTER(pointer), ctypes.c_char_p],
         "cuModuleGetFunction": [ctypes.POINTER(pointer), pointer, ctypes.c_char_p],
         "cuFuncSetAttribute": [pointer, ctypes.c_int, ctypes.c_int],
@@ -61,6 +64,16 @@ def _check(status: int, what: str) -> None:
         text = ctypes.c_char_p()
         _driver().cuGetErrorString(status, ctypes.byref(text))
         raise RuntimeError(f"{what}: {(text.value or b'unknown error').decode()} ({status})")
+
+
+def _most_shared(index: int) -> int:
+    """Bytes of shared memory that a block may have when it asks; torch tells only in newer versions."""
+    device, found = ctypes.c_int(), ctypes.c_int()
+    torch.cuda.init()  # type: ignore[no-untyped-call]
+    _check(_driver().cuDeviceGet(ctypes.byref(device), index), "cuDeviceGet")
+    status = _driver().cuDeviceGetAttribute(ctypes.byref(found), _MOST_SHARED_A_BLOCK, device)
+    _check(status, "cuDeviceGetAttribute")
+    return max(found.value, _PLAIN_SHARED)
 
 
 class CudaGPU:
@@ -85,7 +98,7 @@ class CudaGPU:
         self.torch_device = torch.device("cuda", index)
         self.name = str(facts.name)
         self.threads, self.multiprocessors = threads, int(facts.multi_processor_count)
-        self.shared_bytes = int(getattr(facts, "shared_memory_per_block_optin", _PLAIN_SHARED))
+        self.shared_bytes = _most_shared(index)
         self.architecture = f"sm_{facts.major}{facts.minor}"
         self._functions: dict[Kernel, ctypes.c_void_p] = {}
         self._allowed: dict[Kernel, int] = {}
