@@ -41,7 +41,7 @@ tracking: {experiment: chaos}
 """
 _DISK_BYTES: Final = 192 * 2**20
 # How often each kind of fault is drawn, relative to the others.
-_KINDS: Final = {"worker": 9, "raylet": 4, "driver": 3, "mlflow": 3, "postgres": 3, "disk": 3}
+_KINDS: Final = {"worker": 12, "raylet": 3, "driver": 3, "mlflow": 4, "postgres": 3, "disk": 3}
 
 
 @contextlib.contextmanager
@@ -116,6 +116,10 @@ class Chaos:
         """One fault; False where there was nothing to hit."""
         hit = bool(getattr(self, f"_strike_{kind}")(draw))
         (self.faults if hit else self.missed)[kind] += 1
+        if hit:
+            status = self.status()
+            done = status.get("complete", 0) + status.get("failed", 0)
+            print(f"{time.strftime('%H:%M:%S')} fault {self.faults.total()}: {kind} ({done} trials)", flush=True)
         return hit
 
     def _strike_worker(self, draw: random.Random) -> bool:
@@ -409,7 +413,7 @@ def report(chaos: Chaos, checks: list[tuple[str, str, bool]], took: float, disk:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--faults", type=int, default=55)
-    parser.add_argument("--seconds", type=float, default=300.0, help="over which the faults are spread")
+    parser.add_argument("--seconds", type=float, default=330.0, help="over which the faults are spread")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--keep-logs", type=Path, help="folder to copy the logs to")

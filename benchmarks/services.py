@@ -272,8 +272,7 @@ class RayNode(_Service):
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN": known.ray,
             "RAY_DISABLE_MEMORY_MONITOR": "1",
-            # Several nodes on one busy machine answer late; workers need no lower priority than the rest.
-            "RAY_health_check_failure_threshold": "30",
+            # Workers need no lower priority than the rest.
             "RAY_worker_niceness": "0",
             **(environment or {}),
         }
