@@ -146,10 +146,10 @@ def strongest(dag: DAG, score: np.ndarray, count: int) -> np.ndarray:
     """The mask (E,) of ``count`` edges of high score such that every output is reached and every edge is on a path.
 
     The edges of highest score, but: every output keeps at least its strongest path back to an input (where all these
-    together are more than ``count`` edges, its shortest); edges into neurons that lead nowhere, or out of neurons that
-    nothing reaches, give way to the next strongest between useful neurons, then to the strongest of all with the paths
-    that make them useful. Edges of score -inf come last. Fewer than ``count`` are returned when the dag has no more
-    that are useful.
+    together are more than ``count`` edges, its shortest, if need be over edges of score -inf); edges into neurons that
+    lead nowhere, or out of neurons that nothing reaches, give way to the next strongest between useful neurons, then to
+    the strongest of all with the paths that make them useful. Otherwise edges of score -inf come last. Fewer than
+    ``count`` are returned when the dag has no more that are useful.
 
     Raises:
         ValueError: even the shortest paths that the outputs need have more edges than ``count``.
@@ -159,6 +159,8 @@ def strongest(dag: DAG, score: np.ndarray, count: int) -> np.ndarray:
     paths = _backbone(dag, rank)
     if paths.sum() > count:
         paths = _backbone(dag, _shortest_first(dag, rank, np.isfinite(score)))
+    if paths.sum() > count:  # earlier cuts took the short ways
+        paths = _backbone(dag, _shortest_first(dag, rank, np.ones(dag.n_edges, bool)))
     if paths.sum() > count:
         raise ValueError(f"paths to all outputs need {paths.sum()} edges, but only {count} may stay; raise the budget")
     rank[paths] = -1
