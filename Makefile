@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types bench bench-others bench-accuracy audit fuzz chaos soak bench-throughput bench-rungs bench-gpu
+.PHONY: help install demo test lint types bench bench-others bench-accuracy bench-search audit fuzz chaos soak bench-throughput bench-rungs bench-gpu
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ GPU_PYTHON ?= $(BIN)/python
 
 bench-gpu: ## measure the engine on an NVIDIA GPU: some minutes; ends with status 2 where there is none
 	@$(GPU_PYTHON) -m benchmarks.gpu
+
+bench-search: install ## compare the searches with their alternatives at equal budgets: twenty minutes on a quiet core
+	@$(BIN)/python -m benchmarks.search
 
 test: lint types ## what CI runs: lint, types, tests
 	@$(BIN)/pytest

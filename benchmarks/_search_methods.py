@@ -1,0 +1,206 @@
+"""The methods of the search benchmark: each spends a budget through one meter, that is one trainer and one clock."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import optuna
+
+from benchmarks._search_tasks import HYPERPARAMETERS, Task
+from nas.graph import DAG, layered
+from nas.search import SearchConfig, SerialExecutor, StudyStore, error_reference, make_strategy, run_search
+from nas.training import Candidate, Dataset, Genome, TrainingConfig, TrialResult, TrialStatus, run_trial
+
+__all__ = ["ABLATIONS", "ALTERNATIVES", "METHODS", "Meter", "Network"]
+
+_LEVELS: Final = 8  # densities at which the methods without a search leave a network
+_TRUNK: Final = 0.5  # share of the budget for the large network while it is cut; the rest fine-tunes the snapshots
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A trained network and what had been spent when it was ready."""
+
+    result: TrialResult
+    hyperparameters: dict[str, Any]
+    steps: int
+    seconds: float
+
+
+@dataclass(slots=True)
+class Meter:
+    """Trains candidates and adds up what that costs; a method goes on until both budgets are spent."""
+
+    task: Task
+    dataset: Dataset
+    seed: int
+    config: TrainingConfig
+    networks: list[Network] = field(default_factory=list)
+    steps: int = 0
+    started: float = field(default_factory=time.process_time)
+
+    @property
+    def seconds(self) -> float:
+        """Process time since the method started: training, timing, asking, bookkeeping."""
+        return time.process_time() - self.started
+
+    @property
+    def spent(self) -> bool:
+        """Whether no further candidate may be started."""
+        return self.steps >= self.task.steps and self.seconds >= self.task.seconds
+
+    def evaluate(self, candidate: Candidate, dataset: Dataset, config: TrainingConfig) -> TrialResult:
+        """`run_trial` with the bill."""
+        result = run_trial(candidate, dataset, config)
+        self.steps += candidate.steps
+        if result.status is TrialStatus.COMPLETE:
+            entry = Network(result, dict(candidate.genome.hyperparameters), self.steps, self.seconds)
+            self.networks.append(entry)
+        return result
+
+    def train(
+        self, dag: DAG, steps: int, start: TrialResult | None = None, **hyperparameters: Any
+    ) -> TrialResult | None:
+        """One network of a method that is no search; None where it failed.
+
+        Args:
+            start: go on from its weights, on its edges.
+        """
+        number = len(self.networks)
+        candidate = Candidate(
+            number,
+            Genome(dag if start is None or start.dag is None else start.dag, hyperparameters),
+            seed=1000 * self.seed + number,
+            steps=steps,
+            inherited=None if start is None else start.arrays,
+        )
+        result = self.evaluate(candidate, self.dataset, self.config)
+        return result if result.status is TrialStatus.COMPLETE else None
+
+
+def _search(strategy: str, **options: Any) -> Callable[[Meter], None]:
+    def run(meter: Meter) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            store = StudyStore.create(
+                Path(folder), "study", seed=meter.seed, error_reference=error_reference(meter.dataset)
+            )
+            config = SearchConfig(strategy=strategy, options=options)
+            searcher = make_strategy(config, meter.task.space(meter.dataset), meter.config, store)
+            executor = SerialExecutor(meter.dataset, meter.config, evaluate=meter.evaluate)
+            meter.started = time.process_time()  # an empty database costs 0.3 s, once
+            run_search(searcher, executor, store, trials=10**6, stop=lambda: meter.spent)
+
+    return run
+
+
+def _levels(large: DAG) -> list[int]:
+    """Numbers of edges from all down to few, evenly on a logarithmic scale."""
+    least = 3 * large.n_outputs + 5
+    return [round(edges) for edges in np.geomspace(large.n_edges, least, _LEVELS)]
+
+
+def _pruned(criterion: str) -> Callable[[Meter], None]:
+    """One large network cut while it trains; a snapshot at every level is fine-tuned by itself.
+
+    Planned for the budget in steps. Where time is left it is spent on a second, longer plan.
+    """
+
+    def run(meter: Meter) -> None:
+        _plan(meter, meter.task.steps, criterion)
+        left = (meter.task.seconds - meter.seconds) / meter.seconds
+        if left > 0.2:
+            _plan(meter, round(left * meter.task.steps), criterion)
+
+    return run
+
+
+def _plan(meter: Meter, steps: int, criterion: str) -> None:
+    large = meter.task.large(meter.dataset)
+    piece = steps / _LEVELS
+    trunk: TrialResult | None = None
+    for level, edges in enumerate(_levels(large)):
+        section = _cut(edges, round(_TRUNK * piece), end=0.9, criterion=criterion) if level else {}
+        trunk = meter.train(large, round(_TRUNK * piece), trunk, schedule="constant", **section)
+        if trunk is None:
+            return
+        meter.train(large, round((1 - _TRUNK) * piece), trunk)
+
+
+def _masks(meter: Meter) -> None:
+    """Random masks of the large network with one density for all layers, kept as they are."""
+    large = meter.task.large(meter.dataset)
+    sizes = (meter.dataset.n_inputs, *meter.task.hidden, meter.dataset.n_outputs)
+    for run in itertools.count():
+        for edges in _levels(large):
+            rng = np.random.default_rng([meter.seed, run, edges])
+            meter.train(layered(sizes, density=edges / large.n_edges, rng=rng), round(meter.task.steps / _LEVELS))
+            if meter.spent:
+                return
+
+
+def _rigl(meter: Meter) -> None:
+    """Masks that drop their weakest edges and grow those of largest gradient while they train (Evci 2020)."""
+    large, steps = meter.task.large(meter.dataset), round(meter.task.steps / _LEVELS)
+    while True:
+        for edges in _levels(large):
+            section = _cut(edges, steps, start=0.0, end=0.75, criterion="magnitude")
+            meter.train(large, steps, **section, **{"sparsify.initial_edges": edges, "sparsify.regrow": 0.3})
+            if meter.spent:
+                return
+
+
+def _cut(edges: int, steps: int, *, end: float, criterion: str, start: float = 0.0) -> dict[str, Any]:
+    section = {"edges": edges, "start": start, "end": end, "every": max(1, steps // 20), "criterion": criterion}
+    return {f"sparsify.{name}": value for name, value in section.items()}
+
+
+def _mlp(meter: Meter) -> None:
+    """Widths, depth and hyperparameters of an ordinary multilayer perceptron, by Optuna's TPE on both objectives."""
+    widest = sum(meter.task.hidden)
+    sampler = optuna.samplers.TPESampler(seed=meter.seed)
+    study = optuna.create_study(directions=["minimize", "minimize"], sampler=sampler)
+    while not meter.spent:
+        trial = study.ask()
+        widths = [
+            trial.suggest_int(f"width{layer}", 1, widest, log=True) for layer in range(trial.suggest_int("depth", 1, 2))
+        ]
+        chosen = {
+            path: trial.suggest_float(path, domain.low, domain.high, log=domain.log)
+            for path, domain in HYPERPARAMETERS.items()
+        }
+        dag = layered((meter.dataset.n_inputs, *widths, meter.dataset.n_outputs))
+        result = meter.train(dag, meter.task.trial_steps, **chosen)
+        if result is None:
+            study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        else:
+            # The logarithms, as the searches here see them.
+            values = [max(result.metrics["val_error"], 1e-4), result.metrics["inference_seconds"]]
+            study.tell(trial, [float(np.log(value)) for value in values])
+
+
+_ABLATIONS: Final[dict[str, Callable[[Meter], None]]] = {
+    "fresh weights": _search("evolution", inherit=False),
+    "blind mutation only": _search("evolution", guided=0.0),
+    "no blind mutation": _search("evolution", guided=1.0),
+    "a third crossed": _search("evolution", guided=0.67, crossover=1.0),
+    "spare edges by gradient": _search("evolution", spare=0.3),
+}
+METHODS: Final[dict[str, Callable[[Meter], None]]] = {
+    "evolution": _search("evolution"),
+    "optuna": _search("optuna"),
+    "random": _search("random"),
+    "pruned by magnitude": _pruned("magnitude"),
+    "static masks": _masks,
+    "RigL": _rigl,
+    "MLP search": _mlp,
+    **_ABLATIONS,
+}
+ALTERNATIVES: Final = tuple(name for name in METHODS if name not in _ABLATIONS)
+ABLATIONS: Final = ("evolution", *_ABLATIONS)

@@ -1,0 +1,129 @@
+"""Hypervolumes of the search benchmark's runs, their intervals, the table and the plot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import moocore
+import numpy as np
+from scipy import stats
+
+__all__ = ["BUDGETS", "draw", "hypervolume", "interval", "table"]
+
+Json = dict[str, Any]
+BUDGETS: Final = {"seconds": "equal process time", "steps": "equal training steps"}
+_FLOOR: Final = 0.01  # the error that counts as 0, as a share of that of knowing nothing
+
+
+def hypervolume(record: Json, budget: str) -> float:
+    """Share in [0, 1] of the unit square that a run's front dominates (see `benchmarks.search`).
+
+    Args:
+        record: of a run.
+        budget: a key of `BUDGETS`.
+    """
+    members = record["fronts"][budget]
+    error = np.array([member["test_error"] for member in members]) / record["nothing"]
+    seconds = np.array([member["seconds"] for member in members]) / record["small"]
+    points = np.stack(
+        [
+            1 - np.log(np.maximum(error, _FLOOR)) / np.log(_FLOOR),
+            np.log(np.maximum(seconds, 1)) / np.log(record["large"] / record["small"]),
+        ],
+        axis=1,
+    )
+    points = points[(points < 1).all(axis=1)]
+    return float(moocore.hypervolume(points, ref=np.ones(2))) if len(points) else 0.0
+
+
+def interval(values: Iterable[float]) -> tuple[float, float]:
+    """Mean, and half the width of its 95 % interval (Student's t); NaN for a single value."""
+    found = np.array(list(values))
+    if len(found) < 2:
+        return float(found.mean()), float("nan")
+    half = stats.t.ppf(0.975, len(found) - 1) * found.std(ddof=1) / np.sqrt(len(found))
+    return float(found.mean()), float(half)
+
+
+def table(records: Sequence[Json], methods: Sequence[str], against: str = "random") -> str:
+    """The results in Markdown: for each budget the hypervolumes, and the differences from a method seed by seed."""
+    tasks = list(dict.fromkeys(record["task"] for record in records))
+    methods = [method for method in methods if any(record["method"] == method for record in records)]
+    lines: list[str] = []
+    for budget, title in BUDGETS.items():
+        found: dict[tuple[str, str], dict[int, float]] = {}
+        for record in records:
+            found.setdefault((record["task"], record["method"]), {})[record["seed"]] = hypervolume(record, budget)
+        lines += [f"### {title.capitalize()}", ""]
+        lines += ["| method | " + " | ".join(tasks) + " |", "| --- |" + " --: |" * len(tasks)]
+        for method in methods:
+            cells = [_cell(found.get((task, method), {}).values()) for task in tasks]
+            lines.append(f"| {method} | " + " | ".join(cells) + " |")
+        lines += ["", f"Difference from {against}, seed by seed (* where the interval leaves out 0):", ""]
+        lines += ["| method | " + " | ".join(tasks) + " |", "| --- |" + " --: |" * len(tasks)]
+        for method in methods:
+            if method == against:
+                continue
+            cells = []
+            for task in tasks:
+                own, other = found.get((task, method), {}), found.get((task, against), {})
+                cells.append(_cell([own[seed] - other[seed] for seed in own.keys() & other.keys()], signed=True))
+            lines.append(f"| {method} | " + " | ".join(cells) + " |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _cell(values: Iterable[float], *, signed: bool = False) -> str:
+    found = list(values)
+    if not found:
+        return ""
+    mean, half = interval(found)
+    text = f"{mean:+.3f}" if signed else f"{mean:.3f}"
+    if len(found) == 1:
+        return text
+    return f"{text} ± {half:.3f}" + (" *" if signed and abs(mean) > half else "")
+
+
+def draw(records: Sequence[Json], methods: Sequence[str], path: Path) -> None:
+    """Hypervolumes with their intervals, and the fronts of all seeds, by task."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    tasks = list(dict.fromkeys(record["task"] for record in records))
+    methods = [method for method in methods if any(record["method"] == method for record in records)]
+    colour = {method: f"C{k}" for k, method in enumerate(methods)}
+    figure, rows = pyplot.subplots(2, len(tasks), figsize=(3.6 * len(tasks), 6.4), layout="constrained", squeeze=False)
+    for column, task in enumerate(tasks):
+        axes = rows[0, column]
+        for place, method in enumerate(methods):
+            own = [r for r in records if r["task"] == task and r["method"] == method]
+            if own:
+                mean, half = interval(hypervolume(record, "seconds") for record in own)
+                axes.errorbar(mean, -place, xerr=np.nan_to_num(half), fmt="o", color=colour[method], capsize=3)
+        axes.set_yticks([-place for place in range(len(methods))], methods if column == 0 else [""] * len(methods))
+        axes.set_title(task)
+        axes.set_xlabel("hypervolume, equal process time")
+        axes.grid(axis="x", alpha=0.3)
+        _fronts(rows[1, column], [r for r in records if r["task"] == task], colour)
+    rows[1, 0].set_ylabel("test error (share of that of knowing nothing)")
+    figure.savefig(path, dpi=130)
+    pyplot.close(figure)
+
+
+def _fronts(axes: Any, records: Sequence[Json], colour: Mapping[str, str]) -> None:
+    for record in records:
+        if record["method"] not in colour:
+            continue
+        points = sorted((m["seconds"], m["test_error"] / record["nothing"]) for m in record["fronts"]["seconds"])
+        if points:
+            seconds, error = np.array(points).T
+            best = np.minimum.accumulate(np.maximum(error, _FLOOR))
+            axes.step(1e6 * seconds, best, where="post", color=colour[record["method"]], alpha=0.5, linewidth=0.9)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("inference of 1,024 samples, µs of process time")
+    axes.grid(alpha=0.3)
