@@ -44,9 +44,10 @@ def reference_step(
     memory_cost: CostModel | None = None,
     seed: int = 0,
 ) -> Callable[..., StepValues]:
-    """A function that does one optimiser step on a batch: ``step(x, y, learning_rate, temperature)``.
+    """A function that does one optimiser step on a batch: ``step(x, y, learning_rate, temperature, shaping)``.
 
-    ``temperature``: of the smooth counts, the network's when None. An output that the step has cut off is dealt with at
+    ``temperature``: of the smooth counts, the network's when None; ``shaping``: False leaves the closeness as it is
+    (see `TrainingConfig.structure_until`). An output that the step has cut off is dealt with at
     once, as `TrainingConfig.on_lost_output` says; the fused loop does so before the next step, which is the same.
 
     Args:
@@ -63,12 +64,14 @@ def reference_step(
     if network.closeness is not None and lost_outputs(network.dag, network.live_mask()).size:
         set_closeness_of(network, watch.repaired(network, ClosenessStep(None, closeness_of(network)), 0)[0])
 
-    def step(x: Tensor, y: Tensor, learning_rate: float, temperature: float | None = None) -> StepValues:
+    def step(
+        x: Tensor, y: Tensor, learning_rate: float, temperature: float | None = None, shaping: bool = True
+    ) -> StepValues:
         nonlocal done
         if temperature is not None:
             network.temperature = temperature
-        for group, factor in zip(optimiser.param_groups, factors, strict=True):
-            group["lr"] = learning_rate * factor
+        for place, (group, factor) in enumerate(zip(optimiser.param_groups, factors, strict=True)):
+            group["lr"] = learning_rate * factor if shaping or place < 2 else 0.0  # the others are closeness
         outputs, terms, live = network.forward_with_terms(x)
         objective = objective_of(outputs, y)
         total = weights.objective * objective + weights.flow * terms.flow + weights.sparsity * terms.sparsity

@@ -139,6 +139,26 @@ def test_every_tiling(batch):
     assert report.objective == pytest.approx(float(values.objective), rel=1e-3)
 
 
+@pytest.mark.parametrize("parametrisation", ["masked", "manifold"])
+def test_a_frozen_structure_stays_while_the_rest_learns(parametrisation):
+    config = TrainingConfig(batch_size=70, losses=LOSSES)
+    data = dataset("regression")
+    slow, fast = network(parametrisation), network(parametrisation)
+    step = reference_step(slow, "regression", config)
+    trainer = FusedTrainer(fast, data, config, structure_costs(config, fast.dag), threads=1)
+    trainer.freeze_structure()
+    numbers = np.random.default_rng(2).integers(0, 300, (5, 70))
+    for rows in numbers:
+        step(torch.from_numpy(data.x_train[rows]), torch.from_numpy(data.y_train[rows]), 1e-2, shaping=False)
+    trainer.run(numbers, np.full(5, 1e-2))
+    trainer.write_back()
+    start = network(parametrisation)
+    for name, got in fast.named_parameters():
+        expected, before = slow.get_parameter(name), start.get_parameter(name)
+        assert torch.equal(got, before) == name.startswith("closeness."), name
+        torch.testing.assert_close(got, expected, rtol=1e-3, atol=1e-4)
+
+
 def test_same_threads_same_bits():
     runs = [both("masked", "classification", 40, threads=2)[3] for _ in range(2)]
     for one, two in zip(*(run.parameters() for run in runs), strict=True):
