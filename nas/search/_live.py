@@ -8,6 +8,7 @@ killed driver has lost nothing: the next one reads the database, then the journa
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from nas.search._writer import Writer
 __all__ = ["Live", "overlaid"]
 
 _MOST_LINES: Final = 4000  # of a journal, before it is cut back
+_REMEMBERED: Final = 1024  # records of ended trials kept in memory: strategies ask for those of parents
 
 
 class Live:
@@ -40,7 +42,7 @@ class Live:
         self._write = write
         self.states: dict[int, TrialState] = rows.states()
         self._pauses: dict[int, dict[int, Mapping[str, Any]]] = {}  # entries of running trials, by number and step
-        self.records: dict[int, Mapping[str, Any]] = {}  # of running trials, where asked by or read by this object
+        self.records: OrderedDict[int, Mapping[str, Any]] = OrderedDict()  # what was asked, of the last trials
         self._writer = Writer(write, f"study-{name}") if behind else None
         for change in self._beyond_database():
             self._put(change)
@@ -70,6 +72,10 @@ class Live:
     def rungs(self, number: int) -> tuple[Rung, ...]:
         """At which a running trial has paused so far."""
         return tuple(Rung(**entry["rung"]) for _, entry in sorted(self._pauses.get(number, {}).items()))
+
+    def unwritten(self, number: int) -> bool:
+        """Whether the database lacks something of a trial."""
+        return self._writer is not None and self._writer.has(number)
 
     def flush(self) -> None:
         """Return when the database has everything."""
@@ -103,11 +109,12 @@ class Live:
         self.states[number] = change.state
         if change.state.is_finished():
             self._pauses.pop(number, None)
-            self.records.pop(number, None)
         elif "rung" in entry:
             self._pauses.setdefault(number, {})[entry["rung"]["step"]] = entry
         elif "asked" in entry:
             self.records[number] = entry["asked"]
+            if len(self.records) > _REMEMBERED:
+                self.records.popitem(last=False)
         return change
 
     def _beyond_database(self) -> list[Change]:

@@ -375,7 +375,9 @@ class StudyStore:
         Raises:
             StudyError: there is none with this number.
         """
-        self.flush()
+        live = self._live
+        if live is not None and live.unwritten(number):
+            live.flush()
         found = self._read([number])
         if not found:
             raise StudyError(f"study {self.name!r} has no trial {number}; it has {len(self._states())} trials")
@@ -505,7 +507,9 @@ class StudyStore:
 
     def hyperparameters(self, number: int) -> dict[str, Any]:
         """The overrides of the training section that a recorded trial was asked with."""
-        return dict(self.trial(number).hyperparameters)
+        live = self._live
+        known = None if live is None else live.records.get(number)  # a parent's, mostly: no word with the database
+        return dict(known["hyperparameters"] if known is not None else self.trial(number).hyperparameters)
 
     def retimed(self) -> dict[int, dict[str, float]]:
         """Metrics measured again after the search, by trial number."""

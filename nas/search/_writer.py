@@ -28,7 +28,7 @@ class Writer:
         self._write = write
         self._wake = threading.Condition()
         self._waiting: dict[int, Change] = {}
-        self._writing = False
+        self._writing: frozenset[int] = frozenset()
         self._flush = False
         self._closing = False
         self._error: Exception | None = None
@@ -46,6 +46,12 @@ class Writer:
             else:
                 known.merge(change)
             self._wake.notify_all()
+
+    def has(self, number: int) -> bool:
+        """Whether something of this trial is not written yet."""
+        with self._wake:
+            self._check()
+            return number in self._waiting or number in self._writing
 
     def flush(self) -> None:
         """Return when all that was handed over is written."""
@@ -81,16 +87,16 @@ class Writer:
                     if left <= 0 or not self._wake.wait(left):
                         break
                 batch, self._waiting = list(self._waiting.values()), {}
-                self._writing = True
+                self._writing = frozenset(change.number for change in batch)
                 self._wake.notify_all()
             try:
                 self._write(batch)
             except Exception as error:  # the driver's to deal with
                 with self._wake:
-                    self._error, self._writing = error, False
+                    self._error, self._writing = error, frozenset()
                     self._wake.notify_all()
                 return
             last = time.monotonic()
             with self._wake:
-                self._writing = False
+                self._writing = frozenset()
                 self._wake.notify_all()
