@@ -347,6 +347,7 @@ class _Reporter:
             metrics,
             dag=result.dag,
             weights=weights,
+            history=result.history,
             checkpoint=self._writer(number),
             parent=trial.parent,
             mutation=trial.mutation,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,7 @@ class FrontPoint:
     dag: DAG | None = None  # live DAG, for the pictures
     weights: np.ndarray | None = None  # (E,) effective weight of each edge of `dag`; None: drawn without sign
     checkpoint: Path | Callable[[Path], object] | None = None  # a file, or a function that writes one to the given path
+    history: Mapping[str, np.ndarray] = field(default_factory=dict)  # curves, as in TrialResult.history
     parent: int | None = None  # trial number whose weights were inherited
     mutation: str = ""  # one line: what distinguishes it from its parent
     # Makes this point with dag, weights and checkpoint; called by the tracker's thread when it is about to draw them,

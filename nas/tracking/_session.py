@@ -15,6 +15,7 @@ from typing import Any
 from nas.tracking._adjacency_plot import adjacency_png
 from nas.tracking._champion import Champion
 from nas.tracking._config import TrackingConfig
+from nas.tracking._curves_plot import curves_png
 from nas.tracking._dag_plot import dag_png
 from nas.tracking._front_plot import front_html, front_png
 from nas.tracking._moved import mend_addresses
@@ -154,6 +155,9 @@ class Session:
             for name, draw in (("dag.png", dag_png), ("adjacency.png", adjacency_png)):
                 files.append(folder / name)
                 files[-1].write_bytes(draw(point.dag, point.weights, period=self._facts.period, title=title))
+        if (curves := curves_png(point.history, title=run_name(point.number, point.metrics))) is not None:
+            files.append(folder / "curves.png")
+            files[-1].write_bytes(curves)
         if point.checkpoint is not None:
             target = folder / "network.safetensors"
             if callable(point.checkpoint):

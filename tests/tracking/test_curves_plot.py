@@ -1,0 +1,45 @@
+"""The picture of a training's curves."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nas.tracking._curves_plot import curves_png
+from nas.tracking._theme import OUTPUT, POSITIVE
+
+STEPS = np.arange(0, 500, 50.0)
+
+
+def history(**curves: np.ndarray) -> dict[str, np.ndarray]:
+    return {"step": STEPS, "objective": np.exp(-STEPS / 100), **curves}
+
+
+def pixels_of(picture: bytes | None, colour: str) -> int:
+    assert picture is not None
+    pixels = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB")).astype(int)
+    wanted = [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
+    return int((np.abs(pixels - wanted).max(axis=2) < 12).sum())
+
+
+def test_panels_appear_where_there_are_curves() -> None:
+    sparse = np.full(len(STEPS), np.nan)
+    sparse[[0, -1]] = [0.1, 0.9]
+    few = curves_png(history())
+    many = curves_png(history(live_edges=STEPS[::-1], test_accuracy=sparse, test_error=1 - sparse, flow=0 * STEPS))
+    assert pixels_of(few, POSITIVE) > 100 and pixels_of(many, POSITIVE) > 100
+    assert pixels_of(few, OUTPUT) == 0
+    assert pixels_of(many, OUTPUT) > 100, "two points far apart are joined"
+
+
+@pytest.mark.parametrize(
+    "found", [{}, {"step": STEPS}, {"step": STEPS[:1], "objective": STEPS[:1]}, {"step": STEPS, "objective": STEPS[:3]}]
+)
+def test_nothing_to_draw(found: dict[str, np.ndarray]) -> None:
+    assert curves_png(found) is None
+
+
+def test_values_that_are_never_finite_or_positive() -> None:
+    assert curves_png({"step": STEPS, "objective": np.full(len(STEPS), np.nan)}) is None
+    assert curves_png({"step": STEPS, "objective": np.full(len(STEPS), -1.0)}) is not None
