@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -66,7 +66,11 @@ class Meter:
         return result
 
     def train(
-        self, dag: DAG, steps: int, start: TrialResult | None = None, **hyperparameters: Any
+        self,
+        dag: DAG,
+        steps: int,
+        hyperparameters: Mapping[str, Any] | None = None,
+        start: TrialResult | None = None,
     ) -> TrialResult | None:
         """One network of a method that is no search; None where it failed.
 
@@ -76,7 +80,7 @@ class Meter:
         number = len(self.networks)
         candidate = Candidate(
             number,
-            Genome(dag if start is None or start.dag is None else start.dag, hyperparameters),
+            Genome(dag if start is None or start.dag is None else start.dag, dict(hyperparameters or {})),
             seed=1000 * self.seed + number,
             steps=steps,
             inherited=None if start is None else start.arrays,
@@ -127,10 +131,10 @@ def _plan(meter: Meter, steps: int, criterion: str) -> None:
     trunk: TrialResult | None = None
     for level, edges in enumerate(_levels(large)):
         section = _cut(edges, round(_TRUNK * piece), end=0.9, criterion=criterion) if level else {}
-        trunk = meter.train(large, round(_TRUNK * piece), trunk, schedule="constant", **section)
+        trunk = meter.train(large, round(_TRUNK * piece), {"schedule": "constant"} | section, trunk)
         if trunk is None:
             return
-        meter.train(large, round((1 - _TRUNK) * piece), trunk)
+        meter.train(large, round((1 - _TRUNK) * piece), start=trunk)
 
 
 def _masks(meter: Meter) -> None:
@@ -151,7 +155,7 @@ def _rigl(meter: Meter) -> None:
     while True:
         for edges in _levels(large):
             section = _cut(edges, steps, start=0.0, end=0.75, criterion="magnitude")
-            meter.train(large, steps, **section, **{"sparsify.initial_edges": edges, "sparsify.regrow": 0.3})
+            meter.train(large, steps, section | {"sparsify.initial_edges": edges, "sparsify.regrow": 0.3})
             if meter.spent:
                 return
 
@@ -176,7 +180,7 @@ def _mlp(meter: Meter) -> None:
             for path, domain in HYPERPARAMETERS.items()
         }
         dag = layered((meter.dataset.n_inputs, *widths, meter.dataset.n_outputs))
-        result = meter.train(dag, meter.task.trial_steps, **chosen)
+        result = meter.train(dag, meter.task.trial_steps, chosen)
         if result is None:
             study.tell(trial, state=optuna.trial.TrialState.FAIL)
         else:

@@ -53,7 +53,7 @@ class Task:
             input_noise=self.noise,
             activation="leaky_relu",
             parametrisation="free",
-            losses={"flow": 0.0, "sparsity": 0.0},  # type: ignore[arg-type]
+            losses={"flow": 0.0, "sparsity": 0.0},
             log_every=self.trial_steps,
         )
 

@@ -116,7 +116,8 @@ class Front:
         sums = ((points - points.min(axis=0)) / np.where(span > 0, span, 1.0)).sum(axis=1)
         if not _tolerances(self.objectives).any():
             return self.near[int(chosen[sums.argmin()])]
-        return min((self.near[k] for k in chosen[sums <= sums.min() + KNEE_TIE]), key=_smallest)
+        tied: list[int] = chosen[sums <= sums.min() + KNEE_TIE].tolist()
+        return min((self.near[k] for k in tied), key=_smallest)
 
     def pick(self, how: str) -> FrontMember:
         """One member, chosen as a person would say it.

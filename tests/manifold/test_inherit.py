@@ -22,7 +22,7 @@ def trained(dag: DAG, parametrisation: str, seed: int, activation: str = "leaky_
     rng = np.random.default_rng(seed + 1)
     with torch.no_grad():
         for parameter in net.parameters():
-            parameter += torch.from_numpy(rng.normal(0, 0.1, parameter.shape)).float()
+            parameter.add_(torch.from_numpy(rng.normal(0, 0.1, parameter.shape)).float())
         if net.closeness is not None:
             net.closeness.cutoff.fill_(-1.0)
     return net

@@ -206,7 +206,7 @@ def test_children_are_cut_where_the_front_has_a_gap(
         child = strategy.ask(number)
         assert child.parent == 0  # nothing is to be gained below 0.9
         assert child.genome.dag == large
-        kept = child.genome.hyperparameters.get("sparsify.edges", large.n_edges)
+        kept = int(child.genome.hyperparameters.get("sparsify.edges", large.n_edges))
         assert small.n_edges <= kept <= large.n_edges
         assert TRAINING.with_overrides(child.genome.hyperparameters).sparsify is not None or kept == large.n_edges
 
