@@ -23,6 +23,7 @@ __all__ = ["MAX_BYTES", "find_mnist", "load_idx_folder", "load_mnist", "read_idx
 
 _TYPES: Final = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MAX_BYTES: Final = 8 * 2**30
+_PIECE: Final = 2**24
 _FILES: Final = (
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
@@ -53,7 +54,9 @@ def read_idx(path: Path) -> np.ndarray:
             expected = math.prod(shape) * dtype.itemsize
             if expected > MAX_BYTES:
                 raise DataError(f"{path}: the header announces {expected} bytes, at most {MAX_BYTES} are read")
-            content = file.read(expected + 1)
+            content = bytearray()  # by pieces: one large read would allocate whatever the header announces
+            while piece := file.read(min(_PIECE, expected + 1 - len(content))):
+                content += piece
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (OSError, EOFError, zlib.error) as error:

@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -349,3 +350,15 @@ def test_unit_scaling_brings_images_to_the_unit_range() -> None:
     assert data.x_train.max() == 1.0
     assert data.mean is not None
     assert not data.mean.any()
+
+
+def test_an_idx_header_that_announces_more_than_the_file_holds_takes_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "images.gz"
+    path.write_bytes(gzip.compress(b"\0\0\x08\x01" + struct.pack(">I", 2**32 - 1) + bytes(100)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match="announces 4294967295 bytes of data, the file holds only 100"):
+            read_idx(path)
+        assert tracemalloc.get_traced_memory()[1] < 2**26
+    finally:
+        tracemalloc.stop()
