@@ -22,9 +22,11 @@ from nas.tracking._config import TrackingConfig
 from nas.training._data_config import DataConfig
 from nas.training._types import TrainingConfig
 
-__all__ = ["Job", "job_schema"]
+__all__ = ["Job", "job_schema", "stored_job"]
 
 VERSION: Final = 1  # of job files; raised when a key changes its meaning
+# Keys that earlier programs had, in sections: studies keep whole jobs, with the values of keys that nobody set.
+_RETIRED: Final = {("training", "distil"): "distillation did not pay and is gone"}
 _MAX_PROBLEMS: Final = 8
 
 
@@ -101,6 +103,27 @@ class Job(BaseModel):
     def to_mapping(self) -> dict[str, Any]:
         """Plain values for JSON, YAML and `from_mapping`."""
         return self.model_dump(mode="json")
+
+
+def stored_job(stored: Mapping[str, Any], where: str) -> Job:
+    """The job that a study keeps, which an earlier version of this program may have written.
+
+    Keys that this version has learnt get their defaults; those that it has no more are left out where they said
+    nothing.
+
+    Args:
+        stored: what `Job.to_mapping` gave.
+        where: what messages call the source.
+
+    Raises:
+        JobError: it uses something that this version has no more.
+    """
+    values = {key: dict(value) if isinstance(value, Mapping) else value for key, value in stored.items()}
+    for (section, key), why in _RETIRED.items():
+        found = values.get(section)
+        if isinstance(found, dict) and found.pop(key, None) is not None:
+            raise JobError(f"{where}: it uses {section}.{key}, but {why}; continue it with the version that began it")
+    return Job.from_mapping(values, where=where)
 
 
 # --- messages ---------------------------------------------------------------------------------------------------

@@ -79,11 +79,11 @@ def open_or_create(job: Job, dataset: Dataset, *, resume: bool, job_file: Path) 
 
 def check_resumable(job: Job, study: StudyStore) -> None:
     """JobError where ``job`` differs from the job of ``study`` in what makes trials comparable."""
-    from nas.job import Job
+    from nas.job import stored_job
 
     stored = (study.header.get("job") or {}).get("job") or {}
     # Read as a job, so that fields which this program has learnt since then get their defaults.
-    before = Job.from_mapping(stored, where=f"the job kept in study {study.name!r}").to_mapping()
+    before = stored_job(stored, f"the job kept in study {study.name!r}").to_mapping()
     now = job.to_mapping()
     for path in _FIXED:
         old, new = _at(before, path), _at(now, path)
@@ -112,18 +112,19 @@ def export_network(
     """
     from nas import checkpoint
     from nas.engine import DAGModule
+    from nas.job import stored_job
     from nas.layers import LayerDAG
     from nas.recurrent import RecurrentDAG
     from nas.search import rebuild_module
     from nas.search._records import structure_json
-    from nas.training import TrainingConfig
 
     result = study.load_result(number)
     assert result.dag is not None  # load_result raises for trials without weights
     trial = study.trial(number)
     header = dict(study.header.get("job") or {})
     job = header.get("job") or {}
-    config = TrainingConfig.model_validate(job.get("training", {})).with_overrides(trial.hyperparameters)
+    kept = stored_job(job, f"the job kept in study {study.name!r}")
+    config = kept.training.with_overrides(trial.hyperparameters)
     module = rebuild_module(result.dag, result.arrays, config, {}, result.structure)
     metrics = {**result.metrics, **study.retimed().get(number, {})}
     record = {

@@ -3,7 +3,7 @@
 A file of JSON lines in the study's folder, each appended by one call of the operating system, so that a killed driver
 leaves at most its last line torn. The database is written in batches, some tenths of a second behind; whoever opens
 the study reads the database and then what the journal says beyond it. When the database has everything, the file is
-cut back to the trials that have not ended.
+cut back to the trials that have not ended. The first line says the format: ``{"format": 1}``.
 """
 
 from __future__ import annotations
@@ -14,9 +14,13 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+from nas.search._errors import StudyError
 
 __all__ = ["Journal"]
+
+_FORMAT: Final = 1  # raised when the meaning of an entry changes
 
 
 class Journal:
@@ -28,7 +32,11 @@ class Journal:
         self.lines = 0  # in the file, as far as this object has read or written it
 
     def read(self) -> list[dict[str, Any]]:
-        """The entries, oldest first; a torn line is skipped."""
+        """The entries, oldest first; a torn line is skipped.
+
+        Raises:
+            StudyError: a newer version of this program wrote them.
+        """
         try:
             text = self.path.read_bytes()
         except FileNotFoundError:
@@ -39,6 +47,10 @@ class Journal:
                 entry = json.loads(line)
                 if isinstance(entry, dict):
                     entries.append(entry)
+        if entries and "format" in entries[0]:
+            found = entries.pop(0)["format"]
+            if found != _FORMAT:
+                raise StudyError(f"{self.path} has format {found}, this program reads {_FORMAT}; upgrade to open it")
         self.lines = len(entries)
         return entries
 
@@ -50,9 +62,11 @@ class Journal:
         """
         if self._file is None:
             self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-            if os.fstat(self._file).st_size and not self._ends_with_newline():
+            if not os.fstat(self._file).st_size:
+                os.write(self._file, _line({"format": _FORMAT}))
+            elif not self._ends_with_newline():
                 os.write(self._file, b"\n")  # else this entry would be lost in a torn line
-        data = json.dumps(entry, separators=(",", ":")).encode() + b"\n"
+        data = _line(entry)
         written = os.write(self._file, data)
         if written != len(data):
             os.write(self._file, b"\n")
@@ -62,13 +76,18 @@ class Journal:
     def rewrite(self, entries: Iterable[Mapping[str, Any]]) -> None:
         """Replace all entries by these; after a crash the file has either the old ones or the new."""
         self.close()
-        kept = [json.dumps(entry, separators=(",", ":")).encode() + b"\n" for entry in entries]
+        kept = [_line(entry) for entry in entries]
+        header = [_line({"format": _FORMAT})] if kept else []
         temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
-        with temporary.open("wb") as file:
-            file.write(b"".join(kept))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.path)
+        try:
+            with temporary.open("wb") as file:
+                file.write(b"".join(header + kept))
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self.path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
         self.lines = len(kept)
 
     def close(self) -> None:
@@ -81,3 +100,7 @@ class Journal:
         with self.path.open("rb") as file:
             file.seek(-1, os.SEEK_END)
             return file.read(1) == b"\n"
+
+
+def _line(entry: Mapping[str, Any]) -> bytes:
+    return json.dumps(entry, separators=(",", ":")).encode() + b"\n"

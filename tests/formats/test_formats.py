@@ -17,10 +17,10 @@ import safetensors.numpy
 
 import nas
 from nas.cli._report import FORMAT, read_status
-from nas.cli._study import check_resumable
+from nas.cli._study import check_resumable, export_network
 from nas.errors import CheckpointError, GraphError, JobError, NasError
 from nas.graph import DAG
-from nas.job import Job
+from nas.job import Job, stored_job
 from nas.search import StudyError, StudyStore
 from nas.tracking._journal import Journal
 from nas.training._calibration import CalibrationError, check_place
@@ -71,6 +71,18 @@ def test_a_study_of_version_1_is_read_and_can_go_on(store: Path) -> None:
     check_resumable(Job.from_mapping(JOB), study)
     assert study.recover() == ([], [])
     assert study.begin() == 5
+
+
+def test_a_network_of_a_study_of_version_1_is_exported(store: Path, tmp_path: Path) -> None:
+    record = export_network(StudyStore.open(store, "golden"), 1, tmp_path / "best.safetensors")
+    assert record["study"] == "golden"
+    assert nas.load(tmp_path / "best.safetensors").dag == nas.load(V1 / "knee.safetensors").dag
+
+
+def test_a_study_that_used_what_is_gone_says_so() -> None:
+    assert stored_job({**JOB, "training": {"steps": 7, "distil": None}}, "x").training.steps == 7
+    with pytest.raises(JobError, match=r"x: it uses training.distil, but .* is gone; continue it with the version"):
+        stored_job({**JOB, "training": {"distil": {"weight": 0.5}}}, "x")
 
 
 def test_a_checkpoint_of_version_1_is_read(store: Path) -> None:
@@ -127,6 +139,18 @@ def test_a_study_of_a_newer_version_is_refused(store: Path) -> None:
     database.close()
     with pytest.raises(StudyError, match=r"study 'golden' has format 99, newer than \d+; upgrade to open it"):
         StudyStore.open(store, "golden")
+
+
+@pytest.mark.parametrize("version", [0, 2])
+def test_a_journal_of_another_version_keeps_its_study_closed(version: int, store: Path) -> None:
+    study = StudyStore.open(store, "golden")
+    journal = store / "golden" / "journal.jsonl"
+    with study.lock():
+        number = study.begin()
+        assert json.loads(journal.read_text().splitlines()[0]) == {"format": 1}
+    journal.write_text(f'{{"format":{version}}}\n{{"n":{number},"begun":1.0}}\n')
+    with pytest.raises(StudyError, match=rf"journal.jsonl has format {version}, this program reads 1; upgrade"):
+        StudyStore.open(store, "golden").counts()
 
 
 @pytest.mark.parametrize("version", [0, 2, "two"])

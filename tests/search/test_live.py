@@ -85,7 +85,7 @@ def test_a_torn_line_costs_its_entry_only(tmp_path: Path) -> None:
     again.add({"n": 2, "begun": 3.0})
     assert [entry["n"] for entry in Journal(journal.path).read()] == [0, 2]
     again.rewrite([{"n": 9}])
-    assert journal.path.read_text() == '{"n":9}\n'
+    assert journal.path.read_text() == '{"format":1}\n{"n":9}\n'
 
 
 def test_the_journal_does_not_grow_without_bound(
