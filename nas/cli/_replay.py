@@ -39,14 +39,14 @@ def replay(
     import nas.search
     from nas.cli._workers import evaluator
     from nas.errors import NasError
-    from nas.job import Job
+    from nas.job import stored_job
     from nas.training import load_data
 
     study = _study(store, experiment, storage)
     header = study.header.get("job") or {}
     if "job" not in header:
         raise NasError(f"study {study.name!r} does not keep its job; it was not made by `nas search`")
-    job = Job.from_mapping(header["job"], where=f"the job kept in study {study.name!r}")
+    job = stored_job(header["job"], f"the job kept in study {study.name!r}")
     dataset = load_data(job.data)
     changed = _data_has_changed(header, dataset)
     with console.status(f"training trial {trial} again"):

@@ -49,7 +49,7 @@ def watch(
         raise JobError(f"--out must end in {', '.join(_ENDINGS)}, but is {out}")
     from nas.cli._champion import animation_of, write_animation
     from nas.cli._lineage import trial_number
-    from nas.job import Job
+    from nas.job import stored_job
     from nas.search import StudyStore
     from nas.training import load_data, pinned_threads
 
@@ -57,7 +57,7 @@ def watch(
     stored = (study.header.get("job") or {}).get("job")
     if not stored:
         raise NasError(f"study {experiment!r} does not say which data it was made with; only `nas search` records that")
-    job = Job.from_mapping(stored, where=f"the job kept in study {experiment!r}")
+    job = stored_job(stored, f"the job kept in study {experiment!r}")
     number = trial_number(study, trial)
     with console.status(f"training trial {number} once more"), pinned_threads(threads or job.resources.threads):
         film = animation_of(study, number, load_data(job.data), job.training, frames=frames)

@@ -28,7 +28,7 @@ from benchmarks.services import (
 pytestmark = [
     pytest.mark.ray,
     pytest.mark.slow,
-    pytest.mark.timeout(400),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(postgres_programs() is None, reason="PostgreSQL's server is not installed (apt: postgresql)"),
 ]
 

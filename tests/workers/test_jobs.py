@@ -67,7 +67,7 @@ tracking: {{mlflow: false, store: results}}
     return folder / "mine.yaml"
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_a_search_is_submitted_followed_and_found_again(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,7 +106,7 @@ def test_a_search_is_submitted_followed_and_found_again(
     assert study.counts()["complete"] == 5
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_a_search_is_stopped_and_continued_by_submitting_it_again(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,7 +114,7 @@ def test_a_search_is_stopped_and_continued_by_submitting_it_again(
     where = ("--address", address)
     job = work(tmp_path, trials=1000, sleep=0.2)
     run("submit", str(job), *where)
-    deadline = time.monotonic() + 220
+    deadline = time.monotonic() + 400
     while (status := json.loads(run("status", "mine", *where, "--json"))).get("complete", 0) < 2:
         assert time.monotonic() < deadline, status
         time.sleep(1)
