@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nas.cli._console import STORAGE, STORE, console, percent, print_json, seconds
-from nas.cli._workers import evaluator
 
 if TYPE_CHECKING:
     from nas.search import Replay, StudyStore
