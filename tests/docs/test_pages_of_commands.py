@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +14,33 @@ from typer.testing import CliRunner
 
 from nas.cli import app
 
+
+@pytest.fixture(autouse=True)
+def own_mlflow_store() -> Iterator[None]:
+    """A page may tell MLflow where its store is; no other test is to inherit that."""
+    yield
+    if "mlflow" in sys.modules:
+        sys.modules["mlflow"].set_tracking_uri(None)
+
+
 DOCS = Path(__file__).parents[2] / "docs" / "how-to"
 _BLOCK = re.compile(r"^```(python|sh|yaml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # So that a search takes seconds; the rest of the job is as the page has it.
-QUICK = ("training.steps=60", "resources.executor=serial", "tracking.mlflow=false")
+QUICK = ("training.steps=60", "resources.executor=serial")
+QUIET = ("tracking.mlflow=false",)
 
 
-@pytest.mark.parametrize(("page", "job"), [("data.md", "job.yaml"), ("front.md", "wine.yaml")])
-def test_the_page_runs(page: str, job: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("page", "job", "settings"),
+    [
+        ("data.md", "job.yaml", QUICK + QUIET),
+        ("front.md", "wine.yaml", QUICK + QUIET),
+        ("mlflow.md", "wine.yaml", QUICK),
+    ],
+)
+def test_the_page_runs(
+    page: str, job: str, settings: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delenv("NAS_STORE", raising=False)
@@ -35,7 +56,7 @@ def test_the_page_runs(page: str, job: str, tmp_path: Path, monkeypatch: pytest.
                 program, *arguments = shlex.split(line)
                 assert program == "nas", f"{page}: {line!r} is not run by this test"
                 if arguments[0] == "search":
-                    arguments += ["--trials", "5", *(f"--set={each}" for each in QUICK)]
+                    arguments += ["--trials", "5", *(f"--set={each}" for each in settings)]
                 done = CliRunner().invoke(app, arguments)
                 assert done.exit_code == 0, f"{line}\n{done.output}"
                 commands += 1
