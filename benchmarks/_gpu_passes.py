@@ -75,7 +75,9 @@ class Levels(nn.Module):
             read = state.index_select(0, getattr(self, f"read{k}"))
             if self.sparse:
                 shape = (int(getattr(self, f"at{k}")[0].max()) + 1, read.shape[0])
-                sums = torch.sparse.mm(torch.sparse_coo_tensor(getattr(self, f"at{k}"), weight, shape), read)
+                sums = torch.sparse.mm(
+                    torch.sparse_coo_tensor(getattr(self, f"at{k}"), weight, shape, check_invariants=False), read
+                )
             else:
                 sums = (weight * getattr(self, f"mask{k}")) @ read
             if k + 1 < len(self.weights):

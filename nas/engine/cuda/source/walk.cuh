@@ -15,7 +15,7 @@
 #pragma once
 #include "math.cuh"
 
-struct Link {
+struct alignas(2 * sizeof(real)) Link {  // one load, not two
     int at;       // where the source's (target's) row begins, in numbers
     real weight;  // rows only
 };
