@@ -108,8 +108,8 @@ def _show(found: Replay, name: str, changed: bool) -> None:
         console.print("; ".join(parts) or "it ended differently")
     if changed:
         console.print("the data are not those of the search: their statistics differ")
-    for key, (then, today) in found.hardware.items():
-        console.print(f"  {key} was {then}, is {today}: sums may round differently", markup=False)
+    for key, (recorded, current) in found.hardware.items():
+        console.print(f"  {key} was {recorded}, is {current}: sums may round differently", markup=False)
 
 
 def _as_json(found: Replay, changed: bool) -> dict[str, object]:
