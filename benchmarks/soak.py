@@ -125,7 +125,7 @@ def run(trials: int, workers: int, every: int) -> tuple[list[Sample], dict[str, 
                 cwd=folder,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "NAS_STORE": ""},
+                env={**os.environ, "NAS_STORE": "", "RAY_worker_niceness": "0"},
             )
             try:
                 samples = _watch(psutil.Process(process.pid), store, every)
