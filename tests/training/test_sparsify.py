@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pydantic
@@ -185,18 +186,18 @@ def test_absent_edges_have_the_gradient_of_the_whole_dag() -> None:
     whole = ManifoldNetwork(allowed, parametrisation="free", generator=np.random.default_rng(0))
     arrays = whole.to_arrays()
     arrays["weight"][...] = 0
-    arrays["weight"][sparsifier._mask] = net.to_arrays()["weight"]
+    arrays["weight"][sparsifier.mask] = net.to_arrays()["weight"]
     whole.load_arrays(arrays | {"bias": net.to_arrays()["bias"]})
     loss = torch.nn.functional.cross_entropy(whole(torch.from_numpy(data.x_train)), torch.from_numpy(data.y_train))
     loss.backward()  # type: ignore[no-untyped-call]
     assert whole.weight is not None
     assert whole.weight.grad is not None
     np.testing.assert_allclose(got, whole.weight.grad.abs().numpy(), rtol=1e-4, atol=1e-6)
-    assert got[~sparsifier._mask].max() > 0
+    assert got[~sparsifier.mask].max() > 0
 
 
 @pytest.mark.parametrize("extra", [{}, {"regrow": 0.3}, {"criterion": "saliency"}, {"initial_edges": 60}])
-def test_a_seed_repeats_itself(extra: dict[str, object]) -> None:
+def test_a_seed_repeats_itself(extra: dict[str, Any]) -> None:
     nets = [network(), network()]
     for net in nets:
         train(net, blobs(), config(**extra), seed=3)
