@@ -14,36 +14,36 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from nas.checkpoint import Predictor
 
-with warnings.catch_warnings():
-    # MLflow wants type hints on `predict`, which it would then take for a schema of its own.
-    warnings.simplefilter("ignore")
+# MLflow wants type hints on `predict`, which it would then take for a schema of its own; the model has a signature.
+warnings.filterwarnings("ignore", message=r".*Add type hints to the `predict` method", category=UserWarning)
 
-    class ServedNetwork(PythonModel):
-        """Raw features in (an array or a table), one row a sample; out comes a table, one row a sample.
 
-        Of a classification: ``label``, and ``probability_…`` of each class. Of a regression: ``prediction``, numbered
-        where there are several, in the units of the data.
-        """
+class ServedNetwork(PythonModel):
+    """Raw features in (an array or a table), one row a sample; out comes a table, one row a sample.
 
-        def load_context(self, context: PythonModelContext) -> None:
-            """Load the network once."""
-            self.predictor = Predictor.load(context.artifacts["network"])
+    Of a classification: ``label``, and ``probability_…`` of each class. Of a regression: ``prediction``, numbered
+    where there are several, in the units of the data.
+    """
 
-        def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
-            """See the class."""
-            predictor = self.predictor
-            if isinstance(model_input, pd.DataFrame) and set(predictor.feature_names) <= set(model_input.columns):
-                model_input = model_input[list(predictor.feature_names) or model_input.columns]
-            raw = np.asarray(model_input, dtype=np.float64)
-            if predictor.task == "classification":
-                shares = predictor.probabilities(raw)
-                labels = np.array(predictor.classes)[shares.argmax(axis=1)]
-                columns = {f"probability_{name}": shares[:, place] for place, name in enumerate(predictor.classes)}
-                return pd.DataFrame({"label": labels, **columns})
-            values = predictor.predict(raw)
-            count = values.shape[1]
-            names = ["prediction"] if count == 1 else [f"prediction_{place}" for place in range(count)]
-            return pd.DataFrame(values, columns=names)
+    def load_context(self, context: PythonModelContext) -> None:
+        """Load the network once."""
+        self.predictor = Predictor.load(context.artifacts["network"])
+
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
+        """See the class."""
+        predictor = self.predictor
+        if isinstance(model_input, pd.DataFrame) and set(predictor.feature_names) <= set(model_input.columns):
+            model_input = model_input[list(predictor.feature_names) or model_input.columns]
+        raw = np.asarray(model_input, dtype=np.float64)
+        if predictor.task == "classification":
+            shares = predictor.probabilities(raw)
+            labels = np.array(predictor.classes)[shares.argmax(axis=1)]
+            columns = {f"probability_{name}": shares[:, place] for place, name in enumerate(predictor.classes)}
+            return pd.DataFrame({"label": labels, **columns})
+        values = predictor.predict(raw)
+        count = values.shape[1]
+        names = ["prediction"] if count == 1 else [f"prediction_{place}" for place in range(count)]
+        return pd.DataFrame(values, columns=names)
 
 
 set_model(ServedNetwork())

@@ -24,6 +24,7 @@ CHROMIUM = next(
 )
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(600),  # a search and a server, perhaps on a busy machine
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; on Debian: apt-get install chromium"),
 ]
 PATIENCE = 60_000  # milliseconds; what a page takes on a busy machine must not decide the test
@@ -52,7 +53,7 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     (folder / "job.yaml").write_text(JOB)
     environment = {**os.environ, "NAS_STORE": str(folder / "store"), "PYTHONUNBUFFERED": "1"}
     done = subprocess.run(
-        nas("search", "job.yaml"), cwd=folder, env=environment, capture_output=True, text=True, timeout=280
+        nas("search", "job.yaml"), cwd=folder, env=environment, capture_output=True, text=True, timeout=500
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     with socket.socket() as probe:
