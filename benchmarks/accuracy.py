@@ -3,8 +3,8 @@
 The question: how accurate is a feed-forward DAG of at most so many edges, those from inputs included, on the 784 raw
 pixels? No convolution, no augmentation, no ensemble. The network after the last step is tested, once; every choice in
 `RECIPE` and `SIZES` was made on 5,000 (at 3,100 edges 10,000) validation samples of the training set. The final runs
-train on all but 1,000 of the training samples. Ends with one JSON line. ``--table`` collects all runs of ``build/accuracy`` into
-``benchmarks/results/accuracy.json`` and ``.md``.
+train on all but 1,000 of the training samples. Ends with one JSON line. ``--table`` collects all runs of
+``build/accuracy`` into ``benchmarks/results/accuracy.json`` and ``.md``.
 """
 
 from __future__ import annotations
