@@ -65,11 +65,15 @@ def watch(folder: str) -> None:
     sys.addaudithook(hook)
 
 
+# Imports, numba's cache of compiled kernels, networkx's decorators, which compile themselves on first use.
+OWN_CODE = ("importlib", "/numba/core/", "/networkx/utils/decorators")
+
+
 def importing() -> bool:
-    """Whether a library runs its own code: an import for the first time, or numba, which fetches a compiled kernel."""
+    """Whether a library runs code of its own."""
     frame = sys._getframe(2)
     while frame is not None:
-        if "importlib" in frame.f_code.co_filename or "/numba/core/" in frame.f_code.co_filename:
+        if any(part in frame.f_code.co_filename for part in OWN_CODE):
             return True
         frame = frame.f_back
     return False
