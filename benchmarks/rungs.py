@@ -41,7 +41,7 @@ RESULTS = _ROOT / "benchmarks" / "results"
 
 TASKS: Final = {
     "digits": (DataConfig(source="digits"), TrainingConfig(steps=1000, batch_size=64), 40_000),
-    "mnist-small": (DataConfig(source="mnist", samples=10_000), TrainingConfig(steps=1000), 40_000),
+    "mnist-small": (DataConfig(source="mnist", samples=10_000), TrainingConfig(steps=500), 10_000),
 }
 OBJECTIVES: Final = ("error", "edges")
 SPACE: Final = SpaceConfig(name="manifold", options={"n_computational": [50, 200], "density": [0.02, 0.3]})
