@@ -194,9 +194,10 @@ def _file(seed: int, task: str, method: str) -> str:
 def report(records: Sequence[Json]) -> str:
     """The page of the results, in Markdown."""
     question, method = (part.replace("\n", " ") for part in (__doc__ or "").split("\n\n")[:2])
-    seeds = sorted({record["seed"] for record in records})
+    seeds = {record["task"]: len({r["seed"] for r in records if r["task"] == record["task"]}) for record in records}
     lines = ["# " + question.split(":")[0], "", method, ""]
-    lines += [f"Seeds {', '.join(map(str, seeds))}; mean hypervolume ± half its 95 % interval.", ""]
+    said = ", ".join(f"{count} of {task}" for task, count in seeds.items())
+    lines += [f"Mean hypervolume ± half its 95 % interval; seeds: {said} (fewer in ablations).", ""]
     lines += ["![Hypervolumes and fronts](search.png)", ""]
     lines += ["## Against the alternatives", "", table(records, ALTERNATIVES)]
     if any(record["method"] in ABLATIONS for record in records):

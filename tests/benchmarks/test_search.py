@@ -64,4 +64,4 @@ def test_tables_pair_seeds() -> None:
     assert "| random | 0.250 ± 0.000 |" in text
     assert "| evolution | +0.250 ± 0.000 * |" in text
     assert "random, seed by seed" in text
-    assert "Seeds 0, 1, 2;" in report(records)
+    assert "seeds: 3 of t" in report(records)
