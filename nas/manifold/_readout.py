@@ -8,7 +8,8 @@
 What constant neurons add to an output of the latter two is a bias that is not trained (`ManifoldNetwork.pruned`).
 
 `unrolled` writes the latter two as an ordinary graph: a computational neuron that outputs read becomes one with the
-identity for σ, and if other neurons read it too, one more that applies σ to it; a squared output gets a neuron before it.
+identity for σ, and if other neurons read it too, one more that applies σ to it; a squared output gets a neuron before
+it.
 """
 
 from __future__ import annotations

@@ -262,7 +262,8 @@ def _scaling(
         if mean.size == 0:
             return np.zeros(width), np.ones(width)
         return mean, scale
-    mode: Literal["feature", "global", "unit", "none"] = raw.scaling if config.standardise == "auto" else config.standardise
+    stated = config.standardise
+    mode: Literal["feature", "global", "unit", "none"] = raw.scaling if stated == "auto" else stated
     if mode == "none":
         return np.zeros(width), np.ones(width)
     if mode == "unit":
