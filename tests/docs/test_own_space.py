@@ -31,6 +31,7 @@ def test_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "tracking.mlflow=false",
         f"tracking.store={tmp_path / 'store'}",
         "search.options.population=3",
+        "search.options.guided=0",  # every child by the page's own mutation
     )
     result = CliRunner().invoke(app, ["search", "job.yaml", "--trials", "6", *(f"--set={each}" for each in settings)])
     assert result.exit_code == 0, result.output
