@@ -5,8 +5,6 @@ No pickle is involved: MLflow imports this code ("model from code"), which loads
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pandas as pd
 from mlflow.models import set_model
@@ -14,11 +12,8 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from nas.checkpoint import Predictor
 
-# MLflow wants type hints on `predict`, which it would then take for a schema of its own; the model has a signature.
-warnings.filterwarnings("ignore", message=r".*Add type hints to the `predict` method", category=UserWarning)
 
-
-class ServedNetwork(PythonModel):
+class Network:
     """Raw features in (an array or a table), one row a sample; out comes a table, one row a sample.
 
     Of a classification: ``label``, and ``probability_…`` of each class. Of a regression: ``prediction``, numbered
@@ -44,6 +39,14 @@ class ServedNetwork(PythonModel):
         count = values.shape[1]
         names = ["prediction"] if count == 1 else [f"prediction_{place}" for place in range(count)]
         return pd.DataFrame(values, columns=names)
+
+
+class ServedNetwork(Network, PythonModel):
+    """`Network` as MLflow wants it.
+
+    Of a class that has a `predict` itself MLflow wants type hints, which it would take for a schema of its own, or it
+    warns in spite of all filters; this model has a signature.
+    """
 
 
 set_model(ServedNetwork())
