@@ -1,8 +1,10 @@
 """Wall time of several calls side by side: their samples alternate, so that a change of the machine's mood hits all.
 
 Wall time, not process time: what is compared uses all threads it is given, each in its own way, and the reader waits.
-A sample is as many calls as take two milliseconds, after one call that is not timed: it brings the call's data back
-into the cache and lets the spinning threads of the call before come to rest.
+A sample is as many calls as take two milliseconds, after a pause and one call that is not timed. The pause is for the
+threads of the call before: OpenMP's spin for milliseconds after a product and hold the core that the next call's
+threads want (a pass of 574,000 edges takes 3.4 ms alone and 10 ms right after ten products). The untimed call brings
+its data back into the cache.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ __all__ = ["ONCE_SECONDS", "Sample", "fastest_threads", "seconds_of", "side_by_s
 
 ONCE_SECONDS = 2.0  # what takes longer is run once
 _SAMPLE_SECONDS = 2e-3
+_PAUSE_SECONDS = 10e-3
 _RESTED_SECONDS = 50e-3  # from here on the untimed call would only cost time
 _SLOW_TRY = 0.2
 _SAMPLES = (3, 25)  # fewest and most
@@ -116,6 +119,7 @@ def side_by_side(
                 # Spread few rounds over the whole time: they see the same moods of the machine as the many.
                 if turn * rounds // most == (turn - 1) * rounds // most:
                     continue
+                time.sleep(_PAUSE_SECONDS)
                 with torch_threads(counts[name]):
                     if taken[name] and taken[name][-1] < _RESTED_SECONDS:
                         call()
