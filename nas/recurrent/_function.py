@@ -124,7 +124,8 @@ def _forward(plan: SequencePlan, every: bool, tensors: list[Tensor], keep: bool)
     batch, steps, features = x.shape
     own = dag.n_outputs - plan.memory
     # Four multiply-adds an edge of an LSTM neuron, in each step.
-    size, tiles, threads = tiling = choose_tiling(steps * (dag.n_edges + 3 * plan.gate_edges.size), batch, _threads())
+    work = steps * (dag.n_edges + 3 * plan.gate_edges.size)
+    size, tiles, threads = tiling = choose_tiling(work, batch, torch.get_num_threads())
     places = steps * tiles if keep else 2 * threads
     values = Workspace(places * dag.n * size, weight.dtype)
     kept_z = Workspace(places * dag.n * size if keep and plan.keep_z else 0, weight.dtype)
@@ -146,10 +147,6 @@ def _forward(plan: SequencePlan, every: bool, tensors: list[Tensor], keep: bool)
 
     run_threads(run, threads)
     return y, _Kept(plan, every, tiling, (batch, steps, features), values, kept_z, states)
-
-
-def _threads() -> int:
-    return torch.get_num_threads()
 
 
 class _Sequence(torch.autograd.Function):
