@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from nas.engine import _passes
+from nas.engine._dense import Dense
 from nas.engine._jobs import run_job
 from nas.engine._levels import traceable_apply
 from nas.engine._native import address_of
@@ -81,10 +82,13 @@ class _Kept:
     ranks: int
     batch: int
     weight: Tensor  # of the live edges, without gains
+    effective: Tensor  # with gains
+    dense: Dense | None
     memory: Workspace  # of the following, which are addresses
     values: int
     kept_z: int
     ordered: int
+    walked: int  # the weights as they are walked: those of ``effective`` or packed
 
 
 def _lines(count: int, itemsize: int) -> int:
@@ -112,24 +116,34 @@ def _forward(
         x = x.contiguous().resolve_neg()
     y = torch.empty((batch, n_outputs), dtype=dtype)
     size, tiles, ranks = choose_tiling(n_edges, batch, torch.get_num_threads(), single=True)
+    dense = plan.dense() if size > 1 else None
+    table, stored, rest = (
+        (plan.table_address, 0, n_edges) if dense is None else (dense.table_address, dense.stored, dense.rest)
+    )
     item = dtype.itemsize
     tile = _lines(n * size, item)
     for_values = tile * (tiles if keep else ranks)
     codes, needs_z, _ = plan.codes(activation)
     for_z = for_values if keep and needs_z else 0
-    memory = Workspace(for_values + for_z + (_lines(n_edges, item) if keep else 0), _BYTES)
+    for_order = _lines(rest, item) if keep and size > 1 else 0
+    memory = Workspace(for_values + for_z + for_order + _lines(stored, item), _BYTES)
     values = memory.address
     kept_z = values + for_values if for_z else 0
-    ordered = values + for_values + for_z if keep else 0
+    ordered = values + for_values + for_z if for_order else 0
+    walked = effective.data_ptr()
+    if dense is not None:
+        walked = values + for_values + for_z + for_order
+        run_job(_passes.pack(_REAL[dtype]), ranks, table, ranks, effective.data_ptr(), walked)
     numbers = _all_rows(batch)
     run_job(
-        _passes.forward(_REAL[dtype], size), ranks, plan.table_address, batch, tiles, ranks, keep, x.data_ptr(),
-        numbers[0], effective.data_ptr(), ordered, 0 if bias is None else bias.data_ptr(), codes, values, kept_z,
-        y.data_ptr(),
+        _passes.forward(_REAL[dtype], size, dense is not None), ranks, table, batch, tiles, ranks, keep, x.data_ptr(),
+        numbers[0], walked, ordered, 0 if bias is None else bias.data_ptr(), codes, values, kept_z, y.data_ptr(),
     )  # fmt: skip
     if not keep:
         return y, None
-    return y, _Kept(plan, activation, size, tiles, ranks, batch, weight, memory, values, kept_z, ordered)
+    return y, _Kept(
+        plan, activation, size, tiles, ranks, batch, weight, effective, dense, memory, values, kept_z, ordered, walked
+    )
 
 
 class _Apply(torch.autograd.Function):
@@ -163,19 +177,26 @@ def _backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
     incoming = grad_output.contiguous().resolve_neg()
     grad_x = torch.empty((kept.batch, dag.n_inputs), dtype=dtype) if ctx.needs_input_grad[0] else None
     grad_weight, grad_bias = torch.empty(n_edges, dtype=dtype), torch.empty(m, dtype=dtype)
-    for_grads, for_weights = _lines(ranks * dag.n * size, item), _lines(ranks * n_edges, item)
-    scratch = Workspace(for_grads + for_weights + _lines(ranks * m, item), _BYTES)
-    weights_at = scratch.address + for_grads
+    single, dense = size == 1, kept.dense
+    table, stored = (plan.table_address, n_edges) if dense is None else (dense.table_address, dense.stored)
+    for_grads, for_weights = _lines(ranks * dag.n * size, item), _lines(ranks * stored, item)
+    scratch = Workspace(for_grads + (0 if single else for_weights + _lines(ranks * m, item)), _BYTES)
+    if single:
+        weights_at, biases_at = grad_weight.data_ptr(), grad_bias.data_ptr()
+    else:
+        weights_at = scratch.address + for_grads
+        biases_at = weights_at + for_weights
     codes = plan.codes(kept.activation)[0]
     run_job(
-        _passes.backward(real, size), ranks, plan.table_address, kept.batch, kept.tiles, ranks,
-        incoming.data_ptr(), kept.ordered, codes, kept.values, kept.kept_z, scratch.address, weights_at,
-        weights_at + for_weights, 0 if grad_x is None else grad_x.data_ptr(),
+        _passes.backward(real, size, dense is not None), ranks, table, kept.batch, kept.tiles, ranks,
+        incoming.data_ptr(), kept.walked, kept.ordered, codes, kept.values, kept.kept_z, scratch.address, weights_at,
+        biases_at, 0 if grad_x is None else grad_x.data_ptr(),
     )  # fmt: skip
-    run_job(
-        _passes.gather(real), ranks, plan.table_address, ranks, weights_at, weights_at + for_weights,
-        grad_weight.data_ptr(), grad_bias.data_ptr(),
-    )  # fmt: skip
+    if not single:
+        run_job(
+            _passes.gather(real), ranks, table, ranks, weights_at, biases_at, grad_weight.data_ptr(),
+            grad_bias.data_ptr(),
+        )  # fmt: skip
     grad_gain = None
     if gain is not None:
         grad_gain = torch.empty(m, dtype=dtype)
@@ -193,27 +214,51 @@ def _backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
 _backward_once = once_differentiable(_backward)
 
 
-def _check(name: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype, meaning: str) -> None:
+def _check(
+    name: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device, meaning: str
+) -> None:
     if tensor.shape != shape:
         raise ValueError(f"{name} must have shape {shape} ({meaning}), but has {tuple(tensor.shape)}")
     if tensor.dtype != dtype:
         raise ValueError(f"{name} must be {dtype} like weight, but is {tensor.dtype}; convert it with .to({dtype})")
-    if tensor.device.type != "cpu":
-        raise ValueError(f"{name} is on {tensor.device}, but this engine runs on the CPU; move it with .cpu()")
+    if tensor.device != device:
+        raise ValueError(f"{name} must be on {device} like weight, but is on {tensor.device}; move it with .to()")
 
 
 def _complain(dag: DAG, x: Tensor, weight: Tensor, bias: Tensor | None, gain: Tensor | None) -> None:
-    """Raise for the first argument of `apply` that is wrong."""
+    """Raise for the first argument of `apply` that is wrong; nothing is when all of them are on one GPU."""
     dtype = weight.dtype
     if dtype not in _REAL:
         raise ValueError(f"weight must be float32 or float64, but is {dtype}")
     if x.ndim != 2:
         raise ValueError(f"x must have shape (batch, {dag.n_inputs}), but has {tuple(x.shape)}")
-    _check("weight", weight, (dag.n_edges,), dtype, "one value an edge")
-    _check("x", x, (x.shape[0], dag.n_inputs), dtype, "batch, inputs of the DAG")
+    device = weight.device
+    if device.type not in ("cpu", "cuda"):
+        raise ValueError(f"weight is on {device}, but this engine runs on processors and NVIDIA GPUs; use cpu or cuda")
+    _check("weight", weight, (dag.n_edges,), dtype, device, "one value an edge")
+    _check("x", x, (x.shape[0], dag.n_inputs), dtype, device, "batch, inputs of the DAG")
     for name, tensor in (("bias", bias), ("gain", gain)):
         if tensor is not None:
-            _check(name, tensor, (dag.n - dag.n_inputs,), dtype, "one value a neuron that is no input")
+            _check(name, tensor, (dag.n - dag.n_inputs,), dtype, device, "one value a neuron that is no input")
+
+
+def _on_gpu(
+    plan: Plan,
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    gain: Tensor | None,
+    activation: str,
+    live: Tensor | None,
+) -> Tensor:
+    from nas.engine.cuda import gpu_apply, gpu_of  # here, so that nobody without a GPU waits for it
+
+    if plan.edge_numbers is not None:
+        live = torch.zeros(plan.dag.n_edges, dtype=torch.bool)
+        live[torch.from_numpy(plan.edge_numbers.astype(np.int64))] = True
+    live = None if live is None else live.to(weight.device)
+    gpu = gpu_of(weight.device.index or 0)
+    return gpu_apply(gpu, plan.dag, x, weight, bias, gain, activation=activation, live=live)
 
 
 def apply(
@@ -233,7 +278,7 @@ def apply(
 
     Args:
         plan: from `compile_plan`.
-        x: (batch, n_inputs), float32 or float64.
+        x: (batch, n_inputs), float32 or float64, on the processor or an NVIDIA GPU like the rest.
         weight: (n_edges,) W, in the order of ``dag.edges``.
         bias: (n - n_inputs,) b, in topological order; 0 when None.
         gain: (n - n_inputs,) a; 1 when None.
@@ -263,6 +308,8 @@ def apply(
             fits = fits and tensor.shape == (m,) and tensor.dtype == dtype and tensor.is_cpu
     if not fits:
         _complain(dag, x, weight, bias, gain)
+        if not torch.compiler.is_exporting():
+            return _on_gpu(plan, x, weight, bias, gain, activation, live)
     if torch.compiler.is_exporting():  # nothing to run: the operations themselves are wanted
         if live is not None:
             raise ValueError("a program is exported with all edges of its DAG; export the folded network: .fold()")

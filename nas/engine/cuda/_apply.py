@@ -97,15 +97,17 @@ class _Call:
     shared_bytes: int
     fields: dict[str, Tensor | int | None]
 
-    def launch(self, name: str, *, tiles: bool, **fields: Tensor | None) -> None:
-        job = MODULE.pack([{**self.fields, **fields}])
-        jobs = self.gpu.upload(job.view(np.uint8))
+    def packed(self, **fields: Tensor | None) -> np.ndarray:
+        """The structure, with ``fields`` in place of its own."""
+        return MODULE.pack([{**self.fields, **fields}], self.gpu.torch_device)
+
+    def launch(self, name: str, job: np.ndarray, *, tiles: bool) -> None:
         full = f"{name}_{self.variant[0]}_{self.variant[1]}" if tiles else name
         kernel = _kernel(full, self.variant, self.dtype)
         sizes = (int(self.fields["n_edges"]), int(self.fields["m"]))  # type: ignore[arg-type]
         spread = min(-(-max(sizes) // self.gpu.threads), 4 * self.gpu.multiprocessors)
         grid = self.blocks if tiles else max(1, spread)
-        self.gpu.launch(kernel, grid, jobs, 1, shared_bytes=self.shared_bytes if tiles else 0)
+        self.gpu.launch(kernel, grid, job, shared_bytes=self.shared_bytes if tiles else 0)
 
 
 def _call(gpu: GPU, dag: DAG, x: Tensor, weight: Tensor, bias: Tensor | None, activation: str) -> _Call:
@@ -160,8 +162,9 @@ def _forward(call: _Call, keep: bool) -> Tensor:
         tiles = -(-int(f["batch"]) // (32 * call.variant[0]))  # type: ignore[arg-type]
         size = tiles * int(f["m"]) * 32 * call.variant[0] * (2 if f["keeps_z"] else 1)  # type: ignore[arg-type]
         f["kept"] = torch.empty(size, dtype=call.dtype, device=call.gpu.torch_device)
-    call.launch("module_pack", tiles=False)
-    call.launch("module_forward", tiles=True)
+    job = call.packed()
+    call.launch("module_pack", job, tiles=False)
+    call.launch("module_forward", job, tiles=True)
     y = call.fields["y"]
     assert isinstance(y, Tensor)
     return y
@@ -193,16 +196,13 @@ class _Apply(torch.autograd.Function):
         need_x, has_bias = bool(ctx.needs_input_grad[0]), f["given_bias"] is not None
         grad_x = torch.zeros(int(f["batch"]), dag.n_inputs, dtype=call.dtype, device=device) if need_x else None  # type: ignore[arg-type]
         grad_weight, grad_bias = empty(dag.n_edges), empty(m) if has_bias else None
-        given = {
-            "grad_y": grad_output.contiguous(),
-            "grad_weight": empty(call.blocks, dag.n_edges),
-            "grad_bias": empty(call.blocks, m),
-            "grad_x": grad_x,
-            "given_grad_weight": grad_weight,
-            "given_grad_bias": grad_bias,
-        }
-        call.launch("module_backward", tiles=True, **given)
-        call.launch("module_reduce", tiles=False, **given)
+        sent, by_weight, by_bias = grad_output.contiguous(), empty(call.blocks, dag.n_edges), empty(call.blocks, m)
+        job = call.packed(
+            grad_y=sent, grad_weight=by_weight, grad_bias=by_bias, grad_x=grad_x,
+            given_grad_weight=grad_weight, given_grad_bias=grad_bias,
+        )  # fmt: skip
+        call.launch("module_backward", job, tiles=True)
+        call.launch("module_reduce", job, tiles=False)
         return grad_x, grad_weight, grad_bias, None, None, None
 
 

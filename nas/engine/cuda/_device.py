@@ -1,21 +1,24 @@
 """A real GPU: kernels compiled by NVRTC and launched through the driver, memory and streams torch's.
 
-The driver's functions are called through ctypes; their signatures are fixed since CUDA 9. They act on torch's context,
-which is current in every thread that has used torch on the device.
+torch works in the primary context of a device. The driver's functions act on the context that is current in the calling
+thread, which a thread that has not used CUDA yet does not have (that of torch's backward passes, or of a Ray actor), so
+that context is made current around each of them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import threading
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import torch
 
+from nas.engine.cuda._driver import call
 from nas.engine.cuda._machine import Kernel
-from nas.engine.cuda._nvrtc import compile_cubin
+from nas.engine.cuda._nvrtc import compiled
 from nas.errors import NasError
 
 __all__ = ["CudaGPU", "NoGPUError", "gpu_of", "why_no_gpu"]
@@ -38,46 +41,8 @@ def why_no_gpu() -> str | None:
     return None
 
 
-@lru_cache(maxsize=1)
-def _driver() -> Any:
-    """libcuda with the signatures of what is used of it."""
-    library = ctypes.CDLL("libcuda.so.1")
-    pointer, word = ctypes.c_void_p, ctypes.c_uint
-    signatures: dict[str, list[Any]] = {
-        "cuDeviceGet": [ctypes.POINTER(ctypes.c_int), ctypes.c_int],
-        "cuDeviceGetAttribute": [ctypes.POINTER(ctypes.c_int), ctypes.c_int, ctypes.c_int],
-        "cuModuleLoadData": [ctypes.POINTER(pointer), ctypes.c_char_p],
-        "cuModuleGetFunction": [ctypes.POINTER(pointer), pointer, ctypes.c_char_p],
-        "cuFuncSetAttribute": [pointer, ctypes.c_int, ctypes.c_int],
-        "cuLaunchKernel": [pointer, *[word] * 6, word, pointer, ctypes.POINTER(pointer), ctypes.POINTER(pointer)],
-        "cuLaunchCooperativeKernel": [pointer, *[word] * 6, word, pointer, ctypes.POINTER(pointer)],
-        "cuGetErrorString": [ctypes.c_int, ctypes.POINTER(ctypes.c_char_p)],
-    }
-    for name, arguments in signatures.items():
-        function = getattr(library, name)
-        function.argtypes, function.restype = arguments, ctypes.c_int
-    return library
-
-
-def _check(status: int, what: str) -> None:
-    if status != 0:
-        text = ctypes.c_char_p()
-        _driver().cuGetErrorString(status, ctypes.byref(text))
-        raise RuntimeError(f"{what}: {(text.value or b'unknown error').decode()} ({status})")
-
-
-def _most_shared(index: int) -> int:
-    """Bytes of shared memory that a block may have when it asks; torch tells only in newer versions."""
-    device, found = ctypes.c_int(), ctypes.c_int()
-    torch.cuda.init()  # type: ignore[no-untyped-call]
-    _check(_driver().cuDeviceGet(ctypes.byref(device), index), "cuDeviceGet")
-    status = _driver().cuDeviceGetAttribute(ctypes.byref(found), _MOST_SHARED_A_BLOCK, device)
-    _check(status, "cuDeviceGetAttribute")
-    return max(found.value, _PLAIN_SHARED)
-
-
 class CudaGPU:
-    """One GPU; see `nas.engine.cuda.GPU`.
+    """One GPU; see `nas.engine.cuda.GPU`. May be used by many threads.
 
     Args:
         index: as torch counts them.
@@ -98,49 +63,82 @@ class CudaGPU:
         self.torch_device = torch.device("cuda", index)
         self.name = str(facts.name)
         self.threads, self.multiprocessors = threads, int(facts.multi_processor_count)
-        self.shared_bytes = _most_shared(index)
-        self.architecture = f"sm_{facts.major}{facts.minor}"
+        self._capability = 10 * int(facts.major) + int(facts.minor)
+        torch.cuda.init()  # type: ignore[no-untyped-call]
+        call("cuInit", 0)
+        device, found = ctypes.c_int(), ctypes.c_int()
+        call("cuDeviceGet", ctypes.byref(device), index)  # torch and the driver count alike
+        call("cuDeviceGetAttribute", ctypes.byref(found), _MOST_SHARED_A_BLOCK, device)
+        self.shared_bytes = max(found.value, _PLAIN_SHARED)
+        self._primary = ctypes.c_void_p()  # kept until the process ends, as torch keeps it
+        call("cuDevicePrimaryCtxRetain", ctypes.byref(self._primary), device)
         self._functions: dict[Kernel, ctypes.c_void_p] = {}
         self._allowed: dict[Kernel, int] = {}
+        self._resident: dict[tuple[Kernel, int], int] = {}
         self._lock = threading.Lock()
 
+    @contextlib.contextmanager
+    def _current(self) -> Iterator[None]:
+        call("cuCtxPushCurrent_v2", self._primary)
+        try:
+            yield
+        finally:
+            call("cuCtxPopCurrent_v2", ctypes.byref(ctypes.c_void_p()))
+
     def launch(
-        self, kernel: Kernel, grid: int, jobs: torch.Tensor, count: int, *, shared_bytes: int = 0, team: int = 1
+        self,
+        kernel: Kernel,
+        grid: int,
+        jobs: torch.Tensor | np.ndarray,
+        count: int = 1,
+        *,
+        shared_bytes: int = 0,
+        team: int = 1,
     ) -> None:
         """See `nas.engine.cuda.GPU.launch`. Teams are launched cooperatively, so that all blocks run at once."""
-        with torch.cuda.device(self.torch_device):
-            function = self._function(kernel, shared_bytes)
+        what = f"{kernel.name} on {grid} blocks with {shared_bytes} bytes of shared memory"
+        # The driver copies what these point at before it returns, so they need to live no longer than the call.
+        if isinstance(jobs, np.ndarray):
+            arguments = (ctypes.c_void_p * 1)(jobs.ctypes.data)
+        else:
             pointer, number = ctypes.c_void_p(jobs.data_ptr()), ctypes.c_int(count)
-            arguments = (ctypes.c_void_p * 2)(
-                ctypes.cast(ctypes.pointer(pointer), ctypes.c_void_p),
-                ctypes.cast(ctypes.pointer(number), ctypes.c_void_p),
-            )
-            stream = ctypes.c_void_p(torch.cuda.current_stream(self.torch_device).cuda_stream)
+            arguments = (ctypes.c_void_p * 2)(ctypes.addressof(pointer), ctypes.addressof(number))
+        stream = ctypes.c_void_p(torch.cuda.current_stream(self.torch_device).cuda_stream)
+        with self._current():
+            function = self._function(kernel, shared_bytes)
             shape = (grid, 1, 1, self.threads, 1, 1, shared_bytes)
-            driver, what = _driver(), f"{kernel.name} on {grid} blocks with {shared_bytes} bytes of shared memory"
             if team > 1:
-                _check(driver.cuLaunchCooperativeKernel(function, *shape, stream, arguments), what)
+                self._check_resident(kernel, function, grid, shared_bytes)
+                call("cuLaunchCooperativeKernel", function, *shape, stream, arguments, what=what)
             else:
-                _check(driver.cuLaunchKernel(function, *shape, stream, arguments, None), what)
+                call("cuLaunchKernel", function, *shape, stream, arguments, None, what=what)
 
     def _function(self, kernel: Kernel, shared_bytes: int) -> ctypes.c_void_p:
         with self._lock:
             function = self._functions.get(kernel)
             if function is None:
-                torch.cuda.current_stream(self.torch_device).synchronize()  # torch's context is current from here on
                 module, function = ctypes.c_void_p(), ctypes.c_void_p()
-                cubin = compile_cubin(kernel.source, self.architecture)
-                _check(_driver().cuModuleLoadData(ctypes.byref(module), cubin), "cuModuleLoadData")
+                code = compiled(kernel.source, self._capability)
+                call("cuModuleLoadData", ctypes.byref(module), code, what=f"loading the code of {kernel.name}")
                 name = kernel.name.encode()
-                _check(_driver().cuModuleGetFunction(ctypes.byref(function), module, name), f"kernel {kernel.name}")
+                call("cuModuleGetFunction", ctypes.byref(function), module, name, what=f"kernel {kernel.name}")
                 self._functions[kernel] = function
             if shared_bytes > max(_PLAIN_SHARED, self._allowed.get(kernel, 0)):
-                _check(
-                    _driver().cuFuncSetAttribute(function, _MOST_DYNAMIC_SHARED, shared_bytes),
-                    f"{kernel.name} with {shared_bytes} bytes of shared memory",
-                )
+                what = f"{kernel.name} with {shared_bytes} bytes of shared memory"
+                call("cuFuncSetAttribute", function, _MOST_DYNAMIC_SHARED, shared_bytes, what=what)
                 self._allowed[kernel] = shared_bytes
             return function
+
+    def _check_resident(self, kernel: Kernel, function: ctypes.c_void_p, grid: int, shared_bytes: int) -> None:
+        """Raises: RuntimeError: blocks that wait for each other do not all fit on the multiprocessors."""
+        key = (kernel, shared_bytes)
+        if key not in self._resident:
+            found = ctypes.c_int()
+            shape = (self.threads, shared_bytes)
+            call("cuOccupancyMaxActiveBlocksPerMultiprocessor", ctypes.byref(found), function, *shape)
+            self._resident[key] = found.value
+        if grid > (most := self._resident[key] * self.multiprocessors):
+            raise RuntimeError(f"{grid} blocks of {kernel.name} wait for each other, but only {most} run at once")
 
     def synchronize(self) -> None:
         """See `nas.engine.cuda.GPU.synchronize`."""

@@ -31,13 +31,21 @@ class GPU(Protocol):
     """Shared memory that a block may have."""
 
     def launch(
-        self, kernel: Kernel, grid: int, jobs: torch.Tensor, count: int, *, shared_bytes: int = 0, team: int = 1
+        self,
+        kernel: Kernel,
+        grid: int,
+        jobs: torch.Tensor | np.ndarray,
+        count: int = 1,
+        *,
+        shared_bytes: int = 0,
+        team: int = 1,
     ) -> None:
-        """Start ``kernel(jobs, count)`` on ``grid`` blocks, on torch's current stream.
+        """Start ``kernel(jobs, count)`` or ``kernel(job)`` on ``grid`` blocks, on torch's current stream.
 
         Args:
-            jobs: structures that the kernel reads, in this GPU's memory; they and what they point at must live until
-                the kernel has run.
+            jobs: structures that the kernel reads, in this GPU's memory; or one of the host's, which is handed over by
+                value. What they point at, and those in the GPU's memory themselves, must live until the kernel has run.
+            count: of the structures.
             shared_bytes: of each block.
             team: so many consecutive blocks wait for each other; all blocks are then resident at once.
 

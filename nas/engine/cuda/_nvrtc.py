@@ -1,6 +1,6 @@
 """CUDA C++ to machine code at run time, through NVRTC, which every CUDA build of torch brings along.
 
-Called through ctypes: the handful of functions below has been the same since CUDA 11.1, so no binding is needed, and
+Called through ctypes: the handful of functions below has been the same since CUDA 11.2, so no binding is needed, and
 none of torch's private helpers, whose names change.
 """
 
@@ -9,6 +9,8 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import importlib.util
+import os
+import threading
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,9 +19,28 @@ import torch
 
 from nas.engine.cuda._cache import cache_folder
 
-__all__ = ["NVRTCError", "compile_cubin", "nvrtc"]
+__all__ = ["SIGNATURES", "NVRTCError", "compiled", "nvrtc", "target_of"]
 
 _OPTIONS = ("--std=c++17", "--restrict", "-diag-suppress=177")  # 177: functions that this program does not use
+
+_program, _text, _size = ctypes.c_void_p, ctypes.c_char_p, ctypes.POINTER(ctypes.c_size_t)
+_int, _ints, _texts = ctypes.c_int, ctypes.POINTER(ctypes.c_int), ctypes.POINTER(ctypes.c_char_p)
+_programs = ctypes.POINTER(ctypes.c_void_p)
+SIGNATURES: dict[str, tuple[Any, ...]] = {
+    "nvrtcVersion": (_ints, _ints),
+    "nvrtcGetNumSupportedArchs": (_ints,),
+    "nvrtcGetSupportedArchs": (_ints,),
+    "nvrtcCreateProgram": (_programs, _text, _text, _int, _texts, _texts),
+    "nvrtcCompileProgram": (_program, _int, _texts),
+    "nvrtcGetCUBINSize": (_program, _size),
+    "nvrtcGetCUBIN": (_program, ctypes.c_char_p),
+    "nvrtcGetPTXSize": (_program, _size),
+    "nvrtcGetPTX": (_program, ctypes.c_char_p),
+    "nvrtcGetProgramLogSize": (_program, _size),
+    "nvrtcGetProgramLog": (_program, ctypes.c_char_p),
+    "nvrtcDestroyProgram": (_programs,),
+}
+"""Types of the arguments; every function returns an nvrtcResult, an int."""
 
 
 class NVRTCError(RuntimeError):
@@ -39,7 +60,7 @@ def _candidates() -> list[str]:
 
 
 @lru_cache(maxsize=1)
-def nvrtc() -> ctypes.CDLL:
+def nvrtc() -> Any:
     """The library.
 
     Raises:
@@ -49,67 +70,94 @@ def nvrtc() -> ctypes.CDLL:
         try:
             for builtins in sorted(Path(name).parent.glob("libnvrtc-builtins.so.*")) if "/" in name else ():
                 ctypes.CDLL(str(builtins), ctypes.RTLD_GLOBAL)  # which the library looks for by name alone
-            return ctypes.CDLL(name)
+            library = ctypes.CDLL(name)
         except OSError:
             continue
+        for each, arguments in SIGNATURES.items():
+            function = getattr(library, each)
+            function.argtypes, function.restype = arguments, ctypes.c_int
+        library.nvrtcGetErrorString.argtypes = (ctypes.c_int,)
+        library.nvrtcGetErrorString.restype = ctypes.c_char_p
+        return library
     raise NVRTCError("libnvrtc.so is not installed; install a CUDA build of torch, or nvidia-cuda-nvrtc")
 
 
-def compile_cubin(source: str, architecture: str) -> bytes:
-    """Machine code of a program for one kind of GPU, kept on disk.
+@lru_cache(maxsize=8)
+def target_of(capability: int) -> str:
+    """What to compile for: machine code of that GPU, or PTX for the driver to finish where NVRTC is older than the GPU.
+
+    Args:
+        capability: 90 for compute capability 9.0.
+    """
+    count = ctypes.c_int()
+    _call("nvrtcGetNumSupportedArchs", ctypes.byref(count))
+    known = (ctypes.c_int * count.value)()
+    _call("nvrtcGetSupportedArchs", known)
+    if capability in known:
+        return f"sm_{capability}"
+    older = [each for each in known if each < capability]
+    if not older:
+        major, minor = _version()
+        raise NVRTCError(f"NVRTC {major}.{minor} cannot compile for compute capability {capability / 10}")
+    return f"compute_{max(older)}"
+
+
+_lock = threading.Lock()
+
+
+def compiled(source: str, capability: int) -> bytes:
+    """A program in a form that the driver loads, for one kind of GPU; kept on disk.
 
     Args:
         source: CUDA C++ without system headers.
-        architecture: e.g. "sm_90".
+        capability: see `target_of`.
 
     Raises:
         NVRTCError: see above; the compiler's log is in the message.
     """
-    library = nvrtc()
+    target = target_of(capability)
+    options = [f"--gpu-architecture={target}", *_OPTIONS]
+    key = "\0".join([*map(str, _version()), *options, source])
+    path = cache_folder() / f"{target}-{hashlib.sha256(key.encode()).hexdigest()[:24]}.code"
+    with _lock:
+        if path.exists():
+            return path.read_bytes()
+        code = _compile(source, options, ptx=target.startswith("compute"))
+        unfinished = path.with_suffix(f".{os.getpid()}.part")
+        unfinished.write_bytes(code)
+        unfinished.replace(path)
+    return code
+
+
+def _version() -> tuple[int, int]:
     major, minor = ctypes.c_int(), ctypes.c_int()
-    _check(library, library.nvrtcVersion(ctypes.byref(major), ctypes.byref(minor)), "nvrtcVersion")
-    options = [f"--gpu-architecture={architecture}", *_OPTIONS]
-    key = "\0".join([f"{major.value}.{minor.value}", *options, source])
-    path = cache_folder() / f"{architecture}-{hashlib.sha256(key.encode()).hexdigest()[:24]}.cubin"
-    if path.exists():
-        return path.read_bytes()
-    cubin = _compile(library, source, options)
-    unfinished = path.with_suffix(f".{id(source)}.part")
-    unfinished.write_bytes(cubin)
-    unfinished.replace(path)
-    return cubin
+    _call("nvrtcVersion", ctypes.byref(major), ctypes.byref(minor))
+    return major.value, minor.value
 
 
-def _compile(library: ctypes.CDLL, source: str, options: list[str]) -> bytes:
+def _compile(source: str, options: list[str], *, ptx: bool) -> bytes:
     handle = ctypes.c_void_p()
-    _check(
-        library,
-        library.nvrtcCreateProgram(ctypes.byref(handle), source.encode(), b"kernels.cu", 0, None, None),
-        "nvrtcCreateProgram",
-    )
+    _call("nvrtcCreateProgram", ctypes.byref(handle), source.encode(), b"kernels.cu", 0, None, None)
     try:
         arguments = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
-        status = library.nvrtcCompileProgram(handle, len(options), arguments)
-        if status != 0:
-            raise NVRTCError(f"NVRTC refused the kernels:\n{_text(library, handle)[:4000]}")
-        size = ctypes.c_size_t()
-        _check(library, library.nvrtcGetCUBINSize(handle, ctypes.byref(size)), "nvrtcGetCUBINSize")
-        cubin = ctypes.create_string_buffer(size.value)
-        _check(library, library.nvrtcGetCUBIN(handle, cubin), "nvrtcGetCUBIN")
-        return cubin.raw
+        if nvrtc().nvrtcCompileProgram(handle, len(options), arguments) != 0:
+            log = _fetched("nvrtcGetProgramLog", handle).rstrip(b"\0").decode(errors="replace")
+            raise NVRTCError(f"NVRTC refused the kernels:\n{log[:4000]}")
+        return _fetched("nvrtcGetPTX" if ptx else "nvrtcGetCUBIN", handle)
     finally:
-        library.nvrtcDestroyProgram(ctypes.byref(handle))
+        nvrtc().nvrtcDestroyProgram(ctypes.byref(handle))
 
 
-def _text(library: ctypes.CDLL, handle: ctypes.c_void_p) -> str:
+def _fetched(name: str, handle: ctypes.c_void_p) -> bytes:
+    """What a pair of functions …Size and … tells of a program; text with the zero at its end."""
     size = ctypes.c_size_t()
-    library.nvrtcGetProgramLogSize(handle, ctypes.byref(size))
-    log = ctypes.create_string_buffer(size.value)
-    library.nvrtcGetProgramLog(handle, log)
-    return log.value.decode(errors="replace")
+    _call(f"{name}Size", handle, ctypes.byref(size))
+    buffer = ctypes.create_string_buffer(size.value)
+    _call(name, handle, buffer)
+    return buffer.raw
 
 
-def _check(library: Any, status: int, what: str) -> None:
+def _call(name: str, *arguments: Any) -> None:
+    status = getattr(nvrtc(), name)(*arguments)
     if status != 0:
-        library.nvrtcGetErrorString.restype = ctypes.c_char_p
-        raise NVRTCError(f"{what}: {library.nvrtcGetErrorString(status).decode()}")
+        raise NVRTCError(f"{name}: {nvrtc().nvrtcGetErrorString(status).decode()}")

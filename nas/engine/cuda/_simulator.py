@@ -64,14 +64,20 @@ class SimulatedGPU:
         self._order, self._seed = _ORDERS[order], seed
 
     def launch(
-        self, kernel: Kernel, grid: int, jobs: torch.Tensor, count: int, *, shared_bytes: int = 0, team: int = 1
+        self,
+        kernel: Kernel,
+        grid: int,
+        jobs: torch.Tensor | np.ndarray,
+        count: int = 1,
+        *,
+        shared_bytes: int = 0,
+        team: int = 1,
     ) -> None:
         """See `nas.engine.cuda.GPU.launch`."""
         library = _library(kernel.source)
         function = ctypes.cast(getattr(library, kernel.name), ctypes.c_void_p)
-        error = library.simulate(
-            function, grid, self.threads, shared_bytes, team, self._order, self._seed, jobs.data_ptr(), count
-        )
+        at = jobs.ctypes.data if isinstance(jobs, np.ndarray) else jobs.data_ptr()
+        error = library.simulate(function, grid, self.threads, shared_bytes, team, self._order, self._seed, at, count)
         if error is not None:
             raise RuntimeError(f"{kernel.name} on {grid} blocks of {self.threads} threads: {error.decode()}")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -43,28 +44,44 @@ class Struct:
     @property
     def dtype(self) -> np.dtype[np.void]:
         """Its layout in memory."""
-        fields = [(name, "u8") for _, name in self.pointers]
-        fields += [(name, "f8") for name in self.doubles] + [(name, "i4") for name in self.integers]
-        if len(self.integers) % 2:
-            fields.append(("padding", "i4"))
-        return np.dtype(fields)
+        return _dtype(tuple(name for _, name in self.pointers), tuple(self.doubles), tuple(self.integers))
 
-    def pack(self, values: Sequence[Mapping[str, Tensor | int | float | None]]) -> np.ndarray:
+    def pack(
+        self, values: Sequence[Mapping[str, Tensor | int | float | None]], device: torch.device | None = None
+    ) -> np.ndarray:
         """An array of structures, one for each mapping of all fields; tensors stand for where their data lies.
 
+        Args:
+            device: where the tensors must lie; None: anywhere.
+
         Raises:
-            ValueError: a field is missing, unknown, or a tensor is not contiguous.
+            ValueError: a field is missing or unknown, or a tensor is not contiguous or not there.
         """
         dtype = self.dtype
-        names = {name for name in dtype.names or () if name != "padding"}
-        array = np.zeros(len(values), dtype)
-        for row, given in enumerate(values):
-            if given.keys() != names:
-                raise ValueError(f"fields of {self.name} missing or unknown: {sorted(names ^ given.keys())}")
-            for name, value in given.items():
-                if isinstance(value, torch.Tensor):
-                    if not value.is_contiguous():
-                        raise ValueError(f"{name} must be contiguous")
-                    value = value.data_ptr()
-                array[name][row] = 0 if value is None else value
-        return array
+        names = [name for name in dtype.names or () if name != "padding"]
+        padding = (0,) * (len(dtype.names or ()) - len(names))
+        rows = []
+        for given in values:
+            if given.keys() != set(names):
+                raise ValueError(f"fields of {self.name} missing or unknown: {sorted(set(names) ^ given.keys())}")
+            rows.append(tuple(_number(name, given[name], device) for name in names) + padding)
+        return np.array(rows, dtype)
+
+
+@lru_cache(maxsize=8)
+def _dtype(pointers: tuple[str, ...], doubles: tuple[str, ...], integers: tuple[str, ...]) -> np.dtype[np.void]:
+    fields = [(name, "u8") for name in pointers] + [(name, "f8") for name in doubles]
+    fields += [(name, "i4") for name in integers]
+    return np.dtype([*fields, ("padding", "i4")] if len(integers) % 2 else fields)
+
+
+def _number(name: str, value: Tensor | int | float | None, device: torch.device | None) -> int | float:
+    if value is None:
+        return 0
+    if not isinstance(value, torch.Tensor):
+        return value
+    if not value.is_contiguous():
+        raise ValueError(f"{name} must be contiguous")
+    if device is not None and value.device != device:
+        raise ValueError(f"{name} must be on {device}, but is on {value.device}")
+    return value.data_ptr()

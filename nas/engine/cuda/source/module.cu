@@ -55,8 +55,7 @@ DEVICE void load_inputs(const Module& c, const Tile& tile, int first, int count)
     __syncthreads();
 }
 
-KERNEL(module_pack, MOST_THREADS)(const void* jobs, int) {
-    const Module& c = *(const Module*)jobs;
+KERNEL_OF(Module, module_pack, MOST_THREADS) {
     for (int e = blockIdx.x * blockDim.x + threadIdx.x; e < c.n_edges; e += gridDim.x * blockDim.x) {
         Link link;
         link.at = c.source_at[e];
@@ -142,8 +141,7 @@ DEVICE void module_backward(const Module& c) {
     }
 }
 
-KERNEL(module_reduce, MOST_THREADS)(const void* jobs, int) {
-    const Module& c = *(const Module*)jobs;
+KERNEL_OF(Module, module_reduce, MOST_THREADS) {
     for (int e = blockIdx.x * blockDim.x + threadIdx.x; e < c.n_edges; e += gridDim.x * blockDim.x) {
         real sum = 0;
         for (int b = 0; b < c.blocks; ++b) sum += c.grad_weight[(long long)b * c.n_edges + e];
@@ -156,11 +154,7 @@ KERNEL(module_reduce, MOST_THREADS)(const void* jobs, int) {
     }
 }
 
-#define MODULE(V, PLACE)                                                    \
-    KERNEL(module_forward_##V##_##PLACE, MOST_THREADS)(const void* jobs, int) { \
-        module_forward<V, PLACE>(*(const Module*)jobs);                     \
-    }                                                                       \
-    KERNEL(module_backward_##V##_##PLACE, MOST_THREADS)(const void* jobs, int) { \
-        module_backward<V, PLACE>(*(const Module*)jobs);                    \
-    }
+#define MODULE(V, PLACE)                                                                                  \
+    KERNEL_OF(Module, module_forward_##V##_##PLACE, MOST_THREADS) { module_forward<V, PLACE>(c); }   \
+    KERNEL_OF(Module, module_backward_##V##_##PLACE, MOST_THREADS) { module_backward<V, PLACE>(c); }
 EACH_VARIANT(MODULE)

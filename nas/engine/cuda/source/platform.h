@@ -10,9 +10,12 @@
 typedef REAL real;
 typedef unsigned long long wide;
 
+// KERNEL(name, threads)(const void* jobs, int count): a kernel of structures that lie in the GPU's memory.
+// KERNEL_OF(Type, name, threads): one of a single structure c, handed over by value, so that nothing need be copied first.
 #ifdef __CUDACC__
 #define DEVICE static __device__ __forceinline__
 #define KERNEL(name, threads) extern "C" __global__ void __launch_bounds__(threads, 1) name
+#define KERNEL_OF(Type, name, threads) KERNEL(name, threads)(const __grid_constant__ Type c)
 #define SHARED_MEMORY(name) extern __shared__ __align__(16) unsigned char name[]
 #define SPIN()
 #else

@@ -217,6 +217,10 @@ inline const char* run(void (*kernel)(const void*, int), unsigned grid, unsigned
 #define __forceinline__ inline
 #define DEVICE static inline
 #define KERNEL(name, threads) extern "C" void name
+#define KERNEL_OF(Type, name, threads) \
+    static void name##_of(const Type& c); \
+    KERNEL(name, threads)(const void* jobs, int) { name##_of(*(const Type*)jobs); } \
+    static void name##_of(const Type& c)
 #define SHARED_MEMORY(name) unsigned char* name = simulator::world->blocks[simulator::self().block].shared
 #define SPIN() simulator::spin()
 
