@@ -97,13 +97,25 @@ def _lines(count: int, itemsize: int) -> int:
 
 
 def _forward(
-    plan: Plan, x: Tensor, weight: Tensor, bias: Tensor | None, gain: Tensor | None, activation: str, keep: bool
+    plan: Plan,
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    gain: Tensor | None,
+    activation: str,
+    keep: bool,
+    panels: bool = True,
 ) -> tuple[Tensor, _Kept | None]:
-    """Outputs, and what the backward pass needs when ``keep``. Kept short: it is most of a small network's time."""
+    """Outputs, and what the backward pass needs when ``keep``. Kept short: it is most of a small network's time.
+
+    Args:
+        panels: whether dense parts may be walked in panels.
+    """
     dag = plan.dag
     batch = x.shape[0]
     n, n_outputs, n_edges = dag.n, dag.n_outputs, plan.n_edges
     dtype = weight.dtype
+    given = weight
     if plan.edge_numbers is not None:
         weight = torch.from_numpy(weight.detach().numpy()[plan.edge_numbers])
     effective = weight
@@ -116,7 +128,7 @@ def _forward(
         x = x.contiguous().resolve_neg()
     y = torch.empty((batch, n_outputs), dtype=dtype)
     size, tiles, ranks = choose_tiling(n_edges, batch, torch.get_num_threads(), single=True)
-    dense = plan.dense() if size > 1 else None
+    dense = plan.dense() if panels and size > 1 else None
     table, stored, rest = (
         (plan.table_address, 0, n_edges) if dense is None else (dense.table_address, dense.stored, dense.rest)
     )
@@ -139,6 +151,9 @@ def _forward(
         _passes.forward(_REAL[dtype], size, dense is not None), ranks, table, batch, tiles, ranks, keep, x.data_ptr(),
         numbers[0], walked, ordered, 0 if bias is None else bias.data_ptr(), codes, values, kept_z, y.data_ptr(),
     )  # fmt: skip
+    if dense is not None and dense.holes.size > 0 and np.isnan(y.numpy().sum()):
+        # Through a hole, 0 times an infinity or NaN became NaN where no edge is.
+        return _forward(plan, x, given, bias, gain, activation, keep, panels=False)
     if not keep:
         return y, None
     return y, _Kept(

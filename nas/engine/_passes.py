@@ -2,15 +2,19 @@
 
 A training pass is three jobs: `forward` (which also puts the weights in the order in which the backward walk needs
 them), `backward` (each rank its tiles, into gradients of its own) and `gather` (the ranks' gradients summed, in the
-order of the weights). Each function here returns the address of a kernel; see `nas.engine._native`.
+order of the weights). Where a DAG is dense, `pack` comes before them; a single sample needs no `gather`. Each function
+here returns the address of a kernel; see `nas.engine._native`.
 
 A job's words, after its kernel:
+    pack        table, ranks, weight, packed
     forward     table, batch, tiles, ranks, keep, x, numbers, weight, ordered, bias, codes, values, kept_z, y
-    backward    table, batch, tiles, ranks, grad_y, ordered, codes, values, kept_z, grads, grad_weight, grad_bias,
-                grad_x
+    backward    table, batch, tiles, ranks, grad_y, weight, ordered, codes, values, kept_z, grads, grad_weight,
+                grad_bias, grad_x
     gather      table, ranks, grad_weight, grad_bias, total_weight, total_bias
-    table       of a plan: `nas.engine._plan.Plan.table`
-    ordered     (E,) weights by source; grad_weight (ranks, E) in that order; 0 in `forward` when there is no backward
+    table       of a plan: `nas.engine._plan.Plan.table`, or `nas.engine._dense.Dense.table`
+    weight      (E,) in the order of the plan's in-edges; packed, (stored,), with a dense plan
+    ordered     (rest,) weights by source; 0 for a single sample, and in `forward` when there is no backward
+    grad_weight (ranks, stored) with the rest by source; (E,) like ``weight`` for a single sample
     values      (tiles n S,) when ``keep``, else (ranks n S,); kept_z the same or 0; grads (ranks n S,)
     bias        (m,) or 0; grad_bias (ranks, m); grad_x (batch, n_inputs) or 0
 """
@@ -27,14 +31,18 @@ from numba import njit
 
 from nas.engine._native import array_at, compiled
 from nas.engine.kernels import backward_columns, backward_one, forward_one, forward_tile, load_inputs
+from nas.engine.panel_kernels import backward_panels, forward_panels
 from nas.engine.simd import LANES
 
-__all__ = ["backward", "forward", "gather"]
+__all__ = ["backward", "forward", "gather", "pack"]
 
 
 @njit(error_model="numpy")
 def _table(address):
-    """(n, n_inputs, n_outputs, edges, in_ptr, sources, out_ptr, targets, out_edges, used_inputs, slots) of a plan."""
+    """(n, n_inputs, n_outputs, rest, in_ptr, sources, out_ptr, targets, out_edges, used_inputs, slots) of a plan.
+
+    The rest is what is walked edge by edge; all edges where a plan is not dense. (There may be more slots.)
+    """
     words = array_at(np.int64, address, 11)
     n, n_inputs, n_edges = words[0], words[1], words[3]
     return (
@@ -53,14 +61,61 @@ def _table(address):
 
 
 @njit(error_model="numpy")
+def _runs(address):
+    """(firsts, run_ptr, starts, ends, places, holes) of a dense plan."""
+    words = array_at(np.int64, address, 22)
+    panels, runs = words[19], words[20]
+    return (
+        array_at(np.int32, words[11], panels),
+        array_at(np.int64, words[12], panels + 1),
+        array_at(np.int32, words[13], runs),
+        array_at(np.int32, words[14], runs),
+        array_at(np.int32, words[15], words[18]),
+        array_at(np.int32, words[16], words[21]),
+    )
+
+
+@njit(error_model="numpy")
+def _sizes(address):
+    """(stored, edges): how many weights a walk has, holes and all, and how many the DAG has."""
+    words = array_at(np.int64, address, 19)
+    return words[17], words[18]
+
+
+@njit(error_model="numpy")
 def _share(count, rank, ranks):
     """First and last + 1 of a rank's part of ``count`` things."""
     return count * rank // ranks, count * (rank + 1) // ranks
 
 
 @cache
-def forward(real: Any, size: int) -> int:
-    """Kernel of the forward pass in tiles of ``size`` samples, or (1) sample by sample."""
+def pack(real: Any) -> int:
+    """Kernel that brings the weights into the order in which panels read them."""
+
+    def run(job, rank):
+        words = array_at(np.int64, job, 5)
+        ranks = words[2]
+        stored, edges = _sizes(words[1])
+        _, _, _, _, places, holes = _runs(words[1])
+        weight = array_at(real, words[3], edges)
+        packed = array_at(real, words[4], stored)
+        first, last = _share(edges, rank, ranks)
+        for e in range(first, last):
+            packed[places[e]] = weight[e]
+        first, last = _share(holes.size, rank, ranks)
+        for k in range(first, last):
+            packed[holes[k]] = 0
+
+    return compiled(run)
+
+
+@cache
+def forward(real: Any, size: int, panels: bool = False) -> int:
+    """Kernel of the forward pass in tiles of ``size`` samples, or (1) sample by sample.
+
+    Args:
+        panels: whether the plan is a dense one.
+    """
     lanes = LANES[max(size, 16)]
     single = size == 1
 
@@ -70,7 +125,7 @@ def forward(real: Any, size: int) -> int:
         batch, tiles, ranks, keep = words[2], words[3], words[4], words[5]
         x = array_at(real, words[6], batch * n_inputs)
         numbers = array_at(np.int64, words[7], batch)
-        weight = array_at(real, words[8], n_edges)
+        weight = array_at(real, words[8], _sizes(words[1])[0])
         ordered = array_at(real, words[9], n_edges)
         bias = array_at(real, words[10], n - n_inputs)
         codes = array_at(np.int8, words[11], n)
@@ -93,9 +148,17 @@ def forward(real: Any, size: int) -> int:
                 forward_one(lanes, n_inputs, in_ptr, sources, weight, bias, codes, h, z)
             else:
                 load_inputs(lanes, size, x, numbers, first, count, n_inputs, used, values, base)
-                forward_tile(
-                    lanes, size, n_inputs, in_ptr[:-1], in_ptr[1:], sources, weight, bias, codes, values, kept_z, base
-                )
+                if panels:
+                    firsts, run_ptr, starts, ends, _, _ = _runs(words[1])
+                    forward_panels(
+                        lanes, size, n_inputs, in_ptr, sources, firsts, run_ptr, starts, ends, weight, bias, codes,
+                        values, kept_z, base,
+                    )  # fmt: skip
+                else:
+                    forward_tile(
+                        lanes, size, n_inputs, in_ptr[:-1], in_ptr[1:], sources, weight, bias, codes, values, kept_z,
+                        base,
+                    )  # fmt: skip
             for o in range(n_outputs):
                 at = base + (n - n_outputs + o) * size
                 for s in range(count):
@@ -105,25 +168,27 @@ def forward(real: Any, size: int) -> int:
 
 
 @cache
-def backward(real: Any, size: int) -> int:
-    """Kernel of the backward pass in tiles of ``size`` samples, or (1) of a single one."""
+def backward(real: Any, size: int, panels: bool = False) -> int:
+    """Kernel of the backward pass in tiles of ``size`` samples, or (1) of a single one; see `forward`."""
     lanes = LANES[max(size, 16)]
     single = size == 1
 
     def run(job, rank):
-        words = array_at(np.int64, job, 14)
-        n, n_inputs, n_outputs, n_edges, _, _, out_ptr, targets, _, _, _ = _table(words[1])
+        words = array_at(np.int64, job, 15)
+        n, n_inputs, n_outputs, n_edges, in_ptr, sources, out_ptr, targets, _, _, _ = _table(words[1])
         batch, tiles, ranks = words[2], words[3], words[4]
+        stored = _sizes(words[1])[0]
         grad_y = array_at(real, words[5], batch * n_outputs)
-        ordered = array_at(real, words[6], n_edges)
-        codes = array_at(np.int8, words[7], n)
-        values = array_at(real, words[8], tiles * n * size)
-        kept_z = array_at(real, words[9], tiles * n * size)
-        grads = array_at(real, words[10], ranks * n * size)[rank * n * size : (rank + 1) * n * size]
-        grad_weight = array_at(real, words[11], ranks * n_edges)[rank * n_edges : (rank + 1) * n_edges]
+        weight = array_at(real, words[6], stored)
+        ordered = array_at(real, words[7], n_edges)
+        codes = array_at(np.int8, words[8], n)
+        values = array_at(real, words[9], tiles * n * size)
+        kept_z = array_at(real, words[10], tiles * n * size)
+        grads = array_at(real, words[11], ranks * n * size)[rank * n * size : (rank + 1) * n * size]
+        grad_weight = array_at(real, words[12], ranks * stored)[rank * stored : (rank + 1) * stored]
         m = n - n_inputs
-        grad_bias = array_at(real, words[12], ranks * m)[rank * m : (rank + 1) * m]
-        grad_x = array_at(real, words[13], batch * n_inputs)
+        grad_bias = array_at(real, words[13], ranks * m)[rank * m : (rank + 1) * m]
+        grad_x = array_at(real, words[14], batch * n_inputs)
         if not single:
             grad_weight[:] = 0
             grad_bias[:] = 0
@@ -138,8 +203,14 @@ def backward(real: Any, size: int) -> int:
                     grads[at + s] = 0  # samples that only fill up the tile
             if single:
                 backward_one(
-                    lanes, n_inputs, n_outputs, out_ptr, targets, ordered, codes, values, kept_z, grads, grad_weight,
+                    lanes, n_inputs, n_outputs, in_ptr, sources, weight, codes, values, kept_z, grads, grad_weight,
                     grad_bias, grad_x.size > 0,
+                )  # fmt: skip
+            elif panels:
+                firsts, run_ptr, starts, ends, _, _ = _runs(words[1])
+                backward_panels(
+                    lanes, size, n_inputs, n_outputs, out_ptr, targets, ordered, firsts, run_ptr, starts, ends, weight,
+                    codes, values, kept_z, tile * n * size, grads, grad_weight, grad_bias, grad_x.size > 0,
                 )  # fmt: skip
             else:
                 backward_columns(
@@ -160,18 +231,20 @@ def gather(real: Any) -> int:
 
     def run(job, rank):
         words = array_at(np.int64, job, 7)
-        n, n_inputs, _, n_edges, _, _, _, _, _, _, slots = _table(words[1])
+        n, n_inputs, _, _, _, _, _, _, _, _, _ = _table(words[1])
+        stored, edges = _sizes(words[1])
+        slots = array_at(np.int32, array_at(np.int64, words[1], 11)[10], edges)
         ranks = words[2]
         m = n - n_inputs
-        grad_weight = array_at(real, words[3], ranks * n_edges)
+        grad_weight = array_at(real, words[3], ranks * stored)
         grad_bias = array_at(real, words[4], ranks * m)
-        total_weight = array_at(real, words[5], n_edges)
+        total_weight = array_at(real, words[5], edges)
         total_bias = array_at(real, words[6], m)
-        first, last = _share(n_edges, rank, ranks)
+        first, last = _share(edges, rank, ranks)
         for e in range(first, last):
             total = grad_weight[slots[e]]
             for other in range(1, ranks):
-                total += grad_weight[other * n_edges + slots[e]]
+                total += grad_weight[other * stored + slots[e]]
             total_weight[e] = total
         first, last = _share(m, rank, ranks)
         for i in range(first, last):

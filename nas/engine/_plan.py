@@ -19,6 +19,7 @@ import numpy as np
 from numba import njit
 
 from nas.engine._activations import activation_codes, needs_input
+from nas.engine._dense import Dense, find_dense
 from nas.engine._native import address_of
 from nas.graph import DAG
 
@@ -38,16 +39,20 @@ class Plan:
     used_inputs: np.ndarray
     edge_numbers: np.ndarray | None = None
     slots: np.ndarray = field(init=False, repr=False)
-    # For the kernels: (n, n_inputs, n_outputs, edges, addresses of in_ptr … slots), and where these words are.
+    # For the kernels: (n, n_inputs, n_outputs, edges, addresses of in_ptr … slots, and at 17 and 18 the edges again:
+    # see `nas.engine._dense.Dense`), and where these words are.
     table: np.ndarray = field(init=False, repr=False)
     table_address: int = field(init=False, repr=False)
     _codes: dict[str, tuple[int, bool, np.ndarray]] = field(init=False, repr=False, default_factory=dict)
+    _dense: list[Dense | None] = field(init=False, repr=False, default_factory=list)  # empty until it is asked for
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "slots", _inverse(self.out_edges))
         arrays = (self.in_ptr, self.sources, self.out_ptr, self.targets, self.out_edges, self.used_inputs, self.slots)
         sizes = (self.dag.n, self.dag.n_inputs, self.dag.n_outputs, self.sources.size)
-        table = np.array([*sizes, *map(address_of, arrays)], np.int64)
+        table = np.zeros(19, np.int64)
+        table[:11] = [*sizes, *map(address_of, arrays)]
+        table[17:] = self.sources.size
         object.__setattr__(self, "table", table)
         object.__setattr__(self, "table_address", address_of(table))
 
@@ -62,6 +67,13 @@ class Plan:
             array = activation_codes(self.dag, activation)
             found = self._codes[activation] = address_of(array), needs_input(self.dag, activation), array
         return found
+
+    def dense(self) -> Dense | None:
+        """How to walk dense parts faster, if there are enough; sought once, and not in a restricted plan."""
+        if not self._dense:
+            whole = self.edge_numbers is None
+            self._dense.append(find_dense(self.dag, self.in_ptr, self.sources, self.used_inputs) if whole else None)
+        return self._dense[0]
 
     @property
     def n_edges(self) -> int:

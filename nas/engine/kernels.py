@@ -39,6 +39,7 @@ from nas.engine.simd import (
     load,
     mul,
     pick,
+    put,
     splat,
     store,
     total,
@@ -48,13 +49,16 @@ from nas.engine.simd import (
 __all__ = [
     "backward_columns",
     "backward_one",
+    "backward_outputs",
     "backward_tile",
     "backward_tile_by_rows",
     "fold_gain",
     "forward_one",
     "forward_tile",
     "load_inputs",
+    "pulled",
     "unfold_gain",
+    "weighted_sum",
 ]
 
 
@@ -76,23 +80,27 @@ def load_inputs(lanes, size, x, numbers, first, count, n_inputs, used_inputs, va
                 values[base + j * size + s] = 0
 
 
+@njit(inline="always")
+def weighted_sum(lanes, size, start, e, end, sources, weight, values, base):
+    """``start`` and the in-edges e … end - 1 of a neuron: Σ W h."""
+    even = start
+    odd = like(start, 0.0)  # two sums, so that a multiply-add need not wait for the one before it
+    while e + 2 <= end:
+        even = fma(pick(weight, e), load(lanes, values, base + pick(sources, e) * size), even)
+        odd = fma(pick(weight, e + 1), load(lanes, values, base + pick(sources, e + 1) * size), odd)
+        e += 2
+    if e < end:
+        even = fma(pick(weight, e), load(lanes, values, base + pick(sources, e) * size), even)
+    return add(even, odd)
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def forward_tile(lanes, size, n_inputs, in_start, in_end, sources, weight, bias, codes, values, kept_z, base):
     """h of every neuron that is no input, for the tile at ``values[base:]``."""
     keep_z = kept_z.size > 0
     for i in range(n_inputs, in_start.size):
-        # Two sums, so that a multiply-add need not wait for the one before it.
-        even = splat(lanes, bias[i - n_inputs] if bias.size > 0 else values.dtype.type(0))
-        odd = like(even, 0.0)
-        e = in_start[i]
-        end = in_end[i]
-        while e + 2 <= end:
-            even = fma(weight[e], load(lanes, values, base + sources[e] * size), even)
-            odd = fma(weight[e + 1], load(lanes, values, base + sources[e + 1] * size), odd)
-            e += 2
-        if e < end:
-            even = fma(weight[e], load(lanes, values, base + sources[e] * size), even)
-        z = add(even, odd)
+        start = splat(lanes, bias[i - n_inputs] if bias.size > 0 else values.dtype.type(0))
+        z = weighted_sum(lanes, size, start, in_start[i], in_end[i], sources, weight, values, base)
         if keep_z:
             store(kept_z, base + i * size, z)
         store(values, base + i * size, activate(codes[i], z))
@@ -184,6 +192,55 @@ def backward_tile_by_rows(
             e += 1
 
 
+@njit(inline="always")
+def pulled(lanes, size, start, h, q, end, targets, weight, grads, grad_weight):
+    """``start`` and Σ W dz over the out-edges q … end - 1 of a neuron, whose gradients it adds to ``grad_weight``.
+
+    Both are in the order of ``targets``.
+    """
+    even = start
+    odd = like(start, 0.0)
+    while q + 4 <= end:
+        a = load(lanes, grads, pick(targets, q) * size)
+        b = load(lanes, grads, pick(targets, q + 1) * size)
+        c = load(lanes, grads, pick(targets, q + 2) * size)
+        d = load(lanes, grads, pick(targets, q + 3) * size)
+        even = fma(pick(weight, q), a, even)
+        odd = fma(pick(weight, q + 1), b, odd)
+        even = fma(pick(weight, q + 2), c, even)
+        odd = fma(pick(weight, q + 3), d, odd)
+        add_dots(grad_weight, q, h, a, b, c, d)
+        q += 4
+    if q < end:
+        a = load(lanes, grads, pick(targets, q) * size)
+        even = fma(pick(weight, q), a, even)
+        b = like(start, 0.0)
+        c = b
+        if q + 1 < end:
+            b = load(lanes, grads, pick(targets, q + 1) * size)
+            odd = fma(pick(weight, q + 1), b, odd)
+        if q + 2 < end:
+            c = load(lanes, grads, pick(targets, q + 2) * size)
+            even = fma(pick(weight, q + 2), c, even)
+        add_some_dots(grad_weight, q, h, a, b, c, end - q)
+    return add(even, odd)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def backward_outputs(lanes, size, n_inputs, n_outputs, codes, values, kept_z, base, grads, grad_bias):
+    """dz of the outputs from the gradients of their values in ``grads``; outputs have no out-edges."""
+    n = codes.size
+    keep_z = kept_z.size > 0
+    for i in range(n - n_outputs, n):
+        g = load(lanes, grads, i * size)
+        if codes[i] != IDENTITY:
+            h = load(lanes, values, base + i * size)
+            z = load(lanes, kept_z, base + i * size) if keep_z else h
+            g = mul(g, derivative(codes[i], h, z))
+            store(grads, i * size, g)
+        grad_bias[i - n_inputs] += total(g)
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def backward_columns(
     lanes, size, n_inputs, n_outputs, out_ptr, targets, weight, codes, values, kept_z, base, grads, grad_weight,
@@ -195,17 +252,9 @@ def backward_columns(
     third less time at any size, and a quarter where weights outgrow the second-level cache. Putting the weights in
     order takes as long as 0.1 to 0.3 tiles.
     """
-    n = out_ptr.size - 1
-    first_output = n - n_outputs
     keep_z = kept_z.size > 0
-    for i in range(first_output, n):
-        g = load(lanes, grads, i * size)
-        if codes[i] != IDENTITY:
-            h = load(lanes, values, base + i * size)
-            z = load(lanes, kept_z, base + i * size) if keep_z else h
-            g = mul(g, derivative(codes[i], h, z))
-            store(grads, i * size, g)
-        grad_bias[i - n_inputs] += total(g)
+    first_output = out_ptr.size - 1 - n_outputs
+    backward_outputs(lanes, size, n_inputs, n_outputs, codes, values, kept_z, base, grads, grad_bias)
     for back in range(first_output):
         j = first_output - 1 - back
         q = out_ptr[j]
@@ -213,32 +262,7 @@ def backward_columns(
         if j < n_inputs and q == end and not need_x:
             continue  # its datum may not even have been loaded
         h = load(lanes, values, base + j * size)
-        even = like(h, 0.0)
-        odd = even
-        while q + 4 <= end:
-            a = load(lanes, grads, targets[q] * size)
-            b = load(lanes, grads, targets[q + 1] * size)
-            c = load(lanes, grads, targets[q + 2] * size)
-            d = load(lanes, grads, targets[q + 3] * size)
-            even = fma(weight[q], a, even)
-            odd = fma(weight[q + 1], b, odd)
-            even = fma(weight[q + 2], c, even)
-            odd = fma(weight[q + 3], d, odd)
-            add_dots(grad_weight, q, h, a, b, c, d)
-            q += 4
-        if q < end:
-            a = load(lanes, grads, targets[q] * size)
-            even = fma(weight[q], a, even)
-            b = like(h, 0.0)
-            c = b
-            if q + 1 < end:
-                b = load(lanes, grads, targets[q + 1] * size)
-                odd = fma(weight[q + 1], b, odd)
-            if q + 2 < end:
-                c = load(lanes, grads, targets[q + 2] * size)
-                even = fma(weight[q + 2], c, even)
-            add_some_dots(grad_weight, q, h, a, b, c, end - q)
-        g = add(even, odd)
+        g = pulled(lanes, size, like(h, 0.0), h, q, end, targets, weight, grads, grad_weight)
         if j >= n_inputs:
             z = load(lanes, kept_z, base + j * size) if keep_z else h
             g = mul(g, derivative(codes[j], h, z))
@@ -279,40 +303,41 @@ def forward_one(lanes, n_inputs, in_ptr, sources, weight, bias, codes, values, k
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def backward_one(
-    lanes, n_inputs, n_outputs, out_ptr, targets, weight, codes, values, kept_z, grads, grad_weight, grad_bias, need_x
+    lanes, n_inputs, n_outputs, in_ptr, sources, weight, codes, values, kept_z, grads, grad_weight, grad_bias, need_x
 ):
-    """`backward_columns` for a single sample; ``grad_weight`` and ``grad_bias`` are written, not added to."""
-    n = out_ptr.size - 1
+    """`backward_tile_by_rows` for a single sample; ``grad_weight`` and ``grad_bias`` are written, not added to.
+
+    By columns nothing would be stored but the results, yet bringing the weights into that order and their gradients
+    back takes longer than both passes. Neurons through which no gradient comes, half of them with relu, are passed by.
+    """
+    n = in_ptr.size - 1
     keep_z = kept_z.size > 0
     zero = values.dtype.type(0)
-    for back in range(n):
-        j = n - 1 - back
-        q = out_ptr[j]
-        end = out_ptr[j + 1]
-        if j < n_inputs and q == end and not need_x:
-            continue  # its datum may not even have been loaded
-        h = values[j]
-        a = grads[j] if j >= n - n_outputs else zero
-        b = zero
-        while q + 2 <= end:
-            one = pick(grads, pick(targets, q))
-            two = pick(grads, pick(targets, q + 1))
-            a += pick(weight, q) * one
-            b += pick(weight, q + 1) * two
-            grad_weight[q] = h * one
-            grad_weight[q + 1] = h * two
-            q += 2
-        if q < end:
-            one = pick(grads, pick(targets, q))
-            a += pick(weight, q) * one
-            grad_weight[q] = h * one
-        g = a + b
-        if j >= n_inputs:
-            if codes[j] != IDENTITY:
-                z = kept_z[j] if keep_z else h
-                g *= first(derivative(codes[j], splat(lanes, h), splat(lanes, z)))
-            grad_bias[j - n_inputs] = g
-        grads[j] = g
+    for j in range(n - n_outputs):
+        grads[j] = zero
+    for back in range(n - n_inputs):
+        i = n - 1 - back
+        g = grads[i]
+        if codes[i] != IDENTITY:
+            h = values[i]
+            z = kept_z[i] if keep_z else h
+            g *= first(derivative(codes[i], splat(lanes, h), splat(lanes, z)))
+        grad_bias[i - n_inputs] = g
+        e = in_ptr[i]
+        end = in_ptr[i + 1]
+        if g == zero:
+            while e < end:
+                grad_weight[e] = zero
+                e += 1
+        if not need_x:
+            while e < end and pick(sources, e) < n_inputs:
+                grad_weight[e] = g * pick(values, pick(sources, e))
+                e += 1
+        while e < end:
+            j = pick(sources, e)
+            grad_weight[e] = g * pick(values, j)
+            put(grads, j, pick(grads, j) + g * pick(weight, e))
+            e += 1
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -47,6 +47,7 @@ __all__ = [
     "minimum",
     "mul",
     "pick",
+    "put",
     "splat",
     "split_exponent",
     "sqrt",
@@ -341,6 +342,17 @@ def pick(_typing: Any, array: Any, index: Any) -> Any:
         return builder.load(_element_pointer(context, builder, signature.args[0], args[0], args[1]))
 
     return array.dtype(array, types.intp), codegen
+
+
+@intrinsic
+def put(_typing: Any, array: Any, index: Any, value: Any) -> Any:
+    """``array[index] = value`` for an index that does not count from the end."""
+
+    def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> ir.Value:
+        builder.store(args[2], _element_pointer(context, builder, signature.args[0], args[0], args[1]))
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, array.dtype), codegen
 
 
 @intrinsic

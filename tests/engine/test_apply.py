@@ -208,3 +208,102 @@ def test_unknown_activations_of_neurons_are_named():
         DAGModule(dag, ["sin", "lstm"])
     module = DAGModule(dag, ["sin", "relu"])
     assert module.dag.activations == ("", "", "sin", "relu", "")
+
+
+def blocks(sizes, fills, seed):
+    """Layers that read every layer before, each with a share of the edges drawn from ``fills``."""
+    rng = np.random.default_rng(seed)
+    bounds = np.cumsum([0, *sizes])
+    edges = []
+    for layer in range(1, len(sizes)):
+        for below in range(layer):
+            cells = np.mgrid[bounds[below] : bounds[below + 1], bounds[layer] : bounds[layer + 1]].reshape(2, -1).T
+            edges.append(cells[rng.random(len(cells)) < rng.choice(fills)])
+        edges.append([(bounds[layer] - 1, bounds[layer])])
+    for output in range(bounds[-2], bounds[-1]):
+        edges.append([(0, output)])
+    pairs = np.unique(np.concatenate(edges), axis=0)
+    return DAG(sizes[0], sum(sizes[1:-1]), sizes[-1], pairs)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 40), min_size=3, max_size=5),
+    batch=st.sampled_from([2, 16, 33, 64, 130]),
+    activation=st.sampled_from(["relu", "tanh", "gelu"]),
+    mix=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_dense_parts_equal_the_reference(sizes, batch, activation, mix, seed):
+    dag = blocks(sizes, [0.0, 0.05, 0.7, 1.0], seed)
+    if mix:
+        dag = mixed(dag, seed)
+    compare(dag, batch, torch.float64, activation=activation, seed=seed, tolerance=1e-9)
+
+
+@pytest.mark.parametrize("sizes", [(20, 30, 17, 5), (64, 50, 33, 10)])
+def test_connected_layers_are_walked_in_panels(sizes):
+    bounds = np.cumsum([0, *sizes])
+    edges = [
+        (j, i)
+        for layer in range(1, len(sizes))
+        for i in range(bounds[layer], bounds[layer + 1])
+        for j in range(bounds[layer - 1], bounds[layer])
+    ]
+    dag = DAG(sizes[0], sum(sizes[1:-1]), sizes[-1], np.array(edges))
+    dense = compile_plan(dag).dense()
+    assert dense is not None
+    assert dense.rest < 0.25 * dag.n_edges
+    assert dense.stored == dag.n_edges + dense.holes.size
+    assert sorted({*dense.places.tolist(), *dense.holes.tolist()}) == list(range(dense.stored))
+    assert sorted({*dense.slots.tolist(), *dense.holes.tolist()}) == list(range(dense.stored))
+    for threads in (1, 2):
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        try:
+            for batch in (33, 257):
+                compare(dag, batch, torch.float32, activation="relu", tolerance=1e-4)
+                compare(dag, batch, torch.float64, activation="softplus", tolerance=1e-9)
+        finally:
+            torch.set_num_threads(before)
+
+
+def test_sparse_graphs_have_no_panels():
+    assert compile_plan(random_dag(20, 200, 10, density=0.3, rng=np.random.default_rng(0))).dense() is None
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_what_is_not_finite_does_not_pass_through_holes(bad):
+    dag = random_dag(32, 40, 8, density=0.8, rng=np.random.default_rng(0))
+    edges = [*dag.edges[dag.edges[:, 0] != 5], (5, dag.n - 1)]  # input 5 is read by one output only
+    dag = DAG(32, 40, 8, np.array(sorted(map(tuple, edges))))
+    dense = compile_plan(dag).dense()
+    assert dense is not None
+    assert dense.holes.size > 0
+    x, weight, bias, _ = (each.detach() for each in tensors(dag, 20, torch.float64, 0))
+    x[:, 5] = bad
+    weight.requires_grad_()
+    y = apply(compile_plan(dag), x, weight, bias)
+    assert not y[:, -1].isfinite().any()
+    torch.testing.assert_close(y[:, :-1], reference_apply(dag, x, weight, bias)[:, :-1])
+    y[:, 0].sum().backward()
+    expected = weight.grad.clone()
+    weight.grad = None
+    reference_apply(dag, x, weight, bias)[:, 0].sum().backward()
+    finite = weight.grad.isfinite()
+    torch.testing.assert_close(expected[finite], weight.grad[finite])
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    sizes=st.tuples(st.integers(1, 20), st.integers(1, 30), st.integers(1, 6)),
+    density=st.floats(0.1, 1.0),
+    activation=st.sampled_from(ACTIVATIONS),
+    masked=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_a_single_sample_equals_the_reference(sizes, density, activation, masked, seed):
+    rng = np.random.default_rng(seed)
+    dag = random_dag(*sizes, density=density, rng=rng)
+    live = torch.from_numpy(rng.random(dag.n_edges) < 0.7) if masked else None
+    compare(dag, 1, torch.float64, activation=activation, live=live, seed=seed, tolerance=1e-9)

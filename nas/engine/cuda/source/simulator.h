@@ -216,8 +216,11 @@ inline const char* run(void (*kernel)(const void*, int), unsigned grid, unsigned
 #define __device__
 #define __forceinline__ inline
 #define DEVICE static inline
-#define KERNEL(name, threads) extern "C" void name
-#define KERNEL_OF(Type, name, threads) \
+#define KERNEL(name, threads)                        \
+    extern "C" const size_t name##_threads = threads; \
+    extern "C" void name
+#define KERNEL_OF(Type, name, threads)                     \
+    extern "C" const size_t name##_bytes = sizeof(Type);    \
     static void name##_of(const Type& c); \
     KERNEL(name, threads)(const void* jobs, int) { name##_of(*(const Type*)jobs); } \
     static void name##_of(const Type& c)
