@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numba import njit
@@ -26,7 +26,7 @@ from nas.graph import DAG
 __all__ = ["Plan", "compile_plan"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Plan:
     """What the engine needs to know of a DAG; see the module's glossary. Read-only, shared between threads."""
 
@@ -165,11 +165,12 @@ def _used_blocks(out_ptr, n_inputs):  # type: ignore[no-untyped-def]
     return used
 
 
-_plans: WeakKeyDictionary[DAG, Plan] = WeakKeyDictionary()
+# A plan keeps its DAG alive, so it is the plan that must not be kept alive here.
+_plans: WeakValueDictionary[DAG, Plan] = WeakValueDictionary()
 
 
 def compile_plan(dag: DAG) -> Plan:
-    """The plan of a DAG; compiled once for equal DAGs while one of them is alive."""
+    """The plan of a DAG; compiled once for equal DAGs while it is in use."""
     plan = _plans.get(dag)
     if plan is None:
         out_ptr, order = dag.csc()

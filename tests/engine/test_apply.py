@@ -1,6 +1,8 @@
 """The fast engine against the per-neuron reference: values and gradients, on random DAGs."""
 
+import gc
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -154,6 +156,17 @@ def test_bad_arguments_are_named():
         apply(plan, x.half(), weight.half())
     with pytest.raises(ValueError, match="live must be a bool array"):
         apply(plan, x, weight, live=torch.ones(2, dtype=torch.bool))
+
+
+def test_a_plan_is_shared_while_it_is_used_and_then_forgotten():
+    dag = random_dag(4, 12, 2, density=0.5, rng=np.random.default_rng(2))
+    same = DAG.from_json(dag.to_json())
+    plan = compile_plan(dag)
+    assert compile_plan(same) is plan
+    forgotten = weakref.ref(plan), weakref.ref(dag)
+    del dag, same, plan
+    gc.collect()
+    assert [each() for each in forgotten] == [None, None]
 
 
 def test_nan_reaches_the_output():
