@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import psutil
 
-__all__ = ["Sample", "drift", "sample", "table"]
+__all__ = ["Sample", "drift", "failures", "sample", "table"]
 
 # Small networks and few steps: what is soaked is the service around the training.
 _JOB: Final = """
@@ -114,6 +114,12 @@ def drift(samples: list[Sample]) -> float:
     return (late[-1].driver - late[0].driver) / trials if trials else 0.0
 
 
+def failures(status: dict[str, Any]) -> str:
+    """Markdown: why trials failed, the most frequent reason first; empty where none did."""
+    counts = status["failures"]
+    return "\nFailed because:\n\n" + "".join(f"- {n:,} x {why}\n" for why, n in counts.items()) if counts else ""
+
+
 def run(trials: int, workers: int, every: int) -> tuple[list[Sample], dict[str, Any]]:
     """The samples of a search of so many trials, one each `every` trials, and its last status."""
     with tempfile.TemporaryDirectory(prefix="nas-soak-") as folder:
@@ -172,7 +178,7 @@ def main() -> None:
     samples, status = run(arguments.trials, arguments.workers, arguments.every)
     text = (
         f"{status['complete']:,} complete, {status['failed']:,} failed of {status['trials']:,} trials; in the second "
-        f"half the driver grew by {drift(samples) / 1024:.2f} KiB a trial.\n\n{table(samples)}\n"
+        f"half the driver grew by {drift(samples) / 1024:.2f} KiB a trial.\n\n{table(samples)}\n{failures(status)}"
     )
     print(text)
     if arguments.out is not None:

@@ -306,7 +306,7 @@ class _Reporter:
     def __call__(self, candidate: Candidate, result: TrialResult) -> None:
         """A trial ended."""
         self._tracker.log_trial(candidate, result)
-        found = self._study.front()
+        found = self._study.leading()
         if found.numbers != self._shown:
             self.front(found)
 

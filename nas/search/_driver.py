@@ -303,7 +303,7 @@ class _Search:
         if self.budget_seconds is not None:
             until_budget = max(self.budget_seconds - seconds, 0.0)
             left = until_budget if left is None else min(left, until_budget)
-        front = self.store.front()
+        front = self.store.leading()
         members = front.members
         progress = Progress(
             trials=max(self.trials, self._count()),  # a study may have more than are wanted now

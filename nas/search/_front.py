@@ -90,6 +90,19 @@ class Front:
     def __len__(self) -> int:
         return len(self.members)
 
+    def bare(self) -> Front:
+        """The same without the trials near the members."""
+        return Front(self.objectives, self.members, self.hypervolume)
+
+    def with_trial(self, trial: FrontMember) -> Front:
+        """The bare front of the members and one newer trial."""
+        worse = (
+            all(a <= b for a, b in zip(member.values, trial.values, strict=True))
+            and (member.values != trial.values or member.number < trial.number)
+            for member in self.members
+        )
+        return self if any(worse) else Front.of(self.objectives, [*self.members, trial]).bare()
+
     @property
     def numbers(self) -> tuple[int, ...]:
         """Trial numbers of the members."""

@@ -1,8 +1,9 @@
 """A study as Optuna's samplers and pruners see it: in memory, fed by the driver.
 
 Samplers read all finished trials for every parameter they suggest. From a database that costs more the longer a study
-is; from memory it costs what the sampler itself does. Here is only what samplers look at: states, values, parameters,
-and, of studies with one objective, the values reported at rungs (with several, Optuna's samplers fail on them).
+is; from memory it costs what the sampler itself does, and of a long study a window is enough (see `WindowStorage`).
+Here is only what samplers look at: states, values, parameters, and, of studies with one objective, the values reported
+at rungs (with several, Optuna's samplers fail on them).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.search._rows import Row, params_from, params_of
+from nas.search._window import WindowStorage
 
 __all__ = ["Sampling"]
 
@@ -43,14 +45,14 @@ class Sampling:
         system: tuple[Mapping[int, Mapping[str, Any]], Mapping[str, Any]],
     ) -> None:
         self.study = optuna.create_study(
-            storage=optuna.storages.InMemoryStorage(),
+            storage=WindowStorage(),
             directions=list(directions),
             sampler=optuna.samplers.RandomSampler(seed=0),
         )
         self._storage = self.study._storage
         self._count = 0
         of_trials, of_study = system
-        for key, value in of_study.items():
+        for key, value in sorted(of_study.items(), key=lambda item: (len(item[0]), item[0])):  # generations in order
             self._storage.set_study_system_attr(self.study._study_id, key, value)
         self._of_study = dict(of_study)
         for row in rows:
@@ -95,7 +97,7 @@ class Sampling:
         trial = self.frozen(number)
         now = self._storage.get_study_system_attrs(self.study._study_id)
         changed = {key: value for key, value in now.items() if self._of_study.get(key) != value}
-        self._of_study |= changed
+        self._of_study = dict(now)
         found = {"params": params_of(trial), "system": trial.system_attrs, "study": changed}
         return {key: value for key, value in found.items() if value}
 

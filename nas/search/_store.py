@@ -105,7 +105,7 @@ class StudyStore:
         self._rows = Rows(study._storage, study._study_id)
         self._live: Live | None = None  # while this process drives
         self._sampling: Sampling | None = None
-        self._front: Front | None = None  # while this process drives
+        self._front: Front | None = None  # while this process drives: the members, without those near them
         for part in ("genomes", "trials"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
 
@@ -337,8 +337,7 @@ class StudyStore:
         if self._sampling is not None:
             self._sampling.end(result.number, state, told)
         if self._front is not None and told:
-            member = FrontMember(result.number, told, result.metrics)
-            self._front = Front.of(self.objectives, [*self._front.near, member])
+            self._front = self._front.with_trial(FrontMember(result.number, told, result.metrics))
 
     def _new_live(self, *, behind: bool) -> Live:
         return Live(self._rows, Journal(self.folder / _JOURNAL), self._write, behind=behind, name=self.name)
@@ -516,10 +515,17 @@ class StudyStore:
         again = self._study.user_attrs.get(_RETIMED, {"metrics": {}})["metrics"]
         return {int(number): metrics for number, metrics in again.items()}
 
+    def leading(self) -> Front:
+        """The members of `front` as they are now, for the driver: kept up to date, at a cost that does not grow with
+        the study. Trials `near` the members are not known, so nothing should be picked from it."""
+        if self._live is None:
+            return self.front()
+        if self._front is None:
+            self._front = self.front().bare()
+        return self._front
+
     def front(self) -> Front:
         """The Pareto front of the complete trials, with re-timed metrics where there are any."""
-        if self._front is not None:
-            return self._front
         self.flush()
         retimed = self.retimed()
         members = []
@@ -532,10 +538,7 @@ class StudyStore:
             metrics = {**result.metrics, **again}
             values = self.objectives.values(TrialResult(row.number, result.status, metrics)) or row.values
             members.append(FrontMember(row.number, values, metrics, retimed=bool(again)))
-        front = Front.of(self.objectives, members)
-        if self._live is not None:
-            self._front = front
-        return front
+        return Front.of(self.objectives, members)
 
     def sampling(self) -> Sampling:
         """The study as Optuna's samplers and pruners see it, in memory; for the driver, within `lock`."""

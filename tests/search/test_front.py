@@ -130,3 +130,17 @@ def test_rows_are_plain_values() -> None:
     assert row["trial"] == 0
     assert row["objectives"] == {"error": 0.020, "inference_time": 8e-4}
     assert row["metrics"]["val_accuracy"] == pytest.approx(0.98)
+
+
+def test_the_running_front_is_that_of_all_trials_whatever_their_order() -> None:
+    rng = np.random.default_rng(5)
+    objectives = Objectives(("error", "inference_time"), 1.0)
+    values = np.round(rng.random((300, 2)), 2)  # many equal ones
+    trials = [FrontMember(k, tuple(row), {"edges": 1.0}) for k, row in enumerate(values.tolist())]
+    running = Front.of(objectives, []).bare()
+    for k in rng.permutation(len(trials)):
+        running = running.with_trial(trials[k])
+    whole = Front.of(objectives, trials)
+    assert running.members == whole.members
+    assert running.hypervolume == whole.hypervolume
+    assert running.near == ()
