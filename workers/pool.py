@@ -5,6 +5,9 @@ of which trial ran where. Instead the pool notices that an actor is gone (or tha
 `ActorUnavailableError`, "may or may not have been executed", it does the same), makes sure that it is dead, starts
 another in its place and puts its trials back at the head of the queue, each on its own. Evaluating twice is harmless,
 because a worker writes nothing and only the attempt that is waited for counts.
+
+What is handed over beyond the number of workers waits in the workers themselves, one group in each: a worker begins
+with it the moment it is free, and not when this process has found the time to send it.
 """
 
 from __future__ import annotations
@@ -33,16 +36,38 @@ _logger = logging.getLogger(__name__)
 
 _COMPLAIN_SECONDS: Final = 30.0  # how often to say that no worker could start yet
 _RESIZE_SECONDS: Final = 2.0  # how often to look for nodes that joined or left
+_VISITS: Final = 2  # groups that a worker has at most: one that it evaluates, one that waits there
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Visit:
+    """A group that a worker has."""
+
+    results: Any  # reference
+    group: tuple[Candidate, ...]
 
 
 @dataclass(slots=True, eq=False)
 class _Worker:
     actor: Any
-    pending: Any  # reference that is waited for: `ready` at first, then the results of a group; None while idle
-    group: tuple[Candidate, ...] = ()
-    ready: bool = False
-    name: str = ""  # host:process, once it is ready
+    starting: Any  # reference to its name; None once it is up
+    visits: deque[_Visit] = field(default_factory=deque)  # the first is evaluated, the second waits there
+    name: str = ""  # host:process, once it is up
     since: float = field(default_factory=time.monotonic)
+
+    @property
+    def ready(self) -> bool:
+        return self.starting is None
+
+    @property
+    def pending(self) -> Any:
+        """The reference that is waited for; None while idle."""
+        return self.visits[0].results if self.visits else self.starting
+
+    @property
+    def group(self) -> tuple[Candidate, ...]:
+        """What it evaluates."""
+        return self.visits[0].group if self.visits else ()
 
 
 class RayExecutor:
@@ -192,16 +217,16 @@ class RayExecutor:
 
     def _start(self) -> _Worker:
         actor = self._actor_class.remote(*self._arguments)
-        return _Worker(actor, pending=actor.ready.remote())
+        return _Worker(actor, starting=actor.ready.remote())
 
     def _dispatch(self) -> None:
-        for worker in self._workers:
-            if not self._queue:
-                return
-            if worker.ready and worker.pending is None:
-                worker.group = self._queue.popleft()
-                worker.since = time.monotonic()
-                worker.pending = worker.actor.run.remote(worker.group)
+        for waiting in range(_VISITS):  # idle workers first
+            for worker in self._workers:
+                if self._queue and worker.ready and len(worker.visits) == waiting:
+                    group = self._queue.popleft()
+                    if not worker.visits:
+                        worker.since = time.monotonic()
+                    worker.visits.append(_Visit(worker.actor.run.remote(group), group))
 
     def _advance(self, timeout: float) -> None:
         """Waits up to `timeout` seconds for anything to happen, and deals with all that has."""
@@ -235,13 +260,13 @@ class RayExecutor:
             return
         if worker.ready:
             self._done += value
-            for candidate in worker.group:
+            for candidate in worker.visits.popleft().group:
                 self._deaths.pop(candidate.number, None)
         else:
             _logger.info("worker %s is up", value, extra={"event": "worker_up", "worker": value})
-            worker.ready, worker.name = True, value
+            worker.starting, worker.name = None, value
             self._failed_starts = 0
-        worker.group, worker.pending, worker.since = (), None, time.monotonic()
+        worker.since = time.monotonic()
 
     def _replace(self, worker: _Worker, error: Exception) -> None:
         """Another worker in the place of one that is gone; its trials are run again, or fail."""
@@ -250,9 +275,11 @@ class RayExecutor:
             self._failed_starts += 1
             if self._failed_starts > 2 + len(self._workers):
                 raise WorkerError(f"{self._failed_starts} workers died before they were up, the last one of: {error}")
-        for candidate in reversed(worker.group):
+        evaluated = worker.group
+        self._queue.extendleft(visit.group for visit in reversed(list(worker.visits)[1:]))  # they only waited
+        for candidate in reversed(evaluated):
             self._run_again(candidate, worker.name, error)
-        worker.group = ()
+        worker.visits.clear()
         place = self._workers.index(worker)
         if self._elastic and len(self._workers) > max(1, room(self._threads, self._gpus)):
             del self._workers[place]  # its node has left
@@ -296,7 +323,7 @@ class RayExecutor:
                 for candidate in worker.group:
                     self._done.append(_failure(candidate.number, f"it took longer than {limit:g} s"))
                     self._deaths.pop(candidate.number, None)
-                worker.group = ()
+                worker.visits[0] = _Visit(None, ())
                 self._replace(worker, TimeoutError(f"more than {limit:g} s"))
 
     def _complain(self) -> None:

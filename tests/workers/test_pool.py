@@ -126,6 +126,28 @@ def test_killing_an_actor_in_the_middle_of_a_trial_completes_the_trial_once(
     assert pool.capacity == 2  # another actor has taken the place
 
 
+def test_what_waits_in_a_worker_that_dies_is_evaluated_and_not_blamed(make_pool: MakePool, tmp_path: Path) -> None:
+    def deadly_at_first(candidate: Candidate, attempt: int) -> None:
+        import os
+        import signal
+        import time
+
+        if candidate.number == 0 and attempt == 0:
+            time.sleep(1.0)  # so that the others have been handed over
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    pool = make_pool(report(tmp_path, deadly_at_first), workers=1, max_retries=1)
+    while pool.wait(0.1) or not any(view.state == "idle" for view in pool.workers()):
+        pass
+    for number in range(4):
+        pool.submit(candidate(number))
+    results = collect(pool, 4)
+    assert sorted(r.number for r in results) == list(range(4))
+    assert all(r.status is TrialStatus.COMPLETE for r in results)
+    assert starts(tmp_path) == {0: 2, 1: 1, 2: 1, 3: 1}
+    assert not pool._deaths
+
+
 def test_a_trial_that_kills_its_workers_fails_after_the_retries(make_pool: MakePool, tmp_path: Path) -> None:
     def deadly(candidate: Candidate, attempt: int) -> None:
         import os
