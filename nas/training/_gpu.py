@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,15 +39,18 @@ from nas.training._fused import (
     structure_costs,
 )
 from nas.training._fused_state import NOISE_BITS
+from nas.training._gpu_arena import Arena
 from nas.training._gpu_data import GPUData
 from nas.training._types import TrainingConfig
 
-__all__ = ["GPUTrainer", "Steps", "Trainer", "run_together", "team_for"]
+__all__ = ["GPUTrainer", "Launch", "Steps", "Trainer", "finish", "prepare", "run_together", "team_for"]
 
 _OPTIMIZERS = {"adam": 0, "adamw": 1, "sgd": 2}
 _EDGES_A_BLOCK = 4096  # below this a further block of a team costs more at its meetings than it takes off
 _MOST_BLOCKS = 64
+_MOST_EDGES = 2**29 - 1  # four numbers of each are addressed by 32-bit places
 _LIVE_AND_NEAR = 3
+_FLOAT, _DOUBLE, _INT, _BYTE = (np.dtype(kind) for kind in (np.float32, np.float64, np.int32, np.uint8))
 _ROW_BYTES = 8 * shared.PARTIALS  # of shared memory: double sums of one warp
 
 
@@ -74,6 +78,9 @@ class GPUTrainer:
         population: how many such networks are trained at once; decides how many blocks this one gets.
         state: of the optimiser, to go on with.
         watched: whether `run` stops before a step in which some output has no path from any input.
+
+    Raises:
+        ValueError: the network is too large for 32-bit places.
     """
 
     def __init__(
@@ -93,6 +100,10 @@ class GPUTrainer:
         self.steps_done = self._first_step = 0 if state is None else state.steps
         self.batch_size = min(config.batch_size, len(data.dataset.x_train))
         dag = network.dag
+        if dag.n_edges > _MOST_EDGES:
+            raise ValueError(
+                f"a GPU trains networks of at most {_MOST_EDGES:,} edges, but this one has {dag.n_edges:,}"
+            )
         self._schedule = schedule = schedule_of(dag)
         self.team = team_for(dag.n_edges, self.batch_size, population, self.gpu)
         self._places = _parameter_places(network, schedule)
@@ -101,7 +112,7 @@ class GPUTrainer:
 
     # --- memory ---------------------------------------------------------------------------------------------------
 
-    def _allocate(self, state: OptimiserState | None) -> dict[str, Tensor | None]:
+    def _allocate(self, state: OptimiserState | None) -> Arena:
         network, schedule, gpu = self.network, self._schedule, self.gpu
         dag, closeness = network.dag, network.closeness
         m, n_edges, linear = schedule.m, dag.n_edges, network.readout != "activated"
@@ -119,9 +130,6 @@ class GPUTrainer:
         tile_blocks = min(self.team, -(-self.batch_size // tiling.samples))
         stride = tiling.samples + 1
 
-        def zeros(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
-            return torch.zeros(shape, dtype=dtype, device=gpu.torch_device)
-
         codes = activation_codes(dag, network.activation)[dag.n_inputs :].copy()
         if network.readout == "square":
             codes[m - dag.n_outputs :] = _code_of("square")
@@ -134,7 +142,6 @@ class GPUTrainer:
         if closeness is None:
             links[:, 1] = theta[:n_edges]
         moments = np.zeros((2, len(theta)), np.float32) if state is None else state.moments[:, self._places]
-        self._rows_of_edges = n_edges if closeness is not None else 0
         uploaded: dict[str, np.ndarray] = {
             **{name: getattr(schedule, name) for name in _SCHEDULE},
             "chunk_ptr": chunk_ptr,
@@ -143,7 +150,6 @@ class GPUTrainer:
             "theta": theta,
             "moment_1": moments[0],
             "moment_2": moments[1],
-            "weight": theta[:n_edges] if closeness is None else np.zeros(n_edges, np.float32),
             "links": links,
             "row_outer": schedule.outer_ptr,
             "row_earlier": schedule.earlier_ptr,
@@ -156,38 +162,41 @@ class GPUTrainer:
         }
         if closeness is not None:
             uploaded["p"] = closeness.displacement().numpy()[order]
-        arrays: dict[str, Tensor | None] = {name: gpu.upload(array) for name, array in uploaded.items()}
-        several = self._rows_of_edges
-        arrays |= {
-            "x": self.data.x,
-            "classes": self.data.classes,
-            "y": self.data.y,
-            "d": zeros(several),
-            "c": zeros(several),
-            "saved": zeros(4, several),
-            "row_absent": zeros(m),
-            "before": zeros(7 * m + 1) if closeness is not None and self._watched else None,
-            "grad_weight": zeros(tile_blocks, n_edges),
-            "grad_bias": zeros(tile_blocks, m),
-            "scratch": zeros(self.team, tiling.scratch),
-            "alive": torch.ones(n_edges, dtype=torch.uint8, device=gpu.torch_device),
-            "chunks": torch.full((int(chunk_ptr[-1]),), _LIVE_AND_NEAR, dtype=torch.uint8, device=gpu.torch_device),
-            "dirty": zeros(m, dtype=torch.uint8),
-            "reached": zeros(m, dtype=torch.uint8),
-            "meeting": zeros(2, dtype=torch.int32),
-            "partial": zeros(self.team, shared.PARTIALS, dtype=torch.float64),
+        uploaded["alive"] = np.ones(n_edges, np.uint8)
+        uploaded["chunks"] = np.full(int(chunk_ptr[-1]), _LIVE_AND_NEAR, np.uint8)
+        several = n_edges if closeness is not None else 0
+        cleared: dict[str, tuple[int, np.dtype[Any]]] = {
+            "d": (several, _FLOAT),
+            "c": (several, _FLOAT),
+            "saved": (4 * several, _FLOAT),
+            "row_absent": (m, _FLOAT),
+            "before": (7 * m + 1 if closeness is not None and self._watched else 0, _FLOAT),
+            "grad_weight": (tile_blocks * n_edges, _FLOAT),
+            "grad_bias": (tile_blocks * m, _FLOAT),
+            "scratch": (self.team * tiling.scratch, _FLOAT),
+            "dirty": (m, _BYTE),
+            "reached": (m, _BYTE),
+            "meeting": (2, _INT),
+            "partial": (self.team * shared.PARTIALS, _DOUBLE),
         }
-        arrays.setdefault("p", None)
-        return arrays
+        if closeness is None:
+            uploaded["weight"] = theta[:n_edges]
+        else:
+            cleared["weight"] = (n_edges, _FLOAT)
+        return Arena(gpu, uploaded, cleared)
 
     def _pack(self, costs: StructureCosts) -> np.ndarray:
         network, schedule, config, dataset = self.network, self._schedule, self._config, self.data.dataset
         dag, closeness = network.dag, network.closeness
         rate, length_rate = _closeness_rates(network)
+        none = {"p": None}
+        given = {name: None if each is None else each.data_ptr() for name, each in self.data.tensors.items()}
         later = dict.fromkeys(("factor", "offset", "numbers", "rates", "sharpnesses", "report"))  # a launch's own
         return shared.CANDIDATE.pack([
             {
-                **self._arrays,
+                **none,
+                **given,
+                **self._arrays.addresses,
                 **later,
                 "period": 1.0 if closeness is None else closeness.period,
                 "weight_decay": config.weight_decay,
@@ -224,11 +233,6 @@ class GPUTrainer:
             }
         ])  # fmt: skip
 
-    def _get(self, name: str) -> Tensor:
-        found = self._arrays[name]
-        assert found is not None
-        return found
-
     def _host_theta(self) -> np.ndarray:
         """The network's parameters in the order of the kernel."""
         parts = [p.detach().numpy().reshape(-1) for p in _parameters(self.network)]
@@ -244,14 +248,12 @@ class GPUTrainer:
     @property
     def bytes(self) -> int:
         """Memory of its arrays, those of the data apart."""
-        shared_by_all = ("x", "classes", "y")
-        held = [tensor for name, tensor in self._arrays.items() if tensor is not None and name not in shared_by_all]
-        return sum(tensor.numel() * tensor.element_size() for tensor in held)
+        return self._arrays.bytes
 
     def write_back(self) -> None:
         """Bring the network's parameters up to date."""
         theta = np.empty(len(self._places), np.float32)
-        theta[self._places] = self._get("theta").cpu().numpy()
+        theta[self._places] = self._arrays.get("theta").cpu().numpy()
         at = 0
         with torch.no_grad():
             for parameter in _parameters(self.network):
@@ -264,7 +266,7 @@ class GPUTrainer:
         """What the optimiser remembers now; copies."""
         moments = np.empty((2, len(self._places)), np.float32)
         for row, name in enumerate(("moment_1", "moment_2")):
-            moments[row, self._places] = self._get(name).cpu().numpy()
+            moments[row, self._places] = self._arrays.get(name).cpu().numpy()
         return OptimiserState(self.steps_done, moments, 0 if self.network.weight is None else self.network.dag.n_edges)
 
     def on(self, network: ManifoldNetwork, old: np.ndarray) -> GPUTrainer:
@@ -278,13 +280,13 @@ class GPUTrainer:
     def live_mask(self) -> np.ndarray:
         """Which allowed edges were live in the last step, bool (E,)."""
         live = np.empty(self.network.dag.n_edges, bool)
-        live[self._schedule.edge_order] = self._get("alive").cpu().numpy().astype(bool)
+        live[self._schedule.edge_order] = self._arrays.get("alive").cpu().numpy().astype(bool)
         return live
 
     def closeness_step(self) -> ClosenessStep:
         """The last change of the closeness parameters; copies."""
-        before = self._get("before").cpu().numpy()
-        after = self._get("theta")[-before.size :].cpu().numpy()
+        before = self._arrays.get("before").cpu().numpy()
+        after = self._arrays.get("theta")[-before.size :].cpu().numpy()
         return ClosenessStep(
             self._in_order(before) if self.steps_done > self._first_step else None, self._in_order(after)
         )
@@ -303,9 +305,9 @@ class GPUTrainer:
             rows = vector[:-1].reshape(7, -1)[:, order].reshape(-1)
             return self.gpu.upload(np.concatenate([rows, vector[-1:]]))
 
-        self._get("theta")[-len(values) :] = ours(values.astype(np.float32))
-        self._get("moment_1")[-len(values) :][ours(reset)] = 0
-        self._get("chunks").fill_(_LIVE_AND_NEAR)  # every edge is looked at again
+        self._arrays.get("theta")[-len(values) :] = ours(values.astype(np.float32))
+        self._arrays.get("moment_1")[-len(values) :][ours(reset)] = 0
+        self._arrays.get("chunks").fill_(_LIVE_AND_NEAR)  # every edge is looked at again
 
     def freeze_structure(self) -> None:
         """Closeness and cutoff stay as they are from now on."""
@@ -370,7 +372,35 @@ class Steps:
 
 def run_together(steps: Sequence[Steps]) -> list[StepReport]:
     """Do the steps of many trainers of one GPU, those of one variant in one launch; reports in the same order."""
-    reports: list[StepReport | None] = [None] * len(steps)
+    launches = prepare(steps)
+    for each in launches:
+        each.start()
+    return finish(steps, launches)
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Steps of trainers of one variant, ready to be done; may be started again, which goes on from where it ended."""
+
+    places: list[int]  # which of the steps these are
+    kernel: Kernel
+    gpu: GPU
+    jobs: Tensor
+    team: int
+    shared_bytes: int
+    reports: Tensor  # (count, REPORT)
+    kept: list[Tensor]  # what the jobs point at
+
+    def start(self) -> None:
+        """Start the kernel; nothing else happens on the GPU."""
+        count = len(self.places)
+        self.gpu.launch(
+            self.kernel, count * self.team, self.jobs, count, shared_bytes=self.shared_bytes, team=self.team
+        )
+
+
+def prepare(steps: Sequence[Steps]) -> list[Launch]:
+    """The launches that do the steps of many trainers of one GPU."""
     kinds: dict[tuple[Variant, int], list[int]] = {}
     for place, each in enumerate(steps):
         kinds.setdefault((each.trainer.variant, each.trainer.team), []).append(place)
@@ -378,18 +408,22 @@ def run_together(steps: Sequence[Steps]) -> list[StepReport]:
     for (_, team), places in kinds.items():  # blocks of teams wait for each other, so all must fit side by side
         most = len(places) if team == 1 else max(1, steps[places[0]].trainer.gpu.multiprocessors // team)
         at_once += [places[first : first + most] for first in range(0, len(places), most)]
-    launched = [_launch([steps[place] for place in places]) for places in at_once]
-    for places, values in zip(at_once, launched, strict=True):
-        found = values.cpu().numpy()
-        for place, row in zip(places, found, strict=True):
+    return [_launch(steps, places) for places in at_once]
+
+
+def finish(steps: Sequence[Steps], launches: Sequence[Launch]) -> list[StepReport]:
+    """Wait for launches that were started; what they report, in the order of the steps."""
+    reports: list[StepReport | None] = [None] * len(steps)
+    for launch in launches:
+        for place, row in zip(launch.places, launch.reports.cpu().numpy(), strict=True):
             reports[place] = _report(steps[place].trainer, row)
     if steps:
         steps[0].trainer.gpu.synchronize()
     return [report for report in reports if report is not None]
 
 
-def _launch(steps: Sequence[Steps]) -> Tensor:
-    """Start the steps of trainers of one variant; returns where their reports will be, (count, `REPORT`)."""
+def _launch(all_steps: Sequence[Steps], places: list[int]) -> Launch:
+    steps = [all_steps[place] for place in places]
     # The longest first: with more networks than multiprocessors, what is started last ends last.
     gpu = steps[0].trainer.gpu
     longest = np.argsort([-each.trainer.network.dag.n_edges * len(each.rates) for each in steps], kind="stable")
@@ -415,15 +449,11 @@ def _launch(steps: Sequence[Steps]) -> Tensor:
         if (tables := trainer.data.noise(trainer._config, entropy, trainer.steps_done)) is not None:
             kept.extend(tables)
             rows["factor"][row], rows["offset"][row] = (table.data_ptr() for table in tables)
-    jobs = gpu.upload(rows.view(np.uint8))
     first = steps[0].trainer
-    kernel = _kernel(first.variant)
-    gpu.launch(
-        kernel, len(steps) * first.team, jobs, len(steps),
-        shared_bytes=max(each.trainer.shared_bytes for each in steps), team=first.team,
+    return Launch(
+        places, _kernel(first.variant), gpu, gpu.upload(rows.view(np.uint8)), first.team,
+        max(each.trainer.shared_bytes for each in steps), reports, [rates, sharpnesses, *kept],
     )  # fmt: skip
-    # Memory that is freed now may be handed out again only to what runs behind this launch on the same stream.
-    return reports
 
 
 def _sharpness(each: Steps) -> np.ndarray:

@@ -28,6 +28,11 @@ class GPUData:
         self.classes = gpu.upload(targets) if classifies else None
         self.y = None if classifies else gpu.upload(targets)
 
+    @property
+    def tensors(self) -> dict[str, Tensor | None]:
+        """What the kernel is given of it."""
+        return {"x": self.x, "classes": self.classes, "y": self.y}
+
     def noise(self, config: TrainingConfig, entropy: np.ndarray, step: int) -> tuple[Tensor, Tensor] | None:
         """The tables of the noise on the inputs (`nas.training._noise`), None without noise."""
         if not (config.input_noise or config.final_input_noise or config.input_dropout):
