@@ -1,10 +1,11 @@
 """Wall time of several calls side by side: their samples alternate, so that a change of the machine's mood hits all.
 
 Wall time, not process time: what is compared uses all threads it is given, each in its own way, and the reader waits.
-A sample is as many calls as take two milliseconds, after a pause and one call that is not timed. The pause is for the
-threads of the call before: OpenMP's spin for milliseconds after a product and hold the core that the next call's
-threads want (a pass of 574,000 edges takes 3.4 ms alone and 10 ms right after ten products). The untimed call brings
-its data back into the cache.
+A sample is as many calls as take five milliseconds, after a pause and ten milliseconds of calls that are not timed. The
+pause is for the threads of the call before: OpenMP's spin for milliseconds after a product and hold the core that the
+next call's threads want (a pass of 574,000 edges takes 3.4 ms alone and 10 ms right after ten products). The untimed
+calls bring data back into the caches, threads back to work and the clock back up, as in training, where one pass
+follows another: the first passes after a tenth of a second of rest took 1.3 and 0.58 ms, later ones 0.33.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ import torch
 __all__ = ["ONCE_SECONDS", "Sample", "fastest_threads", "seconds_of", "side_by_side", "summary", "torch_threads"]
 
 ONCE_SECONDS = 2.0  # what takes longer is run once
-_SAMPLE_SECONDS = 2e-3
+_SAMPLE_SECONDS = 5e-3
 _PAUSE_SECONDS = 10e-3
-_RESTED_SECONDS = 50e-3  # from here on the untimed call would only cost time
+_WARM_SECONDS = 10e-3
+_RESTED_SECONDS = 50e-3  # calls that take longer warm up by themselves
 _SLOW_TRY = 0.2
 _SAMPLES = (3, 25)  # fewest and most
 
@@ -55,7 +57,12 @@ def seconds_of(call: Callable[[], object], calls: int = 1) -> float:
     start = time.perf_counter()
     for _ in range(calls):
         call()
-    return (time.perf_counter() - start) / calls
+    return (time.perf_counter() - start) / max(calls, 1)
+
+
+def _warming(once: float) -> int:
+    """How many untimed calls come first."""
+    return 0 if once > _RESTED_SECONDS else math.ceil(_WARM_SECONDS / once)
 
 
 def fastest_threads(call: Callable[[], object]) -> tuple[int, float]:
@@ -108,7 +115,7 @@ def side_by_side(
             with torch_threads(counts[name]):
                 once = max(seconds_of(call), 1e-7)
             repeats = max(1, math.ceil(_SAMPLE_SECONDS / once))
-            each = once * (repeats + (once < _RESTED_SECONDS))
+            each = once * (repeats + _warming(once))
             rounds = min(max(int(seconds / len(calls) / each), _SAMPLES[0]), _SAMPLES[1])
             plan[name] = (rounds, repeats)
         taken: dict[str, list[float]] = {name: [] for name in calls}
@@ -121,8 +128,7 @@ def side_by_side(
                     continue
                 time.sleep(_PAUSE_SECONDS)
                 with torch_threads(counts[name]):
-                    if taken[name] and taken[name][-1] < _RESTED_SECONDS:
-                        call()
+                    seconds_of(call, _warming(taken[name][-1] if taken[name] else _WARM_SECONDS))
                     taken[name].append(seconds_of(call, repeats))
         return {name: summary(seconds) for name, seconds in taken.items()}
 
