@@ -28,7 +28,6 @@ _NEURON_COST = 6  # edges in whose time a neuron of the serial walk is finished 
 class Schedule:
     """What the kernels need to know of a DAG; all arrays int32, read-only. E edges, m neurons that are no inputs."""
 
-    dag: DAG
     neuron_order: np.ndarray  # (m,) old number - n_inputs of each
     edge_order: np.ndarray  # (E,) number in dag.edges of each
     slot_input: np.ndarray  # (n_slots,) input of each slot
@@ -87,45 +86,84 @@ def _groups(in_ptr, sources, first_output, budget, neuron_cost):  # type: ignore
     return starts[:count]
 
 
-def _make(dag: DAG, budget: int) -> Schedule:
-    n_inputs, computational, m = dag.n_inputs, dag.n_computational, dag.n - dag.n_inputs
-    levels = dag.levels()[n_inputs : dag.first_output]
-    neuron_order = np.concatenate([np.argsort(levels, kind="stable"), np.arange(computational, m)])
-    place = np.empty(m, np.int64)
-    place[neuron_order] = np.arange(m)
-    old_sources, old_targets = dag.sources.astype(np.int64), dag.targets.astype(np.int64)
-    read = np.zeros(n_inputs, bool)
-    read[old_sources[old_sources < n_inputs]] = True
-    slot_input = np.flatnonzero(read)
+@njit(cache=True, nogil=True)
+def _sorted_by(keys, order, count):  # type: ignore[no-untyped-def]
+    """``order`` sorted by the keys of its elements, equal ones as they were; where each key's begin. Keys < count."""
+    pointer = np.zeros(count + 1, np.int32)
+    for key in keys:
+        pointer[key + 1] += 1
+    pointer = np.cumsum(pointer).astype(np.int32)
+    filled, result = pointer[:-1].copy(), np.empty(order.size, np.int32)
+    for e in order:
+        result[filled[keys[e]]] = e
+        filled[keys[e]] += 1
+    return result, pointer
+
+
+@njit(cache=True, nogil=True)
+def _arranged(n_inputs, computational, levels, old_sources, old_targets, budget, neuron_cost):  # type: ignore[no-untyped-def]
+    m, n_edges = levels.size, old_sources.size
+    place = np.empty(m, np.int32)
+    neuron_order = np.arange(m).astype(np.int32)
+    neuron_order[:computational] = _sorted_by(
+        levels[:computational], np.arange(computational).astype(np.int32), m + n_inputs + 1
+    )[0]
+    for i in range(m):
+        place[neuron_order[i]] = i
+    slot_of = np.full(n_inputs, -1, np.int32)
+    for source in old_sources:
+        if source < n_inputs:
+            slot_of[source] = 0
+    slot_input = np.flatnonzero(slot_of == 0).astype(np.int32)
     slots = slot_input.size
-    name = np.concatenate([np.cumsum(read) - 1, slots + place])  # of every old neuron
-    targets, sources = place[old_targets - n_inputs], name[old_sources]
-    edge_order = np.lexsort((sources, targets))
-    targets, sources = targets[edge_order], sources[edge_order]
-    row_ptr = np.searchsorted(targets, np.arange(m + 1))
-    starts = _groups(row_ptr, sources - slots, computational, budget, _NEURON_COST)
-    group_ptr = np.concatenate([starts, [computational, m]] if computational else [[0, m]])
-    group = np.searchsorted(group_ptr, np.arange(m), side="right") - 1
-    inner = (sources >= slots) & (group[np.maximum(sources - slots, 0)] == group[targets])
-    earlier_ptr = row_ptr[1:] - np.bincount(targets[inner], minlength=m)
-    outer_ptr = row_ptr[:-1] + np.bincount(targets[sources < slots], minlength=m)
+    slot_of[slot_input] = np.arange(slots).astype(np.int32)
+    sources, targets = np.empty(n_edges, np.int32), np.empty(n_edges, np.int32)
+    for e in range(n_edges):
+        source = old_sources[e]
+        sources[e] = slot_of[source] if source < n_inputs else slots + place[source - n_inputs]
+        targets[e] = place[old_targets[e] - n_inputs]
+    edge_order = _sorted_by(sources, np.arange(n_edges).astype(np.int32), slots + m)[0]
+    edge_order, row_ptr = _sorted_by(targets, edge_order, m)
+    sources, targets = sources[edge_order], targets[edge_order]
+    starts = _groups(row_ptr, sources - slots, computational, budget, neuron_cost)
+    n_groups = starts.size + 1
+    group_ptr = np.empty(n_groups + 1, np.int32)
+    group_ptr[: starts.size] = starts
+    group_ptr[starts.size], group_ptr[n_groups] = computational, m
+    group = np.empty(m, np.int32)
+    for k in range(n_groups):
+        group[group_ptr[k] : group_ptr[k + 1]] = k
     ahead, back = group_ptr[1:].copy(), group_ptr[:-1].copy()
-    np.minimum.at(ahead, group[targets[inner]], targets[inner])
-    np.maximum.at(back, group[targets[inner]], sources[inner] - slots + 1)
-    by_source = np.lexsort((targets, sources))
-    from_input = int((sources < slots).sum())
-    input_edges, column_edges = by_source[:from_input], by_source[from_input:]
-    column_sources, column_targets = sources[column_edges] - slots, targets[column_edges]
-    column_ptr = np.searchsorted(column_sources, np.arange(m + 1))
-    same = group[column_sources] == group[column_targets]
-    inner_ptr = column_ptr[:-1] + np.bincount(column_sources[same], minlength=m)
-    later_ptr = column_ptr[:-1] + np.bincount(column_sources[column_targets < computational], minlength=m)
-    arrays = [
+    outer_ptr, earlier_ptr = row_ptr[:-1].copy(), row_ptr[:-1].copy()
+    for e in range(n_edges):
+        source, target = sources[e] - slots, targets[e]
+        outer_ptr[target] += source < 0
+        if source >= 0 and group[source] == group[target]:
+            ahead[group[target]] = min(ahead[group[target]], target)
+            back[group[target]] = max(back[group[target]], source + 1)
+        else:
+            earlier_ptr[target] += 1
+    by_source, pointer = _sorted_by(sources, np.arange(n_edges).astype(np.int32), slots + m)
+    from_input = pointer[slots]
+    input_edges, column_edges = by_source[:from_input].copy(), by_source[from_input:].copy()
+    column_ptr = pointer[slots:] - from_input
+    column_targets = targets[column_edges]
+    inner_ptr, later_ptr = column_ptr[:-1].copy(), column_ptr[:-1].copy()
+    for j in range(m):
+        for q in range(column_ptr[j], column_ptr[j + 1]):
+            inner_ptr[j] += group[column_targets[q]] == group[j]
+            later_ptr[j] += column_targets[q] < computational
+    return (
         neuron_order, edge_order, slot_input, group_ptr, ahead, back, row_ptr, sources, outer_ptr, earlier_ptr,
-        column_ptr, column_targets, column_edges, inner_ptr, later_ptr,
-        np.searchsorted(sources[input_edges], np.arange(slots + 1)), targets[input_edges], input_edges,
-    ]  # fmt: skip
-    return Schedule(dag, *(np.ascontiguousarray(array, np.int32) for array in arrays))
+        column_ptr, column_targets, column_edges, inner_ptr, later_ptr, pointer[: slots + 1].copy(),
+        targets[input_edges], input_edges,
+    )  # fmt: skip
+
+
+def _make(dag: DAG, budget: int) -> Schedule:
+    levels, sources, targets = dag.levels()[dag.n_inputs :], dag.sources, dag.targets
+    arrays = _arranged(dag.n_inputs, dag.n_computational, levels, sources, targets, budget, _NEURON_COST)
+    return Schedule(*arrays)
 
 
 _schedules: WeakKeyDictionary[DAG, Schedule] = WeakKeyDictionary()
