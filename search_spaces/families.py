@@ -145,6 +145,10 @@ class Families(DagSpace):
     options: FamiliesOptions
     fixed = {"parametrisation": "free"}
 
+    def large(self, rng: np.random.Generator) -> Genome | None:
+        """One hidden layer and shortcuts; as dense as the space allows."""
+        return self._shallow(rng)
+
     def initial(self, rng: np.random.Generator, *, size: float | None = None, density: float | None = None) -> Genome:
         """A DAG of some family, at the given positions of the options' ranges."""
         family = self.options.families[int(rng.integers(len(self.options.families)))]

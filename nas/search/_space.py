@@ -172,6 +172,13 @@ class SearchSpace(ABC):
                 spread its first genomes evenly; None: drawn from `rng`.
         """
 
+    def large(self, rng: np.random.Generator) -> Genome | None:
+        """A large genome for training to cut down (see `nas.search._guided`), the root of an evolution.
+
+        None (the default): `initial` draws one at the upper ends of the space's ranges.
+        """
+        return None
+
     @abstractmethod
     def mutate(
         self,

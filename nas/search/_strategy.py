@@ -114,7 +114,8 @@ class Strategy(ABC):
                 position = (1 + position) / 2 if number else np.ones(2)
             size, even = float(position[0]), float(position[1])
             density = even if density is None else density
-        genome = self.space.initial(rng, size=size, density=density)
+        genome = self.space.large(rng) if large and not number else None
+        genome = genome or self.space.initial(rng, size=size, density=density)
         chosen = hyperparameters or {path: domain.sample(rng) for path, domain in self.space.hyperparameters.items()}
         if large and not number and hyperparameters is None:
             chosen = self._own_values()

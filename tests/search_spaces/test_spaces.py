@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nas.errors import JobError
-from nas.graph import first_id_of_trial
+from nas.graph import first_id_of_trial, usable_cells
 from nas.search import SearchSpace, SpaceConfig, TaskShape, load_space, stable_ids
 from nas.training import Genome, TrainingConfig
 
@@ -184,3 +186,27 @@ def test_neurons_may_have_activations_of_their_own(name: str) -> None:
     assert all(child.dag.activations[child.dag.n_inputs : child.dag.first_output])
     with pytest.raises(JobError, match="unknown activation 'cosh'"):
         load(name, activations=["cosh"])
+
+
+@pytest.mark.parametrize("name", ["neuron_dag", "families"])
+@pytest.mark.parametrize(
+    ("limits", "edges"),
+    [
+        ({"density": [0.1, 1.0]}, 6 * 20 + 20 * 3 + 6 * 3),  # everything
+        ({"density": [0.1, 0.2]}, round(0.2 * usable_cells(6, 20, 3))),
+        ({"density": [0.1, 1.0], "max_edges": 90}, 90),
+    ],
+)
+def test_the_large_start_is_shallow_and_within_the_limits(name: str, limits: dict[str, Any], edges: int) -> None:
+    genome = load(name, n_computational=[3, 20], **limits).large(np.random.default_rng(0))
+    assert genome is not None
+    assert genome.dag.depth == 2
+    assert genome.dag.n_computational == 20
+    assert abs(genome.dag.n_edges - edges) <= 1
+    assert genome.dag.unreachable_outputs() == ()
+
+
+@pytest.mark.parametrize("name", ["manifold", "recurrent", "layer_dag"])
+def test_spaces_whose_genomes_are_more_than_a_graph_offer_no_large_start(name: str) -> None:
+    space = load_space(SpaceConfig(name=name), TaskShape(6, 3))
+    assert space.large(np.random.default_rng(0)) is None
