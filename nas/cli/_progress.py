@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +22,7 @@ __all__ = ["ProgressDisplay"]
 
 _LINE_SECONDS: Final = 10.0  # between two lines where there is no terminal
 _BAR_WIDTH: Final = 40
+_BEHIND: Final = 20  # trials that MLflow may be behind without a word
 
 
 class ProgressDisplay:
@@ -42,6 +44,7 @@ class ProgressDisplay:
         self._printed: Progress | None = None
         self._last_line = 0.0
         self.notice = ""  # shown below the numbers, e.g. that the search is being stopped
+        self.behind: Callable[[], int] = lambda: 0  # trials that MLflow does not have yet
 
     def __enter__(self) -> ProgressDisplay:
         if self._live is not None:
@@ -79,6 +82,8 @@ class ProgressDisplay:
         grid.add_row("best", f"[bold]{_best(progress)}[/]")
         grid.add_row("front", f"{progress.front_size} networks, hypervolume {progress.hypervolume:.4f}")
         grid.add_row("time", f"{duration(progress.seconds)} gone, {duration(progress.seconds_left)} left")
+        if behind := self._behind():
+            grid.add_row("MLflow", behind)
         notice = self.notice or "Ctrl-C stops and keeps every finished trial"
         return Group(Text(self._title, style="bold"), grid, Text(notice, style="dim"))
 
@@ -89,8 +94,13 @@ class ProgressDisplay:
             f"{stopped}{progress.failed} failed of {progress.trials}; "
             f"{progress.trials_per_minute:.1f} trials a minute; "
             f"best {_best(progress)}; front {progress.front_size}, hypervolume {progress.hypervolume:.4f}; "
-            f"{duration(progress.seconds_left)} left"
+            f"{duration(progress.seconds_left)} left" + (f"; MLflow {behind}" if (behind := self._behind()) else "")
         )
+
+    def _behind(self) -> str:
+        """How far MLflow is behind, where it cannot follow."""
+        count = self.behind()
+        return f"{count:,} trials behind" if count >= _BEHIND else ""
 
 
 def _best(progress: Progress) -> str:

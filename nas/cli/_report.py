@@ -11,16 +11,17 @@ import os
 import re
 import secrets
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nas.errors import NasError
 
 if TYPE_CHECKING:
-    from nas.search import Executor, Progress, StudyStore
+    from nas.search import Executor, Progress, StudyStore, TrialRecord
     from nas.training import Candidate, TrialResult
 
-__all__ = ["FORMAT", "StatusReport", "failure_kind", "read_status", "status_path"]
+__all__ = ["FORMAT", "StatusReport", "failure_counts", "failure_kind", "read_status", "status_path"]
 
 FORMAT: Final = 1  # of the record; raised when the meaning of its keys changes
 _FILE_SECONDS: Final = 2.0
@@ -41,11 +42,8 @@ class StatusReport:
         self._study = study
         self._executor = executor
         self._path = status_path(study.folder)
-        self._reasons: collections.Counter[str] = collections.Counter(
-            failure_kind(trial.result.reason)
-            for trial in study.records()
-            if trial.state == "failed" and trial.result is not None
-        )
+        self._reasons = failure_counts(study.records())
+        self.behind: Callable[[], int] = lambda: 0  # trials that MLflow does not have yet
         self._last: Progress | None = None
         self._next_file = self._next_log = 0.0
 
@@ -101,6 +99,7 @@ class StatusReport:
             "hypervolume": progress.hypervolume,
             "best": {name: value for name, value in progress.best.items() if name in _BEST},
             "failures": dict(self._reasons.most_common(_MOST_REASONS)),
+            "mlflow_behind": self.behind(),
             "workers": [
                 {"name": each.name, "state": each.state, "trial": each.trial, "seconds": round(each.seconds, 1)}
                 for each in workers[:_MOST_WORKERS]
@@ -129,6 +128,13 @@ def failure_kind(reason: str) -> str:
     """A reason without what differs from trial to trial, so that reasons can be counted."""
     first = (reason.splitlines() or [""])[0]
     return re.sub(r"(?<![\w.])[-+]?\d[\d,.]*(?:e[-+]?\d+)?", "…", first)[:160]
+
+
+def failure_counts(trials: Iterable[TrialRecord]) -> collections.Counter[str]:
+    """How many trials failed for each kind of reason."""
+    return collections.Counter(
+        failure_kind(trial.result.reason) for trial in trials if trial.state == "failed" and trial.result is not None
+    )
 
 
 def status_path(folder: Path) -> Path:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import functools
 import shlex
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from nas.cli._console import console, percent, program, seconds
 
 if TYPE_CHECKING:
+    from nas.cli._interrupt import Stop
     from nas.job import Job
     from nas.search import Executor, Front, StudyStore
     from nas.tracking import FrontPoint, Tracker
     from nas.training import Candidate, Dataset, TrialResult
 
 __all__ = ["search"]
+
+_MOST_REASONS: Final = 12  # for failed trials, in the summary
+_SAY_SECONDS: Final = 10.0  # between two lines about MLflow, where there is no terminal
 
 
 def search(
@@ -123,6 +128,7 @@ class _Run:
             executor = make_executor(job, dataset)
             tracker = _tracker(job, dataset)
             status = StatusReport(study, executor)
+            display.behind = status.behind = lambda: tracker.backlog
             ending = "FAILED"
             try:
                 tracker.start(self.resume)
@@ -152,9 +158,9 @@ class _Run:
             finally:
                 status.end({"FINISHED": "finished", "KILLED": "stopped"}.get(ending, "failed"))
                 executor.close()
-                # Logging may take a moment; a second Ctrl-C interrupts it, and the journal keeps what is left.
-                if waiting := tracker.finish(ending):  # type: ignore[arg-type]
-                    console.print(f"{waiting} trials could not be logged to MLflow yet; --resume logs them")
+                # MLflow may be behind; Ctrl-C leaves the rest in the journal.
+                if left := _caught_up(tracker, ending, stop):
+                    console.print(f"{left} trials could not be logged to MLflow yet; --resume logs them")
         if ending == "KILLED":
             counts = study.counts()
             console.print(f"stopped; {counts['complete']} complete trials are kept in {job.tracking.store}")
@@ -235,6 +241,7 @@ class _Run:
         from nas.cli._evaluate import evaluate_file
         from nas.cli._export import describe
         from nas.cli._front import front_table
+        from nas.cli._report import failure_counts
         from nas.cli._study import export_network
         from nas.errors import NasError
 
@@ -244,11 +251,9 @@ class _Run:
             why = "; ".join(sorted(reasons)[:3]) or "none was started within the budget"
             raise NasError(f"no trial completed, {counts['failed']} failed: {why}")
         if counts["failed"]:
-            last = [trial for trial in study.records() if trial.state == "failed"][-1]
-            reason = last.result.reason if last.result is not None else "unknown"
-            console.print(
-                f"failed trials: {counts['failed']}; the last, {last.number}, because: {reason}", markup=False
-            )
+            console.print(f"failed trials: {counts['failed']}, because:")
+            for why, count in failure_counts(study.records()).most_common(_MOST_REASONS):
+                console.print(f"  {count:>5} × {why}", markup=False, soft_wrap=True)
         console.print()
         console.print(front_table(found))
         console.print(
@@ -282,6 +287,23 @@ class _Run:
             else f"  {program()} export {study.name}{store} --pick accurate --out best.safetensors",
             soft_wrap=True,
         )
+
+
+def _caught_up(tracker: Tracker, ending: str, stop: Stop) -> int:
+    """Ends the tracker, and says how far MLflow is while it catches up; returns what is left for a resumed search."""
+    patient = ending == "FINISHED"
+    with console.status("MLflow") as shown:
+        said = time.monotonic()
+
+        def waiting(left: int) -> bool:
+            nonlocal said
+            shown.update(f"MLflow has {left:,} trials still to take; Ctrl-C leaves them for --resume")
+            if not console.is_terminal and left and time.monotonic() - said >= _SAY_SECONDS:
+                said = time.monotonic()
+                console.print(f"MLflow has {left:,} trials still to take")
+            return not (patient and stop.requested)
+
+        return tracker.finish(ending, waiting)  # type: ignore[arg-type]
 
 
 def _each(*followers: Callable[..., None]) -> Callable[..., None]:

@@ -49,7 +49,7 @@ def status(
 
 
 def _local(name: str | None, store: Path, storage: str | None) -> dict[str, Any]:
-    from nas.cli._report import failure_kind, read_status
+    from nas.cli._report import failure_counts, read_status
     from nas.search import StudyStore
 
     studies = StudyStore.studies(store, storage=storage)
@@ -69,11 +69,7 @@ def _local(name: str | None, store: Path, storage: str | None) -> dict[str, Any]
         "stopped": counts["stopped"],
         "running": counts["running"],
     }
-    records = study.records()
-    failures = collections.Counter(
-        failure_kind(each.result.reason) for each in records if each.state == "failed" and each.result is not None
-    )
-    record["failures"] = dict(failures.most_common())
+    record["failures"] = dict(failure_counts(study.records()).most_common())
     if not _driven(study.folder):
         if record["state"] == "running":
             record["state"] = "died"
@@ -148,6 +144,8 @@ def _show(record: dict[str, Any]) -> None:
             "best", f"{quality} at {seconds(best.get('inference_seconds'))}, {best.get('edges', 0):,.0f} edges"
         )
         grid.add_row("front", f"{record['front']} networks, hypervolume {record['hypervolume']:.4f}")
+    if record.get("mlflow_behind"):
+        grid.add_row("MLflow", f"{record['mlflow_behind']:,} trials behind")
     workers = record["workers"]
     if workers:
         states = collections.Counter(each["state"] for each in workers)

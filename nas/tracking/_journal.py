@@ -7,7 +7,8 @@ A file of JSON lines in the study's folder::
     {"done": ["5f0c…", 12]}                          MLflow has it
 
 A line is written by one call, so a killed process leaves at most its last line torn, which is then skipped. Now and
-then, when nothing is left to do, the file is cut back to its first line.
+then, when nothing is left to do, the file is cut back to its first line. In memory there is only where each trial's
+line is: a search may be thousands of trials ahead of MLflow.
 """
 
 from __future__ import annotations
@@ -19,11 +20,14 @@ import threading
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Journal"]
+__all__ = ["Journal", "Key"]
 
 _FORMAT = 1
 _MOST_LINES = 500  # of a file with nothing left to do
 _LOG = logging.getLogger(__name__)
+
+Key = tuple[str, int]
+"""A trial: its search, and its number."""
 
 
 class Journal:
@@ -36,17 +40,30 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.search: str | None = None  # id of the newest search
-        self._pending: dict[tuple[str, int], dict[str, Any]] = {}
+        # By key: the line's first byte and length, or the record itself where the disk has refused it.
+        self._pending: dict[Key, tuple[int, int] | dict[str, Any]] = {}
         self._lock = threading.Lock()
         self._reported = False
-        self._lines = 0
+        self._lines = self._size = 0
         self._torn = False
         self._read()
 
-    def pending(self) -> list[dict[str, Any]]:
+    def pending(self) -> list[Key]:
         """Trials that MLflow has not confirmed, in the order in which they finished."""
         with self._lock:
-            return list(self._pending.values())
+            return list(self._pending)
+
+    def record(self, key: Key) -> dict[str, Any] | None:
+        """What `add` was given of a trial that is pending; None where the file has lost it."""
+        with self._lock:
+            place = self._pending[key]
+            if isinstance(place, dict):
+                return place
+            try:
+                record: dict[str, Any] = json.loads(self._line(place))["trial"]
+            except (OSError, ValueError, KeyError, TypeError):
+                return None
+            return record
 
     def begin(self, search: str) -> None:
         """Make `search` the current one; what is left of earlier ones stays."""
@@ -57,13 +74,14 @@ class Journal:
     def add(self, record: dict[str, Any]) -> None:
         """Keep a trial (with keys "search" and "number") until `done`."""
         with self._lock:
-            self._pending[record["search"], record["number"]] = record
-            self._append({"trial": record})
+            key = record["search"], record["number"]
+            self._pending[key] = record
+            if (place := self._append({"trial": record})) is not None:
+                self._pending[key] = place
 
-    def done(self, record: dict[str, Any]) -> None:
+    def done(self, key: Key) -> None:
         """MLflow has this trial."""
         with self._lock:
-            key = record["search"], record["number"]
             if self._pending.pop(key, None) is None:
                 return
             if not self._pending and self._lines > _MOST_LINES:
@@ -73,36 +91,51 @@ class Journal:
 
     def _read(self) -> None:
         try:
-            lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines()
+            with self.path.open("rb") as file:
+                for line in file:
+                    place = self._size, len(line)
+                    self._size += len(line)
+                    if not self._take(line.decode(errors="replace").rstrip("\n"), place):
+                        return
         except FileNotFoundError:
             return
         except OSError as error:
             self._report(error)
-            return
-        for line in lines:
+
+    def _take(self, line: str, place: tuple[int, int]) -> bool:
+        """Take over a line of the file; False: no more of them."""
+        if line:
             try:
                 entry = json.loads(line)
                 if entry.get("format", 0) > _FORMAT:
                     _LOG.warning("%s was written by a newer version; what it holds is left alone", self.path)
                     self.path = self.path.with_suffix(".newer-exists.jsonl")
                     self._pending.clear()
-                    return
+                    self._size = 0
+                    return False
                 if "format" in entry:
                     self.search = str(entry["search"])
                 elif "trial" in entry:
                     record = entry["trial"]
-                    self._pending[str(record["search"]), int(record["number"])] = record
+                    self._pending[str(record["search"]), int(record["number"])] = place
                 elif "done" in entry:
                     search, number = entry["done"]
                     self._pending.pop((search, number), None)
             except (ValueError, KeyError, TypeError, AttributeError):
                 _LOG.warning("%s: skipped a line that is not an entry (torn by a crash?): %.60r", self.path, line)
+        return True
 
-    def _append(self, entry: dict[str, Any]) -> None:
-        data = json.dumps(entry, separators=(",", ":")).encode() + b"\n"
+    def _line(self, place: tuple[int, int]) -> bytes:
+        with self.path.open("rb") as file:
+            file.seek(place[0])
+            return file.read(place[1])
+
+    def _append(self, entry: dict[str, Any]) -> tuple[int, int] | None:
+        """Where the entry's line is; None: not on its own (the file was made anew), or not on disk."""
+        data = _encoded(entry)
         if self._torn:
             self._rewrite()
-            return
+            return None
         try:
             # Not fsynced: what the process has written survives its death, and the study itself holds every trial
             # should the machine die. `begin` has removed a line that an earlier crash had torn.
@@ -112,19 +145,28 @@ class Journal:
         except OSError as error:
             self._torn = True
             self._report(error)
+        if self._torn:
+            return None
+        self._size += len(data)
+        return self._size - len(data), len(data)
 
     def _rewrite(self) -> None:
-        entries: list[dict[str, Any]] = [{"format": _FORMAT, "search": self.search}]
-        entries += [{"trial": record} for record in self._pending.values()]
         temporary = self.path.with_suffix(".tmp")
+        places: dict[Key, tuple[int, int]] = {}
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with temporary.open("wb") as file:
-                file.write(b"".join(json.dumps(entry, separators=(",", ":")).encode() + b"\n" for entry in entries))
+                file.write(_encoded({"format": _FORMAT, "search": self.search}))
+                for key, place in self._pending.items():
+                    line = _encoded({"trial": place}) if isinstance(place, dict) else self._line(place)
+                    places[key] = file.tell(), len(line.rstrip(b"\n")) + 1
+                    file.write(line.rstrip(b"\n") + b"\n")  # a crash may have cut the last line's end off
+                size = file.tell()
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(self.path)
-            self._lines, self._torn = len(entries), False
+            self._lines, self._size, self._torn = 1 + len(places), size, False
+            self._pending.update(places)
         except OSError as error:
             self._report(error)
 
@@ -132,3 +174,7 @@ class Journal:
         if not self._reported:
             self._reported = True
             _LOG.warning("cannot keep the journal %s (%s); trials wait in memory for MLflow", self.path, error)
+
+
+def _encoded(entry: dict[str, Any]) -> bytes:
+    return json.dumps(entry, separators=(",", ":")).encode() + b"\n"

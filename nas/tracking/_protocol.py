@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
 from nas.tracking._champion import Champion
@@ -30,8 +30,15 @@ class Tracker(Protocol):
     def log_champion(self, champion: Champion) -> None:
         """The search hands over this network."""
 
-    def finish(self, status: Ending = "FINISHED") -> int:
-        """The search has ended. Returns how many trials are still to be logged."""
+    @property
+    def backlog(self) -> int:
+        """Trials that are still to be logged."""
+
+    def finish(self, status: Ending = "FINISHED", waiting: Callable[[int], bool] | None = None) -> int:
+        """The search has ended. Returns how many trials are still to be logged.
+
+        `waiting` is called now and then with that number, as long as some are logged; False: leave the rest.
+        """
 
 
 class NullTracker:
@@ -49,6 +56,11 @@ class NullTracker:
     def log_champion(self, champion: Champion) -> None:
         """Do nothing."""
 
-    def finish(self, status: Ending = "FINISHED") -> int:
+    @property
+    def backlog(self) -> int:
+        """None."""
+        return 0
+
+    def finish(self, status: Ending = "FINISHED", waiting: Callable[[int], bool] | None = None) -> int:
         """Do nothing; nothing is left."""
         return 0

@@ -1,9 +1,11 @@
 """Follow a search in MLflow without ever holding it up, and without losing a trial when MLflow is away.
 
-`log_trial` and `log_front` only put things into memory (and the trial into the journal, one line of a local file);
-a background thread does all that talks to MLflow or draws. When MLflow fails, the thread waits, longer each time, and
-repeats. What is left when the search ends stays in the journal, and the next `start(resume=True)` logs it. A trial's
-run is found by its tag `trial` below its parent run, so that repeating never makes a second one.
+`log_trial` only writes a line into the journal, a local file, and `log_front` puts the front into memory; a background
+thread does all that talks to MLflow or draws. MLflow takes some tens of trials a second (`make bench-throughput` says
+how many): a faster search runs ahead of it, with the trials that wait on disk, and `finish` lets it catch up. When
+MLflow fails, the thread waits, longer each time, and repeats. What is left when the search ends stays in the journal,
+and the next `start(resume=True)` logs it. A trial's run is found by its tag `trial` below its parent run, so that
+repeating never makes a second one.
 """
 
 from __future__ import annotations
@@ -14,13 +16,12 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from nas.tracking._champion import Champion, champion_files, save_served
 from nas.tracking._config import TrackingConfig
-from nas.tracking._journal import Journal
+from nas.tracking._journal import Journal, Key
 from nas.tracking._points import FrontPoint
 from nas.tracking._protocol import Ending
 from nas.tracking._record import parameters, redacted, trial_record
@@ -33,6 +34,7 @@ _FRONT_SECONDS = 10.0  # least time between two updates of the front's plots and
 _FRONT_SHARE = 0.05  # of one core, for these updates
 _PICTURE_SHARE = 0.05  # of one core, for pictures of networks while the search runs
 _BACKOFF = (1.0, 60.0)  # seconds to wait after a first and after many failures
+_WAITING_SECONDS = 0.5  # between two looks at how far it is, at the end
 _LAST_SECONDS = 5.0  # of the time that `finish` has, kept for ending the parent run
 _PATIENCE = 3  # attempts at a trial that MLflow itself calls invalid, before it is set aside
 _LOG = logging.getLogger(__name__)
@@ -48,7 +50,7 @@ class MlflowTracker:
         hardware: what process times are taken on; tags of the parent run.
         period: row width of image data, for the pictures.
         cost: metric on the x axis of the front's plots.
-        flush_seconds: how long `finish` may wait for MLflow.
+        flush_seconds: how long `finish` may wait for MLflow without any progress.
 
     One process at a time may track a study (the study's lock sees to that).
     """
@@ -71,7 +73,7 @@ class MlflowTracker:
         self._wake = threading.Condition()
         self._search = ""
         self._adopt = False  # the search's id is not known here: ask MLflow for the newest one
-        self._queue: deque[dict[str, Any]] = deque()
+        self._queue: deque[Key] = deque()  # what they are is in the journal
         self._told: set[int] = set()  # trials that were queued once, or that MLflow has
         self._front: tuple[tuple[FrontPoint, ...], float, tuple[FrontPoint, ...]] = ((), 0.0, ())
         self._front_changed = False
@@ -80,8 +82,8 @@ class MlflowTracker:
         self._deadline = float("inf")
         # The thread's own:
         self._session: Session | None = None
-        self._attempts: dict[tuple[str, int], int] = {}
-        self._refused: list[dict[str, Any]] = []
+        self._attempts: dict[Key, int] = {}
+        self._refused: list[Key] = []
         self._without_files: set[int] = set()  # members whose pictures or checkpoint could not be made
         self._next_front = self._next_picture = time.monotonic()
 
@@ -111,7 +113,7 @@ class MlflowTracker:
         # A resumed search may be unknown here: its journal was on another machine, or MLflow was switched on later.
         self._adopt = resume and known is None
         self._queue.extend(self._journal.pending())
-        self._told = {record["number"] for record in self._queue if record["search"] == self._search}
+        self._told = {number for search, number in self._queue if search == self._search}
         if self._queue:
             _LOG.info("%d trials of an earlier run are still to be logged to MLflow", len(self._queue))
         self._journal.begin(self._search)
@@ -133,7 +135,7 @@ class MlflowTracker:
             self._told.add(result.number)
             record["search"] = self._search
             self._journal.add(record)
-            self._queue.append(record)
+            self._queue.append((self._search, result.number))
             self._wake.notify()
 
     def log_front(self, members: Sequence[FrontPoint], hypervolume: float, others: Sequence[FrontPoint] = ()) -> None:
@@ -153,8 +155,15 @@ class MlflowTracker:
             self._champion = champion
             self._wake.notify()
 
-    def finish(self, status: Ending = "FINISHED") -> int:
-        """Log what is left, draw the front and all its members, end the parent run; at most `flush_seconds` long.
+    def finish(self, status: Ending = "FINISHED", waiting: Callable[[int], bool] | None = None) -> int:
+        """Log what is left, draw the front and all its members, end the parent run.
+
+        It gives up when nothing could be logged for `flush_seconds`; of a search that did not finish, after so long in
+        all.
+
+        Args:
+            status: how the search ended.
+            waiting: called twice a second with the number of trials that MLflow does not have; False: give up.
 
         Returns:
             Number of trials that MLflow does not have; they stay in the journal for the next `start(resume=True)`.
@@ -166,7 +175,10 @@ class MlflowTracker:
             self._front_changed = True
             self._deadline = time.monotonic() + self._flush_seconds
             self._wake.notify()
-        self._thread.join(self._flush_seconds)
+        while self._thread.is_alive() and time.monotonic() < self._deadline:
+            self._thread.join(min(_WAITING_SECONDS, self._flush_seconds))
+            if waiting is not None and self._thread.is_alive() and not waiting(self.backlog):
+                self._deadline = 0.0  # ends the thread too
         left = self.backlog
         if left:
             _LOG.warning("%d trials could not be logged to MLflow; %s keeps them", left, self._journal.path)
@@ -207,15 +219,15 @@ class MlflowTracker:
             if now > self._deadline:
                 return True
             ending = self._ending
-            record = self._queue[0] if self._queue else None
+            key = self._queue[0] if self._queue else None
             # Trials go first, for the front is mostly made of the newest, but not for ever.
-            due = self._next_front + (2 * _FRONT_SECONDS if record is not None else 0.0)
-            front_due = self._front_changed and (now >= due if ending is None else record is None)
+            due = self._next_front + (2 * _FRONT_SECONDS if key is not None else 0.0)
+            front_due = self._front_changed and (now >= due if ending is None else key is None)
             pictures_due = now >= self._next_picture if ending is None else now < self._deadline - _LAST_SECONDS
         if front_due:
             self._update_front(session)
-        elif record is not None:
-            self._log_record(session, record)
+        elif key is not None:
+            self._log_record(session, key)
         elif ending is not None and pictures_due and self._champion is not None:
             self._publish(session, self._champion)
         elif pictures_due and self._draw_member(session):
@@ -250,32 +262,41 @@ class MlflowTracker:
         """Go on with a search that MLflow knows and the journal does not; trials queued meanwhile belong to it."""
         assert self._journal is not None
         with self._wake:
-            for record in self._queue:
-                if record["search"] == self._search:
-                    self._journal.done(record)
-                    record["search"] = search
-                    self._journal.add(record)
+            for _ in range(len(self._queue)):
+                key = self._queue.popleft()
+                if key[0] == self._search and (record := self._journal.record(key)) is not None:
+                    self._journal.done(key)
+                    key = search, key[1]
+                    self._journal.add({**record, "search": search})
+                self._queue.append(key)
             self._search = search
             self._journal.begin(search)
 
-    def _log_record(self, session: Session, record: dict[str, Any]) -> None:
+    def _log_record(self, session: Session, key: Key) -> None:
         from mlflow.exceptions import MlflowException
 
         assert self._journal is not None
-        key = record["search"], record["number"]
-        try:
-            session.log_trial(record)
-        except MlflowException as error:
-            self._attempts[key] = self._attempts.get(key, 0) + 1
-            invalid = error.get_http_status_code() in (400, 409)  # type: ignore[no-untyped-call]
-            if not invalid or self._attempts[key] < _PATIENCE:
-                raise
-            _LOG.warning("MLflow refuses trial %d (%s); the journal keeps it", record["number"], _brief(error))
-            self._refused.append(record)
+        record = self._journal.record(key)
+        if record is None:
+            _LOG.warning("%s has lost trial %d; MLflow will not have it, the study does", self._journal.path, key[1])
+            self._journal.done(key)
         else:
-            self._journal.done(record)
+            try:
+                session.log_trial(record)
+            except MlflowException as error:
+                self._attempts[key] = self._attempts.get(key, 0) + 1
+                invalid = error.get_http_status_code() in (400, 409)  # type: ignore[no-untyped-call]
+                if not invalid or self._attempts[key] < _PATIENCE:
+                    raise
+                _LOG.warning("MLflow refuses trial %d (%s); the journal keeps it", key[1], _brief(error))
+                self._refused.append(key)
+            else:
+                self._journal.done(key)
+            self._attempts.pop(key, None)
         with self._wake:
             self._queue.popleft()
+            if self._ending == "FINISHED" and self._deadline:
+                self._deadline = time.monotonic() + self._flush_seconds  # it is catching up
 
     def _update_front(self, session: Session) -> None:
         began = time.monotonic()
@@ -289,7 +310,7 @@ class MlflowTracker:
                 self._front_changed = True
             raise
         with self._wake:  # members that are still queued get their tag at the next update
-            waiting = {record["number"] for record in self._queue}
+            waiting = {number for _, number in self._queue}
             self._front_changed |= any(point.number in waiting for point in members)
         now = time.monotonic()
         self._next_front = now + max(_FRONT_SECONDS, (now - began) / _FRONT_SHARE)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.tracking._config import TrackingConfig
+from nas.tracking._metrics import Metrics
 from nas.tracking._record import readable
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class TrialRun:
     artifacts: bool = False
     failed: bool = False
     name: str = ""
-    metrics: Mapping[str, float] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)  # as `Metrics`, for there is one of every trial
     parent_trial: int | None = None
     mutation: str = ""
 
@@ -209,7 +210,7 @@ class MlflowWriter:
         self.client.set_terminated(known.run_id, "FAILED" if record["failed"] else "FINISHED", end)
         tags = record["tags"]
         known.finished, known.failed, known.name = True, record["failed"], record["name"]
-        known.metrics, known.mutation = record["metrics"], tags["mutation"]
+        known.metrics, known.mutation = Metrics(record["metrics"]), tags["mutation"]
         known.parent_trial = int(tags["parent_trial"]) if tags["parent_trial"] else None
         return known
 
@@ -230,7 +231,7 @@ class MlflowWriter:
         changed = {key: value for key, value in newer.items() if run.metrics.get(key) != value}
         if changed:
             self._log(run.run_id, metrics=[Metric(key, value, now_ms, _NEWER_STEP) for key, value in changed.items()])
-            run.metrics = {**run.metrics, **changed}
+            run.metrics = Metrics({**run.metrics, **changed})
         if name != run.name:
             self.rename(run.run_id, name)
             run.name = name
@@ -347,7 +348,7 @@ def _trial_run(run: Run) -> TrialRun:
         artifacts=tags.get(ARTIFACTS_TAG) == "yes",
         failed=run.info.status == "FAILED",
         name=run.info.run_name or "",
-        metrics={key: value for key, value in run.data.metrics.items() if not key.startswith("curve/")},
+        metrics=Metrics({key: value for key, value in run.data.metrics.items() if not key.startswith("curve/")}),
         parent_trial=int(tags["parent_trial"]) if tags.get("parent_trial", "").isdigit() else None,
         mutation=tags.get("mutation", ""),
     )

@@ -42,6 +42,16 @@ def test_lines_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> No
     assert "5 done" in lines[1]
 
 
+@pytest.mark.parametrize(("behind", "shown"), [(0, False), (5, False), (1203, True)])
+def test_says_how_far_mlflow_is_behind(behind: int, shown: bool) -> None:
+    for terminal in (False, True):
+        output = io.StringIO()
+        with ProgressDisplay("title", Console(file=output, width=200, force_terminal=terminal)) as display:
+            display.behind = lambda: behind
+            display(progress())
+        assert (f"{behind:,} trials behind" in output.getvalue()) is shown
+
+
 def test_the_last_line_is_not_repeated() -> None:
     output = io.StringIO()
     with ProgressDisplay("title", Console(file=output, width=200)) as display:

@@ -73,7 +73,9 @@ def test_status_of_a_search_that_runs_is_killed_and_is_finished(job: Path, tmp_p
     study.fail(study.begin(), "it took longer than 3.5 s")
     study.fail(study.begin(), "it took longer than 4 s")
     total = sum(study.counts().values())
-    run("search", str(job), "--resume", "--trials", str(total))
+    summary = run("search", str(job), "--resume", "--trials", str(total))
+    assert "failed trials: 2, because:" in summary
+    assert "2 × it took longer than … s" in summary
     found = json.loads(run("status", "mine", *store, "--json"))
     assert found["state"] == "finished"
     assert (found["complete"], found["failed"], found["running"]) == (total - 2, 2, 0)

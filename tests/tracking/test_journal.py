@@ -2,6 +2,7 @@
 
 import json
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ def record(number: int, search: str = "s") -> dict[str, object]:
 
 
 def numbers(journal: Journal) -> list[int]:
-    return [entry["number"] for entry in journal.pending()]
+    return [number for _, number in journal.pending()]
 
 
 def test_unconfirmed_trials_come_back(tmp_path: Path) -> None:
@@ -25,10 +26,10 @@ def test_unconfirmed_trials_come_back(tmp_path: Path) -> None:
     journal.begin("s")
     for number in range(4):
         journal.add(record(number))
-    journal.done(record(1))
+    journal.done(("s", 1))
     again = Journal(journal.path)
     assert again.search == "s" and numbers(again) == [0, 2, 3]
-    assert again.pending()[0] == record(0)
+    assert again.record(("s", 0)) == record(0)
 
 
 def test_trials_of_an_earlier_search_stay(tmp_path: Path) -> None:
@@ -38,9 +39,10 @@ def test_trials_of_an_earlier_search_stay(tmp_path: Path) -> None:
     second = Journal(tmp_path / "j")
     second.begin("new")
     second.add(record(5, "new"))
-    second.done(record(5, "new"))
+    second.done(("new", 5))
     third = Journal(tmp_path / "j")
-    assert third.search == "new" and third.pending() == [record(5, "old")]
+    assert third.search == "new" and third.pending() == [("old", 5)]
+    assert third.record(("old", 5)) == record(5, "old")
 
 
 @settings(max_examples=60, deadline=None)
@@ -54,7 +56,7 @@ def test_a_kill_at_any_byte_loses_only_the_torn_line(
     history: list[tuple[int, list[int]]] = [(path.stat().st_size, [])]
     for action, number in actions:
         if action == "done":
-            journal.done(record(number))
+            journal.done(("s", number))
         elif number not in numbers(journal):
             journal.add(record(number))
         history.append((path.stat().st_size, numbers(journal)))
@@ -66,7 +68,9 @@ def test_a_kill_at_any_byte_loses_only_the_torn_line(
     assert numbers(again) == survived
     again.begin("s")
     again.add(record(99))
-    assert numbers(Journal(path)) == [*survived, 99]
+    for reader in (again, Journal(path)):
+        assert numbers(reader) == [*survived, 99]
+        assert [reader.record(key) for key in reader.pending()] == [record(number) for number in [*survived, 99]]
 
 
 def test_file_does_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,9 +79,29 @@ def test_file_does_not_grow_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyP
     journal.begin("s")
     for number in range(200):
         journal.add(record(number))
-        journal.done(record(number))
+        journal.done(("s", number))
     assert len(journal.path.read_text().splitlines()) <= 25
     assert Journal(journal.path).pending() == []
+
+
+def test_records_wait_on_disk_and_not_in_memory(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j")
+    journal.begin("s")
+    tracemalloc.start()
+    for number in range(2000):
+        journal.add({**record(number), "text": "x" * 3000})
+    grown = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert grown < 2000 * 400
+    assert journal.record(("s", 1234)) == {**record(1234), "text": "x" * 3000}
+
+
+def test_what_the_file_has_lost_is_said_to_be_lost(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j")
+    journal.begin("s")
+    journal.add(record(1))
+    journal.path.write_text("")
+    assert journal.record(("s", 1)) is None
 
 
 def test_newer_format_is_left_alone(tmp_path: Path) -> None:
@@ -87,7 +111,7 @@ def test_newer_format_is_left_alone(tmp_path: Path) -> None:
     journal = Journal(path)
     journal.begin("t")
     journal.add(record(1))
-    assert path.read_bytes() == before and journal.pending() == [record(1)]
+    assert path.read_bytes() == before and journal.record(("s", 1)) == record(1)
 
 
 def test_a_disk_that_refuses_does_not_stop_the_search(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -97,6 +121,7 @@ def test_a_disk_that_refuses_does_not_stop_the_search(tmp_path: Path, caplog: py
     for number in range(3):
         journal.add(record(number))
     assert numbers(journal) == [0, 1, 2]
+    assert [journal.record(key) for key in journal.pending()] == [record(number) for number in range(3)]
     assert sum("cannot keep the journal" in message for message in caplog.messages) == 1
 
 

@@ -304,7 +304,9 @@ def test_a_driver_killed_in_the_middle_of_a_trial(config: TrackingConfig, tracke
     other = tracker()
     other._journal, other._search = journal, str(journal.search)
     other.log_trial(*make_trial(5))  # its thread never ran
-    [record] = Journal(journal.path).pending()
+    [key] = Journal(journal.path).pending()
+    record = Journal(journal.path).record(key)
+    assert record is not None
     writer = MlflowWriter(config.tracking_uri, "study", config.artifact_root)
     run = writer.client.create_run(
         writer.experiment_id,
@@ -322,6 +324,48 @@ def test_a_driver_killed_in_the_middle_of_a_trial(config: TrackingConfig, tracke
     assert {number: len(found) for number, found in children.items()} == {5: 1}
     assert children[5][0].info.status == "FINISHED" and children[5][0].data.metrics["edges"] == 40
     assert len(writer.client.get_metric_history(children[5][0].info.run_id, "curve/loss")) <= 20
+
+
+def test_finish_waits_as_long_as_trials_are_logged(
+    config: TrackingConfig, tracker: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each takes a good part of the patience, all together much more than it."""
+    write = MlflowWriter.write_trial
+    monkeypatch.setattr(MlflowWriter, "write_trial", lambda *given: (time.sleep(0.3), write(*given))[1])
+    tracking = tracker(flush_seconds=2.0)
+    tracking.start()
+    for number in range(12):
+        tracking.log_trial(*make_trial(number))
+    left: list[int] = []
+    assert tracking.finish(waiting=lambda number: bool(left.append(number)) or True) == 0
+    assert left == sorted(left, reverse=True)
+    assert left[0] > 0
+    [parent], children = runs(config)
+    assert len(children) == 12
+    assert parent.info.status == "FINISHED"
+
+
+def test_whoever_does_not_want_to_wait_says_so(
+    config: TrackingConfig, tracker: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = MlflowWriter.write_trial
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowWriter, "write_trial", lambda *given: (time.sleep(0.4), write(*given))[1])
+        tracking = tracker()
+        tracking.start()
+        for number in range(20):
+            tracking.log_trial(*make_trial(number))
+        began = time.monotonic()
+        left = tracking.finish(waiting=lambda number: False)
+        assert time.monotonic() - began < 5
+        assert left > 0
+        assert tracking._thread is not None
+        tracking._thread.join(20)
+        assert not tracking._thread.is_alive()
+    again = tracker()
+    again.start(resume=True)
+    assert again.finish() == 0
+    assert {number: len(found) for number, found in runs(config)[1].items()} == dict.fromkeys(range(20), 1)
 
 
 def test_nothing_waits_for_a_hanging_server(
