@@ -8,7 +8,10 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import ray
+
 from nas._logs import Level, LogFormat, bound, configure
+from nas.engine.cuda import limit_memory
 from nas.search import Evaluate, EvaluateGroup, evaluated
 from nas.training import Candidate, Dataset, TrainingConfig, TrialResult, pinned_threads
 
@@ -40,6 +43,7 @@ class TrialActor:
         self._config = config
         self._evaluate = evaluate
         self._worker = f"{os.uname().nodename}:{os.getpid()}"
+        _limit_gpu_memory()
         self._pinned = contextlib.ExitStack()  # never closed: the process ends with the job
         self._pinned.enter_context(pinned_threads(threads))
 
@@ -55,3 +59,10 @@ class TrialActor:
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """`function(*arguments)` in this process."""
         return function(*arguments)
+
+
+def _limit_gpu_memory() -> None:
+    """A worker that has a fraction of a GPU keeps to that fraction of its memory, so that none starves the others."""
+    share = ray.get_runtime_context().get_assigned_resources().get("GPU", 0.0)  # type: ignore[no-untyped-call]
+    if 0 < share < 1:
+        limit_memory(share)

@@ -21,10 +21,11 @@ from nas.engine.cuda._machine import Kernel
 from nas.engine.cuda._nvrtc import compiled
 from nas.errors import NasError
 
-__all__ = ["CudaGPU", "NoGPUError", "gpu_of", "why_no_gpu"]
+__all__ = ["CudaGPU", "NoGPUError", "gpu_of", "limit_memory", "why_no_gpu"]
 
 _MOST_DYNAMIC_SHARED = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 _MOST_SHARED_A_BLOCK = 97  # CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN
+_CONTEXT_BYTES = 0.6 * 2**30  # of a process, before its first tensor
 _PLAIN_SHARED = 48 * 1024  # what a block may have without asking
 
 
@@ -157,3 +158,14 @@ def gpu_of(index: int) -> CudaGPU:
         NoGPUError: see `CudaGPU`.
     """
     return CudaGPU(index)
+
+
+def limit_memory(share: float) -> None:
+    """Let this process have at most a share of its GPU's memory; more fails as if there were no more.
+
+    Args:
+        share: of the whole, of which the context that CUDA itself makes in each process is taken off.
+    """
+    if why_no_gpu() is None:
+        whole = float(torch.cuda.get_device_properties(0).total_memory)
+        torch.cuda.set_per_process_memory_fraction(max(share - _CONTEXT_BYTES / whole, share / 2), 0)

@@ -1,23 +1,34 @@
-"""In every process that has this folder on its PYTHONPATH: torch, once it is imported, has a GPU (see `torch_cuda`)."""
+"""In every process that has this folder on its PYTHONPATH torch has a GPU once it is imported, and Ray finds it."""
 
 import importlib.abc
 import importlib.util
 import sys
 
 
+def _torch(module):
+    import torch_cuda
+
+    torch_cuda.install(module)
+
+
+def _ray(module):
+    module.NvidiaGPUAcceleratorManager.get_current_node_num_accelerators = staticmethod(lambda: 1)
+    module.NvidiaGPUAcceleratorManager.get_current_node_accelerator_type = staticmethod(lambda: None)
+
+
 class _Finder(importlib.abc.MetaPathFinder):
+    wanted = {"torch": _torch, "ray._private.accelerators.nvidia_gpu": _ray}
+
     def find_spec(self, name, path=None, target=None):
-        if name != "torch":
+        then = self.wanted.pop(name, None)
+        if then is None:
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec("torch")
+        spec = importlib.util.find_spec(name)
         load = spec.loader.exec_module
 
         def exec_module(module):
             load(module)
-            import torch_cuda
-
-            torch_cuda.install(module)
+            then(module)
 
         spec.loader.exec_module = exec_module
         return spec

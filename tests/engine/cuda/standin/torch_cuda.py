@@ -6,12 +6,17 @@ refuse to meet tensors of the processor. Every operation waits for the launches 
 
 import ctypes
 import os
+import pathlib
 import types
 import weakref
 
 DEVICE_NAME = "NVIDIA Stand-in"
-_COPYING = {"copy_", "__getitem__", "__setitem__", "to"}
-_LOOKING = {"__get__", "data_ptr", "is_contiguous", "numel", "element_size", "dim", "size", "stride", "requires_grad_"}
+_OPERATION_NS = 1_000_000  # of the device's clock
+_COPYING = {"copy_", "__getitem__", "__setitem__", "to", "_has_compatible_shallow_copy_type"}
+_LOOKING = {  # what starts no kernel
+    "__get__", "__set__", "data_ptr", "is_contiguous", "numel", "element_size", "dim", "size", "stride",
+    "requires_grad_", "detach", "contiguous", "view", "as_subclass", "new_empty", "is_floating_point",
+}  # fmt: skip
 
 
 class Driver:
@@ -77,6 +82,7 @@ def install(torch):
             name = getattr(func, "__name__", "")
             if name not in _LOOKING:
                 wait()
+                driver.library.standin_work(ctypes.c_ulonglong(_OPERATION_NS))
                 if name not in _COPYING:
                     for each in args:
                         if type(each) is torch.Tensor and each.dim() > 0:
@@ -112,10 +118,10 @@ def install(torch):
         def make(*args, device=None, **kwargs):
             if not is_gpu(device):
                 return plain[name](*args, device=device, **kwargs)
-            tensor = placed(plain[name](*args, **kwargs))
+            tensor = plain[name](*args, **kwargs)
             if name == "empty" and tensor.is_floating_point():
                 tensor.fill_(float("nan"))  # whoever reads what nobody wrote shall see it
-            return tensor
+            return placed(tensor)
 
         return make
 
@@ -164,7 +170,12 @@ def install(torch):
         total_memory=int(os.environ.get("STANDIN_MEMORY", str(256 << 20))),
     )  # fmt: skip
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0") not in ("", "-1")
-    limits = []
+
+    def limit(fraction, device=None):
+        if os.environ.get("STANDIN_RECORD"):
+            with pathlib.Path(os.environ["STANDIN_RECORD"]).open("a") as file:
+                file.write(f"{os.getpid()} {fraction} {os.environ.get('CUDA_VISIBLE_DEVICES')}\n")
+
     torch.version.cuda = "13.0"
     for name, function in {
         "init": driver.current,
@@ -174,9 +185,8 @@ def install(torch):
         "get_device_name": lambda index=0: DEVICE_NAME,
         "current_stream": lambda device=None: types.SimpleNamespace(cuda_stream=0, synchronize=wait),
         "synchronize": lambda device=None: wait(),
-        "set_per_process_memory_fraction": lambda fraction, device=None: limits.append(fraction),
+        "set_per_process_memory_fraction": limit,
         "Event": Event,
-        "memory_fractions": limits,
     }.items():
         setattr(torch.cuda, name, function)
     for name in plain:
