@@ -13,8 +13,8 @@ A job's words, after its kernel:
     gather      table, ranks, grad_weight, grad_bias, total_weight, total_bias
     table       of a plan: `nas.engine._plan.Plan.table`, or `nas.engine._dense.Dense.table`
     weight      (E,) in the order of the plan's in-edges; packed, (stored,), with a dense plan
-    ordered     (rest,) weights by source; 0 for a single sample, and in `forward` when there is no backward
-    grad_weight (ranks, stored) with the rest by source; (E,) like ``weight`` for a single sample
+    ordered     (rest,) weights by source; 0 when going back by rows, and in `forward` when there is no backward
+    grad_weight (ranks, stored) with the rest by source; (ranks, E) like ``weight`` when going back by rows
     values      (tiles n S,) when ``keep``, else (ranks n S,); kept_z the same or 0; grads (ranks n S,)
     bias        (m,) or 0; grad_bias (ranks, m); grad_x (batch, n_inputs) or 0
 """
@@ -30,7 +30,14 @@ import numpy as np
 from numba import njit
 
 from nas.engine._native import array_at, compiled
-from nas.engine.kernels import backward_columns, backward_one, forward_one, forward_tile, load_inputs
+from nas.engine.kernels import (
+    backward_columns,
+    backward_one,
+    backward_tile_by_rows,
+    forward_one,
+    forward_tile,
+    load_inputs,
+)
 from nas.engine.panel_kernels import backward_panels, forward_panels
 from nas.engine.simd import LANES
 
@@ -168,8 +175,12 @@ def forward(real: Any, size: int, panels: bool = False) -> int:
 
 
 @cache
-def backward(real: Any, size: int, panels: bool = False) -> int:
-    """Kernel of the backward pass in tiles of ``size`` samples, or (1) of a single one; see `forward`."""
+def backward(real: Any, size: int, panels: bool = False, rows: bool = False) -> int:
+    """Kernel of the backward pass in tiles of ``size`` samples, or (1) of a single one; see `forward`.
+
+    Args:
+        rows: whether to go in-edge by in-edge, with weights as they are, instead of by out-edges.
+    """
     lanes = LANES[max(size, 16)]
     single = size == 1
 
@@ -206,6 +217,11 @@ def backward(real: Any, size: int, panels: bool = False) -> int:
                     lanes, n_inputs, n_outputs, in_ptr, sources, weight, codes, values, kept_z, grads, grad_weight,
                     grad_bias, grad_x.size > 0,
                 )  # fmt: skip
+            elif rows:
+                backward_tile_by_rows(
+                    lanes, size, n_inputs, n_outputs, in_ptr[:-1], in_ptr[1:], sources, weight, codes, values, kept_z,
+                    tile * n * size, grads, grad_weight, grad_bias, grad_x.size > 0,
+                )  # fmt: skip
             elif panels:
                 firsts, run_ptr, starts, ends, _, _ = _runs(words[1])
                 backward_panels(
@@ -226,8 +242,8 @@ def backward(real: Any, size: int, panels: bool = False) -> int:
 
 
 @cache
-def gather(real: Any) -> int:
-    """Kernel that sums the ranks' gradients and brings them into the order of the weights."""
+def gather(real: Any, rows: bool = False) -> int:
+    """Kernel that sums the ranks' gradients and brings them into the order of the weights; see `backward`."""
 
     def run(job, rank):
         words = array_at(np.int64, job, 7)
@@ -242,9 +258,10 @@ def gather(real: Any) -> int:
         total_bias = array_at(real, words[6], m)
         first, last = _share(edges, rank, ranks)
         for e in range(first, last):
-            total = grad_weight[slots[e]]
+            at = e if rows else slots[e]
+            total = grad_weight[at]
             for other in range(1, ranks):
-                total += grad_weight[other * stored + slots[e]]
+                total += grad_weight[other * stored + at]
             total_weight[e] = total
         first, last = _share(m, rank, ranks)
         for i in range(first, last):

@@ -181,14 +181,34 @@ def backward_tile_by_rows(
         grad_bias[i - n_inputs] += total(g)
         e = in_start[i]
         end = in_end[i]
+        inner = e  # edges from here on pass the gradient on
         if not need_x:
-            while e < end and sources[e] < n_inputs:
-                grad_weight[e] += total(mul(load(lanes, values, base + sources[e] * size), g))
-                e += 1
+            while inner < end and sources[inner] < n_inputs:
+                inner += 1
+        while e + 4 <= end:
+            a = pick(sources, e) * size
+            b = pick(sources, e + 1) * size
+            c = pick(sources, e + 2) * size
+            d = pick(sources, e + 3) * size
+            add_dots(
+                grad_weight, e, g, load(lanes, values, base + a), load(lanes, values, base + b),
+                load(lanes, values, base + c), load(lanes, values, base + d),
+            )  # fmt: skip
+            if e >= inner:
+                store(grads, a, fma(pick(weight, e), g, load(lanes, grads, a)))
+                store(grads, b, fma(pick(weight, e + 1), g, load(lanes, grads, b)))
+                store(grads, c, fma(pick(weight, e + 2), g, load(lanes, grads, c)))
+                store(grads, d, fma(pick(weight, e + 3), g, load(lanes, grads, d)))
+            else:
+                for q in range(max(e, inner), e + 4):
+                    at = pick(sources, q) * size
+                    store(grads, at, fma(pick(weight, q), g, load(lanes, grads, at)))
+            e += 4
         while e < end:
-            at = sources[e] * size
+            at = pick(sources, e) * size
             grad_weight[e] += total(mul(load(lanes, values, base + at), g))
-            store(grads, at, fma(weight[e], g, load(lanes, grads, at)))
+            if e >= inner:
+                store(grads, at, fma(pick(weight, e), g, load(lanes, grads, at)))
             e += 1
 
 

@@ -320,3 +320,23 @@ def test_a_single_sample_equals_the_reference(sizes, density, activation, masked
     dag = random_dag(*sizes, density=density, rng=rng)
     live = torch.from_numpy(rng.random(dag.n_edges) < 0.7) if masked else None
     compare(dag, 1, torch.float64, activation=activation, live=live, seed=seed, tolerance=1e-9)
+
+
+@pytest.mark.parametrize("rows", [False, True])
+@pytest.mark.parametrize("tiling", [(16, 5, 1), (16, 5, 3), (32, 3, 2), (64, 2, 2)])
+@pytest.mark.parametrize("density", [0.2, 1.0])  # edge by edge; in panels
+def test_every_walk_and_any_number_of_ranks(monkeypatch, tiling, rows, density):
+    monkeypatch.setattr("nas.engine._function.choose_tiling", lambda *_, **__: tiling)
+    monkeypatch.setattr("nas.engine._function._goes_by_rows", lambda *_: rows)
+    dag = random_dag(20, 60, 5, density=density, rng=np.random.default_rng(3))
+    assert (compile_plan(dag).dense() is None) == (density < 1)
+    for activation in ("relu", "silu"):
+        compare(dag, 70, torch.float64, activation=activation, tolerance=1e-9)
+    plan = compile_plan(dag)
+    x, weight, bias, gain = (each.detach() for each in tensors(dag, 70, torch.float64, 1, weights=0.1))
+    weight.requires_grad_()  # and nothing else: what comes from inputs passes no gradient on
+    fast, slow = (
+        torch.autograd.grad(run(of, x, weight, bias, gain, activation="tanh").square().sum(), weight)[0]
+        for run, of in ((apply, plan), (reference_apply, dag))
+    )
+    torch.testing.assert_close(fast, slow)
