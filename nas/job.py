@@ -27,6 +27,7 @@ __all__ = ["Job", "job_schema", "stored_job"]
 VERSION: Final = 1  # of job files; raised when a key changes its meaning
 # Keys that earlier programs had, in sections: studies keep whole jobs, with the values of keys that nobody set.
 _RETIRED: Final = {("training", "distil"): "distillation did not pay and is gone"}
+_RETIRED_OPTIONS: Final = ("crossover", "spare")  # of strategies; they made no difference, so nothing depends on them
 _MAX_PROBLEMS: Final = 8
 
 
@@ -109,7 +110,7 @@ def stored_job(stored: Mapping[str, Any], where: str) -> Job:
     """The job that a study keeps, which an earlier version of this program may have written.
 
     Keys that this version has learnt get their defaults; those that it has no more are left out where they said
-    nothing.
+    nothing or made no difference.
 
     Args:
         stored: what `Job.to_mapping` gave.
@@ -123,6 +124,10 @@ def stored_job(stored: Mapping[str, Any], where: str) -> Job:
         found = values.get(section)
         if isinstance(found, dict) and found.pop(key, None) is not None:
             raise JobError(f"{where}: it uses {section}.{key}, but {why}; continue it with the version that began it")
+    search = values.get("search")
+    if isinstance(search, dict) and isinstance(search.get("options"), Mapping):
+        options = search["options"].items()
+        search["options"] = {key: value for key, value in options if key not in _RETIRED_OPTIONS}
     return Job.from_mapping(values, where=where)
 
 

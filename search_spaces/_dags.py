@@ -143,17 +143,6 @@ class DagSpace(SearchSpace):
                 description = f"{description}, redraw {redrawn} activation{'s' if redrawn > 1 else ''}"
         return Genome(child, genome.hyperparameters), description
 
-    def crossover(self, first: Genome, second: Genome, rng: np.random.Generator) -> Genome | None:
-        """Neurons and edges of two DAGs, matched by id; hyperparameters each from one of the two."""
-        dag = graph.crossover(first.dag, second.dag, rng)
-        limit = self.options.max_edges
-        if limit is not None and dag.n_edges > limit:
-            return None
-        pairs = {
-            path: (value, second.hyperparameters.get(path, value)) for path, value in first.hyperparameters.items()
-        }
-        return Genome(dag, {path: pair[int(rng.integers(2))] for path, pair in pairs.items()})
-
     def _activated(self, dag: DAG, rng: np.random.Generator, *, redraw: int = 0) -> DAG:
         """`dag` with an activation for each neuron, where the options ask for that."""
         words = self.options.activations

@@ -132,10 +132,6 @@ class Recurrent(DagSpace):
                 return replace(genome, dag=dag, structure=structure), description
         raise GraphError(f"no mutation of {before.dag!r} stays within max_edges ({limit}) and changes it; allow more")
 
-    def crossover(self, first: Genome, second: Genome, rng: np.random.Generator) -> Genome | None:
-        """None: memory slots of two networks mean different things."""
-        return None
-
     def _other_memory(
         self, dag: DAG, memory: int, rng: np.random.Generator, growth: float, next_id: int | None
     ) -> tuple[DAG, int, str]:

@@ -6,7 +6,6 @@ finds the old ones by id (`match_neurons`, `match_edges`). All chance comes from
 
 from nas.graph._bipartite import bipartite
 from nas.graph._cells import usable_cells
-from nas.graph._crossover import crossover
 from nas.graph._dag import DAG, Role
 from nas.graph._degrees import degree_limited
 from nas.graph._edit import add_edge, add_neuron, remove_edge, remove_neuron, rewire_edge
@@ -27,7 +26,6 @@ __all__ = [
     "barabasi_albert",
     "bipartite",
     "complete",
-    "crossover",
     "degree_limited",
     "draw_activations",
     "erdos_renyi",

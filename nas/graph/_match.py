@@ -1,10 +1,9 @@
 """Which neuron or edge of one DAG is which of another: the ids that survive mutation decide.
 
 Ids and siblings: a mutation gives new neurons the ids ``next_id, next_id + 1, …``, by default from the parent's largest
-id + 1. Two children of one parent then give the same id to unrelated new neurons, and a crossover of the two would take
-them for one neuron (its result is a valid graph, but the recombination is as arbitrary as that of any two hidden
-neurons). A search that crosses siblings over therefore passes ``next_id=first_id_of_trial(number)``: trials have
-distinct numbers, so their new neurons have distinct ids, without any counter that asynchronous workers would share.
+id + 1. Two children of one parent then give the same id to unrelated new neurons. A search therefore passes
+``next_id=first_id_of_trial(number)``: trials have distinct numbers, so their new neurons have distinct ids, without any
+counter that asynchronous workers would share, and networks of one study can be compared neuron by neuron.
 """
 
 from __future__ import annotations

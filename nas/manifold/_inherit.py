@@ -28,7 +28,7 @@ def inherit(
     Args:
         parent_dag: what ``parent_arrays`` are parameters of (`ManifoldNetwork.to_arrays`).
         parent_arrays: their names tell the parametrisation, which the child shares.
-        child_dag: a mutation of the parent, or a crossover with it.
+        child_dag: a mutation of the parent.
         rng: draws what is new.
 
     Raises:

@@ -90,11 +90,7 @@ class EvolutionOptions(StrategyOptions):
     improve: float = Field(
         0.1, ge=0, le=1, description="Share of them that keep nearly all edges of some member of the front."
     )
-    spare: float = Field(
-        0.0, ge=0, le=1, description="Edges that they grow at random beforehand, as a share of the parent's."
-    )
     tournament: int = Field(3, ge=1, description="Individuals compared to choose a parent.")
-    crossover: float = Field(0.1, ge=0, le=1, description="Probability that a child has two parents.")
     strength: tuple[float, float] = Field(
         (0.01, 0.3), description="Least and largest share of a genome that a mutation changes; drawn log-uniformly."
     )

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from nas.search._config import EvolutionOptions
-from nas.search._guided import Cut, cuts_allowed
+from nas.search._guided import cuts_allowed
 from nas.search._objectives import Objectives
 from nas.search._population import Population
 from nas.search._space import SearchSpace
@@ -64,13 +64,8 @@ class EvolutionStrategy(Strategy):
         if self._guided and rng.random() < options.guided:
             parent, keep = self._gap(rng)
             if self._cuts(parent):
-                cut = Cut(keep, options.spare)
-                return self._cut_child(number, rng, parent, self.inheritance, cut, steps=steps)
+                return self._cut_child(number, rng, parent, self.inheritance, keep, steps=steps)
         parent = self.inheritance.load(self.population.tournament(options.tournament, rng).number)
-        mate = None
-        if rng.random() < options.crossover:
-            other = self.population.tournament(options.tournament, rng)
-            mate = self.inheritance.load(other.number) if other.number != parent.number else None
         return self._child(
             number,
             rng,
@@ -79,7 +74,6 @@ class EvolutionStrategy(Strategy):
             strength=_log_uniform(options.strength, rng),
             growth=rng.uniform(-1, 1),
             steps=steps,
-            mate=mate,
         )
 
     def _gap(self, rng: np.random.Generator) -> tuple[Parent, float]:

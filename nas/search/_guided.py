@@ -1,17 +1,14 @@
 """Children whose edges training chooses: what their weights turn out to be worth decides which stay.
 
 A blind mutation removes and adds edges before anything is known of the child. Here a child starts with its parent's
-edges, perhaps with spare ones grown at random (weight 0, so that the function is the parent's), and is cut to fewer
-while it trains: on a cubic schedule (Zhu 2017), each time the edges of least saliency, w^2 times Adam's mean squared
-gradient. A spare edge moves away from 0 only where the gradient pulls it steadily, so of the spare ones those with
-the largest gradients over many batches stay (what RigL, Evci 2020, takes from one batch); and of the old ones those
-whose weights matter. So a search moves along the axis from dense to sparse at the price of fine-tuning.
+edges and weights and is cut to fewer while it trains: on a cubic schedule (Zhu 2017), each time the edges of least
+saliency, w^2 times Adam's mean squared gradient. So a search moves along the axis from dense to sparse at the price of
+fine-tuning, and a line of children is one network pruned while it trains, with its forks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -20,19 +17,11 @@ from nas.graph import DAG
 from nas.search._space import SearchSpace
 from nas.training._types import Genome, Scalar, TrainingConfig
 
-__all__ = ["Cut", "cut_overrides", "cuts_allowed", "without_cut"]
+__all__ = ["cut_overrides", "cuts_allowed", "without_cut"]
 
 _SECTION: Final = "sparsify."
 _CUTS: Final = 6  # in one training; each costs about as much as some ten steps
 _END: Final = 0.5  # share of the steps after which the structure stays
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """How training changes a child's edges."""
-
-    keep: float  # edges in the end, as a share of the parent's
-    spare: float = 0.0  # edges grown at random beforehand, as a share of the parent's
 
 
 def cuts_allowed(space: SearchSpace, training: TrainingConfig) -> bool:

@@ -17,7 +17,7 @@ from optuna.distributions import (
 
 from nas.search._config import OptunaOptions
 from nas.search._evolution import LARGE_STARTS
-from nas.search._guided import Cut, cuts_allowed
+from nas.search._guided import cuts_allowed
 from nas.search._population import Population
 from nas.search._space import Choice, Range, SearchSpace
 from nas.search._store import StudyStore
@@ -98,10 +98,10 @@ class OptunaStrategy(Strategy):
         parent = self.inheritance.load(ranked[min(int(float(chosen[PARENT]) * len(ranked)), len(ranked) - 1)].number)
         steps = math.ceil(self.options.child_steps * self.training.steps)
         if self._guided and self._cuts(parent):
-            cut = Cut(KEEP.at(density))
             return self._cut_child(
-                number, rng, parent, self.inheritance, cut, steps=steps, hyperparameters=hyperparameters
-            )
+                number, rng, parent, self.inheritance, float(KEEP.at(density)), steps=steps,
+                hyperparameters=hyperparameters,
+            )  # fmt: skip
         return self._child(
             number,
             rng,

@@ -201,10 +201,6 @@ class SearchSpace(ABC):
             next_id: smallest id for new neurons, so that no other trial's new neurons have the same.
         """
 
-    def crossover(self, first: Genome, second: Genome, rng: np.random.Generator) -> Genome | None:
-        """A genome between two, neurons keeping the ids of `first`; None (the default): not possible."""
-        return None
-
 
 def load_space(config: SpaceConfig, dataset: Dataset | TaskShape) -> SearchSpace:
     """The space that a job names: a module of `search_spaces` (its attribute `Space`), or ``module:Class``.
@@ -245,7 +241,7 @@ def stable_ids(dag: DAG, first_id: int) -> DAG:
     """`dag` with ids that mean the same in every genome of a study; unchanged where it has ids of its own.
 
     Inputs and outputs are known by their number. Computational neurons of genomes that were drawn independently have
-    nothing in common, and as weights and crossovers match neurons by id, theirs start at `first_id` (see
+    nothing in common, and as weights are matched by id, theirs start at `first_id` (see
     `nas.graph.first_id_of_trial`).
     """
     if not np.array_equal(dag.ids, np.arange(dag.n)):

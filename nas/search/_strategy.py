@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from nas.graph import first_id_of_trial
-from nas.search._guided import Cut, cut_overrides, cuts_allowed, without_cut
+from nas.search._guided import cut_overrides, cuts_allowed, without_cut
 from nas.search._objectives import Objectives
 from nas.search._space import SearchSpace, stable_ids
 from nas.training._types import Arrays, Candidate, Genome, Scalar, TrainingConfig, TrialResult, TrialStatus
@@ -138,21 +138,16 @@ class Strategy(ABC):
         growth: float,
         steps: int,
         hyperparameters: Mapping[str, Scalar] | None = None,
-        mate: Parent | None = None,
     ) -> Candidate:
-        """A mutated copy of `parent` (crossed with `mate` before, where the space can), with its weights."""
-        genome, origin = self._genome(parent), ""
+        """A mutated copy of `parent` with its weights."""
+        genome = self._genome(parent)
         score = inheritance.edge_score(parent) if inheritance else None
-        if mate is not None:
-            crossed = self.space.crossover(genome, self._genome(mate), rng)
-            if crossed is not None:
-                genome, score, origin = crossed, None, f"crossed with trial {mate.number}, "
         mutated, description = self.space.mutate(
             genome, rng, strength, growth=growth, edge_score=score, next_id=first_id_of_trial(number)
         )
         chosen = dict(hyperparameters) if hyperparameters is not None else self._perturbed(genome, rng)
         child = replace(mutated, hyperparameters={**mutated.hyperparameters, **chosen})
-        return self._inheriting(number, rng, parent, inheritance, child, steps, origin + description)
+        return self._inheriting(number, rng, parent, inheritance, child, steps, description)
 
     def _cut_child(
         self,
@@ -160,21 +155,18 @@ class Strategy(ABC):
         rng: np.random.Generator,
         parent: Parent,
         inheritance: Inheritance | None,
-        cut: Cut,
+        keep: float,
         *,
         steps: int,
         hyperparameters: Mapping[str, Scalar] | None = None,
     ) -> Candidate:
-        """A child of `parent` with its weights, whose training chooses which edges stay."""
+        """A child of `parent` with its weights, whose training chooses which edges stay: the share ``keep``."""
         genome = self._genome(parent)
-        edges, description = max(round(cut.keep * genome.dag.n_edges), 1), ""
-        if cut.spare > 0:
-            grown, said = self.space.mutate(genome, rng, cut.spare, growth=1.0, next_id=first_id_of_trial(number))
-            genome, description = grown, f"{said}, then "
+        edges = max(round(keep * genome.dag.n_edges), 1)
         chosen = dict(hyperparameters) if hyperparameters is not None else self._perturbed(genome, rng)
         own = {**genome.hyperparameters, **chosen}
         section = cut_overrides(genome.dag, edges, steps, self.training.with_overrides(own))
-        description += f"training keeps {edges:,} of {genome.dag.n_edges:,} edges" if section else "trained on"
+        description = f"training keeps {edges:,} of {genome.dag.n_edges:,} edges" if section else "trained on"
         child = replace(genome, hyperparameters={**own, **section})
         return self._inheriting(number, rng, parent, inheritance, child, steps, description)
 

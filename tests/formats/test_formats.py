@@ -85,6 +85,11 @@ def test_a_study_that_used_what_is_gone_says_so() -> None:
         stored_job({**JOB, "training": {"distil": {"weight": 0.5}}}, "x")
 
 
+def test_options_that_made_no_difference_are_left_out() -> None:
+    old = {"strategy": "evolution", "options": {"crossover": 0.3, "spare": 0.1, "population": 5}}
+    assert stored_job({**JOB, "search": old}, "x").search.options == {"population": 5}
+
+
 def test_a_checkpoint_of_version_1_is_read(store: Path) -> None:
     network = nas.load(V1 / "knee.safetensors")
     assert network.record["trial"] == 1

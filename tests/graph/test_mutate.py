@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nas.errors import GraphError
-from nas.graph import DAG, OPERATORS, complete, crossover, draw_activations, match_edges, mutate, random_dag
+from nas.graph import DAG, OPERATORS, complete, draw_activations, match_edges, mutate, random_dag
 
 
 def by_id(dag: DAG) -> set[tuple[int, int]]:
@@ -279,19 +279,6 @@ def test_neurons_keep_their_activations_through_every_operator():
             assert all(words[identity] for identity in words.keys() - own.keys())
         if operator == "add_neurons":
             assert not any(words[identity] for identity in words.keys() - own.keys())
-
-
-def test_crossover_brings_activations_of_both_parents():
-    rng = np.random.default_rng(6)
-    dag = random_dag(4, 8, 2, density=0.5, rng=rng)
-    a = mutate(dag.with_activations(["relu"] * 8), rng, operators={"add_neurons": 1.0}, count=3).dag
-    b = mutate(dag.with_activations(["tanh"] * 8), rng, operators={"duplicate_neurons": 1.0}, count=3, next_id=1000).dag
-    child = crossover(a, b, rng, share=1.0)
-    words = dict(zip(child.ids.tolist(), child.activations, strict=True))
-    assert {words[identity] for identity in words if identity >= 1000} == {"tanh"}
-    assert {words[identity] for identity in dag.ids[dag.n_inputs : dag.first_output].tolist() if identity in words} == {
-        "relu"
-    }
 
 
 def test_activations_are_redrawn_on_demand():

@@ -43,12 +43,7 @@ def test_own_space_loads_by_import_path(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setitem(sys.modules, "my_spaces", module)
     space = load_space(SpaceConfig(name="my_spaces:Own"), SHAPE)
     assert space.initial(np.random.default_rng(0)).dag.n_outputs == 2
-    assert (
-        space.crossover(
-            space.initial(np.random.default_rng(0)), Genome(graph.complete(3, 1, 2)), np.random.default_rng(0)
-        )
-        is None
-    )
+    assert space.large(np.random.default_rng(0)) is None  # the default: `initial` draws the first genome
 
 
 @pytest.mark.parametrize(

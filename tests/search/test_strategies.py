@@ -250,7 +250,7 @@ def test_evolution_breeds_from_the_front(space: SearchSpace, evolve: Callable[..
     rng = np.random.default_rng(0)
     dags = {number: space.initial(rng).dag for number in range(40)}
     recorder = Recorder(dags)
-    strategy = evolve(recorder.inheritance, population=10, initial=1, crossover=0)
+    strategy = evolve(recorder.inheritance, population=10, initial=1)
     for number in range(40):  # the first ten dominate all others
         good = number < 10
         metrics = {"val_error": 0.02 + 0.002 * number if good else 0.2, "inference_seconds": 1e-4 / (1 + number)}
@@ -279,7 +279,7 @@ def test_strengths_and_growth_of_blind_mutations_vary(
 ) -> None:
     dag = space.initial(np.random.default_rng(0), size=1.0, density=1.0).dag
     recorder = Recorder({0: dag})
-    strategy = evolve(recorder.inheritance, guided=0, population=2, initial=1, crossover=0, strength=(0.01, 0.5))
+    strategy = evolve(recorder.inheritance, guided=0, population=2, initial=1, strength=(0.01, 0.5))
     strategy.tell(TrialResult(0, TrialStatus.COMPLETE, {"val_error": 0.1, "inference_seconds": 1e-4}))
     edges = np.array([strategy.ask(number).genome.dag.n_edges for number in range(1, 60)])
     assert (edges > dag.n_edges).sum() > 10

@@ -134,7 +134,7 @@ def test_a_search_runs_resumes_and_gives_networks_back(dataset: Dataset, tmp_pat
             store.objectives,
             store.seed,
             inheritance=store_inheritance(store, CONFIG),
-            options=EvolutionOptions(population=3, crossover=0.5),
+            options=EvolutionOptions(population=3),
         )
         run_search(strategy, SerialExecutor(dataset, CONFIG), store, trials=trials)
         return store

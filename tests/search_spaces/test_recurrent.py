@@ -71,7 +71,6 @@ def test_generators_decide() -> None:
     space = load()
     first, again, other = (space.initial(np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert first == again and first != other
-    assert space.crossover(first, other, np.random.default_rng(0)) is None
 
 
 def test_wrong_options_are_refused() -> None:

@@ -121,22 +121,6 @@ def test_no_genome_has_more_edges_than_allowed(name: str) -> None:
         assert genome.dag.n_edges <= 60
 
 
-@pytest.mark.parametrize("name", SPACES)
-def test_crossover_takes_from_both(name: str) -> None:
-    space = load(name)
-    rng = np.random.default_rng(0)
-    common = space.initial(rng, size=1.0, density=0.3)
-    first, _ = space.mutate(common, rng, 0.3, next_id=first_id_of_trial(1))
-    second, _ = space.mutate(common, rng, 0.3, next_id=first_id_of_trial(2))
-    first = Genome(first.dag, {"learning_rate": 1e-3})
-    second = Genome(second.dag, {"learning_rate": 2e-3})
-    child = space.crossover(first, second, rng)
-    assert child is not None
-    assert child.dag.unreachable_outputs() == ()
-    assert child.hyperparameters["learning_rate"] in (1e-3, 2e-3)
-    assert child.dag not in (first.dag, second.dag)
-
-
 def test_one_number_stands_for_a_range() -> None:
     space = load("neuron_dag", n_computational=7, density=0.2)
     dag = space.initial(np.random.default_rng(0)).dag
