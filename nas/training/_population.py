@@ -1,8 +1,10 @@
 """Many networks trained in one call.
 
 On processors each thread takes networks of its own. A network that trains on several threads has them meet at five
-barriers a step, which a small one has no work to fill; a population needs none. On a GPU all networks do their steps in
-one launch, each on multiprocessors of its own.
+barriers a step, which a small one has no work to fill; a population needs none. Tiny networks lose even so, for their
+threads wait for each other in Python between the steps: which is faster, all threads or one after the other, is tried
+on the first populations of about that much work, and the faster is kept (see `Pace`). On a GPU all networks do their
+steps in one launch, each on multiprocessors of its own.
 
 Either way a network ends as it would alone: on processors bit for bit as trained on one thread, on a GPU as trained
 there (the sums' order depends on how many blocks a network gets, and so on the size of the population).
@@ -10,7 +12,10 @@ there (the sums' order depends on how many blocks a network gets, and so on the 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+import math
+import threading
+import time
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -25,6 +30,9 @@ from nas.training._types import Dataset, TrainingConfig, TrainingState
 from nas.training.timing import pinned_threads
 
 __all__ = ["Ended", "Member", "train_population"]
+
+_TRIES = 3  # populations on one thread and on all, before one is chosen; the first may still compile
+_STEP_EDGES = 2000  # edges whose work is that of a step itself
 
 Ended = tuple[History, TrainingState | None] | Exception
 """The curves of a training and what it goes on with (None: it is at its end), or what ended it."""
@@ -58,7 +66,12 @@ def train_population(
     """
     if gpu is not None:
         return _on_gpu(members, dataset, gpu)
-    threads = threads or torch.get_num_threads()
+    threads = min(threads or torch.get_num_threads(), len(members))
+    tried = False
+    if threads > 1:
+        steps = [(member.pause_at or member.config.steps, member.network.dag.n_edges) for member in members]
+        work = sum(count * (edges + _STEP_EDGES) for count, edges in steps)
+        threads, tried = _pace.choose(work / len(members), threads), True
 
     def train_one(member: Member) -> Ended:
         try:
@@ -67,14 +80,57 @@ def train_population(
             return error
         return history_of(member.points), state
 
+    start = time.perf_counter()
     with pinned_threads(1):  # inside each of ours
-        if min(threads, len(members)) <= 1:
-            return [train_one(member) for member in members]
-        # The longest first, so that no thread is left with it at the end.
-        order = sorted(range(len(members)), key=lambda k: -members[k].network.dag.n_edges * members[k].config.steps)
-        with ThreadPoolExecutor(min(threads, len(members)), thread_name_prefix="nas-population") as pool:
-            futures = {k: pool.submit(train_one, members[k]) for k in order}
-            return [futures[k].result() for k in range(len(members))]
+        together = threads > 1
+        ended = _in_threads(members, train_one, threads) if together else [train_one(member) for member in members]
+    if tried:
+        _pace.took(work / len(members), threads, (time.perf_counter() - start) / work)
+    return ended
+
+
+def _in_threads(members: Sequence[Member], train_one: Callable[[Member], Ended], threads: int) -> list[Ended]:
+    # The longest first, so that no thread is left with it at the end.
+    order = sorted(range(len(members)), key=lambda k: -members[k].network.dag.n_edges * members[k].config.steps)
+    with ThreadPoolExecutor(threads, thread_name_prefix="nas-population") as pool:
+        futures = {k: pool.submit(train_one, members[k]) for k in order}
+        return [futures[k].result() for k in range(len(members))]
+
+
+class Pace:
+    """How fast populations have trained on one thread and on all, in this process.
+
+    Networks train bit for bit the same either way, so that it decides only how long they take.
+    """
+
+    def __init__(self) -> None:
+        self._least: dict[tuple[int, int], float] = {}  # seconds of a unit of work, by size of work and threads
+        self._tries: dict[tuple[int, int], int] = {}
+        self._lock = threading.Lock()
+
+    def choose(self, work: float, threads: int) -> int:
+        """1 or `threads`: what has not been tried often enough for so much `work` a network, else the faster."""
+        size = _size(work)
+        with self._lock:
+            for count in (threads, 1):
+                if self._tries.get((size, count), 0) < _TRIES:
+                    return count
+            return min((threads, 1), key=lambda count: self._least[size, count])
+
+    def took(self, work: float, threads: int, seconds: float) -> None:
+        """A population whose networks have so much `work` took so many seconds for a unit of it."""
+        key = _size(work), threads
+        with self._lock:
+            self._tries[key] = self._tries.get(key, 0) + 1
+            self._least[key] = min(seconds, self._least.get(key, math.inf))  # others on the machine only add
+
+
+def _size(work: float) -> int:
+    """Works within a factor of two of each other are alike."""
+    return round(math.log2(max(work, 1.0)))
+
+
+_pace = Pace()
 
 
 def _routine(

@@ -1,0 +1,60 @@
+"""Populations: on one thread or on all, as is faster, with the same networks in the end."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nas.graph import random_dag
+from nas.manifold import ManifoldNetwork
+from nas.training import DataConfig, TrainingConfig, load_data
+from nas.training import _population as population
+from nas.training._population import Member, Pace, train_population
+
+
+def test_tries_both_ways_and_keeps_the_faster() -> None:
+    for seconds, kept in (({1: 1.0, 4: 0.4}, 4), ({1: 1.0, 4: 1.2}, 1)):
+        pace = Pace()
+        tried = []
+        for _ in range(10):
+            tried.append(pace.choose(1000.0, 4))
+            pace.took(1000.0, tried[-1], seconds[tried[-1]])
+        assert sorted(tried[:6]) == [1, 1, 1, 4, 4, 4]
+        assert tried[6:] == [kept] * 4
+
+
+def test_one_slow_measurement_decides_nothing() -> None:
+    pace = Pace()
+    for threads, seconds in ((4, 9.0), (4, 0.4), (4, 0.5), (1, 1.0), (1, 1.1), (1, 1.0)):
+        pace.took(1000.0, threads, seconds)
+    assert pace.choose(1000.0, 4) == 4
+
+
+def test_sizes_of_work_are_told_apart() -> None:
+    pace = Pace()
+    for work, faster in ((1e3, 1), (1e6, 4)):
+        for threads in (1, 4):
+            for _ in range(3):
+                pace.took(work, threads, 0.5 if threads == faster else 1.0)
+    assert (pace.choose(1e3, 4), pace.choose(1e6, 4)) == (1, 4)
+
+
+@pytest.mark.parametrize("parametrisation", ["free", "masked"])
+def test_whatever_was_chosen_the_networks_are_the_same(parametrisation: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = load_data(DataConfig(source="iris"))
+    config = TrainingConfig(steps=60, batch_size=16, parametrisation=parametrisation)
+
+    def trained(threads: int) -> list[dict[str, np.ndarray]]:
+        monkeypatch.setattr(population._pace, "choose", lambda work, most: threads)
+        members = []
+        for k in range(4):
+            rng = np.random.default_rng(k)
+            dag = random_dag(dataset.n_inputs, 6 + 2 * k, dataset.n_outputs, density=0.5, rng=rng)
+            network = ManifoldNetwork(dag, parametrisation=config.parametrisation, generator=rng)
+            members.append(Member(network, config, seed=k))
+        assert not any(isinstance(end, Exception) for end in train_population(members, dataset, threads=4))
+        return [member.network.to_arrays() for member in members]
+
+    for alone, together in zip(trained(1), trained(4), strict=True):
+        assert alone.keys() == together.keys()
+        assert all(np.array_equal(alone[name], together[name]) for name in alone)
