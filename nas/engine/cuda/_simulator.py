@@ -25,7 +25,8 @@ __all__ = ["SimulatedGPU"]
 
 Order = Literal["ascending", "descending", "shuffled"]
 _ORDERS: dict[Order, int] = {"ascending": 0, "descending": 1, "shuffled": 2}
-_OPTIONS = ("-std=c++17", "-O1", "-fPIC", "-shared", "-U_FORTIFY_SOURCE", "-fno-strict-aliasing", "-w")
+_OPTIONS = ("-std=c++17", "-O1", "-fPIC", "-U_FORTIFY_SOURCE", "-fno-strict-aliasing", "-w")
+_WATCHING = ("-fsanitize=thread", "--param=tsan-distinguish-volatile=1", "--param=tsan-instrument-func-entry-exit=0")
 _MAIN = """
 extern "C" const char* simulate(void (*kernel)(const void*, int), unsigned grid, unsigned threads, size_t shared,
                                 unsigned together, int order, unsigned long long seed, const void* jobs, int count) {
@@ -42,6 +43,7 @@ class SimulatedGPU:
         multiprocessors, shared_bytes: what it claims to have.
         order: in which a block's threads run between two barriers; the results must not depend on it.
         seed: of a shuffled order.
+        watched: whether races are looked for, access by access (``source/races.h``); slow.
 
     Raises:
         RuntimeError: there is no C++ compiler (``$CXX``, else g++ or clang++).
@@ -57,8 +59,10 @@ class SimulatedGPU:
         shared_bytes: int = 227 * 1024,
         order: Order = "ascending",
         seed: int = 0,
+        watched: bool = False,
     ) -> None:
         _compiler()
+        self._watched = watched
         self.name = "simulated GPU"
         self.threads, self.multiprocessors, self.shared_bytes = threads, multiprocessors, shared_bytes
         self._order, self._seed = _ORDERS[order], seed
@@ -74,7 +78,7 @@ class SimulatedGPU:
         team: int = 1,
     ) -> None:
         """See `nas.engine.cuda.GPU.launch`."""
-        library = _library(kernel.source)
+        library = _library(kernel.source, self._watched)
         function = ctypes.cast(getattr(library, kernel.name), ctypes.c_void_p)
         at = jobs.ctypes.data if isinstance(jobs, np.ndarray) else jobs.data_ptr()
         error = library.simulate(function, grid, self.threads, shared_bytes, team, self._order, self._seed, at, count)
@@ -97,18 +101,22 @@ def _compiler() -> str:
 
 
 @lru_cache(maxsize=16)
-def _library(source: str) -> Any:
+def _library(source: str, watched: bool) -> Any:
     text = source + _MAIN
-    key = hashlib.sha256("\0".join([_compiler(), *_OPTIONS, text]).encode()).hexdigest()[:24]
+    if watched:
+        text = f"#define WATCHED\n{text}"
+    options = [*_OPTIONS, *(_WATCHING if watched else ())]
+    key = hashlib.sha256("\0".join([_compiler(), *options, text]).encode()).hexdigest()[:24]
     path = cache_folder() / f"simulated-{key}.so"
     if not path.exists():
         with tempfile.TemporaryDirectory(dir=cache_folder()) as folder:
             unit, made = Path(folder) / "kernels.cpp", Path(folder) / "kernels.so"
             unit.write_text(text, encoding="utf-8")
-            header = str(Path(__file__).parent / "source")
-            done = subprocess.run(
-                [_compiler(), *_OPTIONS, f"-I{header}", str(unit), "-o", str(made)], capture_output=True, text=True
-            )
+            compile_it = [_compiler(), *options, "-c", str(unit), "-o", str(made.with_suffix(".o"))]
+            link_it = [_compiler(), "-shared", str(made.with_suffix(".o")), "-o", str(made)]  # no library of sanitizers
+            done = subprocess.run(compile_it, capture_output=True, text=True)
+            if done.returncode == 0:
+                done = subprocess.run(link_it, capture_output=True, text=True)
             if done.returncode != 0:
                 raise RuntimeError(f"the C++ compiler refused the kernels:\n{done.stderr[:2000]}")
             made.replace(path)

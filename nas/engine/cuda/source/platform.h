@@ -18,8 +18,10 @@ typedef unsigned long long wide;
 #define KERNEL_OF(Type, name, threads) KERNEL(name, threads)(const __grid_constant__ Type c)
 #define SHARED_MEMORY(name) extern __shared__ __align__(16) unsigned char name[]
 #define SPIN()
+#define MET()
 #else
 #include "simulator.h"
+#define MET() team_met()
 #endif
 
 #define WARP 32
@@ -54,8 +56,9 @@ DEVICE void team_barrier(unsigned* words, int blocks) {
         unsigned before = *generation;
         __threadfence();
         if (atomicAdd(words, 1u) == (unsigned)blocks - 1) {
-            words[0] = 0;
+            *(volatile unsigned*)words = 0;
             __threadfence();
+            MET();
             atomicAdd(words + 1, 1u);
         } else {
             while (*generation == before) SPIN();

@@ -57,6 +57,9 @@ DEVICE void collect(const Place& p, int from, int to) {
     __syncthreads();
 }
 
+// A flag that any thread may set, at the same time as others.
+DEVICE void set_flag(unsigned char* flag) { *(volatile unsigned char*)flag = 1; }
+
 DEVICE int gain_at(const Candidate& c) { return c.weighted ? c.n_edges : 0; }
 DEVICE int bias_at(const Candidate& c) { return gain_at(c) + (c.gained ? c.m : 0); }
 DEVICE int closeness_at(const Candidate& c) { return bias_at(c) + c.m; }
@@ -103,7 +106,7 @@ DEVICE void structure(const Place& p, int stride, real kappa, real sharpness, do
                     if (c.alive[e]) {
                         c.alive[e] = 0;
                         turned++;
-                        if (c.sources[e] >= c.n_slots) c.dirty[c.sources[e] - c.n_slots] = 1;
+                        if (c.sources[e] >= c.n_slots) set_flag(c.dirty + (c.sources[e] - c.n_slots));
                     }
                 }
                 if (lane == 0) *flags = 0;
@@ -134,7 +137,7 @@ DEVICE void structure(const Place& p, int stride, real kappa, real sharpness, do
                 if (c.alive[e] != (unsigned char)lives) {
                     c.alive[e] = lives;
                     turned++;
-                    if (c.sources[e] >= c.n_slots) c.dirty[c.sources[e] - c.n_slots] = 1;
+                    if (c.sources[e] >= c.n_slots) set_flag(c.dirty + (c.sources[e] - c.n_slots));
                 }
                 if (lives) {
                     Link link;
@@ -225,21 +228,22 @@ DEVICE void columns(const Place& p, int stride) {
 DEVICE bool loses_output(const Place& p, int stride) {
     const Candidate& c = *p.c;
     const int lane = lane_number();
-    for (int i = threadIdx.x; i < c.m; i += blockDim.x) c.reached[i] = c.row_outer[i] > c.row_ptr[i];
+    volatile unsigned char* reached = c.reached;  // read while others set it: whoever misses that comes again
+    for (int i = threadIdx.x; i < c.m; i += blockDim.x) reached[i] = c.row_outer[i] > c.row_ptr[i];
     for (;;) {  // what is reached grows by one level at least in every turn, nearly always by all in the first
         if (threadIdx.x == 0) p.votes[0] = p.votes[1] = 0;
         __syncthreads();
         for (int i = warp_number(); i < c.m; i += warp_count()) {
-            const bool known = c.reached[i];
+            const bool known = reached[i];
             __syncwarp();  // all have read it
             if (known) continue;
             bool found = false;
             for (int first = c.row_outer[i]; first < c.row_end[i] && !found; first += WARP) {
                 const int e = first + lane;
-                found = __ballot_sync(EVERY_LANE, e < c.row_end[i] && c.reached[c.links[e].at / stride]) != 0;
+                found = __ballot_sync(EVERY_LANE, e < c.row_end[i] && reached[c.links[e].at / stride]) != 0;
             }
             if (lane == 0 && found) {
-                c.reached[i] = 1;
+                reached[i] = 1;
                 p.votes[0] = 1;  // something has changed
             }
             if (lane == 0 && !found && i >= c.m - c.n_outputs) p.votes[1] = 1;  // an output is not reached so far
@@ -426,6 +430,7 @@ DEVICE void update_rows(const Place& p, const Optimiser& o, int tile_blocks, rea
             edge_gradient(row, c.p[e], to_d, c.saved[e], c.saved[c.n_edges + e], c.saved[2 * c.n_edges + e],
                           c.saved[3 * c.n_edges + e], sums);
         }
+        __syncwarp();  // all have read the row's parameters; shuffles order no memory
         to_cutoff += warp_sum(row_cutoff);
         if (c.gained) {
             to_gain = warp_sum(to_gain);
@@ -507,6 +512,7 @@ DEVICE void train(const Candidate* all) {
     real* grad_bias = c.grad_bias + (long long)p.rank * c.m;
     double power_1 = c.power_1, power_2 = c.power_2;  // 0.9 and 0.999 to the steps done before
     double mine[PARTIALS] = {};
+    if ((int)threadIdx.x < PARTIALS) p.totals[threadIdx.x] = 0;  // some are not collected in every step
     for (int k = 0; k < c.steps; ++k) {
         power_1 *= 0.9;
         power_2 *= 0.999;
