@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types bench bench-others bench-accuracy bench-search audit fuzz chaos soak bench-throughput bench-rungs bench-gpu
+.PHONY: help install demo test lint types bench bench-others bench-accuracy bench-search audit fuzz chaos soak bench-throughput bench-gpu
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,11 +61,8 @@ audit: install ## look the installed packages up in the databases of vulnerabili
 fuzz: install ## feed damaged files to everything that reads files: CASES=120000, a quarter of an hour
 	@$(BIN)/python tests/fuzz/run.py --cases $(CASES)
 
-bench-throughput: install ## what the service costs a trial, and how busy it keeps two workers: a few minutes
-	@$(BIN)/python -m benchmarks.throughput --trials 10000
-
-bench-rungs: install ## what stopping trials at rungs is worth: 5 seeds, an hour on one core
-	@$(BIN)/python -m benchmarks.rungs && $(BIN)/python -m benchmarks.rungs --table
+bench-throughput: install ## what the service costs a trial, and how busy it keeps two workers: five minutes
+	@$(BIN)/python -m benchmarks.throughput
 
 # Not the Python of .venv where torch's CUDA build is in another: make bench-gpu GPU_PYTHON=python3
 GPU_PYTHON ?= $(BIN)/python
@@ -73,7 +70,7 @@ GPU_PYTHON ?= $(BIN)/python
 bench-gpu: ## measure the engine on an NVIDIA GPU: some minutes; ends with status 2 where there is none
 	@$(GPU_PYTHON) -m benchmarks.gpu
 
-bench-search: install ## compare the searches with their alternatives at equal budgets: twenty minutes on a quiet core
+bench-search: install ## compare the searches with their alternatives at equal budgets: half an hour on two quiet cores
 	@$(BIN)/python -m benchmarks.search
 
 test: lint types ## what CI runs: lint, types, tests

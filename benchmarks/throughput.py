@@ -1,202 +1,148 @@
 """What the service itself costs a trial, ``make bench-throughput``: ask, dispatch, tell and log, without the training.
 
-    overhead    trials that take no time, one after the other in this process: wall and process time a trial around
-                trial 10 and at the end, memory of the process, size of the study on disk
+    overhead    trials that take no time, one after the other in this process: wall time of each part of a trial,
+                process time (the thread that writes the database included) and memory, at trials 10 to 10,000
     busy        trials of 50 ms on two Ray workers: the share of the time in which the workers evaluate
+    MLflow      how many trials a second it takes, with nothing else to do
+    groups      small networks trained in groups on a worker of two threads, against one after the other
 
-A trial here is a network of digits' size (64 inputs, 10 outputs, some hundred edges) with weights and curves: files,
-journal, database and the MLflow journal are written as in any search. ``--trials 10000`` takes minutes.
+Writes benchmarks/results/throughput.md and .json; five minutes on two quiet cores.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
-import tempfile
+import platform
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-import psutil
+from benchmarks._groups import groups
+from benchmarks._tables import table
+from benchmarks._throughput import PARTS, busy, mlflow_server, overhead, tracked
+from nas.training import hardware
 
-from nas.manifold import ManifoldNetwork
-from nas.search import (
-    Executor,
-    SearchConfig,
-    SerialExecutor,
-    SpaceConfig,
-    StudyStore,
-    load_space,
-    make_strategy,
-    run_search,
-)
-from nas.tracking import MlflowTracker, NullTracker, Tracker, TrackingConfig
-from nas.training import Candidate, DataConfig, Dataset, TrainingConfig, TrialResult, TrialStatus, hardware, load_data
+__all__ = ["main", "report"]
 
-__all__ = ["busy", "main", "overhead", "pretend"]
-
-TRAINING: Final = TrainingConfig(steps=1000)
-SPACE: Final = SpaceConfig(name="neuron_dag", options={"n_computational": [20, 60], "density": [0.05, 0.3]})
-TRIAL_SECONDS: Final = 0.05
-_HARDWARE: Final = hardware(1)
+RESULTS: Final = Path(__file__).parent / "results"
 
 
-def pretend(candidate: Candidate, dataset: Dataset, config: TrainingConfig) -> TrialResult:
-    """A result as large as a real one, from the candidate alone: more edges are more accurate and slower."""
-    dag = candidate.genome.dag
-    luck = np.random.default_rng(candidate.seed).random()
-    arrays = candidate.inherited
-    if arrays is None:
-        network = ManifoldNetwork(dag, parametrisation="free", generator=np.random.default_rng(candidate.seed))
-        arrays = network.to_arrays()
-    error = (0.02 + 0.9 / (1 + dag.n_edges / 30)) * (0.8 + 0.2 * luck)
-    names = ("val_loss", "test_loss", "flow", "smooth_edges", "neurons", "reference_seconds", "inference_spread")
-    metrics = dict.fromkeys(names, 0.1) | {
-        "val_error": float(error),
-        "val_accuracy": float(1 - error),
-        "test_error": float(error),
-        "test_accuracy": float(1 - error),
-        "inference_seconds": 1e-5 + 1e-7 * dag.n_edges,
-        "train_step_seconds": 3e-5 + 3e-7 * dag.n_edges,
-        "edges": float(dag.n_edges),
-        "density": dag.density,
-        "depth": float(dag.depth),
+def measure(trials: int, short: int, logged: int, strategies: list[str]) -> dict[str, Any]:
+    """All of it; each part is printed as it comes."""
+    found: dict[str, Any] = {
+        "hardware": dict(hardware(1)),
+        "python": platform.python_version(),
+        "load": os.getloadavg()[0],
+        "overhead": [],
     }
-    curves = ("step", "objective", "flow", "sparsity", "total", "train_accuracy", "live_edges", "learning_rate")
-    return TrialResult(
-        candidate.number,
-        TrialStatus.COMPLETE,
-        metrics,
-        history={name: np.arange(20.0) for name in curves},
-        dag=dag,
-        arrays=arrays,
-        hardware=_HARDWARE,
-    )
+    began = time.monotonic()
+
+    def say(what: str) -> None:
+        print(f"[{time.monotonic() - began:4.0f} s] {what}", flush=True)
+
+    for strategy in strategies:
+        found["overhead"].append(overhead(strategy, trials))
+        for row in found["overhead"][-1]["rows"]:
+            say(f"{strategy:10} " + "  ".join(f"{name} {value:,.2f}" for name, value in row.items()))
+    if short:
+        for mlflow in (False, True):
+            found["busy with MLflow" if mlflow else "busy"] = each = busy(short, mlflow=mlflow)
+            say(f"2 workers, trials of 50 ms{', MLflow' if mlflow else ''}: {each}")
+    if logged:
+        found["tracked"] = {"SQLite": tracked(logged)}
+        with mlflow_server() as address:
+            found["tracked"]["server"] = tracked(logged, address)
+        say(f"MLflow: {found['tracked']}")
+    found["groups"] = groups()
+    for row in found["groups"]:
+        say("  ".join(f"{name} {value:,.2f}" for name, value in row.items()))
+    found["seconds"] = time.monotonic() - began
+    found["load at the end"] = os.getloadavg()[0]
+    return found
 
 
-def pretend_for_a_while(candidate: Candidate, dataset: Dataset, config: TrainingConfig) -> TrialResult:
-    """The same in `TRIAL_SECONDS`, most of them asleep: what a busy processor would do to the driver is not shown."""
-    began = time.perf_counter()
-    result = pretend(candidate, dataset, config)
-    time.sleep(max(0.0, TRIAL_SECONDS - (time.perf_counter() - began)))
-    return TrialResult(
-        **{name: getattr(result, name) for name in result.__slots__} | {"seconds": time.perf_counter() - began}
-    )
-
-
-def overhead(
-    strategy: str, trials: int, *, options: dict[str, Any] | None = None, track: bool = False
-) -> list[dict[str, float]]:
-    """One search of `trials` trials that take no time; what a trial cost in the windows around 10 and at the end."""
-    marks: list[tuple[float, float, int]] = []
-    process = psutil.Process()
-
-    def mark(*_: object) -> None:
-        marks.append((time.perf_counter(), time.process_time(), process.memory_info().rss))
-
-    with tempfile.TemporaryDirectory() as folder:
-        executor: Executor | None = None
-        counts = _search(
-            Path(folder),
-            strategy,
-            options or {},
-            trials,
-            mark,
-            track,
-            lambda data: SerialExecutor(data, TRAINING, evaluate=pretend),
-        )
-        size = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
-        assert counts["complete"] == trials, counts
-        del executor
-    rows = []
-    for at in (10, 100, 1000, trials // 2, trials):
-        first, last = max(at - max(at // 10, 10), 0), min(at, trials) - 1
-        if last - first < 5:
-            continue
-        wall = (marks[last][0] - marks[first][0]) / (last - first)
-        own = (marks[last][1] - marks[first][1]) / (last - first)
-        rows.append({"trial": at, "wall_ms": 1e3 * wall, "process_ms": 1e3 * own, "rss_mib": marks[last][2] / 2**20})
-    rows[-1]["disk_kib"] = size / 1024 / trials
-    return rows
-
-
-def busy(trials: int, workers: int = 2, *, strategy: str = "evolution", track: bool = False) -> dict[str, float]:
-    """Trials of `TRIAL_SECONDS` on Ray workers: the share of time that these evaluate, and trials a second."""
-    from workers import RayExecutor
-
-    ends: list[tuple[float, float]] = []
-
-    def mark(_: Candidate, result: TrialResult) -> None:
-        ends.append((time.perf_counter(), result.seconds))
-
-    def connect(data: Dataset) -> Executor:
-        executor = RayExecutor(data, TRAINING, workers=workers, evaluate=pretend_for_a_while)
-        while executor.capacity < workers:
-            executor.wait(0.5)
-        return executor
-
-    with tempfile.TemporaryDirectory() as folder:
-        _search(Path(folder), strategy, {}, trials, mark, track, connect)
-    skipped = trials // 10  # the first ones start Ray's and everybody's caches
-    seconds = ends[-1][0] - ends[skipped][0]
-    evaluated = sum(spent for _, spent in ends[skipped + 1 :])
-    return {"busy": evaluated / (workers * seconds), "trials_per_second": (trials - skipped - 1) / seconds}
-
-
-def _search(
-    folder: Path,
-    strategy: str,
-    options: dict[str, Any],
-    trials: int,
-    mark: Callable[[Candidate, TrialResult], None],
-    track: bool,
-    connect: Callable[[Dataset], Executor],
-) -> dict[str, int]:
-    dataset = load_data(DataConfig(source="digits"))
-    store = StudyStore.create(folder, "study", seed=0)
-    space = load_space(SPACE, dataset)
-    chooser = make_strategy(SearchConfig(strategy=strategy, options=options), space, TRAINING, store)
-    tracker: Tracker = NullTracker()
-    if track:
-        tracker = MlflowTracker(
-            TrackingConfig(store=folder, experiment="study"), job_params={}, hardware=_HARDWARE, flush_seconds=1.0
-        )
-    tracker.start()
-
-    def log(candidate: Candidate, result: TrialResult) -> None:
-        tracker.log_trial(candidate, result)
-        mark(candidate, result)
-
-    executor = connect(dataset)
-    try:
-        run_search(chooser, executor, store, trials=trials, on_result=log, on_progress=lambda _: None)
-    finally:
-        executor.close()
-        tracker.finish()
-    return store.counts()
+def report(found: dict[str, Any]) -> str:
+    """The results as Markdown."""
+    machine = found["hardware"]
+    lines = [
+        "# What the service costs a trial",
+        "",
+        f"`make bench-throughput`: {machine['processor']}, {machine['logical_cores']} logical cores; load "
+        f"{found['load']:.1f} at the beginning, {found['load at the end']:.1f} at the end; {found['seconds']:.0f} s.",
+        "",
+        "Milliseconds of wall time a trial, means over the tenth of the trials before (ten at least), with one worker "
+        "in the driver's process and the training left out. *ask*: choosing, and writing the genome; *dispatch*: "
+        "handing over and collecting; *tell*: writing the result, learning; *log*: MLflow's journal; *all*: wall time "
+        "without the evaluation; *process*: processor time of the process, the database's thread included.",
+        "",
+        table(
+            ["strategy", "trial", *PARTS, "all", "process", "memory, MiB"],
+            [
+                [each["strategy"], f"{row['trial']:,}"]
+                + [f"{row[name]:.2f}" for name in (*PARTS, "all", "process")]
+                + [f"{row['rss_mib']:.0f}"]
+                for each in found["overhead"]
+                for row in each["rows"]
+            ],
+        ),
+        "",
+        *(
+            f"{each['strategy']}: memory grew by {each['grown_bytes'] / 1024:.2f} KiB a trial after the first fifth; "
+            f"{each['disk_kib']:.1f} KiB a trial on disk."
+            for each in found["overhead"]
+        ),
+        "",
+    ]
+    if "busy" in found:
+        plain, logging = found["busy"], found["busy with MLflow"]
+        lines += [
+            f"Two Ray workers with trials of 50 ms were busy {100 * plain['busy']:.1f} % of the time "
+            f"({plain['trials_per_second']:.1f} trials/s); with MLflow writing into SQLite at the same time "
+            f"{100 * logging['busy']:.1f} % ({logging['trials_per_second']:.1f} trials/s, "
+            f"{logging['behind']:,.0f} trials were waiting for MLflow at the end).",
+            "",
+        ]
+    if "tracked" in found:
+        lines += [
+            table(
+                ["MLflow, nothing else running", "trials/s", "process time of the driver, ms a trial"],
+                [
+                    [name, f"{each['trials_per_second']:.1f}", f"{each['process_ms']:.1f}"]
+                    for name, each in found["tracked"].items()
+                ],
+            ),
+            "",
+        ]
+    lines += [
+        "Networks trained four at a time on a worker of two threads, against one after the other on one thread "
+        "(the networks are the same bit for bit): on both threads always, and as tried at run time.",
+        "",
+        table(
+            ["edges", "one alone, ms", "always together", "as tried"],
+            [
+                [f"{row['edges']:,.0f}", f"{row['alone_ms']:.1f}", f"{row['together']:.2f} x", f"{row['kept']:.2f} x"]
+                for row in found["groups"]
+            ],
+        ),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=2000, help="of the overhead; 10000 for the whole story")
-    parser.add_argument("--strategies", nargs="+", default=["random", "evolution"])
+    parser.add_argument("--trials", type=int, default=10000, help="of the overhead")
+    parser.add_argument("--strategies", nargs="+", default=["evolution", "optuna"])
     parser.add_argument("--busy", type=int, default=600, help="trials of 50 ms on two Ray workers; 0: none")
-    parser.add_argument("--mlflow", action="store_true", help="with the MLflow tracker at work")
+    parser.add_argument("--logged", type=int, default=400, help="trials logged to MLflow; 0: none")
+    parser.add_argument("--out", type=Path, default=RESULTS / "throughput", help="where to, without .md and .json")
     options = parser.parse_args()
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-    for name in options.strategies:
-        strategy, _, sampler = name.partition(":")
-        rows = overhead(strategy, options.trials, options={"sampler": sampler} if sampler else {}, track=options.mlflow)
-        for row in rows:
-            print(f"{name:16} " + "  ".join(f"{key} {value:,.2f}" for key, value in row.items()), flush=True)
-    if options.busy:
-        found = busy(options.busy, track=options.mlflow)
-        print(
-            f"2 workers, trials of 50 ms: busy {100 * found['busy']:.1f} %, {found['trials_per_second']:.1f} trials/s"
-        )
+    found = measure(options.trials, options.busy, options.logged, options.strategies)
+    options.out.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
+    options.out.with_suffix(".md").write_text(report(found))
+    print("\n" + report(found))
 
 
 if __name__ == "__main__":
