@@ -26,6 +26,7 @@ Symbols:
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
 from nas.engine._activations import IDENTITY, activate, derivative
@@ -66,18 +67,24 @@ __all__ = [
 def load_inputs(lanes, size, x, numbers, first, count, n_inputs, used_inputs, values, base):
     """Bring rows ``numbers[first : first + count]`` of x (rows of ``n_inputs``, flat) into ``values[base:]``.
 
-    Only blocks of 16 inputs that some edge reads (``used_inputs``) are touched; missing samples are set to 0.
+    Only blocks of 16 inputs that some edge reads (``used_inputs``) are touched. Missing samples repeat the last one:
+    what comes out for them is never looked at, and the gradients that they get are 0.
     """
-    whole = n_inputs // 16 if count == size else 0
-    for block in range(whole):
+    rows, start = numbers, first
+    if count < size:
+        rows, start = np.zeros(size, np.int64), 0
+        for s in range(size if count > 0 else 0):
+            rows[s] = numbers[first + min(s, count - 1)]
+    if count == 0:
+        values[base : base + n_inputs * size] = 0
+        return
+    for block in range(n_inputs // 16):
         if used_inputs[block]:
-            transpose_in(lanes, x, numbers, first, n_inputs, 16 * block, values, base + 16 * block * size)
-    for j in range(16 * whole, n_inputs):
+            transpose_in(lanes, x, rows, start, n_inputs, 16 * block, values, base + 16 * block * size)
+    for j in range(n_inputs // 16 * 16, n_inputs):
         if used_inputs[j // 16]:
-            for s in range(count):
-                values[base + j * size + s] = x[numbers[first + s] * n_inputs + j]
-            for s in range(count, size):
-                values[base + j * size + s] = 0
+            for s in range(size):
+                values[base + j * size + s] = x[rows[start + s] * n_inputs + j]
 
 
 @njit(inline="always")

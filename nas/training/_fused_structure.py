@@ -144,11 +144,16 @@ def structure(narrow, rank, graph, settings, buffers, cutoff, sharpness, refresh
             smooth += total(row_smooth)
             neurons += 1.0 - absent
         else:
-            for e in range(start, end):
-                w = theta[e]
-                flow += abs(w) * flow_signs[e]
-                weight[e] = w
-                live_weight[e] = w
+            zero = like(splat(narrow, kappa), 0.0)
+            row_flow = zero
+            for e in range(start, end, 16):
+                count = min(end - e, 16)
+                w = load_some(narrow, theta, e, count)
+                strength = where_positive(w, w, sub(zero, w))
+                row_flow = fma(strength, load_some(narrow, flow_signs, e, count), row_flow)
+                store_some(weight, e, w, count)
+                store_some(live_weight, e, w, count)
+            flow += total(row_flow)
             smooth += end - start
             neurons += end > start
             slot = end

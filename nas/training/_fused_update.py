@@ -73,10 +73,11 @@ def row_updates(narrow, rank, threads, graph, settings, buffers, cutoff, sharpne
     kappa = np.float32(1.0) / (np.float32(1.0) + np.float32(np.exp(-cutoff)))
     pull = np.float32(2.0 * flow * settings.k_flow)
     penal = settings.k_edge != 0 or settings.k_neuron != 0
-    grad_weight = buffers.grad_weight
     to_cutoff = 0.0
     saved = buffers.saved.reshape(-1)
-    flat_grads = grad_weight.reshape(-1)
+    flat_grads = buffers.grad_weight.reshape(-1)
+    # Arrays by name in the loops: the references of a tuple's members are counted, atomically, each time.
+    flow_signs = graph.flow_signs
     for i in range(first, last):
         start, end = graph.in_ptr[i], graph.in_ptr[i + 1]
         into_bias = np.float32(0.0)
@@ -85,14 +86,18 @@ def row_updates(narrow, rank, threads, graph, settings, buffers, cutoff, sharpne
             buffers.grad_bias[t, i - n_inputs] = 0
         gradient[bias_at + i - n_inputs] = into_bias
         if not settings.closeness:
-            for e in range(start, end):
-                w = theta[e]
-                sign = np.float32(1.0) if w > 0 else (np.float32(-1.0) if w < 0 else np.float32(0.0))
-                outer = np.float32(0.0)
+            zero = like(splat(narrow, pull), 0.0)
+            one = like(zero, 1.0)
+            for e in range(start, end, 16):
+                count = min(end - e, 16)
+                outer = zero
                 for t in range(threads):
-                    outer += grad_weight[t, e]
-                    grad_weight[t, e] = 0
-                gradient[e] = outer + pull * graph.flow_signs[e] * sign
+                    outer = add(outer, load_some(narrow, flat_grads, t * n_edges + e, count))
+                    store_some(flat_grads, t * n_edges + e, zero, count)
+                w = load_some(narrow, theta, e, count)
+                sign = where_positive(w, one, where_positive(sub(zero, w), like(one, -1.0), zero))
+                slope = mul(mul(splat(narrow, pull), load_some(narrow, flow_signs, e, count)), sign)
+                store_some(gradient, e, add(outer, slope), count)
             continue
         row = row_constants(narrow, buffers.derived, i - n_inputs)
         zero = like(row[0], 0.0)
@@ -130,7 +135,7 @@ def row_updates(narrow, rank, threads, graph, settings, buffers, cutoff, sharpne
                 store_some(gradient, e, mul(to_c, c), count)
                 to_c = mul(to_c, load_some(narrow, theta, e, count))
             sign = where_positive(d, one, like(one, -1.0))
-            to_c = fma(mul(splat(narrow, pull), load_some(narrow, graph.flow_signs, e, count)), sign, to_c)
+            to_c = fma(mul(splat(narrow, pull), load_some(narrow, flow_signs, e, count)), sign, to_c)
             size = mul(d, sign)
             to_c = where_positive(sub(size, level), to_c, zero)  # a dead edge has no gradient
             to_d = mul(to_c, scale)
