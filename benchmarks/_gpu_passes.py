@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import signal
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,23 @@ from nas.training.timing import measure
 __all__ = ["passes", "peaks"]
 
 SAMPLES, BUDGET = 11, 1.0
+_METHOD_SECONDS = 45  # for one method on one graph, its compilation included; torch.compile unrolls every level
+
+
+@contextlib.contextmanager
+def _at_most(seconds: int) -> Iterator[None]:
+    """Raises: TimeoutError: what is inside takes longer."""
+
+    def late(*_: object) -> None:
+        raise TimeoutError(f"not ready after {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def peaks(gpu: GPU, size: int) -> dict[str, float]:
@@ -50,6 +69,7 @@ class Levels(nn.Module):
         )
         place = np.arange(dag.n)
         self.edges: list[np.ndarray] = []
+        self.sizes: list[tuple[int, int]] = []
         self.weights, filled = nn.ParameterList(), dag.n_inputs
         for k, neurons in enumerate(groups):
             edges = np.concatenate([np.arange(dag.in_ptr[i], dag.in_ptr[i + 1]) for i in neurons])
@@ -66,6 +86,7 @@ class Levels(nn.Module):
                 self.register_buffer(f"mask{k}", mask)
                 self.weights.append(nn.Parameter(dense))
             self.edges.append(edges)
+            self.sizes.append((neurons.size, read.size))
             place[neurons] = np.arange(filled, filled + neurons.size)
             filled += neurons.size
 
@@ -74,10 +95,11 @@ class Levels(nn.Module):
         for k, weight in enumerate(self.weights):
             read = state.index_select(0, getattr(self, f"read{k}"))
             if self.sparse:
-                shape = (int(getattr(self, f"at{k}")[0].max()) + 1, read.shape[0])
-                sums = torch.sparse.mm(
-                    torch.sparse_coo_tensor(getattr(self, f"at{k}"), weight, shape, check_invariants=False), read
+                # Rows and columns ascend, so that it need not be sorted at every call.
+                matrix = torch.sparse_coo_tensor(
+                    getattr(self, f"at{k}"), weight, self.sizes[k], check_invariants=False, is_coalesced=True
                 )
+                sums = torch.sparse.mm(matrix, read)
             else:
                 sums = (weight * getattr(self, f"mask{k}")) @ read
             if k + 1 < len(self.weights):
@@ -121,7 +143,8 @@ def passes(
     kinds = ["levels", "sparse", *(["compiled", "graphed"] if device.type == "cuda" else [])]
     for kind in kinds:
         try:
-            seconds[kind] = _levels(kind, dag, start, x, sent, expected, gradient.cpu())
+            with _at_most(_METHOD_SECONDS):
+                seconds[kind] = _levels(kind, dag, start, x, sent, expected, gradient.cpu())
         except Exception as error:  # a method that cannot is part of the result
             seconds[kind] = f"{type(error).__name__}: {str(error).splitlines()[0][:80]}"
     flops = 6 * dag.n_edges * batch

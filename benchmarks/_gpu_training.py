@@ -21,7 +21,7 @@ from nas.training._gpu import GPUTrainer, Steps, run_together
 from nas.training._gpu_data import data_on
 from nas.training._population import Member, train_population
 
-__all__ = ["schedule", "throughput"]
+__all__ = ["schedule", "small_data", "throughput"]
 
 PUBLISHED_SECONDS = 39_333.0
 _TRIAL = "from benchmarks._gpu_training import one_trial; one_trial({number}, {steps}, {device!r})"
@@ -32,7 +32,7 @@ def schedule(gpu: GPU, population: int, steps: int, *, tiny: bool) -> dict[str, 
 
     Times for all its 50,000 steps follow from these: every step does the same work.
     """
-    data, source = _small_data() if tiny else _data(_MNIST)
+    data, source = small_data() if tiny else _data(_MNIST)
     config = TrainingConfig(
         steps=_MNIST.steps, batch_size=_MNIST.batch, learning_rate=_MNIST.learning_rate, schedule="constant",
         parametrisation="manifold", losses=_MNIST.losses,
@@ -75,7 +75,7 @@ def schedule(gpu: GPU, population: int, steps: int, *, tiny: bool) -> dict[str, 
 
 def throughput(gpu: GPU, population: int, steps: int, processes: int) -> dict[str, Any]:
     """Candidates trained a minute: all in one call, one after another, and each in a process of its own."""
-    data, config = _small_data()[0], TrainingConfig(steps=steps, parametrisation="free")
+    data, config = small_data()[0], TrainingConfig(steps=steps, parametrisation="free")
     members = [Member(_candidate_network(k, data, config), config, k) for k in range(population)]
     train_population(members[:1], data, gpu=gpu)  # compiles
     members = [Member(_candidate_network(k, data, config), config, k) for k in range(population)]
@@ -102,7 +102,7 @@ def throughput(gpu: GPU, population: int, steps: int, processes: int) -> dict[st
 
 def one_trial(number: int, steps: int, device: str) -> None:
     """What a process a trial does: read data, train and time one candidate."""
-    data, config = _small_data()[0], TrainingConfig(steps=steps, parametrisation="free")
+    data, config = small_data()[0], TrainingConfig(steps=steps, parametrisation="free")
     dag = _candidate_network(number, data, config).dag
     result = run_trial(Candidate(number, Genome(dag), number, steps), data, config, device=device)
     if result.reason:
@@ -115,7 +115,7 @@ def _candidate_network(seed: int, data: Dataset, config: TrainingConfig) -> Mani
     return ManifoldNetwork(dag, parametrisation=config.parametrisation, generator=rng)
 
 
-def _small_data() -> tuple[Dataset, str]:
+def small_data() -> tuple[Dataset, str]:
     """64 inputs and ten classes like scikit-learn's digits, but noise: times do not look at values."""
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(1_400, 64)).astype(np.float32), rng.integers(10, size=1_400)

@@ -1,6 +1,7 @@
 """The engine on an NVIDIA GPU against every other way to run and train a DAG there: ``make bench-gpu``.
 
     python -m benchmarks.gpu              all of it, some minutes; results/<device>.json and .md
+    python -m benchmarks.gpu --host       only what the processor does a candidate; needs no GPU
     python -m benchmarks.gpu --simulate   every part once, tiny, on the simulator: no figure of it means anything
 
 Without a usable GPU it says why and ends with status 2. Device time between events, warm, medians; what is trained is
@@ -17,8 +18,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks._gpu_host import host
 from benchmarks._gpu_passes import passes, peaks
-from benchmarks._gpu_training import schedule, throughput
+from benchmarks._gpu_training import schedule, small_data, throughput
 from benchmarks._report import device_slug
 from nas.engine.cuda import GPU, SimulatedGPU, gpu_of, why_no_gpu
 from nas.training import hardware
@@ -46,9 +48,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Status 0: measured, 2: no GPU."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--simulate", action="store_true", help="every part, tiny, without a GPU")
+    parser.add_argument("--host", action="store_true", help="only what the processor does a candidate")
     parser.add_argument("--population", type=int, default=1000, help="candidates trained at once")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder for the results")
     options = parser.parse_args(arguments)
+    if options.host:
+        print("\n".join(_host_table(hosts(options.population, tiny=False))))
+        return 0
     if options.simulate:
         gpu: GPU = SimulatedGPU()
     elif (reason := why_no_gpu()) is not None:
@@ -93,8 +99,16 @@ def measured(gpu: GPU, population: int, *, tiny: bool) -> dict[str, Any]:
     )
     section("passes", lambda: [passes(gpu, *graph, limit) for graph in (TINY if tiny else GRAPHS)])
     section("schedule", lambda: schedule(gpu, population, 4 if tiny else 5_000, tiny=tiny))
+    section("host", lambda: hosts(population, tiny=tiny))
     section("throughput", lambda: throughput(gpu, population, 5 if tiny else 1_000, 1 if tiny else 4))
     return results
+
+
+def hosts(population: int, *, tiny: bool) -> list[dict[str, Any]]:
+    """What the processor does a candidate, the GPU left out."""
+    data = small_data()[0]
+    sizes = [(10, 200)] if tiny else [(60, 1_500), (200, 6_000)]
+    return [host(data, population, size, kind) for size in sizes for kind in ("free", "masked")]
 
 
 def report(results: dict[str, Any]) -> str:
@@ -119,6 +133,9 @@ def report(results: dict[str, Any]) -> str:
             f"{run['many_per_wave_of_one']:.1f} times the time of one a wave (target: 5).",
             "",
         ]
+    if isinstance(results["host"], list):
+        lines += ["Milliseconds of one processor thread a candidate, the GPU left out:", ""]
+        lines += [*_host_table(results["host"]), ""]
     if "per_minute" in rate:
         each = rate["per_minute"]
         lines += [
@@ -136,6 +153,16 @@ def _row(row: dict[str, Any]) -> str:
     cells.append(f"{row['bytes_per_second'] / 1e9:.1f} ({row['bytes_share']:.1%})")
     graph = f"{'/'.join(map(str, row['sizes']))}, {row['density']:.0%}"
     return f"| {graph} | {row['edges']:,} | {row['depth']} | {row['batch']} | {' | '.join(cells)} |"
+
+
+def _host_table(rows: list[dict[str, Any]]) -> list[str]:
+    head = "| candidates | edges | parametrisation | drawing the DAG | its network | around the launch |"
+    return [head, "|---|---|---|---|---|---|", *map(_host_row, rows)]
+
+
+def _host_row(row: dict[str, Any]) -> str:
+    cells = [f"{1e3 * row[part]:.2f}" for part in ("dags", "networks", "training")]
+    return f"| {row['population']:,} | {row['edges']:,} | {row['parametrisation']} | {' | '.join(cells)} |"
 
 
 def _milliseconds(seconds: Any) -> str:
