@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from nas.cli._study import export_network, statistics_of
 if TYPE_CHECKING:
     from nas.search import Front, FrontMember, StudyStore
     from nas.tracking import Animation, Champion, FrontPoint
-    from nas.training import Dataset, TrainingConfig
+    from nas.training import Dataset, PinnedCosts, Recording, TrainingConfig
 
 __all__ = ["animation_of", "make_champion", "write_animation"]
 
@@ -100,18 +101,16 @@ def animation_of(
         TrialError: it is no network of neurons.
         NasError: the trial has no record, or its files are damaged.
     """
+    from nas.cli._workers import costs_of
     from nas.errors import NasError
     from nas.tracking import Animation, run_name
-    from nas.training import record_training
 
     try:
         candidate = study.load_candidate(number)
     except (KeyError, OSError) as error:
         raise NasError(f"trial {number} of study {study.name!r} has no record to train it from again") from error
-    if call is None:
-        seen = record_training(candidate, dataset, training, frames)
-    else:
-        seen = call(record_training, candidate, dataset, training, frames)
+    recorded = functools.partial(_recorded, costs_of(study), candidate, dataset, training, frames)
+    seen = recorded() if call is None else call(recorded)
     metrics = {
         "val_accuracy" if "val_accuracy" in seen.curves else "val_error": float(
             seen.curves["val_accuracy" if "val_accuracy" in seen.curves else "val_error"][-1]
@@ -119,6 +118,13 @@ def animation_of(
         "edges": float(seen.curves["live_edges"][-1]),
     }
     return Animation(seen, period=dataset.period, title=f"{study.name} {run_name(number, metrics).split(' · ')[0]}")
+
+
+def _recorded(costs: PinnedCosts | None, *given: Any) -> Recording:
+    from nas.training import pinned_costs, record_training
+
+    with pinned_costs(costs):
+        return record_training(*given)
 
 
 def _point(member: FrontMember) -> FrontPoint:

@@ -24,8 +24,9 @@ _FIXED: Final = ("data", "space", "search.objectives", "search.seed", "training"
 
 
 def study_header(job: Job, dataset: Dataset) -> dict[str, Any]:
-    """JSON for `StudyStore.create`: the job, and how inputs and targets were scaled and labelled."""
-    from nas.training import Statistics
+    """JSON for `StudyStore.create`: the job, how inputs and targets were scaled and labelled, and the calibration that
+    the time and memory terms and all predictions go by."""
+    from nas.training import PinnedCosts, Statistics
 
     return {
         "job": job.to_mapping(),
@@ -33,6 +34,7 @@ def study_header(job: Job, dataset: Dataset) -> dict[str, Any]:
         "period": dataset.period,
         "feature_names": list(dataset.feature_names),
         "statistics": dataclasses.asdict(Statistics.of(dataset)),
+        "costs": PinnedCosts.now().model_dump(mode="json"),
     }
 
 

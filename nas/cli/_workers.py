@@ -14,10 +14,10 @@ from nas.errors import JobError
 
 if TYPE_CHECKING:
     from nas.job import Job
-    from nas.search import Evaluate, Executor, ResourcesConfig
-    from nas.training import Dataset
+    from nas.search import Evaluate, Executor, ResourcesConfig, StudyStore
+    from nas.training import Dataset, PinnedCosts
 
-__all__ = ["cluster_address", "evaluator", "log_format", "make_executor"]
+__all__ = ["cluster_address", "costs_of", "evaluator", "log_format", "make_executor"]
 
 
 def cluster_address(resources: ResourcesConfig) -> str | None:
@@ -32,8 +32,16 @@ def log_format() -> str:
     return os.environ.get("NAS_LOG_FORMAT") or "text"
 
 
-def make_executor(job: Job, dataset: Dataset) -> Executor:
-    """The executor that the job asks for.
+def costs_of(study: StudyStore) -> PinnedCosts | None:
+    """The calibration that the study began with; None: it was made before studies kept theirs."""
+    from nas.training import PinnedCosts
+
+    kept = (study.header.get("job") or {}).get("costs")
+    return None if kept is None else PinnedCosts.model_validate(kept)
+
+
+def make_executor(job: Job, dataset: Dataset, costs: PinnedCosts | None = None) -> Executor:
+    """The executor that the job asks for; `costs`: of the study, see `costs_of`.
 
     Raises:
         NasError: the cluster cannot be reached, or has not what a worker needs.
@@ -46,9 +54,9 @@ def make_executor(job: Job, dataset: Dataset) -> Executor:
     device = "cuda" if resources.on_gpu else "cpu"
     if resources.on_gpu and address is None:
         _need_gpu(resources)
-    evaluate = evaluator(job)
+    evaluate = evaluator(job, costs)
     # In a worker its (share of a) GPU is the only one that it sees.
-    evaluate_group = functools.partial(run_trials, device=device)
+    evaluate_group = functools.partial(run_trials, device=device, costs=costs)
     group = job.search.group_size(resources)
     if resources.executor == "serial":
         return SerialExecutor(
@@ -82,12 +90,13 @@ def make_executor(job: Job, dataset: Dataset) -> Executor:
     return executor
 
 
-def evaluator(job: Job) -> Evaluate:
+def evaluator(job: Job, costs: PinnedCosts | None = None) -> Evaluate:
     """What a worker of the job does with a single candidate; the same as in a group, where the job has groups."""
     from nas.training import run_grouped, run_trial
 
     grouped = job.search.group_size(job.resources) > 1
-    return functools.partial(run_grouped if grouped else run_trial, device="cuda" if job.resources.on_gpu else "cpu")
+    device = "cuda" if job.resources.on_gpu else "cpu"
+    return functools.partial(run_grouped if grouped else run_trial, device=device, costs=costs)
 
 
 def _need_gpu(resources: ResourcesConfig) -> None:

@@ -7,8 +7,10 @@ from nas.training._calibrate import calibrate
 from nas.training._calibration import (
     Calibration,
     CalibrationError,
+    PinnedCosts,
     calibration_path,
     find_calibration,
+    pinned_costs,
     save_calibration,
 )
 from nas.training._compression_config import SparsifyConfig
@@ -58,6 +60,7 @@ __all__ = [
     "Genome",
     "History",
     "LossWeights",
+    "PinnedCosts",
     "Recorder",
     "Recording",
     "Scalar",
@@ -79,6 +82,7 @@ __all__ = [
     "load_data",
     "measure",
     "module_of",
+    "pinned_costs",
     "pinned_threads",
     "record_training",
     "reference_kernel_seconds",

@@ -3,6 +3,9 @@
 They are found by hardware: processor, cores, system and library versions, and by the source of the kernels, for a
 faster engine is another engine. What no calibration fits is predicted from the one that comes with the package, taken
 on the machine that it names.
+
+A study keeps the calibration that it began with (`PinnedCosts`): all its trials go by it, on whatever machine, so that
+they are comparable and can be trained again bit for bit when the machine has been calibrated anew.
 """
 
 from __future__ import annotations
@@ -13,7 +16,8 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal
@@ -25,7 +29,16 @@ from nas.training._cost_fit import Fits
 from nas.training._types import Scalar
 from nas.training.timing import hardware
 
-__all__ = ["Calibration", "CalibrationError", "calibration_path", "find_calibration", "machine", "save_calibration"]
+__all__ = [
+    "Calibration",
+    "CalibrationError",
+    "PinnedCosts",
+    "calibration_path",
+    "find_calibration",
+    "machine",
+    "pinned_costs",
+    "save_calibration",
+]
 
 VERSION: Final = 1
 SHIPPED: Final = Path(__file__).with_name("shipped_calibration.json")
@@ -51,6 +64,34 @@ class Calibration(BaseModel):
         """Those for ``threads``, or else for the count nearest to it; and which count that is."""
         nearest = min(self.threads, key=lambda count: (abs(count - threads), count))
         return nearest, self.threads[nearest]
+
+
+class PinnedCosts(BaseModel):
+    """The calibration that a study goes by."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    calibration: Calibration
+    own: bool  # whether it was that of the machine where the study began
+
+    @classmethod
+    def now(cls) -> PinnedCosts:
+        """What `find_calibration` says here and now."""
+        calibration, own = find_calibration()
+        return cls(calibration=calibration, own=own)
+
+
+_pinned: ContextVar[PinnedCosts | None] = ContextVar("_pinned", default=None)
+
+
+@contextlib.contextmanager
+def pinned_costs(pinned: PinnedCosts | None) -> Iterator[None]:
+    """Within the block, in this thread, `find_calibration` finds this one; None changes nothing."""
+    token = _pinned.set(pinned or _pinned.get())
+    try:
+        yield
+    finally:
+        _pinned.reset(token)
 
 
 class _File(BaseModel):
@@ -131,8 +172,12 @@ def save_calibration(fits: Mapping[int, Fits], path: Path | None = None) -> tupl
 def find_calibration(path: Path | None = None) -> tuple[Calibration, bool]:
     """This machine's calibration, or else the shipped one; and whether it is this machine's.
 
+    Within `pinned_costs` the one that is pinned, unless a path is given.
+
     A file that cannot be read counts as none, with a warning: a search must not fail for it.
     """
+    if path is None and (pinned := _pinned.get()) is not None:
+        return pinned.calibration, pinned.own
     path = path or calibration_path()
     try:
         stamp = path.stat().st_mtime_ns

@@ -12,6 +12,7 @@ there (the sums' order depends on how many blocks a network gets, and so on the 
 
 from __future__ import annotations
 
+import contextvars
 import math
 import threading
 import time
@@ -93,7 +94,8 @@ def _in_threads(members: Sequence[Member], train_one: Callable[[Member], Ended],
     # The longest first, so that no thread is left with it at the end.
     order = sorted(range(len(members)), key=lambda k: -members[k].network.dag.n_edges * members[k].config.steps)
     with ThreadPoolExecutor(threads, thread_name_prefix="nas-population") as pool:
-        futures = {k: pool.submit(train_one, members[k]) for k in order}
+        # In a copy of this thread's context, for the costs that are pinned in it.
+        futures = {k: pool.submit(contextvars.copy_context().run, train_one, members[k]) for k in order}
         return [futures[k].result() for k in range(len(members))]
 
 

@@ -17,6 +17,7 @@ from nas.engine.cuda import GPU
 from nas.errors import NasError, TrialError
 from nas.graph import usable_cells
 from nas.manifold import ManifoldNetwork, compact
+from nas.training._calibration import PinnedCosts, pinned_costs
 from nas.training._costs import costs_for
 from nas.training._devices import gpu_named
 from nas.training._gpu_measured import gpu_times
@@ -44,6 +45,7 @@ def run_trial(
     on_log: OnLog | None = None,
     *,
     device: str = "cpu",
+    costs: PinnedCosts | None = None,
 ) -> TrialResult:
     """Train and time a candidate, on the threads torch has now, or on a GPU.
 
@@ -56,6 +58,7 @@ def run_trial(
         config: what the job says for all candidates.
         on_log: see `train`.
         device: "cpu", "cuda" or "cuda:1", as this process counts GPUs.
+        costs: what the time and memory terms go by; None: the calibration of this machine.
 
     Returns:
         A complete result: its ``dag`` holds the live edges that lie on a path from an input to an output (all neurons
@@ -64,7 +67,8 @@ def run_trial(
     """
     start = time.perf_counter()
     try:
-        result = _run(candidate, dataset, config, on_log, device)
+        with pinned_costs(costs):
+            result = _run(candidate, dataset, config, on_log, device)
     except Exception as error:  # a search must outlive any candidate
         result = failed_result(candidate, error)
     return signed(result, time.perf_counter() - start)

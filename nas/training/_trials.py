@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from nas.training._calibration import PinnedCosts, pinned_costs
 from nas.training._devices import gpu_named
 from nas.training._population import Member, train_population
 from nas.training._trial import config_of, failed_result, network_of, result_of, run_trial, signed
@@ -13,13 +14,25 @@ from nas.training._types import Candidate, Dataset, TrainingConfig, TrialResult
 __all__ = ["run_grouped", "run_trials"]
 
 
-def run_grouped(candidate: Candidate, dataset: Dataset, config: TrainingConfig, *, device: str = "cpu") -> TrialResult:
+def run_grouped(
+    candidate: Candidate,
+    dataset: Dataset,
+    config: TrainingConfig,
+    *,
+    device: str = "cpu",
+    costs: PinnedCosts | None = None,
+) -> TrialResult:
     """`run_trials` of one candidate: what it comes to in a group of any size, on processors bit for bit."""
-    return run_trials([candidate], dataset, config, device=device)[0]
+    return run_trials([candidate], dataset, config, device=device, costs=costs)[0]
 
 
 def run_trials(
-    candidates: Sequence[Candidate], dataset: Dataset, config: TrainingConfig, *, device: str = "cpu"
+    candidates: Sequence[Candidate],
+    dataset: Dataset,
+    config: TrainingConfig,
+    *,
+    device: str = "cpu",
+    costs: PinnedCosts | None = None,
 ) -> list[TrialResult]:
     """Train and time a group of candidates on the threads torch has now, or on a GPU; see `run_trial`.
 
@@ -31,6 +44,13 @@ def run_trials(
         A result for each candidate, in their order. ``seconds`` of a trial are its own part and an equal share of the
         training that it had in common with the others.
     """
+    with pinned_costs(costs):
+        return _run_trials(candidates, dataset, config, device)
+
+
+def _run_trials(
+    candidates: Sequence[Candidate], dataset: Dataset, config: TrainingConfig, device: str
+) -> list[TrialResult]:
     gpu = gpu_named(device)
     start = time.perf_counter()
     members: dict[int, Member] = {}

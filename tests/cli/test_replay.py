@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from nas.training import find_calibration, save_calibration
 from tests.cli.test_commands import JOB, nas, plain
 
 
@@ -72,3 +73,41 @@ def test_resuming_with_fewer_trials_than_there_are(store: Path) -> None:
 def test_version() -> None:
     result = nas("--version")
     assert (result.exit_code, result.output.strip()) == (0, f"nas {metadata.version('dag-nas')}")
+
+
+@pytest.mark.parametrize("executor", ["serial", "ray"])
+def test_a_replay_goes_by_the_calibration_of_its_study(
+    executor: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the time term, weights depend on the calibration: the machine's may change, the study keeps its own."""
+    if executor == "ray":
+        pytest.importorskip("ray")
+    calibration = tmp_path / "calibration.json"
+    monkeypatch.setenv("NAS_CALIBRATION", str(calibration))
+    (tmp_path / "timed.yaml").write_text(JOB)
+    values = {
+        "tracking.store": tmp_path / "store",
+        "space.name": "manifold",
+        "training.losses.time": 5.0,
+        "search.strategy": "random",
+        "resources.executor": executor,
+        "resources.workers": 1,
+    }
+    settings = [word for key, value in values.items() for word in ("--set", f"{key}={value}")]
+    result = nas("search", tmp_path / "timed.yaml", "--trials", "2", *settings)
+    assert result.exit_code == 0, result.output
+    shipped = find_calibration()[0]
+    fits = next(iter(shipped.threads.values()))
+    dearer = {name: fit.model_copy(update={"edge": 50 * fit.edge + 1e-6}) for name, fit in fits.training.items()}
+    save_calibration({1: fits.model_copy(update={"training": dearer})}, calibration)
+    assert find_calibration()[1], "the machine has another calibration now"
+    again = nas("replay", "0", "--store", tmp_path / "store", "--json")
+    assert again.exit_code == 0, again.output
+    report = json.loads(again.output)
+    assert report["same"] is True
+    assert report["hardware"] == {}
+    # Without what the study keeps, the trial would have come out differently.
+    monkeypatch.setattr("nas.cli._workers.costs_of", lambda study: None)
+    other = json.loads(nas("replay", "0", "--store", tmp_path / "store", "--json").output)
+    assert other["weights_same"] is False
+    assert "cost_model" in other["hardware"]
