@@ -75,7 +75,8 @@ def bounds_tables(section: Json, cells: list[Json]) -> list[str]:
         table(["KiB", *(f"rows of {w} samples" for w in widths)], rates),
         "*Bound*: each edge reads one row forward and one backward and does one and two multiply-adds on them; the "
         "slower of reading and multiplying at the rates above, on all threads, is the least that a walk edge by edge "
-        "can take. *KiB read from*: how far back nine tenths of the edges read, times the tile. *Without overhead*: "
+        "can take; dense parts, where four neurons share the rows they read, may be faster. *KiB read from*: how far "
+        "back nine tenths of the edges read, times the tile. *Without overhead*: "
         f"less what a pass of 100 edges takes ({1e6 * overhead:.0f} µs, nearly all of it torch's autograd and Python; "
         f"one sample without gradients {1e6 * section['empty_forward']['median']:.1f} µs). *Level by level × at the "
         "bound*: what the factor would be if the edges took the bound and the overhead stayed.",
