@@ -3,9 +3,10 @@
 Per edge and tile the forward walk reads one row (the source's activations) and does one multiply-add on it; the
 backward walk reads one row (the target's gradient) and does two. No execution that takes edge by edge can be faster
 than the slower of both, whatever its overheads; dense parts, where four neurons share a row, may be. The rates are
-measured with loops that do nothing else, one thread, in vectors of the same width as the engine's. With 64 samples in AVX-512 registers that is 4 loads and 4 multiply-adds
-forward, 4 loads and 8 multiply-adds backward (and, not counted here, a third of 13 shuffles and additions that sum
-over samples, an index and a weight), of which current cores do two each a cycle while rows sit in first-level cache.
+measured with loops that do nothing else, one thread, in vectors of the same width as the engine's. With 64 samples in
+AVX-512 registers that is 4 loads and 4 multiply-adds forward, 4 loads and 8 multiply-adds backward (and, not counted
+here, a third of 13 shuffles and additions that sum over samples, an index and a weight), of which current cores do two
+each a cycle while rows sit in first-level cache.
 """
 
 from __future__ import annotations
