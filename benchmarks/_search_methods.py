@@ -18,7 +18,7 @@ from nas.graph import DAG, layered
 from nas.search import SearchConfig, SerialExecutor, StudyStore, error_reference, make_strategy, run_search
 from nas.training import Candidate, Dataset, Genome, TrainingConfig, TrialResult, TrialStatus, run_trial
 
-__all__ = ["ABLATIONS", "ALTERNATIVES", "METHODS", "Meter", "Network"]
+__all__ = ["ABLATIONS", "ALTERNATIVES", "METHODS", "WITH_RUNGS", "Meter", "Network"]
 
 _LEVELS: Final = 8  # densities at which the methods without a search leave a network
 _TRUNK: Final = 0.5  # share of the budget for the large network while it is cut; the rest fine-tunes the snapshots
@@ -45,6 +45,7 @@ class Meter:
     networks: list[Network] = field(default_factory=list)
     steps: int = 0
     started: float = field(default_factory=time.process_time)
+    paused: dict[int, int] = field(default_factory=dict)  # steps done by trials that wait at a rung
 
     @property
     def seconds(self) -> float:
@@ -59,7 +60,10 @@ class Meter:
     def evaluate(self, candidate: Candidate, dataset: Dataset, config: TrainingConfig) -> TrialResult:
         """`run_trial` with the bill."""
         result = run_trial(candidate, dataset, config)
-        self.steps += candidate.steps
+        done = candidate.steps if result.steps is None else result.steps
+        self.steps += done - self.paused.pop(candidate.number, 0)
+        if result.status is TrialStatus.PAUSED:
+            self.paused[candidate.number] = done
         if result.status is TrialStatus.COMPLETE:
             entry = Network(result, dict(candidate.genome.hyperparameters), self.steps, self.seconds)
             self.networks.append(entry)
@@ -89,15 +93,28 @@ class Meter:
         return result if result.status is TrialStatus.COMPLETE else None
 
 
-def _search(strategy: str, **options: Any) -> Callable[[Meter], None]:
+def _search(
+    strategy: str, *, rungs: tuple[float, ...] = (), deep: bool = False, **options: Any
+) -> Callable[[Meter], None]:
+    """A search of the product.
+
+    Args:
+        rungs: shares of a trial's steps at which the worse half is stopped.
+        deep: the first network is drawn like any other of the space instead of the shallow one that it offers.
+    """
+
     def run(meter: Meter) -> None:
+        training = meter.config.model_copy(update={"rungs": rungs})
+        space = meter.task.space(meter.dataset)
+        if deep:
+            space.large = lambda rng: None  # type: ignore[method-assign]
         with tempfile.TemporaryDirectory() as folder:
             store = StudyStore.create(
                 Path(folder), "study", seed=meter.seed, error_reference=error_reference(meter.dataset)
             )
             config = SearchConfig(strategy=strategy, options=options)
-            searcher = make_strategy(config, meter.task.space(meter.dataset), meter.config, store)
-            executor = SerialExecutor(meter.dataset, meter.config, evaluate=meter.evaluate)
+            searcher = make_strategy(config, space, training, store)
+            executor = SerialExecutor(meter.dataset, training, evaluate=meter.evaluate)
             meter.started = time.process_time()  # an empty database costs 0.3 s, once
             run_search(searcher, executor, store, trials=10**6, stop=lambda: meter.spent)
 
@@ -189,13 +206,14 @@ def _mlp(meter: Meter) -> None:
             study.tell(trial, [float(np.log(value)) for value in values])
 
 
-_ABLATIONS: Final[dict[str, Callable[[Meter], None]]] = {
+_PARTS: Final[dict[str, Callable[[Meter], None]]] = {
     "fresh weights": _search("evolution", inherit=False),
+    "a start like any other": _search("evolution", deep=True),
     "blind mutation only": _search("evolution", guided=0.0),
-    "no blind mutation": _search("evolution", guided=1.0),
-    "a third crossed": _search("evolution", guided=0.67, crossover=1.0),
-    "spare edges by gradient": _search("evolution", spare=0.3),
+    "no swaps": _search("evolution", swap=0.0),
+    "shares that stay": _search("evolution", adapt=False),
 }
+_RUNGS: Final = (0.1, 0.3)
 METHODS: Final[dict[str, Callable[[Meter], None]]] = {
     "evolution": _search("evolution"),
     "optuna": _search("optuna"),
@@ -204,7 +222,11 @@ METHODS: Final[dict[str, Callable[[Meter], None]]] = {
     "static masks": _masks,
     "RigL": _rigl,
     "MLP search": _mlp,
-    **_ABLATIONS,
+    **_PARTS,
+    "evolution with rungs": _search("evolution", rungs=_RUNGS),
+    "optuna with rungs": _search("optuna", rungs=_RUNGS),
+    "random with rungs": _search("random", rungs=_RUNGS),
 }
-ALTERNATIVES: Final = tuple(name for name in METHODS if name not in _ABLATIONS)
-ABLATIONS: Final = ("evolution", *_ABLATIONS)
+ALTERNATIVES: Final = ("evolution", "optuna", "random", "pruned by magnitude", "static masks", "RigL", "MLP search")
+ABLATIONS: Final = ("evolution", *_PARTS)
+WITH_RUNGS: Final = {f"{search} with rungs": search for search in ("evolution", "optuna", "random")}

@@ -10,7 +10,7 @@ import moocore
 import numpy as np
 from scipy import stats
 
-__all__ = ["BUDGETS", "draw", "hypervolume", "interval", "table"]
+__all__ = ["BUDGETS", "draw", "hypervolume", "interval", "pairs", "table"]
 
 Json = dict[str, Any]
 BUDGETS: Final = {"seconds": "equal process time", "steps": "equal training steps"}
@@ -70,6 +70,30 @@ def table(records: Sequence[Json], methods: Sequence[str], against: str = "rando
             for task in tasks:
                 own, other = found.get((task, method), {}), found.get((task, against), {})
                 cells.append(_cell([own[seed] - other[seed] for seed in own.keys() & other.keys()], signed=True))
+            lines.append(f"| {method} | " + " | ".join(cells) + " |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def pairs(records: Sequence[Json], against: Mapping[str, str]) -> str:
+    """Differences seed by seed of methods from their own counterparts, in Markdown.
+
+    Args:
+        against: counterpart by method.
+    """
+    tasks = list(dict.fromkeys(record["task"] for record in records))
+    runs = {(r["task"], r["method"], r["seed"]): r for r in records}
+    lines: list[str] = []
+    for budget, title in BUDGETS.items():
+        lines += [f"### {title.capitalize()}", ""]
+        lines += ["| method | " + " | ".join(tasks) + " |", "| --- |" + " --: |" * len(tasks)]
+        for method, other in against.items():
+            cells = []
+            for task in tasks:
+                own = {key[2]: run for key, run in runs.items() if key[:2] == (task, method)}
+                base = {seed: runs[task, other, seed] for seed in own if (task, other, seed) in runs}
+                gains = [hypervolume(own[seed], budget) - hypervolume(run, budget) for seed, run in base.items()]
+                cells.append(_cell(gains, signed=True))
             lines.append(f"| {method} | " + " | ".join(cells) + " |")
         lines.append("")
     return "\n".join(lines)

@@ -76,10 +76,10 @@ class Task:
 TASKS: Final = {
     task.name: task
     for task in (
-        Task("digits", (100,), 1200, 16, 3.0, 64, 0.5),
-        Task("mnist", (100,), 1200, 12, 6.0, 128, 0.5, {"validation": 1 / 12}),
-        Task("make_classification", (60,), 800, 16, 1.5, 64, 0.1, {"source": "benchmarks._search_tasks:classes_data"}),
-        Task("friedman1", (60, 30), 1200, 16, 2.5, 64, 0.05, {"source": "benchmarks._search_tasks:friedman1_data"}),
+        Task("digits", (100,), 1200, 40, 8.0, 64, 0.5),
+        Task("mnist", (100,), 1200, 24, 12.0, 128, 0.5, {"validation": 1 / 12}),
+        Task("make_classification", (60,), 800, 40, 4.0, 64, 0.1, {"source": "benchmarks._search_tasks:classes_data"}),
+        Task("friedman1", (60, 30), 1200, 40, 6.0, 64, 0.05, {"source": "benchmarks._search_tasks:friedman1_data"}),
     )
 }
 

@@ -7,7 +7,10 @@ error, process time) is what the method is worth. Both axes are logarithmic: the
 to a hundredth of it (0), the time from that of the large network (1) to that of a network with one edge an output (0);
 worse than 1 counts as nothing. A budget in seconds counts the networks that were ready by then, one in steps likewise.
 
-Runs are kept in ``build/search`` and not repeated; ``--table`` writes ``benchmarks/results/search.{json,md,png}``.
+Processes of one thread, each pinned to a core of its own, share out the runs: all methods of a data set and seed go to
+the same process, and what counts is the process's own time. Runs are kept in ``build/search`` and not repeated, so the
+command can be stopped and started again; it ends by writing ``benchmarks/results/search.{json,md,png}`` from all of
+them (``--table`` does nothing else).
 """
 
 from __future__ import annotations
@@ -15,6 +18,9 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
@@ -23,8 +29,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._search_methods import ABLATIONS, ALTERNATIVES, METHODS, Meter, Network
-from benchmarks._search_score import draw, table
+from benchmarks._search_methods import ABLATIONS, ALTERNATIVES, METHODS, WITH_RUNGS, Meter, Network
+from benchmarks._search_score import draw, pairs, table
 from benchmarks._search_tasks import TASKS, Task
 from nas.checkpoint import load_arrays, save_arrays
 from nas.graph import DAG
@@ -140,14 +146,28 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.search", description=__doc__)
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3, 4, 5])
+    parser.add_argument("--processes", type=int, default=2, help="side by side, each on a core of its own")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="start no run after so many")
     parser.add_argument("--table", action="store_true", help="only collect the runs into benchmarks/results")
+    parser.add_argument("--part", type=int, default=None, help=argparse.SUPPRESS)  # one of the processes
     options = parser.parse_args(arguments)
+    if options.part is not None:
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[options.part % len(cores)]})
+        with pinned_threads(1):
+            own = _part(options.tasks, options.seeds, options.part, options.processes)
+            _fill(own, options.methods, options.minutes)
+            _time(own, options.methods)
+        return
     if not options.table:
         RUNS.mkdir(parents=True, exist_ok=True)
-        with pinned_threads(1):
-            _fill(options.tasks, options.methods, options.seeds)
-            time_all()
+        command = [sys.executable, "-m", "benchmarks.search", *(sys.argv[1:] if arguments is None else arguments)]
+        single = os.environ | {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        parts = [subprocess.Popen([*command, "--part", str(k)], env=single) for k in range(options.processes)]
+        failed = [part.returncode for part in parts if part.wait()]
+        if failed:
+            parser.exit(1, f"{len(failed)} of {len(parts)} processes failed; start again to do what is missing\n")
     records = sorted(
         (record for path in RUNS.glob("*.json") if "large" in (record := json.loads(path.read_text()))),
         key=lambda r: (list(TASKS).index(r["task"]), list(METHODS).index(r["method"]), r["seed"]),
@@ -161,15 +181,24 @@ def main(arguments: list[str] | None = None) -> None:
     draw(records, ALTERNATIVES, RESULTS / "search.png")
 
 
-def _fill(tasks: Sequence[str], methods: Sequence[str], seeds: Sequence[int]) -> None:
-    """Run what is missing, a whole comparison of one seed after the other."""
-    wanted = [(seed, task, method) for seed in seeds for task in tasks for method in methods]
+def _part(tasks: Sequence[str], seeds: Sequence[int], part: int, parts: int) -> list[tuple[int, str]]:
+    """The seeds and tasks of one of several processes; large tasks go round from seed to seed."""
+    cells = [(row + column, seed, task) for row, seed in enumerate(seeds) for column, task in enumerate(tasks)]
+    return [(seed, task) for place, seed, task in cells if place % parts == part]
+
+
+def _fill(cells: Sequence[tuple[int, str]], methods: Sequence[str], minutes: float) -> None:
+    """Run what is missing, all methods of a seed and task one after the other."""
+    start = time.monotonic()
+    wanted = [(seed, task, method) for seed, task in cells for method in methods]
     missing = [(*cell, path) for cell in wanted if not (path := RUNS / _file(*cell)).exists()]
     if missing:
         _warm_up({method for _, _, method, _ in missing})
     for seed, task, method, path in missing:
+        if time.monotonic() - start > 60 * minutes:
+            return
         record = run(TASKS[task], method, seed, path.with_suffix(""))
-        path.write_text(json.dumps(record) + "\n")
+        _write(path, record)
         spent = record["spent"]
         print(
             f"{task}, {method}, seed {seed}: {record['trained']['seconds']} networks in time; "
@@ -178,13 +207,20 @@ def _fill(tasks: Sequence[str], methods: Sequence[str], seeds: Sequence[int]) ->
         )
 
 
-def time_all(limit_seconds: float = float("inf")) -> None:
-    """Time the fronts of all runs that have no times yet, in one go, so that all are taken in the same minutes."""
-    start = time.perf_counter()
-    for path in sorted(RUNS.glob("*.json")):
-        record = json.loads(path.read_text())
-        if "large" not in record and time.perf_counter() - start < limit_seconds:
-            path.write_text(json.dumps(timed(record, path.with_suffix(""))) + "\n")
+def _time(cells: Sequence[tuple[int, str]], methods: Sequence[str]) -> None:
+    """Time the fronts of the runs that have no times yet, in one go, so that all are taken in the same minutes."""
+    for seed, task in cells:
+        for method in methods:
+            path = RUNS / _file(seed, task, method)
+            if path.exists() and "large" not in (record := json.loads(path.read_text())):
+                _write(path, timed(record, path.with_suffix("")))
+
+
+def _write(path: Path, record: Json) -> None:
+    """All of it or nothing, whenever the process is stopped."""
+    whole = path.with_suffix(".tmp")
+    whole.write_text(json.dumps(record) + "\n")
+    whole.replace(path)
 
 
 def _file(seed: int, task: str, method: str) -> str:
@@ -194,14 +230,18 @@ def _file(seed: int, task: str, method: str) -> str:
 def report(records: Sequence[Json]) -> str:
     """The page of the results, in Markdown."""
     question, method = (part.replace("\n", " ") for part in (__doc__ or "").split("\n\n")[:2])
-    seeds = {record["task"]: len({r["seed"] for r in records if r["task"] == record["task"]}) for record in records}
+    tasks = list(dict.fromkeys(record["task"] for record in records))
+    seeds = {task: len({r["seed"] for r in records if r["task"] == task}) for task in tasks}
     lines = ["# " + question.split(":")[0], "", method, ""]
     said = ", ".join(f"{count} of {task}" for task, count in seeds.items())
-    lines += [f"Mean hypervolume ± half its 95 % interval; seeds: {said} (fewer in ablations).", ""]
+    lines += [f"Mean hypervolume ± half its 95 % interval; seeds: {said}.", ""]
     lines += ["![Hypervolumes and fronts](search.png)", ""]
     lines += ["## Against the alternatives", "", table(records, ALTERNATIVES)]
-    if any(record["method"] in ABLATIONS for record in records):
+    if any(record["method"] in ABLATIONS[1:] for record in records):
         lines += ["## What the parts of evolution are worth", "", table(records, ABLATIONS, against="evolution")]
+    if any(record["method"] in WITH_RUNGS for record in records):
+        lines += ["## Rungs", "", "Difference from the same search without rungs, seed by seed; a trial pauses after"]
+        lines += ["10 % and 30 % of its steps, where the better half goes on.", "", pairs(records, WITH_RUNGS)]
     budgets = {r["task"]: r["budget"] for r in records}
     lines += [
         "Budgets: " + "; ".join(f"{t} {b['seconds']:g} s, {b['steps']:,} steps" for t, b in budgets.items()) + "."

@@ -76,12 +76,16 @@ class EvolutionOptions(StrategyOptions):
     initial: int | None = Field(
         None,
         ge=1,
-        description="Candidates from nothing before the first child (default: 2 large ones where training cuts "
+        description="Candidates from nothing before the first child (default: a large one where training cuts "
         "children, else population).",
     )
     guided: float = Field(
-        0.9, ge=0, le=1, description="Share of children whose edges training chooses; the others mutate blindly."
+        0.95, ge=0, le=1, description="Share of children whose edges training chooses; the others mutate blindly."
     )
+    swap: float = Field(
+        0.3, ge=0, le=1, description="Share of them that swap edges for absent ones of large gradient; the others cut."
+    )
+    adapt: bool = Field(True, description="Such shares change with what came of the children.")
     keep: tuple[float, float] = Field(
         (0.25, 0.9),
         description="Least and largest number of edges that training leaves such a child, as a share of its parent's; "
@@ -119,7 +123,7 @@ class OptunaOptions(StrategyOptions):
     initial: int | None = Field(
         None,
         ge=1,
-        description="Candidates from nothing before the first child (default: 2 large ones where training cuts "
+        description="Candidates from nothing before the first child (default: a large one where training cuts "
         "children, else population).",
     )
     guided: bool = Field(True, description="Training chooses which edges of a child stay; else it mutates blindly.")

@@ -8,26 +8,33 @@ from typing import Final
 import numpy as np
 
 from nas.search._config import EvolutionOptions
-from nas.search._guided import cuts_allowed
+from nas.search._guided import cuts_allowed, may_grow
 from nas.search._objectives import Objectives
+from nas.search._operators import Gains, Operators
 from nas.search._population import Population
 from nas.search._space import SearchSpace
 from nas.search._strategy import Inheritance, Parent, Strategy
-from nas.training._types import Candidate, TrainingConfig
+from nas.training._types import Candidate, TrainingConfig, TrialResult, TrialStatus
 
 __all__ = ["EvolutionStrategy"]
 
 IMPROVING: Final = 0.8  # least share of its parent's edges that a child keeps which is to be better, not smaller
-LARGE_STARTS: Final = 2  # candidates drawn before the first child, where training cuts children down
+SWAPPED: Final = (0.05, 0.5)  # edges that come before training, as a share of the parent's
+SECONDS: Final = 0.03  # of process time that a child costs besides its training steps
 
 
 class EvolutionStrategy(Strategy):
-    """The first candidates are the largest of the space; each later one is a child of a tournament's winner.
+    """The first candidate is the largest of the space; each later one is a child of a member of the front.
 
-    A child starts from its parent's live DAG and trained weights. Most are cut while they train (see
-    `nas.search._guided`), the others mutate blindly: the strength is log-uniform, the balance between growing and
-    shrinking uniform. Where training cannot cut (layers, a job with its own `training.sparsify`), all do, and the
-    first candidates are spread evenly over the space.
+    A child starts from its parent's live DAG and trained weights. Operators (see `nas.search._guided`):
+
+        cut     training leaves as few edges as lie in a gap of the front, or nearly all, so that it gets better
+        swap    edges of large gradient come, training leaves as many as there were; free weights only
+        mutate  blindly: the strength is log-uniform, the balance between growing and shrinking uniform
+
+    Which of them comes next depends on what they have paid (`nas.search._operators`). Where training cannot choose
+    edges (layers, a job with its own `training.sparsify`), all children mutate, and the first candidates are spread
+    evenly over the space.
 
     Args:
         inheritance: where parents and weights come from.
@@ -46,12 +53,18 @@ class EvolutionStrategy(Strategy):
         options: EvolutionOptions | None = None,
     ) -> None:
         super().__init__(space, training, objectives, seed)
-        self.options = options or EvolutionOptions()
+        self.options = options = options or EvolutionOptions()
         self.inheritance = inheritance
-        self.population = Population(objectives, self.options.population)
-        self._guided = self.options.guided > 0 and cuts_allowed(space, training)
-        default = LARGE_STARTS if self._guided else self.options.population
-        self._initial = self.options.initial or default
+        self.population = Population(objectives, options.population)
+        self._guided = options.guided > 0 and cuts_allowed(space, training)
+        self._initial = options.initial or (1 if self._guided else options.population)
+        shares = {
+            "cut": options.guided * (1 - options.swap),
+            "swap": options.guided * options.swap,
+            "mutate": 1 - options.guided,
+        }
+        self.operators = Operators(shares, adapt=options.adapt)
+        self._gains = Gains(objectives)
 
     def _ask(self, number: int, rng: np.random.Generator) -> Candidate:
         # With many workers, numbers beyond the initial ones are asked before enough of these have finished. The first
@@ -61,7 +74,14 @@ class EvolutionStrategy(Strategy):
             return self._fresh(number, rng, spread=True, large=self._guided)
         options = self.options
         steps = math.ceil(options.child_steps * self.training.steps)
-        if self._guided and rng.random() < options.guided:
+        operator = self.operators.choose(rng) if self._guided else "mutate"
+        if operator == "swap":
+            parent = self._member(rng)
+            if self._cuts(parent) and may_grow(parent.genome, self.training):
+                grow = _log_uniform(SWAPPED, rng)
+                return self._cut_child(number, rng, parent, self.inheritance, 1.0, steps=steps, grow=grow)
+            operator = "cut"
+        if operator == "cut":
             parent, keep = self._gap(rng)
             if self._cuts(parent):
                 return self._cut_child(number, rng, parent, self.inheritance, keep, steps=steps)
@@ -76,13 +96,18 @@ class EvolutionStrategy(Strategy):
             steps=steps,
         )
 
+    def _member(self, rng: np.random.Generator) -> Parent:
+        """Any member of the front."""
+        gaps = self.population.gaps()
+        member = gaps[rng.integers(len(gaps))].member if gaps else self.population.tournament(2, rng)
+        return self.inheritance.load(member.number)
+
     def _gap(self, rng: np.random.Generator) -> tuple[Parent, float]:
         """A parent, and the share of its edges to keep so that the child lies where the front has a gap."""
         options = self.options
         gaps = self.population.gaps()
         if not gaps or rng.random() < options.improve:
-            member = gaps[rng.integers(len(gaps))].member if gaps else self.population.tournament(2, rng)
-            return self.inheritance.load(member.number), _log_uniform((IMPROVING, 1.0), rng)
+            return self._member(rng), _log_uniform((IMPROVING, 1.0), rng)
         area = np.array([gap.area for gap in gaps])
         gap = gaps[rng.choice(len(gaps), p=area / area.sum())] if area.sum() > 0 else gaps[-1]
         fewer = None if gap.cheaper is None else self.inheritance.load(gap.cheaper.number).genome.dag.n_edges
@@ -91,6 +116,18 @@ class EvolutionStrategy(Strategy):
             return parent, _log_uniform(options.keep, rng)
         least = min(max(fewer / parent.genome.dag.n_edges, options.keep[0]), IMPROVING)
         return parent, _log_uniform((least, 1.0), rng)
+
+    def tell(self, result: TrialResult) -> None:
+        """See `Strategy.tell`; gives the operator that made the candidate its credit."""
+        super().tell(result)
+        values = self.objectives.values(result) if result.status is TrialStatus.COMPLETE else None
+        gain = 0.0 if values is None else self._gains.add(values)
+        mutation = self.inheritance.mutation(result.number) if self._guided else ""
+        if mutation:
+            word = mutation.partition(":")[0]
+            steps = math.ceil(self.options.child_steps * self.training.steps)
+            cost = SECONDS + steps * result.metrics.get("predicted_train_step_seconds", 0.0)
+            self.operators.reward(word if word in self.operators.names else "mutate", gain, cost)
 
     def _tell(self, number: int, values: tuple[float, ...]) -> None:
         self.population.add(number, values)

@@ -4,6 +4,9 @@ A blind mutation removes and adds edges before anything is known of the child. H
 edges and weights and is cut to fewer while it trains: on a cubic schedule (Zhu 2017), each time the edges of least
 saliency, w^2 times Adam's mean squared gradient. So a search moves along the axis from dense to sparse at the price of
 fine-tuning, and a line of children is one network pruned while it trains, with its forks.
+
+Or edges are swapped: the absent ones of largest gradient come first, with weight 0, so that the function is still the
+parent's (what RigL, Evci 2020, does within one training); then it is cut to as many as before.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from nas.graph import DAG
 from nas.search._space import SearchSpace
 from nas.training._types import Genome, Scalar, TrainingConfig
 
-__all__ = ["cut_overrides", "cuts_allowed", "without_cut"]
+__all__ = ["cut_overrides", "cuts_allowed", "may_grow", "without_cut"]
 
 _SECTION: Final = "sparsify."
 _CUTS: Final = 6  # in one training; each costs about as much as some ten steps
@@ -29,14 +32,17 @@ def cuts_allowed(space: SearchSpace, training: TrainingConfig) -> bool:
     return training.sparsify is None and not any(path.startswith(_SECTION) for path in space.hyperparameters)
 
 
-def cut_overrides(dag: DAG, edges: int, steps: int, training: TrainingConfig) -> dict[str, Scalar]:
+def cut_overrides(
+    dag: DAG, edges: int, steps: int, training: TrainingConfig, *, grow: float = 0.0
+) -> dict[str, Scalar]:
     """Hyperparameters of a child on ``dag`` that is to end with so many edges; none where it has no more than these.
 
     Args:
+        grow: edges that come before the first step, as a share of the dag's.
         training: with the child's other hyperparameters.
     """
     edges = max(edges, _edges_needed(dag))
-    if edges >= dag.n_edges:
+    if edges >= dag.n_edges and not grow:
         return {}
     weighed = training.parametrisation != "manifold" and training.optimizer != "sgd"
     section: dict[str, Any] = {
@@ -46,6 +52,8 @@ def cut_overrides(dag: DAG, edges: int, steps: int, training: TrainingConfig) ->
         "every": max(1, int(_END * steps) // _CUTS),
         "criterion": "saliency" if weighed else "magnitude",
     }
+    if grow:
+        section["grow"] = grow
     return {_SECTION + name: value for name, value in section.items()}
 
 
@@ -59,6 +67,12 @@ def _edges_needed(dag: DAG) -> int:
         distance[near] = steps
     outputs = distance[dag.first_output :]
     return int(outputs[outputs < dag.n].sum())
+
+
+def may_grow(genome: Genome, training: TrainingConfig) -> bool:
+    """Whether training can add edges to children of a genome (see `nas.training._grow`)."""
+    config = training.with_overrides(genome.hyperparameters)
+    return genome.structure is None and config.parametrisation == "free" and config.readout == "activated"
 
 
 def without_cut(genome: Genome) -> Genome:

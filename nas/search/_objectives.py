@@ -92,6 +92,14 @@ class Objectives:
         array = np.asarray(values, dtype=float).reshape(-1, len(self.names))
         return np.stack([scale(array[:, k]) for k, scale in enumerate(self.scales())], axis=1)
 
+    def logarithms(self, values: np.ndarray) -> np.ndarray:
+        """Logarithms of values (points, objectives): errors too, from 4 % to 2 % is as far as from 40 % to 20 %."""
+        columns = []
+        for k, scale in enumerate(self.scales()):
+            floor = scale.floor if scale.log else 1e-3 * scale.reference  # below, differences are noise
+            columns.append(np.log(np.maximum(values[:, k], 0) + floor))
+        return np.stack(columns, axis=1)
+
     def hypervolume(self, values: Sequence[Sequence[float]] | np.ndarray) -> float:
         """Share in [0, 1] of the unit cube of `coordinates` that `values` (points, objectives) dominate."""
         points = self.coordinates(values)

@@ -16,7 +16,6 @@ from optuna.distributions import (
 )
 
 from nas.search._config import OptunaOptions
-from nas.search._evolution import LARGE_STARTS
 from nas.search._guided import cuts_allowed
 from nas.search._population import Population
 from nas.search._space import Choice, Range, SearchSpace
@@ -66,7 +65,7 @@ class OptunaStrategy(Strategy):
         self.options = options or OptunaOptions()
         self.population = Population(store.objectives, self.options.population)
         self._guided = self.options.guided and cuts_allowed(space, training)
-        self._initial = self.options.initial or (LARGE_STARTS if self._guided else self.options.population)
+        self._initial = self.options.initial or (1 if self._guided else self.options.population)
         clash = sorted(set(space.hyperparameters) & set(_STRUCTURE))
         if clash:
             raise ValueError(f"hyperparameters must not be called {', '.join(_STRUCTURE)}, got {', '.join(clash)}")

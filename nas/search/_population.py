@@ -97,7 +97,7 @@ class Population:
         front = np.flatnonzero(moocore.is_nondominated(values, keep_weakly=False))
         front = front[np.lexsort((values[front, 1], values[front, 0]))]
         members = [self._members[k] for k in front]
-        error, cost = self._logarithms(values)[front].T
+        error, cost = self.objectives.logarithms(values)[front].T
         end = math.log(self.objectives.error_reference)
         area = np.diff(error) * -np.diff(cost)
         # Nobody knows what lies beyond the cheapest: as much again as the whole front has room for in a step.
@@ -105,18 +105,11 @@ class Population:
         cheaper = [*members[1:], None]
         return [Gap(*gap) for gap in zip(members, cheaper, [*area.tolist(), last], strict=True)]
 
-    def _logarithms(self, values: np.ndarray) -> np.ndarray:
-        columns = []
-        for k, scale in enumerate(self.objectives.scales()):
-            floor = scale.floor if scale.log else 1e-3 * scale.reference  # below, differences are noise
-            columns.append(np.log(np.maximum(values[:, k], 0) + floor))
-        return np.stack(columns, axis=1)
-
     def _points(self, values: np.ndarray) -> np.ndarray:
         """Logarithmic coordinates, each objective scaled to [0, 1] over the relevant members (more beyond)."""
         points = np.empty_like(values, dtype=float)
         relevant = self.objectives.relevant(values)
-        for k, column in enumerate(self._logarithms(values).T):
+        for k, column in enumerate(self.objectives.logarithms(values).T):
             low, high = column[relevant].min(), column[relevant].max()
             points[:, k] = (column - low) / (high - low) if high > low else column - low
         return points

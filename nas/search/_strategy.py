@@ -46,6 +46,8 @@ class Inheritance:
     """Parameters of the child's genome; None where nothing can be inherited."""
     edge_score: Callable[[Parent], np.ndarray | None]
     """Importance of each edge of the parent's live DAG, (E,); None where unknown."""
+    mutation: Callable[[int], str] = lambda number: ""
+    """What distinguishes a trial from its parent, as `Candidate.mutation`; "" where it has none or nobody knows."""
 
 
 class Strategy(ABC):
@@ -158,15 +160,24 @@ class Strategy(ABC):
         keep: float,
         *,
         steps: int,
+        grow: float = 0.0,
         hyperparameters: Mapping[str, Scalar] | None = None,
     ) -> Candidate:
-        """A child of `parent` with its weights, whose training chooses which edges stay: the share ``keep``."""
+        """A child of `parent` with its weights, whose training chooses its edges (see `nas.search._guided`).
+
+        Args:
+            keep: edges in the end, as a share of the parent's.
+            grow: edges that come before the first step, likewise.
+        """
         genome = self._genome(parent)
         edges = max(round(keep * genome.dag.n_edges), 1)
         chosen = dict(hyperparameters) if hyperparameters is not None else self._perturbed(genome, rng)
         own = {**genome.hyperparameters, **chosen}
-        section = cut_overrides(genome.dag, edges, steps, self.training.with_overrides(own))
-        description = f"training keeps {edges:,} of {genome.dag.n_edges:,} edges" if section else "trained on"
+        section = cut_overrides(genome.dag, edges, steps, self.training.with_overrides(own), grow=grow)
+        if grow > 0:
+            description = f"swap: {round(grow * genome.dag.n_edges):,} of {genome.dag.n_edges:,} edges may change"
+        else:
+            description = f"cut: {edges:,} of {genome.dag.n_edges:,} edges stay" if section else "cut: none, trained on"
         child = replace(genome, hyperparameters={**own, **section})
         return self._inheriting(number, rng, parent, inheritance, child, steps, description)
 

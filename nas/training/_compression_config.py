@@ -31,6 +31,13 @@ class SparsifyConfig(BaseModel):
         ge=1,
         description="Start from so many edges drawn at random, a larger share of small layers (default: from all).",
     )
+    grow: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Before the first step so many absent edges, as a share of those there are, come with weight 0: "
+        "those of largest gradient; free weights only.",
+    )
     regrow: float = Field(
         0.0,
         ge=0,

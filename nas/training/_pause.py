@@ -4,7 +4,7 @@ network/…        parameters (`ManifoldNetwork.to_arrays`) on the edges that ar
 moments          (2, parameters), what the optimiser remembers
 curve/…          the curves so far
 repairs          how often an output was about to be lost
-sparsify/mask    (E,) bool, which of the candidate's edges are left; only where the training cuts edges
+sparsify/mask    (E,) bool, which of the allowed edges are left; only where the training cuts edges
 sparsify/rng     state of the cuts' random numbers, JSON in bytes; the same
 """
 
@@ -55,7 +55,7 @@ def working_network(network: ManifoldNetwork, state: TrainingState, sparsifier: 
     if sparsifier is not None:
         sparsifier.mask = np.asarray(arrays["sparsify/mask"]).astype(bool)
         sparsifier.rng.bit_generator.state = json.loads(bytes(np.asarray(arrays["sparsify/rng"])))
-        dag = dag.with_edges(sparsifier.mask)
+        dag = sparsifier.allowed.with_edges(sparsifier.mask)
     return ManifoldNetwork.from_arrays(
         dag, _named(arrays, _NETWORK), activation=network.activation, readout=network.readout
     )

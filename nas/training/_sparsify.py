@@ -18,6 +18,7 @@ from nas.graph import DAG
 from nas.manifold import ManifoldNetwork
 from nas.training._compression_config import SparsifyConfig
 from nas.training._gpu import Trainer
+from nas.training._grow import grown
 from nas.training._types import Dataset, TrainingConfig
 
 __all__ = ["Sparsifier", "balanced_scores", "strongest"]
@@ -29,7 +30,8 @@ class Sparsifier:
     """The cuts of one training.
 
     Args:
-        network: as it starts; its edges are the allowed ones. Moved to the initial edges if the configuration has any.
+        network: as it starts; its edges are the allowed ones, with those that grow. Moved to the initial edges if the
+            configuration has any.
         dataset: its training part gives the gradient of absent edges.
         config: with a section `sparsify`.
         rng: draws initial edges and samples.
@@ -43,12 +45,14 @@ class Sparsifier:
     ) -> None:
         assert config.sparsify is not None
         self._config = section = config.sparsify
-        self._allowed = network.dag
         self._dataset = dataset
+        self.final_edges = _final_edges(section, network.dag)
+        if section.grow > 0:
+            network.become(grown(network, dataset, round(section.grow * network.dag.n_edges), rng))
+        self._allowed = network.dag
         self._objective = torch.nn.CrossEntropyLoss() if dataset.task == "classification" else torch.nn.MSELoss()
         self.rng = rng
         self._plan: engine.Plan | None = None
-        self.final_edges = _final_edges(section, self._allowed)
         if section.criterion == "saliency" and (config.optimizer == "sgd" or network.weight is None):
             raise ValueError("sparsify.criterion saliency needs free weights trained by adam or adamw")
         if section.regrow > 0 and (network.parametrisation != "free"):
@@ -61,6 +65,11 @@ class Sparsifier:
         self._first = int(section.start * config.steps)
         self._last = max(int(section.end * config.steps), self._first + 1)
         self._previous = 0
+
+    @property
+    def allowed(self) -> DAG:
+        """The edges that the network may have: the candidate's, and those grown before the first step."""
+        return self._allowed
 
     def next_event(self, step: int) -> int:
         """The step after which the next cut is due; none is due after the last one, so then a step never reached."""

@@ -201,7 +201,7 @@ def test_children_are_cut_where_the_front_has_a_gap(
     large = space.initial(rng, size=1.0, density=1.0).dag
     small = large.with_edges(np.arange(large.n_edges) % 4 == 0, allow_unreachable=True)
     recorder = Recorder({0: large, 1: small})
-    strategy = evolve(recorder.inheritance, guided=1, improve=0)
+    strategy = evolve(recorder.inheritance, guided=1, swap=0, improve=0)
     strategy.tell(TrialResult(0, TrialStatus.COMPLETE, {"val_error": 0.01, "inference_seconds": 1e-3}))
     strategy.tell(TrialResult(1, TrialStatus.COMPLETE, {"val_error": 0.9, "inference_seconds": 1e-5}))
     for number in range(2, 30):
@@ -217,9 +217,9 @@ def test_children_do_not_inherit_how_their_parents_were_cut(
     make: MakeStrategy, store: StudyStore, dataset: Dataset
 ) -> None:
     """A cut to fewer edges than a blind child has would be another mutation, one that nobody asked for."""
-    asked = run(make("evolution", store), store, dataset, 40)
+    asked = run(make("evolution", store), store, dataset, 60)
     cut = [c for c in asked if "sparsify.edges" in c.genome.hyperparameters]
-    blind = [c for c in asked if c.parent is not None and not c.mutation.startswith(("training", "trained"))]
+    blind = [c for c in asked if c.parent is not None and not c.mutation.startswith(("cut: ", "swap: "))]
     assert len(cut) > 20 and blind
     assert any("sparsify.edges" in asked[c.parent].genome.hyperparameters for c in blind if c.parent is not None)
     assert not any(path.startswith("sparsify") for c in blind for path in c.genome.hyperparameters)
