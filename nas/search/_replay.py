@@ -23,6 +23,11 @@ __all__ = ["Replay", "replay"]
 _DECISIVE: Final = ("processor", "threads", "gpu", "device", "torch", "numba", "numpy", "cost_model")
 
 
+# How far a trial that was trained on a GPU may come out from what it was, as a share of the value (accuracies: of 1).
+# Its sums are added in an order that depends on how many were trained in the same group, and steps amplify roundings.
+_GPU_SHARE: Final = 0.05
+
+
 @dataclass(frozen=True, slots=True)
 class Replay:
     """A trial as it was recorded and as it came out again."""
@@ -37,13 +42,31 @@ class Replay:
     """What differs of what may change the sums: then, and now."""
 
     @property
+    def exact(self) -> bool:
+        """Whether the trial must come out bit for bit; one of a GPU only about the same."""
+        recorded = self.record.result
+        return recorded is None or str(recorded.hardware.get("device", "cpu")) == "cpu"
+
+    def agrees(self, metric: str) -> bool:
+        """Whether a metric came out as it was, bit for bit or, for a GPU, about."""
+        before, now = self.compared[metric]
+        if self.exact or before == now:
+            return before == now
+        scale = 1.0 if metric.endswith("accuracy") else max(abs(before), abs(now))
+        return abs(before - now) <= _GPU_SHARE * scale
+
+    @property
     def same(self) -> bool:
-        """Whether all that can be compared is the same."""
+        """Whether all that can be compared is the same, about so where the trial was trained on a GPU."""
         recorded = self.record.result
         if recorded is None or recorded.status is TrialStatus.FAILED:
             return recorded is not None and self.again.reason == recorded.reason
-        numbers = bool(self.compared) and all(before == now for before, now in self.compared.values())
-        return numbers and self.weights is not False
+        judged = list(self.compared)
+        if not self.exact:
+            accuracies = [name for name in self.compared if name.endswith("accuracy")]
+            judged = accuracies or [name for name in self.compared if name.endswith("error")]
+        numbers = bool(judged) and all(self.agrees(name) for name in judged)
+        return numbers and (self.weights is not False or not self.exact)
 
 
 def replay(

@@ -427,7 +427,7 @@ def _launch(all_steps: Sequence[Steps], places: list[int]) -> Launch:
     # The longest first: with more networks than multiprocessors, what is started last ends last.
     gpu = steps[0].trainer.gpu
     longest = np.argsort([-each.trainer.network.dag.n_edges * len(each.rates) for each in steps], kind="stable")
-    rows = np.concatenate([steps[k].trainer._row for k in longest])
+    rows = np.frombuffer(bytearray(b"".join(steps[k].trainer._row.tobytes() for k in longest)), shared.CANDIDATE.dtype)
     reports = torch.zeros((len(steps), shared.REPORT), dtype=torch.float64, device=gpu.torch_device)
     counts = np.array([len(steps[k].rates) for k in longest])
     starts = np.cumsum(counts) - counts

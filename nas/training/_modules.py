@@ -13,7 +13,7 @@ from nas.errors import TrialError
 from nas.training._pause import curve_arrays, curves_of
 from nas.training._reference import MOMENTUM
 from nas.training._structure import Structure
-from nas.training._trainer import History, OnLog, _rate, _sample_numbers, history_of
+from nas.training._trainer import History, OnLog, _rates, _sample_numbers, history_of
 from nas.training._types import Candidate, Dataset, TrainingConfig, TrainingState, TrialResult, TrialStatus
 from nas.training.metrics import evaluate
 from nas.training.timing import hardware, reference_kernel_seconds, time_inference, time_training_step
@@ -85,9 +85,10 @@ def _train_until(
                 torch.default_generator.set_state(_tensors(resume, "rng")[""])
                 for _ in range(first):
                     next(batches)
+            rates = _rates(config)
             for done in range(first, config.steps if pause_at is None else pause_at):
                 rows = torch.from_numpy(next(batches))
-                rate = _rate(config, done / config.steps)
+                rate = float(rates[done])
                 objective, outputs = step(x[rows], y[rows], rate)
                 if (done + 1) % config.log_every == 0 or done + 1 == config.steps:
                     points.append(_point(done + 1, objective, outputs, y[rows], rate, config, dataset))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -185,8 +186,7 @@ def training_steps(
         watch = Connectivity(config.on_lost_output, seed)
         shaped = math.ceil(config.structure_until * config.steps)
         batches = _sample_numbers(len(dataset.x_train), trainer.batch_size, np.random.default_rng([seed, 1]))
-        rates = np.array([_rate(config, step / config.steps) for step in range(config.steps)])
-        temperatures = np.array([_temperature(config, step / config.steps) for step in range(config.steps)])
+        rates, temperatures = _rates(config), _temperatures(config)
         step, rungs = 0, config.rung_steps()
         if resume is not None:
             step = resume.step
@@ -294,21 +294,36 @@ def _quality(network: ManifoldNetwork, dataset: Dataset, evaluated: bool) -> dic
     }
 
 
-def _temperature(config: TrainingConfig, progress: float) -> float:
-    """Temperature of the smooth counts when the share ``progress`` of the steps is done."""
-    k, progress = config.losses, min(progress / config.structure_until, 1.0)
-    annealed = max(0.0, (progress - ANNEAL_FROM) / (1 - ANNEAL_FROM))
-    return k.temperature * float((k.final_temperature / k.temperature) ** annealed)
+def _temperatures(config: TrainingConfig) -> np.ndarray:
+    """(steps,) temperature of the smooth counts."""
+    k = config.losses
+    return _annealed(config.steps, k.temperature, k.final_temperature, config.structure_until)
 
 
-def _rate(config: TrainingConfig, progress: float) -> float:
-    """Learning rate when the share ``progress`` of the steps is done."""
-    if progress < config.warmup:
-        return config.learning_rate * progress / config.warmup
-    progress = (progress - config.warmup) / (1 - config.warmup)
-    if config.schedule == "cosine":
-        return config.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
-    return config.learning_rate
+@lru_cache(maxsize=64)  # most candidates of a search share it, and a power a step takes longer than to prepare a launch
+def _annealed(steps: int, first: float, last: float, until: float) -> np.ndarray:
+    values = np.empty(steps)
+    for step in range(steps):
+        progress = min(step / steps / until, 1.0)
+        values[step] = first * float((last / first) ** max(0.0, (progress - ANNEAL_FROM) / (1 - ANNEAL_FROM)))
+    values.flags.writeable = False
+    return values
+
+
+def _rates(config: TrainingConfig) -> np.ndarray:
+    """(steps,) learning rate."""
+    progress, cosine = _schedule(config.steps, config.warmup)
+    rate = config.learning_rate
+    later = rate * 0.5 * (1 + cosine) if config.schedule == "cosine" else np.full(config.steps, rate)
+    return np.where(progress < config.warmup, rate * progress / (config.warmup or 1.0), later)
+
+
+@lru_cache(maxsize=64)
+def _schedule(steps: int, warmup: float) -> tuple[np.ndarray, np.ndarray]:
+    """(steps,) the share that is done, and the cosine of the angle that belongs to it after the warm-up."""
+    progress = np.array([step / steps for step in range(steps)])
+    cosine = np.array([math.cos(math.pi * ((share - warmup) / (1 - warmup))) for share in progress.tolist()])
+    return progress, cosine
 
 
 def _sample_numbers(count: int, size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:

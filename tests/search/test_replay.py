@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from nas.search import (
+    Replay,
     SearchConfig,
     SearchSpace,
     SerialExecutor,
@@ -20,7 +22,7 @@ from nas.search import (
     replay,
     run_search,
 )
-from nas.training import Candidate, DataConfig, Dataset, TrainingConfig, TrialResult, load_data, run_trial
+from nas.training import Candidate, DataConfig, Dataset, TrainingConfig, TrialResult, TrialStatus, load_data, run_trial
 
 TRAINING = TrainingConfig(steps=30, rungs=(0.2, 0.5), batch_size=32, input_noise=0.1)
 
@@ -146,3 +148,20 @@ def test_what_cannot_be_replayed_is_refused(study: StudyStore, digits: Dataset, 
     store.genome_path(number).unlink()
     with pytest.raises(StudyError, match=r"its genome .*000001.safetensors is missing"):
         replay(store, number, digits, TRAINING)
+
+
+def _of(device: str | None, before: float, now: float, *, weights: bool) -> Replay:
+    hardware = {} if device is None else {"device": device}
+    metrics = {"test_accuracy": before, "flow": before}
+    then = TrialResult(0, TrialStatus.COMPLETE, metrics=metrics, hardware=hardware)
+    record = SimpleNamespace(result=then, state="complete", number=0, rungs=())
+    compared = dict.fromkeys(metrics, (before, now))
+    return Replay(record, then, 10, compared, weights, {})  # type: ignore[arg-type]
+
+
+def test_a_trial_of_a_gpu_comes_out_about_the_same() -> None:
+    assert not _of(None, 0.91, 0.92, weights=False).same  # of a processor: bit for bit
+    assert not _of(None, 0.91, 0.91, weights=False).same
+    assert _of("NVIDIA H100", 0.91, 0.92, weights=False).same
+    assert not _of("NVIDIA H100", 0.91, 0.80, weights=False).same
+    assert _of("NVIDIA H100", 0.91, 0.91, weights=True).exact is False
