@@ -14,7 +14,8 @@ from nas.engine._activations import (
     derivative,
     needs_input,
 )
-from nas.engine._function import apply, choose_tiling, walks_by_rows
+from nas.engine._choices import choose_tiling, walks_by_rows
+from nas.engine._function import apply
 from nas.engine._levels import Level, levels_of, traceable_apply
 from nas.engine._masked import MaskedLinear
 from nas.engine._module import DAGModule

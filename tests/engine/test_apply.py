@@ -327,7 +327,7 @@ def test_a_single_sample_equals_the_reference(sizes, density, activation, masked
 @pytest.mark.parametrize("density", [0.2, 1.0])  # edge by edge; in panels
 def test_every_walk_and_any_number_of_ranks(monkeypatch, tiling, rows, density):
     monkeypatch.setattr("nas.engine._function.choose_tiling", lambda *_, **__: tiling)
-    monkeypatch.setattr("nas.engine._function._goes_by_rows", lambda *_: rows)
+    monkeypatch.setattr("nas.engine._function.goes_by_rows", lambda *_: rows)
     dag = random_dag(20, 60, 5, density=density, rng=np.random.default_rng(3))
     assert (compile_plan(dag).dense() is None) == (density < 1)
     for activation in ("relu", "silu"):
