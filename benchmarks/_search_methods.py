@@ -18,7 +18,7 @@ from nas.graph import DAG, layered
 from nas.search import SearchConfig, SerialExecutor, StudyStore, error_reference, make_strategy, run_search
 from nas.training import Candidate, Dataset, Genome, TrainingConfig, TrialResult, TrialStatus, run_trial
 
-__all__ = ["ABLATIONS", "ALTERNATIVES", "METHODS", "WITH_RUNGS", "Meter", "Network"]
+__all__ = ["ABLATIONS", "ALTERNATIVES", "METHODS", "SPARSE", "WITH_RUNGS", "Meter", "Network", "wanted"]
 
 _LEVELS: Final = 8  # densities at which the methods without a search leave a network
 _TRUNK: Final = 0.5  # share of the budget for the large network while it is cut; the rest fine-tunes the snapshots
@@ -94,19 +94,20 @@ class Meter:
 
 
 def _search(
-    strategy: str, *, rungs: tuple[float, ...] = (), deep: bool = False, **options: Any
+    strategy: str, *, rungs: tuple[float, ...] = (), any_start: bool = False, density: float = 1.0, **options: Any
 ) -> Callable[[Meter], None]:
     """A search of the product.
 
     Args:
         rungs: shares of a trial's steps at which the worse half is stopped.
-        deep: the first network is drawn like any other of the space instead of the shallow one that it offers.
+        any_start: the first network is drawn like any other of the space instead of the shallow one that it offers.
+        density: largest of the networks that the space draws.
     """
 
     def run(meter: Meter) -> None:
         training = meter.config.model_copy(update={"rungs": rungs})
-        space = meter.task.space(meter.dataset)
-        if deep:
+        space = meter.task.space(meter.dataset, density)
+        if any_start:
             space.large = lambda rng: None  # type: ignore[method-assign]
         with tempfile.TemporaryDirectory() as folder:
             store = StudyStore.create(
@@ -208,10 +209,9 @@ def _mlp(meter: Meter) -> None:
 
 _PARTS: Final[dict[str, Callable[[Meter], None]]] = {
     "fresh weights": _search("evolution", inherit=False),
-    "a start like any other": _search("evolution", deep=True),
+    "a start like any other": _search("evolution", any_start=True),
     "blind mutation only": _search("evolution", guided=0.0),
     "no swaps": _search("evolution", swap=0.0),
-    "shares that stay": _search("evolution", adapt=False),
 }
 _RUNGS: Final = (0.1, 0.3)
 METHODS: Final[dict[str, Callable[[Meter], None]]] = {
@@ -223,10 +223,18 @@ METHODS: Final[dict[str, Callable[[Meter], None]]] = {
     "RigL": _rigl,
     "MLP search": _mlp,
     **_PARTS,
+    "sparse space": _search("evolution", density=0.1),
+    "sparse space, no swaps": _search("evolution", density=0.1, swap=0.0),
     "evolution with rungs": _search("evolution", rungs=_RUNGS),
     "optuna with rungs": _search("optuna", rungs=_RUNGS),
     "random with rungs": _search("random", rungs=_RUNGS),
 }
 ALTERNATIVES: Final = ("evolution", "optuna", "random", "pruned by magnitude", "static masks", "RigL", "MLP search")
 ABLATIONS: Final = ("evolution", *_PARTS)
+SPARSE: Final = {"sparse space, no swaps": "sparse space"}
 WITH_RUNGS: Final = {f"{search} with rungs": search for search in ("evolution", "optuna", "random")}
+
+
+def wanted(task: str, method: str) -> bool:
+    """Whether the comparison has this cell: not MNIST, the dearest, for what parts are worth."""
+    return task != "mnist" or method in ALTERNATIVES or method in WITH_RUNGS

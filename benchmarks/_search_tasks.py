@@ -61,12 +61,12 @@ class Task:
         """The large network: complete between consecutive layers."""
         return layered((dataset.n_inputs, *self.hidden, dataset.n_outputs))
 
-    def space(self, dataset: Dataset) -> SearchSpace:
+    def space(self, dataset: Dataset, density: float = 1.0) -> SearchSpace:
         """The search space: layered and any other DAGs, of at most as many neurons as the large network."""
         neurons = sum(self.hidden)
         options = {
             "n_computational": [max(2, neurons // 20), neurons],
-            "density": [0.01, 1.0],
+            "density": [0.01, density],
             "families": ["layered", "erdos_renyi"],
             "hyperparameters": HYPERPARAMETERS,
         }

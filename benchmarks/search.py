@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._search_methods import ABLATIONS, ALTERNATIVES, METHODS, WITH_RUNGS, Meter, Network
+from benchmarks._search_methods import ABLATIONS, ALTERNATIVES, METHODS, SPARSE, WITH_RUNGS, Meter, Network, wanted
 from benchmarks._search_score import draw, pairs, table
 from benchmarks._search_tasks import TASKS, Task
 from nas.checkpoint import load_arrays, save_arrays
@@ -190,8 +190,8 @@ def _part(tasks: Sequence[str], seeds: Sequence[int], part: int, parts: int) -> 
 def _fill(cells: Sequence[tuple[int, str]], methods: Sequence[str], minutes: float) -> None:
     """Run what is missing, all methods of a seed and task one after the other."""
     start = time.monotonic()
-    wanted = [(seed, task, method) for seed, task in cells for method in methods]
-    missing = [(*cell, path) for cell in wanted if not (path := RUNS / _file(*cell)).exists()]
+    asked = [(seed, task, method) for seed, task in cells for method in methods if wanted(task, method)]
+    missing = [(*cell, path) for cell in asked if not (path := RUNS / _file(*cell)).exists()]
     if missing:
         _warm_up({method for _, _, method, _ in missing})
     for seed, task, method, path in missing:
@@ -239,6 +239,13 @@ def report(records: Sequence[Json]) -> str:
     lines += ["## Against the alternatives", "", table(records, ALTERNATIVES)]
     if any(record["method"] in ABLATIONS[1:] for record in records):
         lines += ["## What the parts of evolution are worth", "", table(records, ABLATIONS, against="evolution")]
+    if any(record["method"] in SPARSE for record in records):
+        lines += [
+            "## Swaps where the space is sparse",
+            "",
+            "Networks of at most a tenth of the usable cells; difference",
+        ]
+        lines += ["from the same search with swaps, seed by seed.", "", pairs(records, SPARSE)]
     if any(record["method"] in WITH_RUNGS for record in records):
         lines += ["## Rungs", "", "Difference from the same search without rungs, seed by seed; a trial pauses after"]
         lines += ["10 % and 30 % of its steps, where the better half goes on.", "", pairs(records, WITH_RUNGS)]

@@ -83,9 +83,8 @@ class EvolutionOptions(StrategyOptions):
         0.95, ge=0, le=1, description="Share of children whose edges training chooses; the others mutate blindly."
     )
     swap: float = Field(
-        0.3, ge=0, le=1, description="Share of them that swap edges for absent ones of large gradient; the others cut."
+        0.2, ge=0, le=1, description="Share of them that swap edges for absent ones of large gradient; the others cut."
     )
-    adapt: bool = Field(True, description="Such shares change with what came of the children.")
     keep: tuple[float, float] = Field(
         (0.25, 0.9),
         description="Least and largest number of edges that training leaves such a child, as a share of its parent's; "

@@ -10,17 +10,15 @@ import numpy as np
 from nas.search._config import EvolutionOptions
 from nas.search._guided import cuts_allowed, may_grow
 from nas.search._objectives import Objectives
-from nas.search._operators import Gains, Operators
 from nas.search._population import Population
 from nas.search._space import SearchSpace
 from nas.search._strategy import Inheritance, Parent, Strategy
-from nas.training._types import Candidate, TrainingConfig, TrialResult, TrialStatus
+from nas.training._types import Candidate, TrainingConfig
 
 __all__ = ["EvolutionStrategy"]
 
 IMPROVING: Final = 0.8  # least share of its parent's edges that a child keeps which is to be better, not smaller
 SWAPPED: Final = (0.05, 0.5)  # edges that come before training, as a share of the parent's
-SECONDS: Final = 0.03  # of process time that a child costs besides its training steps
 
 
 class EvolutionStrategy(Strategy):
@@ -32,9 +30,10 @@ class EvolutionStrategy(Strategy):
         swap    edges of large gradient come, training leaves as many as there were; free weights only
         mutate  blindly: the strength is log-uniform, the balance between growing and shrinking uniform
 
-    Which of them comes next depends on what they have paid (`nas.search._operators`). Where training cannot choose
-    edges (layers, a job with its own `training.sparsify`), all children mutate, and the first candidates are spread
-    evenly over the space.
+    Each has a fixed share: shares that followed what the operators had paid, by hypervolume a second, were built and
+    gained nothing on three data sets (commit d92b72d; benchmarks/search_notes.md), fronts being made of some dozens of
+    networks. Where training cannot choose edges (layers, a job with its own `training.sparsify`), all children mutate,
+    and the first candidates are spread evenly over the space.
 
     Args:
         inheritance: where parents and weights come from.
@@ -53,18 +52,11 @@ class EvolutionStrategy(Strategy):
         options: EvolutionOptions | None = None,
     ) -> None:
         super().__init__(space, training, objectives, seed)
-        self.options = options = options or EvolutionOptions()
+        self.options = options or EvolutionOptions()
         self.inheritance = inheritance
-        self.population = Population(objectives, options.population)
-        self._guided = options.guided > 0 and cuts_allowed(space, training)
-        self._initial = options.initial or (1 if self._guided else options.population)
-        shares = {
-            "cut": options.guided * (1 - options.swap),
-            "swap": options.guided * options.swap,
-            "mutate": 1 - options.guided,
-        }
-        self.operators = Operators(shares, adapt=options.adapt)
-        self._gains = Gains(objectives)
+        self.population = Population(objectives, self.options.population)
+        self._guided = self.options.guided > 0 and cuts_allowed(space, training)
+        self._initial = self.options.initial or (1 if self._guided else self.options.population)
 
     def _ask(self, number: int, rng: np.random.Generator) -> Candidate:
         # With many workers, numbers beyond the initial ones are asked before enough of these have finished. The first
@@ -74,14 +66,12 @@ class EvolutionStrategy(Strategy):
             return self._fresh(number, rng, spread=True, large=self._guided)
         options = self.options
         steps = math.ceil(options.child_steps * self.training.steps)
-        operator = self.operators.choose(rng) if self._guided else "mutate"
-        if operator == "swap":
-            parent = self._member(rng)
-            if self._cuts(parent) and may_grow(parent.genome, self.training):
-                grow = _log_uniform(SWAPPED, rng)
-                return self._cut_child(number, rng, parent, self.inheritance, 1.0, steps=steps, grow=grow)
-            operator = "cut"
-        if operator == "cut":
+        if self._guided and rng.random() < options.guided:
+            if rng.random() < options.swap:
+                parent = self._member(rng)
+                if self._cuts(parent) and may_grow(parent.genome, self.training):
+                    grow = _log_uniform(SWAPPED, rng)
+                    return self._cut_child(number, rng, parent, self.inheritance, 1.0, steps=steps, grow=grow)
             parent, keep = self._gap(rng)
             if self._cuts(parent):
                 return self._cut_child(number, rng, parent, self.inheritance, keep, steps=steps)
@@ -116,18 +106,6 @@ class EvolutionStrategy(Strategy):
             return parent, _log_uniform(options.keep, rng)
         least = min(max(fewer / parent.genome.dag.n_edges, options.keep[0]), IMPROVING)
         return parent, _log_uniform((least, 1.0), rng)
-
-    def tell(self, result: TrialResult) -> None:
-        """See `Strategy.tell`; gives the operator that made the candidate its credit."""
-        super().tell(result)
-        values = self.objectives.values(result) if result.status is TrialStatus.COMPLETE else None
-        gain = 0.0 if values is None else self._gains.add(values)
-        mutation = self.inheritance.mutation(result.number) if self._guided else ""
-        if mutation:
-            word = mutation.partition(":")[0]
-            steps = math.ceil(self.options.child_steps * self.training.steps)
-            cost = SECONDS + steps * result.metrics.get("predicted_train_step_seconds", 0.0)
-            self.operators.reward(word if word in self.operators.names else "mutate", gain, cost)
 
     def _tell(self, number: int, values: tuple[float, ...]) -> None:
         self.population.add(number, values)

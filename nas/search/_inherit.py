@@ -57,8 +57,4 @@ def store_inheritance(store: StudyStore, training: TrainingConfig, *, weights: b
         score: np.ndarray = network.edge_weights().detach().abs().numpy()
         return score
 
-    def mutation(number: int) -> str:
-        record = store.trial(number)
-        return record.mutation if record.parent is not None else ""
-
-    return Inheritance(load, transfer, edge_score, mutation)
+    return Inheritance(load, transfer, edge_score)

@@ -46,8 +46,6 @@ class Inheritance:
     """Parameters of the child's genome; None where nothing can be inherited."""
     edge_score: Callable[[Parent], np.ndarray | None]
     """Importance of each edge of the parent's live DAG, (E,); None where unknown."""
-    mutation: Callable[[int], str] = lambda number: ""
-    """What distinguishes a trial from its parent, as `Candidate.mutation`; "" where it has none or nobody knows."""
 
 
 class Strategy(ABC):

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks._search_methods import METHODS
-from benchmarks._search_score import hypervolume, interval, table
+from benchmarks._search_score import hypervolume, interval, pairs, table
 from benchmarks._search_tasks import TASKS
-from benchmarks.search import report, run, timed
+from benchmarks.search import _part, report, run, timed
 from nas.training import pinned_threads
 
 TINY = dataclasses.replace(TASKS["make_classification"], trial_steps=20, trials=4, seconds=0.0)
@@ -65,3 +65,16 @@ def test_tables_pair_seeds() -> None:
     assert "| evolution | +0.250 ± 0.000 * |" in text
     assert "random, seed by seed" in text
     assert "seeds: 3 of t" in report(records)
+
+
+def test_pairs_are_differences_from_a_method_of_ones_own() -> None:
+    records = [record([(0.09, 1e-4)], "random", seed) for seed in range(3)]
+    records += [record([(0.09, 1e-5)], "random with rungs", seed) for seed in range(4)]  # the last has no counterpart
+    assert "| random with rungs | +0.250 ± 0.000 * |" in pairs(records, {"random with rungs": "random"})
+    assert "## Rungs" in report(records)
+
+
+def test_processes_share_out_every_seed_and_task_once() -> None:
+    parts = [_part(("a", "b", "c"), (1, 2, 3), k, 2) for k in range(2)]
+    assert sorted(parts[0] + parts[1]) == [(seed, task) for seed in (1, 2, 3) for task in "abc"]
+    assert {task for _, task in parts[0]} == {task for _, task in parts[1]} == {"a", "b", "c"}
