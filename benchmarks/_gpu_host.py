@@ -50,7 +50,7 @@ class NoGPU:
 
 
 def host(dataset: Dataset, population: int, sizes: tuple[int, int], parametrisation: str) -> dict[str, Any]:
-    """Seconds of the processor a candidate, by part, for a group whose DAGs all differ.
+    """Process time a candidate, by part, for a group whose DAGs all differ.
 
     Args:
         sizes: computational neurons and, about, edges of each candidate.
@@ -85,8 +85,8 @@ def _train(members: list[Member], dataset: Dataset) -> None:
 
 
 def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
-    start = time.perf_counter()
-    return work(), time.perf_counter() - start
+    start = time.process_time()
+    return work(), time.process_time() - start
 
 
 def _cells(inputs: int, computational: int, outputs: int) -> int:

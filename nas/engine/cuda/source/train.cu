@@ -57,8 +57,9 @@ DEVICE void collect(const Place& p, int from, int to) {
     __syncthreads();
 }
 
-// A flag that any thread may set, at the same time as others.
+// Flags that threads set and read at the same time.
 DEVICE void set_flag(unsigned char* flag) { *(volatile unsigned char*)flag = 1; }
+DEVICE bool is_set(const unsigned char* flag) { return *(const volatile unsigned char*)flag != 0; }
 
 DEVICE int gain_at(const Candidate& c) { return c.weighted ? c.n_edges : 0; }
 DEVICE int bias_at(const Candidate& c) { return gain_at(c) + (c.gained ? c.m : 0); }
@@ -228,22 +229,22 @@ DEVICE void columns(const Place& p, int stride) {
 DEVICE bool loses_output(const Place& p, int stride) {
     const Candidate& c = *p.c;
     const int lane = lane_number();
-    volatile unsigned char* reached = c.reached;  // read while others set it: whoever misses that comes again
-    for (int i = threadIdx.x; i < c.m; i += blockDim.x) reached[i] = c.row_outer[i] > c.row_ptr[i];
+    // The flags are read while others set them: whoever misses one comes again.
+    for (int i = threadIdx.x; i < c.m; i += blockDim.x) c.reached[i] = c.row_outer[i] > c.row_ptr[i];
     for (;;) {  // what is reached grows by one level at least in every turn, nearly always by all in the first
         if (threadIdx.x == 0) p.votes[0] = p.votes[1] = 0;
         __syncthreads();
         for (int i = warp_number(); i < c.m; i += warp_count()) {
-            const bool known = reached[i];
+            const bool known = is_set(c.reached + i);
             __syncwarp();  // all have read it
             if (known) continue;
             bool found = false;
             for (int first = c.row_outer[i]; first < c.row_end[i] && !found; first += WARP) {
                 const int e = first + lane;
-                found = __ballot_sync(EVERY_LANE, e < c.row_end[i] && reached[c.links[e].at / stride]) != 0;
+                found = __ballot_sync(EVERY_LANE, e < c.row_end[i] && is_set(c.reached + c.links[e].at / stride)) != 0;
             }
             if (lane == 0 && found) {
-                reached[i] = 1;
+                set_flag(c.reached + i);
                 p.votes[0] = 1;  // something has changed
             }
             if (lane == 0 && !found && i >= c.m - c.n_outputs) p.votes[1] = 1;  // an output is not reached so far
