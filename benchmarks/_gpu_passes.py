@@ -18,7 +18,7 @@ from nas.training.timing import measure
 __all__ = ["passes", "peaks"]
 
 SAMPLES, BUDGET = 11, 1.0
-_METHOD_SECONDS = 45  # for one method on one graph, its compilation included; torch.compile unrolls every level
+_METHOD_SECONDS = 30  # for one method on one graph, its compilation included; torch.compile unrolls every level
 
 
 @contextlib.contextmanager
