@@ -108,8 +108,13 @@ def table(samples: list[Sample]) -> str:
 
 
 def drift(samples: list[Sample]) -> float:
-    """Bytes a trial by which the driver grew in the second half."""
-    late = [each for each in samples if each.finished >= samples[-1].finished / 2]
+    """Bytes a trial by which the driver grew in the second half of the search.
+
+    The last sample is left out: by then the driver draws the front and publishes the champion.
+    """
+    late = [each for each in samples[:-1] if each.finished >= samples[-1].finished / 2]
+    if not late:
+        return 0.0
     trials = late[-1].finished - late[0].finished
     return (late[-1].driver - late[0].driver) / trials if trials else 0.0
 

@@ -6,6 +6,7 @@ import copy
 
 from benchmarks import throughput
 from benchmarks._throughput import PARTS, overhead, tracked
+from benchmarks.soak import Sample, drift, failures
 
 
 def test_parts_of_a_trial_add_up() -> None:
@@ -33,3 +34,14 @@ def test_the_report_has_every_figure() -> None:
     text = throughput.report(copy.deepcopy(found))
     for fact in ("10,000", "1.25", "512", "2.00 KiB", "95.1 %", "90.2 %", "1,234", "12.3", "0.84 x", "1.01 x"):
         assert fact in text
+
+
+def test_the_soak_says_why_trials_failed_and_how_the_search_grew() -> None:
+    assert failures({"failures": {}}) == ""
+    assert "- 3 x its worker died" in failures({"failures": {"its worker died": 3}})
+    samples = [
+        Sample(number, float(number), 1000 + 2 * number, 30, 40, (500,), 0, 1) for number in (0, 100, 500, 800, 900)
+    ]
+    ended = Sample(1000, 1000.0, 10**6, 30, 40, (500,), 0, 1)  # pictures are drawn
+    assert drift([*samples, ended]) == 2.0
+    assert drift(samples[:1]) == 0.0
