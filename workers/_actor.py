@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import warnings
 from collections.abc import Callable, Sequence
@@ -11,11 +12,13 @@ from typing import Any
 import ray
 
 from nas._logs import Level, LogFormat, bound, configure
-from nas.engine.cuda import limit_memory
+from nas.engine.cuda import gpu_is_lost, limit_memory
 from nas.search import Evaluate, EvaluateGroup, evaluated
-from nas.training import Candidate, Dataset, TrainingConfig, TrialResult, pinned_threads
+from nas.training import Candidate, Dataset, TrainingConfig, TrialResult, TrialStatus, pinned_threads
 
 __all__ = ["TrialActor"]
+
+_logger = logging.getLogger(__name__)
 
 
 class TrialActor:
@@ -52,9 +55,16 @@ class TrialActor:
         return self._worker
 
     def run(self, group: Sequence[Candidate]) -> list[TrialResult]:
-        """A result for each candidate; a failed one where its evaluation raises."""
+        """A result for each candidate; a failed one where its evaluation raises.
+
+        Ends the process instead when that left its GPU unusable: the pool then runs the group again elsewhere.
+        """
         with bound(trial=group[0].number, worker=self._worker):
-            return evaluated(group, self._dataset, self._config, *self._evaluate)
+            results = evaluated(group, self._dataset, self._config, *self._evaluate)
+            if any(each.status is TrialStatus.FAILED for each in results) and gpu_is_lost():
+                _logger.error("the GPU fails in this process from now on: %s", results[0].reason)
+                ray.actor.exit_actor()  # type: ignore[no-untyped-call]
+            return results
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """`function(*arguments)` in this process."""

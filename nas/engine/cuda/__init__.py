@@ -5,7 +5,7 @@ source runs on a simulator, which is how its tests run everywhere.
 """
 
 from nas.engine.cuda._apply import gpu_apply
-from nas.engine.cuda._device import CudaGPU, NoGPUError, gpu_of, limit_memory, why_no_gpu
+from nas.engine.cuda._device import CudaGPU, NoGPUError, gpu_is_lost, gpu_of, limit_memory, why_no_gpu
 from nas.engine.cuda._machine import GPU, Kernel
 from nas.engine.cuda._schedule import Schedule, schedule_of
 from nas.engine.cuda._simulator import SimulatedGPU
@@ -27,6 +27,7 @@ __all__ = [
     "Variant",
     "choose_variant",
     "gpu_apply",
+    "gpu_is_lost",
     "gpu_of",
     "limit_memory",
     "program",

@@ -21,7 +21,7 @@ from nas.engine.cuda._machine import Kernel
 from nas.engine.cuda._nvrtc import compiled
 from nas.errors import NasError
 
-__all__ = ["CudaGPU", "NoGPUError", "gpu_of", "limit_memory", "why_no_gpu"]
+__all__ = ["CudaGPU", "NoGPUError", "gpu_is_lost", "gpu_of", "limit_memory", "why_no_gpu"]
 
 _MOST_DYNAMIC_SHARED = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 _MOST_SHARED_A_BLOCK = 97  # CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN
@@ -158,6 +158,17 @@ def gpu_of(index: int) -> CudaGPU:
         NoGPUError: see `CudaGPU`.
     """
     return CudaGPU(index)
+
+
+def gpu_is_lost() -> bool:
+    """Whether an error has left this process's CUDA context unusable: everything fails in it from then on."""
+    if not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        return False
+    try:
+        torch.cuda.synchronize()
+    except RuntimeError:
+        return True
+    return False
 
 
 def limit_memory(share: float) -> None:

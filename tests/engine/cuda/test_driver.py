@@ -207,9 +207,13 @@ def test_a_whole_search_on_workers_that_share_a_gpu(standin, tmp_path):
     record = tmp_path / "workers.txt"
     start = ("-c", "import sys; from nas.cli import main; sys.exit(main())")
     nas = (*start, "search", str(tmp_path / "job.yaml"), "--set", f"tracking.store={tmp_path / 'runs'}")
-    printed = standin(None, *nas, STANDIN_RECORD=record, STANDIN_LAUNCH_NS=20_000_000, STANDIN_MEMORY=2 << 30)
+    fault = tmp_path / "the first launch of all failed"  # as after an illegal access, all later ones of its process too
+    settings = {"STANDIN_RECORD": record, "STANDIN_FAILS_ONCE": fault}
+    printed = standin(None, *nas, STANDIN_LAUNCH_NS=20_000_000, STANDIN_MEMORY=2 << 30, **settings)
+    assert fault.exists()
+    assert "4 done, 0 running, 0 failed of 4" in printed, printed
     lines = [line.split() for line in record.read_text().splitlines()]
-    assert len({process for process, _, _ in lines}) == 2, printed
+    assert len({process for process, _, _ in lines}) == 3, printed  # the one that lost its GPU was replaced
     for _, share, visible in lines:
         assert 0.1 < float(share) < 0.5  # of the memory; what CUDA's own context needs is taken off
         assert visible == "0"

@@ -180,6 +180,7 @@ def install(torch):
     for name, function in {
         "init": driver.current,
         "is_available": lambda: visible,
+        "is_initialized": lambda: visible,
         "device_count": lambda: int(visible),
         "get_device_properties": lambda index=0: facts,
         "get_device_name": lambda index=0: DEVICE_NAME,
