@@ -10,7 +10,7 @@ import moocore
 import numpy as np
 from scipy import stats
 
-__all__ = ["BUDGETS", "draw", "hypervolume", "interval", "pairs", "table"]
+__all__ = ["BUDGETS", "draw", "hypervolume", "interval", "lead", "pairs", "table"]
 
 Json = dict[str, Any]
 BUDGETS: Final = {"seconds": "equal process time", "steps": "equal training steps"}
@@ -73,6 +73,25 @@ def table(records: Sequence[Json], methods: Sequence[str], against: str = "rando
             lines.append(f"| {method} | " + " | ".join(cells) + " |")
         lines.append("")
     return "\n".join(lines)
+
+
+def lead(records: Sequence[Json], method: str, others: Sequence[str]) -> str:
+    """Differences seed by seed of one method from each of the others at both budgets, in Markdown."""
+    tasks = list(dict.fromkeys(record["task"] for record in records))
+    runs = {(r["task"], r["method"], r["seed"]): r for r in records}
+    seeds = sorted({r["seed"] for r in records})
+    lines = ["| less | at equal | " + " | ".join(tasks) + " |", "| --- | --- |" + " --: |" * len(tasks)]
+    for other in others:
+        for budget, title in BUDGETS.items():
+            cells = []
+            for task in tasks:
+                both = [(runs.get((task, method, seed)), runs.get((task, other, seed))) for seed in seeds]
+                cells.append(
+                    _cell([hypervolume(a, budget) - hypervolume(b, budget) for a, b in both if a and b], signed=True)
+                )
+            if other != method and any(cells):
+                lines.append(f"| {other} | {title.removeprefix('equal ')} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def pairs(records: Sequence[Json], against: Mapping[str, str]) -> str:

@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks._search_methods import ABLATIONS, ALTERNATIVES, METHODS, SPARSE, WITH_RUNGS, Meter, Network, wanted
-from benchmarks._search_score import draw, pairs, table
+from benchmarks._search_score import draw, lead, pairs, table
 from benchmarks._search_tasks import TASKS, Task
 from nas.checkpoint import load_arrays, save_arrays
 from nas.graph import DAG
@@ -237,6 +237,7 @@ def report(records: Sequence[Json]) -> str:
     lines += [f"Mean hypervolume ± half its 95 % interval; seeds: {said}.", ""]
     lines += ["![Hypervolumes and fronts](search.png)", ""]
     lines += ["## Against the alternatives", "", table(records, ALTERNATIVES)]
+    lines += ["### Evolution less each of them", "", lead(records, "evolution", ALTERNATIVES)]
     if any(record["method"] in ABLATIONS[1:] for record in records):
         lines += ["## What the parts of evolution are worth", "", table(records, ABLATIONS, against="evolution")]
     if any(record["method"] in SPARSE for record in records):

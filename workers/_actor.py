@@ -62,7 +62,8 @@ class TrialActor:
         with bound(trial=group[0].number, worker=self._worker):
             results = evaluated(group, self._dataset, self._config, *self._evaluate)
             if any(each.status is TrialStatus.FAILED for each in results) and gpu_is_lost():
-                _logger.error("the GPU fails in this process from now on: %s", results[0].reason)
+                reason = next(each.reason for each in results if each.status is TrialStatus.FAILED)
+                _logger.error("the GPU fails in this process from now on: %s", reason)
                 ray.actor.exit_actor()  # type: ignore[no-untyped-call]
             return results
 

@@ -92,6 +92,10 @@ def find_dense(dag: DAG, in_ptr: np.ndarray, sources: np.ndarray, used_inputs: n
     )
     if covered < _COVER * sources.size or covered == 0:
         return None
+    # A run covers whole chunks: also of inputs that no edge reads, which must be brought in then.
+    used_inputs = used_inputs.copy()
+    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+        used_inputs[start // 16 : -(-end // 16)] = True
     rest_ptr, rest_sources, places, holes = _pack(in_ptr, sources, firsts, run_ptr, starts, ends)
     rest = rest_sources.size
     order = np.argsort(rest_sources, kind="stable")

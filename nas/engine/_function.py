@@ -116,11 +116,13 @@ def _forward(
         _passes.forward(_REAL[dtype], size, dense is not None), ranks, table, batch, tiles, ranks, keep, x.data_ptr(),
         numbers[0], walked, ordered, 0 if bias is None else bias.data_ptr(), codes, values, kept_z, y.data_ptr(),
     )  # fmt: skip
-    if dense is not None and dense.holes.size > 0 and np.isnan(y.numpy().sum()):
+    if dense is not None and dense.holes.size > 0 and np.isnan(y.numpy()).any():
         # Through a hole, 0 times an infinity or NaN became NaN where no edge is.
         return _forward(plan, x, given, bias, gain, activation, keep, panels=False)
     if not keep:
         return y, None
+    if rows or dense is not None:
+        effective = effective.detach()  # another tensor on the same memory, whatever becomes of the parameter
     return y, _Kept(
         plan,
         activation,
@@ -161,18 +163,16 @@ class _Apply(torch.autograd.Function):
         return (_backward_once if torch.is_grad_enabled() else _backward)(ctx, grad_output)
 
 
-def _backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-    whole_weight, bias, gain = ctx.saved_tensors  # also checks that nothing was changed in place since
-    kept: _Kept = ctx.kept
+def _run_backward(
+    kept: _Kept, incoming: Tensor, need_x: bool, dense: Dense | None, rows: bool
+) -> tuple[Tensor | None, Tensor, Tensor]:
+    """Gradients of x (if wanted), of the effective weights and of the biases."""
     plan, dag = kept.plan, kept.plan.dag
     size, ranks, n_edges, m = kept.size, kept.ranks, kept.plan.n_edges, dag.n - dag.n_inputs
     dtype = kept.weight.dtype
     item, real = dtype.itemsize, _REAL[dtype]
-    incoming = grad_output.contiguous().resolve_neg()
-    grad_x = torch.empty((kept.batch, dag.n_inputs), dtype=dtype) if ctx.needs_input_grad[0] else None
+    grad_x = torch.empty((kept.batch, dag.n_inputs), dtype=dtype) if need_x else None
     grad_weight, grad_bias = torch.empty(n_edges, dtype=dtype), torch.empty(m, dtype=dtype)
-    dense = kept.dense
-    rows = kept.rows
     alone = rows and ranks == 1  # the kernel writes the results themselves
     table, stored = (plan.table_address, n_edges) if dense is None else (dense.table_address, dense.stored)
     for_grads, for_weights = _lines(ranks * dag.n * size, item), _lines(ranks * stored, item)
@@ -185,17 +185,30 @@ def _backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
     codes = plan.codes(kept.activation)[0]
     run_job(
         _passes.backward(real, size, dense is not None, rows), ranks, table, kept.batch, kept.tiles, ranks,
-        incoming.data_ptr(), kept.walked, kept.ordered, codes, kept.values, kept.kept_z, scratch.address, weights_at,
-        biases_at, 0 if grad_x is None else grad_x.data_ptr(),
+        incoming.data_ptr(), kept.effective.data_ptr() if rows else kept.walked, kept.ordered, codes, kept.values,
+        kept.kept_z, scratch.address, weights_at, biases_at, 0 if grad_x is None else grad_x.data_ptr(),
     )  # fmt: skip
     if not alone:
         run_job(
             _passes.gather(real, rows), ranks, table, ranks, weights_at, biases_at, grad_weight.data_ptr(),
             grad_bias.data_ptr(),
         )  # fmt: skip
+    return grad_x, grad_weight, grad_bias
+
+
+def _backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+    whole_weight, bias, gain = ctx.saved_tensors  # also checks that nothing was changed in place since
+    kept: _Kept = ctx.kept
+    plan, dag = kept.plan, kept.plan.dag
+    incoming = grad_output.contiguous().resolve_neg()
+    need_x, dense = ctx.needs_input_grad[0], kept.dense
+    grad_x, grad_weight, grad_bias = _run_backward(kept, incoming, need_x, dense, kept.rows)
+    if dense is not None and dense.holes.size > 0 and not np.isfinite(grad_bias.numpy()).all():
+        # Through a hole, 0 times an infinity or NaN became NaN where no edge is.
+        grad_x, grad_weight, grad_bias = _run_backward(kept, incoming, need_x, None, True)
     grad_gain = None
     if gain is not None:
-        grad_gain = torch.empty(m, dtype=dtype)
+        grad_gain = torch.empty_like(gain)
         unfold_gain(
             plan.in_ptr, dag.n_inputs, kept.weight.detach().numpy(), gain.detach().numpy(), grad_weight.numpy(),
             grad_gain.numpy(),
@@ -313,6 +326,8 @@ def apply(
     if live is not None:
         plan = plan.restrict(live.detach().numpy())
     weight = weight.contiguous()
+    if gain is not None:
+        gain = gain.contiguous()
     if torch.is_grad_enabled() and (
         weight.requires_grad
         or x.requires_grad

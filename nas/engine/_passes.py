@@ -2,7 +2,8 @@
 
 A training pass is three jobs: `forward` (which also puts the weights in the order in which the backward walk needs
 them), `backward` (each rank its tiles, into gradients of its own) and `gather` (the ranks' gradients summed, in the
-order of the weights). Where a DAG is dense, `pack` comes before them; a single sample needs no `gather`. Each function
+order of the weights). Where a DAG is dense, `pack` comes before them; back by rows on one rank
+needs no `gather`. Each function
 here returns the address of a kernel; see `nas.engine._native`.
 
 A job's words, after its kernel:

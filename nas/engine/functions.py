@@ -22,6 +22,7 @@ from nas.engine.simd import (
     fma,
     ldexp,
     like,
+    maximum,
     mul,
     split_exponent,
     sub,
@@ -169,8 +170,9 @@ def v_softplus(x: Any) -> Any:
 @overload(v_softplus)
 def _v_softplus(x: Any) -> Any:
     def implementation(x: Any) -> Any:
-        magnitude = where_positive(x, x, sub(like(x, 0.0), x))
-        tail = v_log(add(like(x, 1.0), v_exp(sub(like(x, 0.0), magnitude))))
-        return add(where_positive(x, x, like(x, 0.0)), tail)
+        zero = like(x, 0.0)
+        magnitude = where_positive(x, x, sub(zero, x))
+        tail = v_log(add(like(x, 1.0), v_exp(sub(zero, magnitude))))  # of NaN some number
+        return add(maximum(x, zero), tail)
 
     return implementation

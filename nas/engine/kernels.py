@@ -7,9 +7,9 @@ all its targets are known, and one pass over the out-edges serves both results:
 
     dh_j = Σ_i W_ij · dz_i,      dW_ij = Σ_samples dz_i · h_j
 
-so that each dz_i is loaded once for two multiply-adds. That walk reads weights and writes their gradients in jumps.
-Once these no longer fit in the second-level cache it is faster to go by rows (`backward_tile_by_rows`), which takes
-everything in order but loads and stores each dh_j once an edge.
+so that each dz_i is loaded once for two multiply-adds. That walk (`backward_tile`) reads weights and writes their
+gradients in jumps, unless they were brought into its order before (`backward_columns`). By rows
+(`backward_tile_by_rows`) everything is taken in order, but each dh_j is loaded and stored once an edge.
 
 Symbols:
     n neurons, E edges, S = size samples a tile (the width that ``lanes`` stands for)
@@ -114,6 +114,21 @@ def forward_tile(lanes, size, n_inputs, in_start, in_end, sources, weight, bias,
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def backward_outputs(lanes, size, n_inputs, n_outputs, codes, values, kept_z, base, grads, grad_bias):
+    """dz of the outputs from the gradients of their values in ``grads``; outputs have no out-edges."""
+    n = codes.size
+    keep_z = kept_z.size > 0
+    for i in range(n - n_outputs, n):
+        g = load(lanes, grads, i * size)
+        if codes[i] != IDENTITY:
+            h = load(lanes, values, base + i * size)
+            z = load(lanes, kept_z, base + i * size) if keep_z else h
+            g = mul(g, derivative(codes[i], h, z))
+            store(grads, i * size, g)
+        grad_bias[i - n_inputs] += total(g)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def backward_tile(
     lanes, size, n_inputs, n_outputs, out_start, out_end, targets, out_edges, edge_weight, codes, values, kept_z, base,
     grads, grad_weight, grad_bias, need_x,
@@ -125,17 +140,9 @@ def backward_tile(
         grads: holds the gradients of the outputs' values; receives dz of every neuron, and those of the inputs when
             ``need_x``.
     """
-    n = out_start.size
-    first_output = n - n_outputs
+    first_output = out_start.size - n_outputs
     keep_z = kept_z.size > 0
-    for i in range(first_output, n):
-        g = load(lanes, grads, i * size)
-        if codes[i] != IDENTITY:
-            h = load(lanes, values, base + i * size)
-            z = load(lanes, kept_z, base + i * size) if keep_z else h
-            g = mul(g, derivative(codes[i], h, z))
-            store(grads, i * size, g)
-        grad_bias[i - n_inputs] += total(g)
+    backward_outputs(lanes, size, n_inputs, n_outputs, codes, values, kept_z, base, grads, grad_bias)
     for back in range(first_output - n_inputs):
         j = first_output - 1 - back
         h = load(lanes, values, base + j * size)
@@ -251,21 +258,6 @@ def pulled(lanes, size, start, h, q, end, targets, weight, grads, grad_weight):
             even = fma(pick(weight, q + 2), c, even)
         add_some_dots(grad_weight, q, h, a, b, c, end - q)
     return add(even, odd)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def backward_outputs(lanes, size, n_inputs, n_outputs, codes, values, kept_z, base, grads, grad_bias):
-    """dz of the outputs from the gradients of their values in ``grads``; outputs have no out-edges."""
-    n = codes.size
-    keep_z = kept_z.size > 0
-    for i in range(n - n_outputs, n):
-        g = load(lanes, grads, i * size)
-        if codes[i] != IDENTITY:
-            h = load(lanes, values, base + i * size)
-            z = load(lanes, kept_z, base + i * size) if keep_z else h
-            g = mul(g, derivative(codes[i], h, z))
-            store(grads, i * size, g)
-        grad_bias[i - n_inputs] += total(g)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -93,6 +93,7 @@ class ManifoldNetwork(nn.Module):
         self.temperature = TEMPERATURE
         self.plan = engine.compile_plan(dag)
         self._unrolled = None if readout == "activated" else unrolled(dag, activation, readout)
+        self._unrolled_plan = None if self._unrolled is None else engine.compile_plan(self._unrolled.dag)
         self.closeness: Closeness | None = None
         self.weight: nn.Parameter | None = None
         self.gain: nn.Parameter | None = None
@@ -192,8 +193,8 @@ class ManifoldNetwork(nn.Module):
         bias = torch.where(own >= 0, bias[own.clamp(min=0)], 0.0)
         if live is not None:
             live = torch.ones(dag.n_edges, dtype=torch.bool).index_put((places,), live)
-        plan = engine.compile_plan(dag)
-        return engine.apply(plan, x, everything, bias, None, activation=self.activation, live=live)
+        assert self._unrolled_plan is not None
+        return engine.apply(self._unrolled_plan, x, everything, bias, None, activation=self.activation, live=live)
 
     def parameter_groups(self, learning_rate: float, weight_decay: float = 0.0) -> list[dict[str, Any]]:
         """Parameters with the learning rate each needs, for a torch optimiser; only free weights and gains decay.
@@ -275,6 +276,7 @@ class ManifoldNetwork(nn.Module):
             "readout",
             "temperature",
             "_unrolled",
+            "_unrolled_plan",
             "plan",
             "closeness",
             "weight",

@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 from nas.engine import (
     ACTIVATIONS,
     DAGModule,
+    Plan,
+    Workspace,
+    _passes,
     apply,
     compile_plan,
     reference_apply,
@@ -176,6 +179,14 @@ def test_nan_reaches_the_output():
         assert apply(compile_plan(dag), x, torch.ones(dag.n_edges), activation=activation).isnan().all(), activation
 
 
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("batch", [1, 20])
+def test_nan_passes_through_every_activation(activation, batch):
+    dag = DAG.from_edges([("x", "h"), ("h", "y")], ["x"], ["y"])
+    y = apply(compile_plan(dag), torch.full((batch, 1), float("nan")), torch.ones(2), activation=activation)
+    assert y.isnan().all()
+
+
 def test_large_graphs_walk_by_rows():
     assert not walks_by_rows(57_000, 4)
     assert walks_by_rows(574_000, 4)
@@ -285,8 +296,9 @@ def test_sparse_graphs_have_no_panels():
     assert compile_plan(random_dag(20, 200, 10, density=0.3, rng=np.random.default_rng(0))).dense() is None
 
 
+@pytest.mark.parametrize("activation", ["relu", "softplus", "tanh"])
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_what_is_not_finite_does_not_pass_through_holes(bad):
+def test_what_is_not_finite_does_not_pass_through_holes(bad, activation):
     dag = random_dag(32, 40, 8, density=0.8, rng=np.random.default_rng(0))
     edges = [*dag.edges[dag.edges[:, 0] != 5], (5, dag.n - 1)]  # input 5 is read by one output only
     dag = DAG(32, 40, 8, np.array(sorted(map(tuple, edges))))
@@ -296,15 +308,77 @@ def test_what_is_not_finite_does_not_pass_through_holes(bad):
     x, weight, bias, _ = (each.detach() for each in tensors(dag, 20, torch.float64, 0))
     x[:, 5] = bad
     weight.requires_grad_()
-    y = apply(compile_plan(dag), x, weight, bias)
+    y = apply(compile_plan(dag), x, weight, bias, activation=activation)
     assert not y[:, -1].isfinite().any()
-    torch.testing.assert_close(y[:, :-1], reference_apply(dag, x, weight, bias)[:, :-1])
+    slow = reference_apply(dag, x, weight, bias, activation=activation)
+    torch.testing.assert_close(y[:, :-1], slow[:, :-1])
     y[:, 0].sum().backward()
     expected = weight.grad.clone()
     weight.grad = None
-    reference_apply(dag, x, weight, bias)[:, 0].sum().backward()
+    slow[:, 0].sum().backward()
     finite = weight.grad.isfinite()
     torch.testing.assert_close(expected[finite], weight.grad[finite])
+
+
+def test_gradients_that_are_not_finite_do_not_pass_through_holes():
+    dag = random_dag(32, 40, 8, density=0.8, rng=np.random.default_rng(0))
+    assert compile_plan(dag).dense().holes.size > 0
+    arguments = [each.detach() for each in tensors(dag, 20, torch.float64, 0, weights=0.1)]
+    arguments[1].requires_grad_()
+    incoming = torch.ones(20, 8, dtype=torch.float64)
+    incoming[:, 3] = float("inf")  # of one output
+    fast, slow = (
+        torch.autograd.grad(run(of, *arguments, activation="tanh"), arguments[1], incoming)[0]
+        for run, of in ((apply, compile_plan(dag)), (reference_apply, dag))
+    )
+    assert slow.isfinite().any()
+    torch.testing.assert_close(fast, slow, equal_nan=True)
+
+
+def test_a_run_over_inputs_that_nobody_reads_has_data(monkeypatch):
+    # Inputs 16 to 19 are in one chunk with neurons 20 to 31, which many read.
+    edges = [(j, i) for j in range(16) for i in range(20, 32)]
+    edges += [(j, i) for j in range(20, 32) for i in range(32, 44)]
+    edges += [(j, i) for j in range(32, 44) for i in range(44, 48)]
+    dag = DAG(20, 24, 4, np.array(sorted(edges, key=lambda edge: edge[::-1])))
+    dense = compile_plan(dag).dense()
+    assert 16 in dense.starts  # else nothing is tested
+
+    class Poisoned(Workspace):
+        def __init__(self, size, dtype):
+            super().__init__(size, dtype)
+            self.array[:] = 255  # every word is NaN
+
+    monkeypatch.setattr("nas.engine._function.Workspace", Poisoned)
+    passes = []
+    monkeypatch.setattr("nas.engine._passes.forward", _counted(_passes.forward, passes))
+    compare(dag, 33, torch.float64, activation="softplus", tolerance=1e-9)
+    assert len(passes) == 1  # nothing was NaN
+
+
+def _counted(function, calls):
+    def counted(*arguments):
+        calls.append(arguments)
+        return function(*arguments)
+
+    return counted
+
+
+def test_a_parameter_may_get_other_memory_between_the_passes():
+    dag = random_dag(20, 200, 4, density=0.5, rng=np.random.default_rng(0))
+    x, weight, bias, _ = tensors(dag, 1, torch.float64, 0, weights=0.1)
+    weight = torch.nn.Parameter(weight.detach())
+    y = apply(compile_plan(dag), x, weight, bias, activation="tanh")
+    expected = torch.autograd.grad(y.sum(), weight, retain_graph=True)[0]
+    weight.data = torch.full_like(weight, float("nan"))
+    torch.testing.assert_close(torch.autograd.grad(y.sum(), weight)[0], expected)
+
+
+@pytest.mark.filterwarnings("error")
+def test_outputs_that_overflow_do_so_without_a_warning():
+    dag = random_dag(32, 40, 8, density=0.8, rng=np.random.default_rng(0))
+    y = apply(compile_plan(dag), torch.full((20, 32), 1e30), torch.full((dag.n_edges,), 1e10))
+    assert y.isinf().any()
 
 
 @settings(max_examples=30, deadline=None)
@@ -330,6 +404,8 @@ def test_every_walk_and_any_number_of_ranks(monkeypatch, tiling, rows, density):
     monkeypatch.setattr("nas.engine._function.goes_by_rows", lambda *_: rows)
     dag = random_dag(20, 60, 5, density=density, rng=np.random.default_rng(3))
     assert (compile_plan(dag).dense() is None) == (density < 1)
+    if rows:
+        monkeypatch.setattr(Plan, "dense", lambda _: None)
     for activation in ("relu", "silu"):
         compare(dag, 70, torch.float64, activation=activation, tolerance=1e-9)
     plan = compile_plan(dag)

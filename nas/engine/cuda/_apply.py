@@ -217,7 +217,10 @@ def gpu_apply(
     activation: str = "relu",
     live: Tensor | None = None,
 ) -> Tensor:
-    """Same arguments and result as `nas.engine.apply`, on a GPU; every tensor is in its memory."""
+    """Same arguments and result as `nas.engine.apply`, on a GPU; every tensor is in its memory.
+
+    Edges that are not live have weight 0 here: unlike on a processor, an infinity or NaN passes through them as NaN.
+    """
     if gain is not None:
         weight = weight * gain[torch.from_numpy(dag.targets.astype(np.int64) - dag.n_inputs).to(weight.device)]
     if live is not None:
@@ -225,7 +228,8 @@ def gpu_apply(
     x, weight = x.contiguous(), weight.contiguous()
     bias = None if bias is None else bias.contiguous()
     if x.shape[0] == 0:
-        return x.new_zeros((0, dag.n_outputs)) + 0 * weight.sum()
+        nothing = 0 * (weight.sum() + x.sum() + (0 if bias is None else bias.sum()))  # so that all get a gradient
+        return x.new_zeros((0, dag.n_outputs)) + nothing
     if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (x, weight, bias)):
         return _Apply.apply(x, weight, bias, dag, activation, gpu)  # type: ignore[no-untyped-call,no-any-return]
     call = _call(gpu, dag, x.detach(), weight.detach(), None if bias is None else bias.detach(), activation)

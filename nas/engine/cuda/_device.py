@@ -16,7 +16,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from nas.engine.cuda._driver import call
+from nas.engine.cuda._driver import call, driver
 from nas.engine.cuda._machine import Kernel
 from nas.engine.cuda._nvrtc import compiled
 from nas.errors import NasError
@@ -84,7 +84,8 @@ class CudaGPU:
         try:
             yield
         finally:
-            call("cuCtxPopCurrent_v2", ctypes.byref(ctypes.c_void_p()))
+            # Unchecked: an error that stays would hide the message of the call that met it.
+            driver().cuCtxPopCurrent_v2(ctypes.byref(ctypes.c_void_p()))
 
     def launch(
         self,

@@ -1,7 +1,7 @@
 """CUDA C++ to machine code at run time, through NVRTC, which every CUDA build of torch brings along.
 
-Called through ctypes: the handful of functions below has been the same since CUDA 11.2, so no binding is needed, and
-none of torch's private helpers, whose names change.
+Called through ctypes: the handful of functions below has been the same since CUDA 11.2 (the kernels themselves need
+11.7, for ``__grid_constant__``), so no binding is needed, and none of torch's private helpers, whose names change.
 """
 
 from __future__ import annotations
