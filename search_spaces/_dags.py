@@ -80,14 +80,21 @@ class DagSpace(SearchSpace):
         Cut down to a few dozen edges such a shallow network is far better than a deep one of as many neurons: a path
         through many neurons needs many edges. Errors at 27 and 52 edges (the benchmark's make_classification, four
         seeds): 0.10 and 0.07, without edges from inputs to outputs 0.12 and 0.07, from a complete DAG 0.24 and 0.13.
+
+        None where `max_edges` has no room for a hidden neuron beside an edge into each output.
         """
         options = self.options
         layers = (self.shape.n_inputs, options.n_computational[1], self.shape.n_outputs)
         if not layers[1]:
             return None  # a linear model: there is but one
         edges = layers[0] * layers[1] + layers[1] * layers[2] + layers[0] * layers[2]
-        most = min(edges, round(options.density[1] * graph.usable_cells(*layers)), options.max_edges or edges)
+        most = min(edges, round(options.density[1] * graph.usable_cells(*layers)))
         dag = graph.layered(layers, density=most / edges, shortcuts=most / edges, rng=rng)
+        if options.max_edges is not None and dag.n_edges > options.max_edges:
+            narrower = _shallow_within(options.max_edges, layers, rng)
+            if narrower is None:
+                return None
+            dag = narrower
         return Genome(self._activated(dag, rng), dict(self.fixed), origin="one hidden layer and shortcuts")
 
     def _sizes(self, rng: np.random.Generator, size: float | None, density: float | None) -> tuple[int, float]:
@@ -151,6 +158,37 @@ class DagSpace(SearchSpace):
     def _draw(self, neurons: int, density: float, rng: np.random.Generator) -> DAG:
         """A DAG with so many computational neurons and about that density."""
         return graph.random_dag(self.shape.n_inputs, neurons, self.shape.n_outputs, density=density, rng=rng)
+
+
+def _shallow_within(limit: int, layers: tuple[int, int, int], rng: np.random.Generator) -> DAG | None:
+    """One hidden layer with shortcuts of exactly `limit` edges, or all there are; None where not one neuron fits.
+
+    The layer is narrower than asked for where its neurons would have fewer than two edges each. Every hidden neuron has
+    an edge in and one out, and every output one in; which, and where the other edges are, is chance.
+    """
+    inputs, hidden, outputs = layers
+    hidden = min(hidden, limit // 2 if limit >= 2 * outputs else limit - outputs)
+    if hidden < 1:
+        return None
+    reached = np.concatenate([rng.permutation(outputs), rng.integers(outputs, size=max(hidden - outputs, 0))])
+    lone = reached[hidden:]  # outputs for which there is no hidden neuron
+    # Cells of the three blocks, one after the other; in each target * width + source.
+    starts = np.cumsum([inputs * hidden, hidden * outputs, inputs * outputs])
+    needed = np.concatenate(
+        [
+            np.arange(hidden) * inputs + rng.integers(inputs, size=hidden),
+            starts[0] + reached[:hidden] * hidden + np.arange(hidden),
+            starts[1] + lone * inputs + rng.integers(inputs, size=len(lone)),
+        ]
+    )
+    free = np.delete(np.arange(starts[2]), needed)
+    rest = rng.choice(free, min(limit - len(needed), len(free)), replace=False)
+    cells = np.concatenate([needed, rest])
+    block = np.searchsorted(starts, cells, side="right")
+    within = cells - np.concatenate([[0], starts])[block]
+    ends = np.array([(0, inputs, inputs), (inputs, hidden, inputs + hidden), (0, inputs, inputs + hidden)])
+    source, width, target = ends[block].T
+    return DAG(inputs, hidden, outputs, np.stack([source + within % width, target + within // width], axis=1))
 
 
 def _or_drawn(position: float | None, rng: np.random.Generator) -> float:

@@ -2,7 +2,8 @@
 
 With ``strategy: random`` a job is a study: families at equal numbers of edges, each trial trained from nothing. The
 line that tells a trial from the others (its ``mutation``) is the family and what it was drawn with. With ``evolution``
-the families are the start.
+and ``optuna`` the families are the start, which is one network unless `initial` asks for more: one hidden layer where
+``layered`` is among the families, else a large one of some family.
 """
 
 from __future__ import annotations
@@ -146,8 +147,8 @@ class Families(DagSpace):
     fixed = {"parametrisation": "free"}
 
     def large(self, rng: np.random.Generator) -> Genome | None:
-        """One hidden layer and shortcuts; as dense as the space allows."""
-        return self._shallow(rng)
+        """One hidden layer and shortcuts, as dense as the space allows; None where no family is ``layered``."""
+        return self._shallow(rng) if "layered" in self.options.families else None
 
     def initial(self, rng: np.random.Generator, *, size: float | None = None, density: float | None = None) -> Genome:
         """A DAG of some family, at the given positions of the options' ranges."""

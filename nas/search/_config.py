@@ -83,15 +83,21 @@ class EvolutionOptions(StrategyOptions):
         0.95, ge=0, le=1, description="Share of children whose edges training chooses; the others mutate blindly."
     )
     swap: float = Field(
-        0.2, ge=0, le=1, description="Share of them that swap edges for absent ones of large gradient; the others cut."
+        0.2,
+        ge=0,
+        le=1,
+        description="Share of guided children that swap edges for absent ones of large gradient; the others are cut.",
     )
     keep: tuple[float, float] = Field(
         (0.25, 0.9),
-        description="Least and largest number of edges that training leaves such a child, as a share of its parent's; "
-        "drawn log-uniformly.",
+        description="Least and largest number of edges of children that are cut, as a share of their parent's; drawn "
+        "log-uniformly.",
     )
     improve: float = Field(
-        0.1, ge=0, le=1, description="Share of them that keep nearly all edges of some member of the front."
+        0.1,
+        ge=0,
+        le=1,
+        description="Share of children that are cut which keep nearly all edges of some member of the front.",
     )
     tournament: int = Field(3, ge=1, description="Individuals compared to choose a parent.")
     strength: tuple[float, float] = Field(

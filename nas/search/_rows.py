@@ -45,6 +45,7 @@ class Row:
     record: Mapping[str, Any] | None = None
     result: Mapping[str, Any] | None = None
     values: tuple[float, ...] = ()
+    ended: datetime.datetime | None = None  # UTC; None: not ended, or not known
 
 
 @dataclass(slots=True)
@@ -119,8 +120,9 @@ class Rows:
             if len(numbers) == 1 and (known := self._ids.get(next(iter(numbers)))) is not None:
                 ours = _TRIALS.c.trial_id == known
         with self._engine.connect() as connection:
-            trials = connection.execute(select(_TRIALS.c.trial_id, _TRIALS.c.number, _TRIALS.c.state).where(ours)).all()
-            rows = {trial_id: Row(number, state) for trial_id, number, state in trials}
+            columns = _TRIALS.c.trial_id, _TRIALS.c.number, _TRIALS.c.state, _TRIALS.c.datetime_complete
+            trials = connection.execute(select(*columns).where(ours)).all()
+            rows = {trial_id: Row(number, state, ended=ended) for trial_id, number, state, ended in trials}
             of_ours = _ATTRIBUTES.join(_TRIALS, _ATTRIBUTES.c.trial_id == _TRIALS.c.trial_id)
             attributes = select(_ATTRIBUTES.c.trial_id, _ATTRIBUTES.c.key, _ATTRIBUTES.c.value_json).select_from(
                 of_ours

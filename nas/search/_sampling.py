@@ -55,20 +55,23 @@ class Sampling:
         for key, value in sorted(of_study.items(), key=lambda item: (len(item[0]), item[0])):  # generations in order
             self._storage.set_study_system_attr(self.study._study_id, key, value)
         self._of_study = dict(of_study)
+        rows = list(rows)
         for row in rows:
             values, domains = params_from(params.get(row.number, {}))
-            complete = row.state is TrialState.COMPLETE
             self._fill(row.number)
             self._add(
                 optuna.trial.create_trial(
-                    state=row.state,
-                    values=list(row.values) if complete else None,
+                    state=TrialState.RUNNING,
                     params=values,
                     distributions=domains,
                     intermediate_values=dict(reported.get(row.number, {})) if self._one else {},
                     system_attrs=dict(of_trials.get(row.number, {})),
                 )
             )
+        # Which trials are in a window, and which of the old are the best, depends on the order in which they ended.
+        for row in sorted(rows, key=lambda row: (row.ended or datetime.datetime.min, row.number)):
+            if row.state.is_finished():
+                self.end(row.number, row.state, row.values)
 
     @property
     def _one(self) -> bool:

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from nas.graph import first_id_of_trial
-from nas.search._guided import cut_overrides, cuts_allowed, without_cut
+from nas.search._guided import cut_overrides, cuts_allowed, may_grow, without_cut
 from nas.search._objectives import Objectives
 from nas.search._space import SearchSpace, stable_ids
 from nas.training._types import Arrays, Candidate, Genome, Scalar, TrainingConfig, TrialResult, TrialStatus
@@ -67,7 +67,8 @@ class Strategy(ABC):
     def ask(self, number: int) -> Candidate:
         """The candidate for trial `number`, a number that the study's storage gave out.
 
-        The same number, asked after the same results, gives the same candidate.
+        The same number, asked after the same results in the same order, gives the same candidate. What is kept of many
+        results (a population, the window of a long study) may depend on the order in which they came.
 
         Raises:
             NasError: the space could not make this genome; the trial fails, the next may work.
@@ -165,12 +166,15 @@ class Strategy(ABC):
 
         Args:
             keep: edges in the end, as a share of the parent's.
-            grow: edges that come before the first step, likewise.
+            grow: edges that come before the first step, likewise; none where the child's own hyperparameters, which
+                may differ from its parent's, do not let them.
         """
         genome = self._genome(parent)
         edges = max(round(keep * genome.dag.n_edges), 1)
         chosen = dict(hyperparameters) if hyperparameters is not None else self._perturbed(genome, rng)
         own = {**genome.hyperparameters, **chosen}
+        if grow > 0 and not may_grow(replace(genome, hyperparameters=own), self.training):
+            grow = 0.0
         section = cut_overrides(genome.dag, edges, steps, self.training.with_overrides(own), grow=grow)
         if grow > 0:
             description = f"swap: {round(grow * genome.dag.n_edges):,} of {genome.dag.n_edges:,} edges may change"

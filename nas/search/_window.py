@@ -3,7 +3,8 @@
 Most samplers read all finished trials for each parameter of each new one: TPE, the default, took 8 ms at trial 100, 50
 at trial 2,000. The window has what they learn from: the last `RECENT` trials that ended, and the `BEST` before these.
 TPE models the best tenth of what it sees, so it models as many here as Optuna itself does at most with one objective
-(25). A genetic sampler's current parents stay, however old. A study no longer than the window is seen whole.
+(25). A genetic sampler's current parents stay, however old, and so do the complete trials of its newest two
+generations: it counts them to see when the next begins. A study no longer than the window is seen whole.
 """
 
 from __future__ import annotations
@@ -27,12 +28,13 @@ __all__ = ["BEST", "RECENT", "WindowStorage"]
 RECENT: Final = 256
 BEST: Final = 32
 _PARENTS: Final = re.compile(r"(.+:parent:)(\d+)")  # a generation's parents, as NSGA-II and NSGA-III remember them
+_GENERATION: Final = re.compile(r".+:generation")  # that of a trial, likewise
 
 
 class WindowStorage(optuna.storages.BaseStorage):
-    """One study in memory, with `RECENT` + `BEST` of its ended trials at most; a trial's id is its number.
+    """One study in memory, with `RECENT` + `BEST` of its ended trials at most, beside those a genetic sampler needs.
 
-    For one thread. Objectives are minimised.
+    A trial's id is its number. For one thread. Objectives are minimised.
     """
 
     def __init__(self) -> None:
@@ -43,8 +45,9 @@ class WindowStorage(optuna.storages.BaseStorage):
         self._count = 0
         self._recent: deque[int] = deque()
         self._best: list[int] = []
-        self._parents: dict[str, frozenset[int]] = {}  # of the last two generations
-        self._held: set[int] = set()  # out of the window, but a parent
+        self._parents: dict[str, frozenset[int]] = {}  # of each sampler's last two generations
+        self._newest: dict[str, int] = {}  # generation, by the key under which a sampler remembers it with trials
+        self._held: set[int] = set()  # out of the window, but needed by a genetic sampler
 
     # --- the study --------------------------------------------------------------------------------------------------
 
@@ -61,14 +64,14 @@ class WindowStorage(optuna.storages.BaseStorage):
     def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
         of_samplers = self._attributes[1]
         of_samplers[key] = value
-        if _PARENTS.fullmatch(key) is None:
+        match = _PARENTS.fullmatch(key)
+        if match is None:
             return
         self._parents[key] = frozenset(value)
-        for old in sorted(self._parents, key=_generation)[:-2]:
+        of_sampler = [known for known in self._parents if known.startswith(match.group(1))]
+        for old in sorted(of_sampler, key=_generation)[:-2]:
             del self._parents[old], of_samplers[old]
-        for number in self._held - frozenset().union(*self._parents.values()):
-            self._held.discard(number)
-            del self._trials[number]
+        self._release()
 
     def get_study_id_from_name(self, study_name: str) -> int:
         return 0
@@ -98,6 +101,7 @@ class WindowStorage(optuna.storages.BaseStorage):
         trial.datetime_start = trial.datetime_start or datetime.datetime.now()
         self._trials[number] = trial
         self._count += 1
+        self._note_generation(trial)
         if trial.state.is_finished():
             self._ended(number)
         return number
@@ -131,6 +135,7 @@ class WindowStorage(optuna.storages.BaseStorage):
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
         trial = self._writable(trial_id)
         trial.system_attrs = {**trial.system_attrs, key: value}
+        self._note_generation(trial)
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
         if trial_id not in self._trials:
@@ -175,9 +180,30 @@ class WindowStorage(optuna.storages.BaseStorage):
         return int(last[own.argmin()])
 
     def _forget(self, number: int) -> None:
-        if any(number in parents for parents in self._parents.values()):
+        if self._needed(number):
             self._held.add(number)
         else:
+            del self._trials[number]
+
+    def _needed(self, number: int) -> bool:
+        """Whether a genetic sampler reads an ended trial: as a parent, or to count and select from a generation."""
+        if any(number in parents for parents in self._parents.values()):
+            return True
+        trial = self._trials[number]
+        return trial.state is TrialState.COMPLETE and any(
+            key in trial.system_attrs and trial.system_attrs[key] >= newest - 1 for key, newest in self._newest.items()
+        )
+
+    def _note_generation(self, trial: FrozenTrial) -> None:
+        for key, generation in trial.system_attrs.items():
+            if _GENERATION.fullmatch(key) is not None and generation > self._newest.get(key, -1):
+                self._newest[key] = generation
+                self._release()
+
+    def _release(self) -> None:
+        """Forget what was held and is not needed any more."""
+        for number in [number for number in self._held if not self._needed(number)]:
+            self._held.discard(number)
             del self._trials[number]
 
 

@@ -14,7 +14,7 @@ from nas.graph import DAG, match_edges
 from nas.manifold import ManifoldNetwork
 from nas.training._types import Dataset
 
-__all__ = ["absent_gradients", "grown"]
+__all__ = ["absent_gradients", "drawn_rows", "extended", "grown"]
 
 _SAMPLES = 512  # as many as a batch or some: RigL takes one
 
@@ -34,15 +34,24 @@ def grown(network: ManifoldNetwork, dataset: Dataset, count: int, rng: np.random
             f"but they are {network.parametrisation} and {network.readout}"
         )
     dag = network.dag
-    rows = rng.choice(len(dataset.x_train), min(_SAMPLES, len(dataset.x_train)), replace=False)
-    gradient = np.abs(absent_gradients(network, dataset, rows))
+    gradient = np.abs(absent_gradients(network, dataset, drawn_rows(dataset, rng)))
     flat = gradient.ravel()
     count = min(count, int(np.count_nonzero(flat > 0)))
     if not count:
         return network
     best = np.argpartition(-flat, count - 1)[:count]
     targets, sources = np.divmod(best, dag.n)
-    edges = np.concatenate([dag.edges, np.stack([sources, targets + dag.n_inputs], axis=1)])
+    return extended(network, np.concatenate([dag.edges, np.stack([sources, targets + dag.n_inputs], axis=1)]))
+
+
+def drawn_rows(dataset: Dataset, rng: np.random.Generator) -> np.ndarray:
+    """The samples by which edges are chosen."""
+    return rng.choice(len(dataset.x_train), min(_SAMPLES, len(dataset.x_train)), replace=False)
+
+
+def extended(network: ManifoldNetwork, edges: np.ndarray) -> ManifoldNetwork:
+    """The same function on ``edges``, (E, 2), those of the network among them; the others have weight 0."""
+    dag = network.dag
     larger = DAG(
         *dag.sizes, edges, ids=dag.ids, names=dag.names, allow_unreachable=dag.allow_unreachable,
         activations=dag.activations,

@@ -5,7 +5,8 @@ moments          (2, parameters), what the optimiser remembers
 curve/…          the curves so far
 repairs          how often an output was about to be lost
 sparsify/mask    (E,) bool, which of the allowed edges are left; only where the training cuts edges
-sparsify/rng     state of the cuts' random numbers, JSON in bytes; the same
+sparsify/edges   (E, 2), the allowed edges; only where some grew before the first step (older states: found again)
+sparsify/rng     state of the cuts' random numbers, JSON in bytes; where the training cuts edges
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from nas.training._gpu import Trainer
 from nas.training._sparsify import Sparsifier
 from nas.training._types import Arrays, TrainingState
 
-__all__ = ["curve_arrays", "curves_of", "optimiser_of", "paused", "working_network"]
+__all__ = ["allowed_edges", "curve_arrays", "curves_of", "optimiser_of", "paused", "working_network"]
 
 _NETWORK, _CURVE = "network/", "curve/"
 
@@ -40,6 +41,8 @@ def paused(
     arrays |= curve_arrays(points)
     if sparsifier is not None:
         arrays["sparsify/mask"] = sparsifier.mask
+        if sparsifier.grows:
+            arrays["sparsify/edges"] = sparsifier.allowed.edges
         arrays["sparsify/rng"] = np.frombuffer(json.dumps(sparsifier.rng.bit_generator.state).encode(), np.uint8)
     return TrainingState(step, arrays)
 
@@ -59,6 +62,12 @@ def working_network(network: ManifoldNetwork, state: TrainingState, sparsifier: 
     return ManifoldNetwork.from_arrays(
         dag, _named(arrays, _NETWORK), activation=network.activation, readout=network.readout
     )
+
+
+def allowed_edges(state: TrainingState | None) -> np.ndarray | None:
+    """The edges that the network may have, (E, 2), where the state says so."""
+    edges = None if state is None else state.arrays.get("sparsify/edges")
+    return None if edges is None else np.asarray(edges)
 
 
 def optimiser_of(network: ManifoldNetwork, state: TrainingState) -> OptimiserState:

@@ -18,7 +18,7 @@ from nas.graph import DAG
 from nas.manifold import ManifoldNetwork
 from nas.training._compression_config import SparsifyConfig
 from nas.training._gpu import Trainer
-from nas.training._grow import grown
+from nas.training._grow import drawn_rows, extended, grown
 from nas.training._types import Dataset, TrainingConfig
 
 __all__ = ["Sparsifier", "balanced_scores", "strongest"]
@@ -35,19 +35,30 @@ class Sparsifier:
         dataset: its training part gives the gradient of absent edges.
         config: with a section `sparsify`.
         rng: draws initial edges and samples.
+        allowed: (E, 2) edges that such a training had before it paused (see `nas.training._pause`). Which edges grow
+            follows from sums of floats, which differ by processor: found again, they may be others.
 
     Raises:
         ValueError: the budget is out of range, or the section does not fit the rest of the configuration.
     """
 
     def __init__(
-        self, network: ManifoldNetwork, dataset: Dataset, config: TrainingConfig, rng: np.random.Generator
+        self,
+        network: ManifoldNetwork,
+        dataset: Dataset,
+        config: TrainingConfig,
+        rng: np.random.Generator,
+        *,
+        allowed: np.ndarray | None = None,
     ) -> None:
         assert config.sparsify is not None
         self._config = section = config.sparsify
         self._dataset = dataset
         self.final_edges = _final_edges(section, network.dag)
-        if section.grow > 0:
+        if allowed is not None:
+            drawn_rows(dataset, rng)  # what follows draws as it did before the pause
+            network.become(extended(network, allowed))
+        elif section.grow > 0:
             network.become(grown(network, dataset, round(section.grow * network.dag.n_edges), rng))
         self._allowed = network.dag
         self._objective = torch.nn.CrossEntropyLoss() if dataset.task == "classification" else torch.nn.MSELoss()
@@ -65,6 +76,11 @@ class Sparsifier:
         self._first = int(section.start * config.steps)
         self._last = max(int(section.end * config.steps), self._first + 1)
         self._previous = 0
+
+    @property
+    def grows(self) -> bool:
+        """Whether edges come before the first step."""
+        return self._config.grow > 0
 
     @property
     def allowed(self) -> DAG:

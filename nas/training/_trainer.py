@@ -18,7 +18,7 @@ from nas.training._connectivity import Connectivity, lobotomised, lost_outputs
 from nas.training._fused import FusedTrainer, StepReport, structure_costs
 from nas.training._gpu import GPUTrainer, Trainer
 from nas.training._gpu_data import data_on
-from nas.training._pause import curves_of, optimiser_of, paused, working_network
+from nas.training._pause import allowed_edges, curves_of, optimiser_of, paused, working_network
 from nas.training._recorder import Recorder
 from nas.training._sparsify import Sparsifier
 from nas.training._types import Dataset, TrainingConfig, TrainingState
@@ -167,7 +167,9 @@ def training_steps(
             working = ManifoldNetwork.from_arrays(
                 network.dag, network.to_arrays(), activation=network.activation, readout=network.readout
             )
-            sparsifier = Sparsifier(working, dataset, config, np.random.default_rng([seed, 2]))
+            sparsifier = Sparsifier(
+                working, dataset, config, np.random.default_rng([seed, 2]), allowed=allowed_edges(resume)
+            )
         state = None
         if resume is not None:
             working = working_network(network, resume, sparsifier)

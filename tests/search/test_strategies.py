@@ -16,8 +16,11 @@ from nas.search import (
     Inheritance,
     Parent,
     SearchSpace,
+    SpaceConfig,
     Strategy,
     StudyStore,
+    TaskShape,
+    load_space,
     store_inheritance,
 )
 from nas.training import Candidate, Dataset, Genome, TrainingConfig, TrialResult, TrialStatus
@@ -211,6 +214,24 @@ def test_children_are_cut_where_the_front_has_a_gap(
         kept = int(child.genome.hyperparameters.get("sparsify.edges", large.n_edges))
         assert small.n_edges <= kept <= large.n_edges
         assert TRAINING.with_overrides(child.genome.hyperparameters).sparsify is not None or kept == large.n_edges
+
+
+def test_children_whose_own_hyperparameters_forbid_it_do_not_grow(store: StudyStore) -> None:
+    """A parent's readout may let edges grow, and that drawn for its child not: such a child would fail."""
+    config = SpaceConfig(
+        name="neuron_dag", options={"hyperparameters": {"readout": {"choices": ["activated", "linear"]}}}
+    )
+    space = load_space(config, TaskShape(4, 2))
+    parent = Genome(space.initial(np.random.default_rng(0)).dag, {"parametrisation": "free", "readout": "activated"})
+    inheritance = Inheritance(lambda number: Parent(number, parent), lambda *_: None, lambda _: None)
+    strategy = EvolutionStrategy(
+        space, TRAINING, store.objectives, 1, inheritance=inheritance, options=EvolutionOptions(guided=1, swap=1)
+    )
+    strategy.tell(TrialResult(0, TrialStatus.COMPLETE, {"val_error": 0.1, "inference_seconds": 1e-3}))
+    children = [strategy.ask(number).genome.hyperparameters for number in range(1, 60)]
+    assert {child["readout"] for child in children} == {"activated", "linear"}
+    assert any("sparsify.grow" in child for child in children)
+    assert all(child["readout"] == "activated" for child in children if "sparsify.grow" in child)
 
 
 def test_children_do_not_inherit_how_their_parents_were_cut(

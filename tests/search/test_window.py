@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 
 import numpy as np
 import optuna
 import pytest
+from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from nas.search import SerialExecutor, StudyStore, run_search
+from nas.search._rows import Row
+from nas.search._sampling import Sampling
 from nas.search._window import BEST, RECENT, WindowStorage
 from nas.training import Dataset
 from tests.search.conftest import TRAINING, MakeStrategy, pretend
@@ -80,3 +84,55 @@ def test_a_resumed_study_looks_through_the_same_window(
             run_search(make(name, store), executor, store, trials=trials)
         asked.append([store.load_candidate(number).genome for number in range(60)])
     assert asked[0] == asked[1]
+
+
+def test_a_genetic_samplers_generations_end_in_a_study_that_outgrows_the_window(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Optuna counts the complete trials of a generation; most trials here fail, and a population exceeds the window."""
+    monkeypatch.setattr("nas.search._window.RECENT", 20)
+    monkeypatch.setattr("nas.search._window.BEST", 5)
+    sampler = optuna.samplers.NSGAIISampler(population_size=40, seed=0)
+    study = optuna.create_study(storage=WindowStorage(), directions=["minimize", "minimize"], sampler=sampler)
+    most = 0
+    generations = []
+    for number in range(500):
+        trial = study.ask()
+        x = trial.suggest_float("x", 0, 1)
+        if number % 3:
+            study.tell(trial, state=TrialState.FAIL)
+        else:
+            study.tell(trial, [x, 1 - x])
+        generations.append(study._storage.get_trial_system_attrs(trial._trial_id)["NSGAIISampler:generation"])
+        most = max(most, len(study.trials))
+    assert max(generations) == 4  # 167 complete trials
+    assert most <= 20 + 5 + 4 * 40  # members of two generations, and their parents
+
+
+def test_generations_of_another_sampler_do_not_push_parents_out() -> None:
+    study = optuna.create_study(storage=WindowStorage(), directions=["minimize"])
+    storage = study._storage
+    for number in range(3):
+        study.tell(study.ask(), [float(number)])
+    keys = ["NSGAIISampler:parent:8", "NSGAIISampler:parent:9", "NSGAIIISampler:parent:1"]
+    for number, key in enumerate(keys):
+        storage.set_study_system_attr(0, key, [number])
+    assert list(storage.get_study_system_attrs(0)) == keys
+
+
+@pytest.mark.parametrize("objectives", [1, 2])
+def test_a_resumed_window_is_that_of_trials_that_ended_in_another_order(objectives: int) -> None:
+    rng = np.random.default_rng(2)
+    count = RECENT + 150
+    values, order = rng.random((count, objectives)), rng.permutation(count)
+    directions = [StudyDirection.MINIMIZE] * objectives
+    running = Sampling(directions, [], {}, {}, ({}, {}))
+    for number in range(count):
+        running.begin(number)
+    rows = [Row(number, TrialState.COMPLETE, values=tuple(values[number])) for number in range(count)]
+    for place, number in enumerate(order):
+        running.end(int(number), TrialState.COMPLETE, rows[number].values)
+        rows[number].ended = datetime.datetime(2024, 1, 1) + datetime.timedelta(seconds=place)
+    resumed = Sampling(directions, rows, {}, {}, ({}, {}))
+    assert [t.number for t in resumed.study.trials] == [t.number for t in running.study.trials]
+    assert [t.values for t in resumed.study.trials] == [t.values for t in running.study.trials]

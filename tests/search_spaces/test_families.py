@@ -7,7 +7,16 @@ import pytest
 
 from nas.errors import GraphError, JobError
 from nas.graph import random_dag, write_edge_list
-from nas.search import SearchSpace, SpaceConfig, TaskShape, load_space
+from nas.search import (
+    EvolutionStrategy,
+    SearchSpace,
+    SpaceConfig,
+    StudyStore,
+    TaskShape,
+    load_space,
+    store_inheritance,
+)
+from nas.training import TrainingConfig
 from search_spaces.families import FAMILIES, draw_family
 
 OPTIONS = {"n_computational": [2, 40], "density": [0.05, 0.5]}
@@ -51,6 +60,22 @@ def test_the_most_edges_hold_for_families_too(family: str) -> None:
     space = load(families=[family], n_computational=40, density=0.5, max_edges=90)
     for seed in range(20):
         assert space.initial(np.random.default_rng(seed)).dag.n_edges <= 90
+
+
+def test_a_search_begins_with_a_graph_of_its_families(tmp_path: Path) -> None:
+    dag = random_dag(6, 5, 3, density=0.7, rng=np.random.default_rng(0))
+    write_edge_list(tmp_path / "own.csv", dag)
+    store = StudyStore.create(tmp_path, "study", seed=1)
+    training = TrainingConfig(steps=10)
+    for family, origin in (("banded", "banded: "), (str(tmp_path / "own.csv"), f"{tmp_path / 'own.csv'}: from file")):
+        strategy = EvolutionStrategy(
+            load(families=[family]), training, store.objectives, 1, inheritance=store_inheritance(store, training)
+        )
+        first = strategy.ask(0)
+        assert first.mutation.startswith(origin)
+    assert first.genome.dag.n_edges == dag.n_edges
+    large = load().large(np.random.default_rng(0))
+    assert large is not None and large.origin == "one hidden layer and shortcuts"
 
 
 def test_files_are_families_too(tmp_path: Path) -> None:

@@ -186,8 +186,34 @@ def test_the_large_start_is_shallow_and_within_the_limits(name: str, limits: dic
     assert genome is not None
     assert genome.dag.depth == 2
     assert genome.dag.n_computational == 20
-    assert abs(genome.dag.n_edges - edges) <= 1
+    limit = limits.get("max_edges")
+    assert genome.dag.n_edges == limit if limit else abs(genome.dag.n_edges - edges) <= 1
     assert genome.dag.unreachable_outputs() == ()
+
+
+@pytest.mark.parametrize("limit", [2, 11, 19, 20, 21, 37, 150, 209, 500, 5000, 15_439])
+@pytest.mark.parametrize(("inputs", "outputs"), [(64, 10), (1, 1), (3, 10), (64, 1)])
+def test_a_large_start_never_breaks_the_most_edges_and_wastes_none(limit: int, inputs: int, outputs: int) -> None:
+    config = SpaceConfig(name="neuron_dag", options={"density": [0.1, 1.0], "max_edges": limit})
+    for seed in range(5):
+        genome = load_space(config, TaskShape(inputs, outputs)).large(np.random.default_rng(seed))
+        if limit <= outputs:  # no room for a hidden neuron
+            assert genome is None
+            continue
+        assert genome is not None
+        dag = genome.dag
+        everything = (inputs + outputs) * dag.n_computational + inputs * outputs
+        assert dag.n_edges == min(limit, everything)
+        assert dag.useful_neurons()[inputs:].all()
+        assert dag.unreachable_outputs() == ()
+        assert dag.depth <= 2
+
+
+def test_a_large_start_of_least_density_keeps_the_most_edges_too() -> None:
+    """Each neuron has an edge in, however low the density."""
+    config = SpaceConfig(name="neuron_dag", options={"density": [0.001, 0.002], "max_edges": 150})
+    genome = load_space(config, TaskShape(64, 10)).large(np.random.default_rng(0))
+    assert genome is not None and genome.dag.n_edges == 150
 
 
 @pytest.mark.parametrize("name", ["manifold", "recurrent", "layer_dag"])

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from nas.graph import DAG, match_edges, random_dag
 from nas.manifold import ManifoldNetwork
-from nas.training import Dataset, TrainingConfig, pinned_threads
+from nas.training import Dataset, TrainingConfig, TrainingState, pinned_threads
 from nas.training._grow import absent_gradients, grown
 from nas.training._trainer import train_until
 
@@ -115,6 +115,29 @@ def test_a_swap_that_pauses_ends_as_one_that_does_not() -> None:
     assert second.dag == whole.dag
     for name, value in whole.to_arrays().items():
         np.testing.assert_array_equal(value, second.to_arrays()[name])
+
+
+@pytest.mark.parametrize("initial", [None, 35])
+def test_a_swap_goes_on_with_the_edges_it_had(initial: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it goes on, sums may round otherwise, so that other edges would be found."""
+    dag = random_dag(INPUTS, 9, OUTPUTS, density=0.5, rng=np.random.default_rng(1))
+    section = swapping().sparsify
+    assert section is not None
+    config = swapping(rungs=(0.1,), sparsify=section.model_copy(update={"initial_edges": initial, "regrow": 0.2}))
+    whole, first, second, older = network(dag), network(dag), network(dag), network(dag)
+    train_until(whole, data(), config, seed=3)
+    _, state = train_until(first, data(), config, seed=3, pause_at=4)
+    assert state is not None
+    before = TrainingState(state.step, {k: v for k, v in state.arrays.items() if k != "sparsify/edges"})
+    assert len(before.arrays) == len(state.arrays) - 1
+    train_until(older, data(), config, seed=3, resume=before)  # of a time when states had no edges
+    original = absent_gradients
+    monkeypatch.setattr("nas.training._grow.absent_gradients", lambda *given: original(*given)[:, ::-1])
+    train_until(second, data(), config, seed=3, resume=state)
+    for resumed in (second, older):
+        assert resumed.dag == whole.dag
+        for name, value in whole.to_arrays().items():
+            np.testing.assert_array_equal(value, resumed.to_arrays()[name])
 
 
 def test_growing_needs_weights_of_its_own() -> None:
