@@ -96,7 +96,7 @@ class _Run:
         from nas.cli._progress import ProgressDisplay
         from nas.cli._report import StatusReport
         from nas.cli._study import open_or_create
-        from nas.cli._workers import cluster_address, costs_of, log_format, make_executor
+        from nas.cli._workers import cluster_address, log_format, make_executor
         from nas.search import load_space, make_strategy, run_search
         from nas.training import load_data
 
@@ -125,7 +125,7 @@ class _Run:
         with stop_on_signals(stop):
             if job.resources.executor == "ray":
                 console.print("connecting to Ray …" if cluster_address(job.resources) else "starting workers …")
-            executor = make_executor(job, dataset, costs_of(study))
+            executor = make_executor(job, dataset, study.costs)
             tracker = _tracker(job, dataset)
             status = StatusReport(study, executor)
             display.behind = status.behind = lambda: tracker.backlog
