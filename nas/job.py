@@ -138,6 +138,8 @@ def _explain(problem: dict[str, Any], values: Mapping[str, Any], where: str, pla
     path: KeyPath = tuple(problem["loc"])
     place = next((places[path[:depth]] for depth in range(len(path), 0, -1) if path[:depth] in places), where)
     if problem["type"] == "extra_forbidden":
+        if path[:-1] == ("search", "options") and path[-1] in _RETIRED_OPTIONS:
+            return f"{place}: {dotted(path)} is gone, because it made no difference; delete the line"
         return f"{place}: unknown key {dotted(path)}; {_suggestion(path, values)}"
     message = str(problem["msg"]).removeprefix("Value error, ").replace("Input should be ", "it must be ")
     if problem["type"] in ("model_type", "dict_type", "model_attributes_type"):

@@ -3,8 +3,8 @@
 Trials may last tenths of a second, so actors live for the whole job. Ray's own restarts are off: they would lose sight
 of which trial ran where. Instead the pool notices that an actor is gone (or that Ray cannot tell: for
 `ActorUnavailableError`, "may or may not have been executed", it does the same), makes sure that it is dead, starts
-another in its place and puts its trials back at the head of the queue, each on its own. Evaluating twice is harmless,
-because a worker writes nothing and only the attempt that is waited for counts.
+another in its place and puts its trials back at the head of the queue, each on its own, for the next worker that is
+idle. Evaluating twice is harmless, because a worker writes nothing and only the attempt that is waited for counts.
 
 What is handed over beyond the number of workers waits in the workers themselves, one group in each: a worker begins
 with it the moment it is free, and not when this process has found the time to send it.
@@ -124,6 +124,7 @@ class RayExecutor:
         self.group = group
         self._queue: deque[tuple[Candidate, ...]] = deque()
         self._deaths: dict[int, int] = {}  # by trial number
+        self._returned: set[int] = set()  # first trials of groups that a worker had when it died, back in the queue
         self._done: list[TrialResult] = []
         self._failed_starts = 0
         self._complained = time.monotonic()
@@ -223,7 +224,10 @@ class RayExecutor:
         for waiting in range(_VISITS):  # idle workers first
             for worker in self._workers:
                 if self._queue and worker.ready and len(worker.visits) == waiting:
+                    if waiting and self._queue[0][0].number in self._returned:
+                        return  # behind a long trial it could wait longer than its worker takes to be replaced
                     group = self._queue.popleft()
+                    self._returned.discard(group[0].number)
                     if not worker.visits:
                         worker.since = time.monotonic()
                     worker.visits.append(_Visit(worker.actor.run.remote(group), group))
@@ -276,7 +280,9 @@ class RayExecutor:
             if self._failed_starts > 2 + len(self._workers):
                 raise WorkerError(f"{self._failed_starts} workers died before they were up, the last one of: {error}")
         evaluated = worker.group
-        self._queue.extendleft(visit.group for visit in reversed(list(worker.visits)[1:]))  # they only waited
+        for visit in reversed(list(worker.visits)[1:]):  # they only waited
+            self._queue.appendleft(visit.group)
+            self._returned.add(visit.group[0].number)
         for candidate in reversed(evaluated):
             self._run_again(candidate, worker.name, error)
         worker.visits.clear()
@@ -295,6 +301,7 @@ class RayExecutor:
             self._done.append(_failure(number, f"its worker died {deaths} times, the last time: {error}"))
             return
         self._queue.appendleft((candidate,))
+        self._returned.add(number)
         where = {"event": "worker_died", "trial": number, "worker": worker}
         _logger.warning("the worker of trial %d died (%s); it is run again", number, _first_line(error), extra=where)
 

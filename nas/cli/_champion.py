@@ -101,7 +101,6 @@ def animation_of(
         TrialError: it is no network of neurons.
         NasError: the trial has no record, or its files are damaged.
     """
-    from nas.cli._workers import costs_of
     from nas.errors import NasError
     from nas.tracking import Animation, run_name
 
@@ -109,7 +108,7 @@ def animation_of(
         candidate = study.load_candidate(number)
     except (KeyError, OSError) as error:
         raise NasError(f"trial {number} of study {study.name!r} has no record to train it from again") from error
-    recorded = functools.partial(_recorded, costs_of(study), candidate, dataset, training, frames)
+    recorded = functools.partial(_recorded, study.costs, candidate, dataset, training, frames)
     seen = recorded() if call is None else call(recorded)
     metrics = {
         "val_accuracy" if "val_accuracy" in seen.curves else "val_error": float(

@@ -38,7 +38,7 @@ def replay(
         nas replay 12 --study digits
     """
     import nas.search
-    from nas.cli._workers import costs_of, evaluator
+    from nas.cli._workers import evaluator
     from nas.errors import NasError
     from nas.job import stored_job
     from nas.training import load_data
@@ -51,7 +51,7 @@ def replay(
     dataset = load_data(job.data)
     changed = _data_has_changed(header, dataset)
     with console.status(f"training trial {trial} again"):
-        found = nas.search.replay(study, trial, dataset, job.training, evaluate=evaluator(job, costs_of(study)))
+        found = nas.search.replay(study, trial, dataset, job.training, evaluate=evaluator(job, study.costs))
     if as_json:
         print_json(_as_json(found, changed))
     else:

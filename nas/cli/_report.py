@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from nas.search import Executor, Progress, StudyStore, TrialRecord
     from nas.training import Candidate, TrialResult
 
-__all__ = ["FORMAT", "StatusReport", "failure_counts", "failure_kind", "read_status", "status_path"]
+__all__ = [
+    "FORMAT",
+    "StatusReport",
+    "amend_status",
+    "failure_counts",
+    "failure_kind",
+    "read_status",
+    "status_path",
+]
 
 FORMAT: Final = 1  # of the record; raised when the meaning of its keys changes
 _FILE_SECONDS: Final = 2.0
@@ -107,13 +115,7 @@ class StatusReport:
         }
 
     def _write(self, state: str) -> None:
-        temporary = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}.tmp")
-        try:
-            temporary.write_text(json.dumps(self._record(state)), encoding="utf-8")
-            temporary.replace(self._path)
-        except OSError:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
+        _replace(self._path, self._record(state))
 
     def _log(self, state: str) -> None:
         record = self._record(state)
@@ -140,6 +142,32 @@ def failure_counts(trials: Iterable[TrialRecord]) -> collections.Counter[str]:
 def status_path(folder: Path) -> Path:
     """Where the status of the study in `folder` is."""
     return folder / "status.json"
+
+
+def amend_status(folder: Path, *, log: bool = False, **changes: Any) -> None:
+    """Change the status of a search that has ended, where there is one; with `log` it is in the log again, too."""
+    try:
+        record = read_status(folder)
+    except NasError:
+        return  # a newer version's
+    if record is None:
+        return
+    if any(record.get(key) != value for key, value in changes.items()):
+        record |= changes
+        _replace(status_path(folder), record)
+    if log:
+        what = ", ".join(f"{key} {value}" for key, value in changes.items())
+        _logger.info("%s", what, extra={"event": "status", "study": record.get("study"), "data": record})
+
+
+def _replace(path: Path, record: dict[str, Any]) -> None:
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        temporary.write_text(json.dumps(record), encoding="utf-8")
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def read_status(folder: Path) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import shlex
 import time
@@ -18,11 +19,13 @@ if TYPE_CHECKING:
     from nas.job import Job
     from nas.search import Executor, Front, StudyStore
     from nas.tracking import FrontPoint, Tracker
+    from nas.tracking._protocol import Ending
     from nas.training import Candidate, Dataset, TrialResult
 
 __all__ = ["search"]
 
 _MOST_REASONS: Final = 12  # for failed trials, in the summary
+_NOTE_SECONDS: Final = 2.0  # between two updates of the status while MLflow catches up
 _SAY_SECONDS: Final = 10.0  # between two lines about MLflow, where there is no terminal
 
 
@@ -90,13 +93,14 @@ class _Run:
         self.job_file = job_file
         self.resume = resume
         self.resume_command = resume_command
+        self._searching = False
 
     def run(self) -> None:
         from nas.cli._interrupt import Stop, stop_on_signals
         from nas.cli._progress import ProgressDisplay
-        from nas.cli._report import StatusReport
+        from nas.cli._report import StatusReport, amend_status
         from nas.cli._study import open_or_create
-        from nas.cli._workers import cluster_address, costs_of, log_format, make_executor
+        from nas.cli._workers import cluster_address, log_format, make_executor
         from nas.search import load_space, make_strategy, run_search
         from nas.training import load_data
 
@@ -112,11 +116,18 @@ class _Run:
             wanted = f"all {done} trials are" if done == job.search.trials else f"{done} trials are"
             fewer = "" if done == job.search.trials else f", more than the {job.search.trials} asked for"
             console.print(f"{wanted} done{fewer}; more: --resume --trials {2 * max(done, job.search.trials)}")
-            self._conclude(study, study.front())
+            found = study.front()
+            amend_status(study.folder, state="finished")  # it may have been left just before its end
+            if job.tracking.mlflow:
+                self._catch_up(study, found, dataset)
+            self._conclude(study, found)
             return
         display = ProgressDisplay(f"nas search · {job.tracking.experiment}", quiet=log_format() == "json")
 
         def asked_to_stop() -> None:
+            if not self._searching:
+                console.print("stopping as soon as this is done; Ctrl-C again leaves at once")
+                return
             display.notice = "stopping: running trials have ten seconds; Ctrl-C again leaves at once"
             if not console.is_terminal:
                 console.print(display.notice)
@@ -125,15 +136,16 @@ class _Run:
         with stop_on_signals(stop):
             if job.resources.executor == "ray":
                 console.print("connecting to Ray …" if cluster_address(job.resources) else "starting workers …")
-            executor = make_executor(job, dataset, costs_of(study))
+            executor = make_executor(job, dataset, study.costs)
             tracker = _tracker(job, dataset)
             status = StatusReport(study, executor)
             display.behind = status.behind = lambda: tracker.backlog
-            ending = "FAILED"
+            ending: Ending = "FAILED"
             try:
                 tracker.start(self.resume)
                 report = _Reporter(study, tracker)
                 with display:
+                    self._searching = True
                     found = run_search(
                         strategy,
                         executor,
@@ -146,9 +158,12 @@ class _Run:
                         on_progress=_each(status.progress, display),
                         stop=stop,
                     )
+                self._searching = False
                 if stop.requested:
                     raise KeyboardInterrupt
                 found = self._retimed(study, executor, dataset) or found
+                if stop.requested:  # the resumed search has only the rest to do
+                    raise KeyboardInterrupt
                 report.front(found)
                 if len(found):
                     self._publish(study, found, dataset, executor, tracker)
@@ -158,9 +173,9 @@ class _Run:
             finally:
                 status.end({"FINISHED": "finished", "KILLED": "stopped"}.get(ending, "failed"))
                 executor.close()
-                # MLflow may be behind; Ctrl-C leaves the rest in the journal.
-                if left := _caught_up(tracker, ending, stop):
-                    console.print(f"{left} trials could not be logged to MLflow yet; --resume logs them")
+                # A search that is done can be resumed from now on, but not by another process meanwhile.
+                with study.lock() if ending == "FINISHED" else contextlib.nullcontext():
+                    _caught_up(tracker, ending, stop, study.folder)
         if ending == "KILLED":
             counts = study.counts()
             console.print(f"stopped; {counts['complete']} complete trials are kept in {job.tracking.store}")
@@ -206,8 +221,38 @@ class _Run:
             measure = functools.partial(time_side_by_side, device=device)
             return retime(study, executor, dataset, self.job.training, threads=resources.threads, measure=measure)
 
-    def _publish(self, study: StudyStore, found: Front, dataset: Dataset, executor: Executor, tracker: Tracker) -> None:
-        """Hand the champion to the tracker: whatever is wrong with it, the search is done and says so only."""
+    def _catch_up(self, study: StudyStore, found: Front, dataset: Dataset) -> None:
+        """Log what MLflow did not take before a search that is done was left: trials, pictures, champion, its end."""
+        from nas.cli._interrupt import Stop, stop_on_signals
+        from nas.search import SerialExecutor
+
+        stop = Stop(lambda: console.print("leaving the rest for --resume; Ctrl-C again leaves at once"))
+        tracker = _tracker(self.job, dataset)
+        with stop_on_signals(stop), study.lock():  # one process at a time
+            tracker.start(resume=True)
+            try:
+                _Reporter(study, tracker).front(found)
+                if len(found):
+                    executor = SerialExecutor(dataset, self.job.training, threads=self.job.resources.threads)
+                    self._publish(study, found, dataset, executor, tracker, known=tracker.champion)
+            finally:
+                _caught_up(tracker, "FINISHED", stop, study.folder)
+
+    def _publish(
+        self,
+        study: StudyStore,
+        found: Front,
+        dataset: Dataset,
+        executor: Executor,
+        tracker: Tracker,
+        *,
+        known: int | None = None,
+    ) -> None:
+        """Hand the champion to the tracker: whatever is wrong with it, the search is done and says so only.
+
+        Args:
+            known: the champion that has been published already and need not be again.
+        """
         from nas.cli._champion import animation_of, make_champion
         from nas.errors import NasError
 
@@ -216,6 +261,8 @@ class _Run:
             return
         try:
             chosen = found.pick(tracking.champion)
+            if chosen.number == known:
+                return
             film = None
             if tracking.animation:
                 with console.status(f"training trial {chosen.number} once more, to film it"):
@@ -289,21 +336,32 @@ class _Run:
         )
 
 
-def _caught_up(tracker: Tracker, ending: str, stop: Stop) -> int:
-    """Ends the tracker, and says how far MLflow is while it catches up; returns what is left for a resumed search."""
+def _caught_up(tracker: Tracker, ending: Ending, stop: Stop, folder: Path) -> None:
+    """Ends the tracker; says how far MLflow is while it catches up, here and in the status, and what it lacks then.
+
+    Ctrl-C leaves the rest in the journal.
+    """
+    from nas.cli._report import amend_status
+
     patient = ending == "FINISHED"
     with console.status("MLflow") as shown:
-        said = time.monotonic()
+        said = noted = time.monotonic()
 
         def waiting(left: int) -> bool:
-            nonlocal said
+            nonlocal said, noted
+            if time.monotonic() - noted >= _NOTE_SECONDS:
+                noted = time.monotonic()
+                amend_status(folder, mlflow_behind=left)
             shown.update(f"MLflow has {left:,} trials still to take; Ctrl-C leaves them for --resume")
             if not console.is_terminal and left and time.monotonic() - said >= _SAY_SECONDS:
                 said = time.monotonic()
                 console.print(f"MLflow has {left:,} trials still to take")
             return not (patient and stop.requested)
 
-        return tracker.finish(ending, waiting)  # type: ignore[arg-type]
+        left = tracker.finish(ending, waiting)
+    amend_status(folder, mlflow_behind=left, log=True)
+    if missing := [*([f"{left:,} trials"] if left else []), *tracker.left_out]:
+        console.print(f"MLflow does not have {', '.join(missing)} yet; --resume logs them", soft_wrap=True)
 
 
 def _each(*followers: Callable[..., None]) -> Callable[..., None]:

@@ -14,10 +14,10 @@ from nas.errors import JobError
 
 if TYPE_CHECKING:
     from nas.job import Job
-    from nas.search import Evaluate, Executor, ResourcesConfig, StudyStore
+    from nas.search import Evaluate, Executor, ResourcesConfig
     from nas.training import Dataset, PinnedCosts
 
-__all__ = ["cluster_address", "costs_of", "evaluator", "log_format", "make_executor"]
+__all__ = ["cluster_address", "evaluator", "log_format", "make_executor"]
 
 
 def cluster_address(resources: ResourcesConfig) -> str | None:
@@ -32,16 +32,8 @@ def log_format() -> str:
     return os.environ.get("NAS_LOG_FORMAT") or "text"
 
 
-def costs_of(study: StudyStore) -> PinnedCosts | None:
-    """The calibration that the study began with; None: it was made before studies kept theirs."""
-    from nas.training import PinnedCosts
-
-    kept = (study.header.get("job") or {}).get("costs")
-    return None if kept is None else PinnedCosts.model_validate(kept)
-
-
 def make_executor(job: Job, dataset: Dataset, costs: PinnedCosts | None = None) -> Executor:
-    """The executor that the job asks for; `costs`: of the study, see `costs_of`.
+    """The executor that the job asks for; `costs`: of the study, see `StudyStore.costs`.
 
     Raises:
         NasError: the cluster cannot be reached, or has not what a worker needs.

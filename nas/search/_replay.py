@@ -14,7 +14,7 @@ from nas.search._errors import StudyError
 from nas.search._executor import Evaluate
 from nas.search._records import TrialRecord
 from nas.search._store import StudyStore
-from nas.training import hardware, pinned_threads, run_trial
+from nas.training import hardware, pinned_costs, pinned_threads, run_trial
 from nas.training._types import Dataset, Scalar, TrainingConfig, TrialResult, TrialStatus
 
 __all__ = ["Replay", "replay"]
@@ -79,8 +79,8 @@ def replay(
 ) -> Replay:
     """Trains a trial again from what the study keeps: its genome with the weights it inherited, its seed, its steps.
 
-    On as many threads as then. A trial that was stopped at a rung is trained to that rung; pauses before it change
-    nothing (see `nas.training.train_until`), so they are left out.
+    On as many threads as then, by the calibration that the study keeps. A trial that was stopped at a rung is trained
+    to that rung; pauses before it change nothing (see `nas.training.train_until`), so they are left out.
 
     Args:
         store: the study; it is only read.
@@ -101,7 +101,7 @@ def replay(
         raise StudyError(f"trial {number} of study {store.name!r} cannot be replayed: {_plain(error)}") from error
     stop = record.rungs[-1].step if recorded.status is TrialStatus.STOPPED and record.rungs else None
     threads = int(recorded.hardware.get("threads", 1))
-    with pinned_threads(threads):
+    with pinned_threads(threads), pinned_costs(store.costs):
         again = evaluate(dataclasses.replace(candidate, pause_at=stop), dataset, training)
         now = {**hardware(threads), **again.hardware}
     weights: bool | None = None

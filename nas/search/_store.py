@@ -60,6 +60,7 @@ from nas.search._records import (
 from nas.search._rows import Change, Row, Rows
 from nas.search._sampling import Sampling
 from nas.search._storage import DATABASE, DATABASE_FAILURES, DISK_FAILURES, creating, database_errors, open_storage
+from nas.training._calibration import PinnedCosts
 from nas.training._types import Candidate, Genome, TrialResult, TrialStatus
 
 __all__ = ["StudyStore"]
@@ -130,7 +131,7 @@ class StudyStore:
             error_reference: see `nas.search.error_reference`.
             seed: decides every random choice of the search.
             storage: URL of an RDB; default: SQLite, `optuna.db` in the folder.
-            job: any JSON, kept in `header["job"]` for whoever opens the study later.
+            job: any JSON, kept in `header["job"]` for whoever opens the study later; see `costs` for one of its keys.
 
         Raises:
             StudyError: the study exists already, or the database cannot be used.
@@ -199,6 +200,13 @@ class StudyStore:
             return []
         with database_errors(root, storage):
             return list(optuna.get_all_study_names(open_storage(root, storage)))
+
+    @property
+    def costs(self) -> PinnedCosts | None:
+        """The calibration that the study began with; None: it was made before studies kept theirs, or from Python."""
+        job = self.header.get("job")
+        kept = job.get("costs") if isinstance(job, Mapping) else None
+        return None if kept is None else PinnedCosts.model_validate(kept)
 
     @property
     def study(self) -> optuna.Study:

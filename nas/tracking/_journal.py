@@ -5,6 +5,7 @@ A file of JSON lines in the study's folder::
     {"format": 1, "search": "5f0c…"}                 first line: the search that the parent run stands for
     {"trial": {"search": "5f0c…", "number": 12, …}}  a trial to be logged
     {"done": ["5f0c…", 12]}                          MLflow has it
+    {"champion": ["5f0c…", 12]}                      what this search has published; later in the first line
 
 A line is written by one call, so a killed process leaves at most its last line torn, which is then skipped. Now and
 then, when nothing is left to do, the file is cut back to its first line. In memory there is only where each trial's
@@ -40,6 +41,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.search: str | None = None  # id of the newest search
+        self.champion: int | None = None  # trial whose network that search has published
         # By key: the line's first byte and length, or the record itself where the disk has refused it.
         self._pending: dict[Key, tuple[int, int] | dict[str, Any]] = {}
         self._lock = threading.Lock()
@@ -68,8 +70,15 @@ class Journal:
     def begin(self, search: str) -> None:
         """Make `search` the current one; what is left of earlier ones stays."""
         with self._lock:
-            self.search = search
+            if search != self.search:
+                self.search, self.champion = search, None
             self._rewrite()
+
+    def published(self, number: int) -> None:
+        """The current search has published the network of this trial."""
+        with self._lock:
+            self.champion = number
+            self._append({"champion": (self.search, number)})
 
     def add(self, record: dict[str, Any]) -> None:
         """Keep a trial (with keys "search" and "number") until `done`."""
@@ -114,10 +123,12 @@ class Journal:
                     self._size = 0
                     return False
                 if "format" in entry:
-                    self.search = str(entry["search"])
+                    self.search, self.champion = str(entry["search"]), entry.get("champion")
                 elif "trial" in entry:
                     record = entry["trial"]
                     self._pending[str(record["search"]), int(record["number"])] = place
+                elif "champion" in entry:
+                    self.champion = int(entry["champion"][1])
                 elif "done" in entry:
                     search, number = entry["done"]
                     self._pending.pop((search, number), None)
@@ -156,7 +167,8 @@ class Journal:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with temporary.open("wb") as file:
-                file.write(_encoded({"format": _FORMAT, "search": self.search}))
+                first = {"format": _FORMAT, "search": self.search}
+                file.write(_encoded(first if self.champion is None else {**first, "champion": self.champion}))
                 for key, place in self._pending.items():
                     line = _encoded({"trial": place}) if isinstance(place, dict) else self._line(place)
                     places[key] = file.tell(), len(line.rstrip(b"\n")) + 1

@@ -34,6 +34,14 @@ class Tracker(Protocol):
     def backlog(self) -> int:
         """Trials that are still to be logged."""
 
+    @property
+    def champion(self) -> int | None:
+        """The trial whose network this search has published, now or before it was resumed; None: none yet."""
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """After `finish`: what could not be logged besides trials, in words."""
+
     def finish(self, status: Ending = "FINISHED", waiting: Callable[[int], bool] | None = None) -> int:
         """The search has ended. Returns how many trials are still to be logged.
 
@@ -60,6 +68,16 @@ class NullTracker:
     def backlog(self) -> int:
         """None."""
         return 0
+
+    @property
+    def champion(self) -> int | None:
+        """None."""
+        return None
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Nothing."""
+        return ()
 
     def finish(self, status: Ending = "FINISHED", waiting: Callable[[int], bool] | None = None) -> int:
         """Do nothing; nothing is left."""

@@ -35,7 +35,7 @@ _FRONT_SHARE = 0.05  # of one core, for these updates
 _PICTURE_SHARE = 0.05  # of one core, for pictures of networks while the search runs
 _BACKOFF = (1.0, 60.0)  # seconds to wait after a first and after many failures
 _WAITING_SECONDS = 0.5  # between two looks at how far it is, at the end
-_LAST_SECONDS = 5.0  # of the time that `finish` has, kept for ending the parent run
+_LAST_SECONDS = 5.0  # for ending the parent run: of the time that `finish` has, or after it was told to give up
 _PATIENCE = 3  # attempts at a trial that MLflow itself calls invalid, before it is set aside
 _LOG = logging.getLogger(__name__)
 
@@ -80,6 +80,8 @@ class MlflowTracker:
         self._champion: Champion | None = None
         self._ending: Ending | None = None
         self._deadline = float("inf")
+        self._ended = False  # the parent run
+        self._given_up = False  # `finish` was told not to wait: only the parent run is still ended
         # The thread's own:
         self._session: Session | None = None
         self._attempts: dict[Key, int] = {}
@@ -97,6 +99,28 @@ class MlflowTracker:
     def backlog(self) -> int:
         """Trials that MLflow does not have yet."""
         return len(self._queue) + len(self._refused)
+
+    @property
+    def champion(self) -> int | None:
+        """The trial whose network this search has published, as far as the journal knows; None: none yet."""
+        return self._journal.champion if self._journal is not None else None
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """After `finish`: what could not be logged besides trials, in words."""
+        session = self._session
+        with self._wake:
+            if self._ending is None:
+                return ()
+            missing = {
+                "the front": self._front_changed and bool(self._front[0]),
+                "pictures": session is None or self._next_member(session) is not None,
+                "the champion": self._champion is not None,
+                "the end of the parent run": not self._ended,
+            }
+        if not self._front[0]:
+            missing["pictures"] = False
+        return tuple(what for what, left in missing.items() if left)
 
     def start(self, resume: bool = False) -> None:
         """Begin to follow; with `resume`, the newest search of the experiment goes on in its parent run.
@@ -163,7 +187,8 @@ class MlflowTracker:
 
         Args:
             status: how the search ended.
-            waiting: called twice a second with the number of trials that MLflow does not have; False: give up.
+            waiting: called twice a second with the number of trials that MLflow does not have; False: give up, and
+                only end the parent run. `left_out` says what else is missing then.
 
         Returns:
             Number of trials that MLflow does not have; they stay in the journal for the next `start(resume=True)`.
@@ -177,8 +202,12 @@ class MlflowTracker:
             self._wake.notify()
         while self._thread.is_alive() and time.monotonic() < self._deadline:
             self._thread.join(min(_WAITING_SECONDS, self._flush_seconds))
+            # The thread itself ends at the deadline, too.
             if waiting is not None and self._thread.is_alive() and not waiting(self.backlog):
-                self._deadline = 0.0  # ends the thread too
+                with self._wake:
+                    if not self._given_up:
+                        self._given_up = True
+                        self._deadline = min(self._deadline, time.monotonic() + _LAST_SECONDS)
         left = self.backlog
         if left:
             _LOG.warning("%d trials could not be logged to MLflow; %s keeps them", left, self._journal.path)
@@ -219,11 +248,15 @@ class MlflowTracker:
             if now > self._deadline:
                 return True
             ending = self._ending
+            given_up = self._given_up
             key = self._queue[0] if self._queue else None
             # Trials go first, for the front is mostly made of the newest, but not for ever.
             due = self._next_front + (2 * _FRONT_SECONDS if key is not None else 0.0)
             front_due = self._front_changed and (now >= due if ending is None else key is None)
             pictures_due = now >= self._next_picture if ending is None else now < self._deadline - _LAST_SECONDS
+        if given_up and ending is not None:
+            self._end(session, ending)
+            return True
         if front_due:
             self._update_front(session)
         elif key is not None:
@@ -233,13 +266,18 @@ class MlflowTracker:
         elif pictures_due and self._draw_member(session):
             pass  # one at a time, so that trials do not wait for pictures
         elif ending is not None:
-            session.end(ending)
+            self._end(session, ending)
             return True
         else:
             with self._wake:
                 if not self._queue and self._ending is None:
                     self._wake.wait(self._idle_seconds(session))
         return False
+
+    def _end(self, session: Session, ending: Ending) -> None:
+        session.end(ending)
+        with self._wake:
+            self._ended = True
 
     def _idle_seconds(self, session: Session) -> float | None:
         """Until the next thing that waits for its time; None: until something happens."""
@@ -295,7 +333,7 @@ class MlflowTracker:
             self._attempts.pop(key, None)
         with self._wake:
             self._queue.popleft()
-            if self._ending == "FINISHED" and self._deadline:
+            if self._ending == "FINISHED" and not self._given_up:
                 self._deadline = time.monotonic() + self._flush_seconds  # it is catching up
 
     def _update_front(self, session: Session) -> None:
@@ -352,6 +390,8 @@ class MlflowTracker:
                 _LOG.warning("trial %d could not be published in MLflow: %s", champion.number, _brief(error))
             else:
                 session.write_champion(champion, files, model)
+                assert self._journal is not None
+                self._journal.published(champion.number)
         with self._wake:
             self._champion = None
 

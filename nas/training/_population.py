@@ -70,8 +70,7 @@ def train_population(
     threads = min(threads or torch.get_num_threads(), len(members))
     tried = False
     if threads > 1:
-        steps = [(member.pause_at or member.config.steps, member.network.dag.n_edges) for member in members]
-        work = sum(count * (edges + _STEP_EDGES) for count, edges in steps)
+        work = sum(_work(member) for member in members)
         threads, tried = _pace.choose(work / len(members), threads), True
 
     def train_one(member: Member) -> Ended:
@@ -85,14 +84,20 @@ def train_population(
     with pinned_threads(1):  # inside each of ours
         together = threads > 1
         ended = _in_threads(members, train_one, threads) if together else [train_one(member) for member in members]
-    if tried:
+    if tried and not any(isinstance(end, Exception) for end in ended):  # else less was done than `work` says
         _pace.took(work / len(members), threads, (time.perf_counter() - start) / work)
     return ended
 
 
+def _work(member: Member) -> int:
+    """Of the steps that a member still has to do, in edges."""
+    done = member.resume.step if member.resume is not None else 0
+    return max(1, (member.pause_at or member.config.steps) - done) * (member.network.dag.n_edges + _STEP_EDGES)
+
+
 def _in_threads(members: Sequence[Member], train_one: Callable[[Member], Ended], threads: int) -> list[Ended]:
     # The longest first, so that no thread is left with it at the end.
-    order = sorted(range(len(members)), key=lambda k: -members[k].network.dag.n_edges * members[k].config.steps)
+    order = sorted(range(len(members)), key=lambda k: -_work(members[k]))
     with ThreadPoolExecutor(threads, thread_name_prefix="nas-population") as pool:
         # In a copy of this thread's context, for the costs that are pinned in it.
         futures = {k: pool.submit(contextvars.copy_context().run, train_one, members[k]) for k in order}

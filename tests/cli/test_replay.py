@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from nas.training import find_calibration, save_calibration
+from nas.job import stored_job
+from nas.search import StudyStore, replay
+from nas.training import find_calibration, load_data, save_calibration
 from tests.cli.test_commands import JOB, nas, plain
 
 
@@ -106,8 +108,11 @@ def test_a_replay_goes_by_the_calibration_of_its_study(
     report = json.loads(again.output)
     assert report["same"] is True
     assert report["hardware"] == {}
+    study = StudyStore.open(tmp_path / "store", "timed")
+    job = stored_job(study.header["job"]["job"], "the study")
+    assert replay(study, 0, load_data(job.data), job.training).same, "from Python, without naming the costs"
     # Without what the study keeps, the trial would have come out differently.
-    monkeypatch.setattr("nas.cli._workers.costs_of", lambda study: None)
+    monkeypatch.setattr(StudyStore, "costs", None)
     other = json.loads(nas("replay", "0", "--store", tmp_path / "store", "--json").output)
     assert other["weights_same"] is False
     assert "cost_model" in other["hardware"]

@@ -32,6 +32,20 @@ def test_unconfirmed_trials_come_back(tmp_path: Path) -> None:
     assert again.record(("s", 0)) == record(0)
 
 
+def test_what_a_search_has_published_is_remembered(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j")
+    journal.begin("s")
+    assert journal.champion is None
+    journal.published(7)
+    again = Journal(journal.path)
+    assert again.champion == 7
+    again.begin("s")  # into the first line
+    assert journal.path.read_text().count("\n") == 1
+    assert Journal(journal.path).champion == 7
+    again.begin("another")
+    assert Journal(journal.path).champion is None
+
+
 def test_trials_of_an_earlier_search_stay(tmp_path: Path) -> None:
     first = Journal(tmp_path / "j")
     first.begin("old")

@@ -16,6 +16,7 @@ from mlflow.exceptions import MlflowException
 from nas.graph import random_dag
 from nas.tracking import FrontPoint, MlflowTracker, NullTracker, TrackingConfig, front_addresses
 from nas.tracking._journal import Journal
+from nas.tracking._session import Session
 from nas.tracking._writer import MlflowWriter
 from nas.training._types import Candidate, Genome, TrialResult, TrialStatus
 
@@ -366,6 +367,48 @@ def test_whoever_does_not_want_to_wait_says_so(
     again.start(resume=True)
     assert again.finish() == 0
     assert {number: len(found) for number, found in runs(config)[1].items()} == dict.fromkeys(range(20), 1)
+
+
+def test_giving_up_still_ends_the_parent_run_and_says_what_is_missing(
+    config: TrackingConfig, tracker: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = MlflowWriter.write_trial
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowWriter, "write_trial", lambda *given: (time.sleep(0.4), write(*given))[1])
+        tracking = tracker()
+        tracking.start()
+        for number in range(20):
+            tracking.log_trial(*make_trial(number))
+        tracking.log_front([point(0)], 0.1)
+        assert tracking.left_out == ()
+        assert 0 < tracking.finish(waiting=lambda left: left > 17) < 20
+    assert tracking.left_out == ("the front", "pictures")
+    assert tracking._thread is not None
+    assert not tracking._thread.is_alive()
+    assert [parent.info.status for parent in runs(config)[0]] == ["FINISHED"]
+
+
+def test_giving_up_when_only_pictures_are_left(
+    config: TrackingConfig, tracker: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = Session.make_files
+    with monkeypatch.context() as patch:
+        patch.setattr(Session, "make_files", lambda *given: (time.sleep(1.0), make(*given))[1])
+        tracking = tracker()
+        tracking.start()
+        for number in range(8):
+            tracking.log_trial(*make_trial(number))
+        tracking.log_front([point(number) for number in range(8)], 0.1)
+        assert tracking.finish(waiting=lambda left: left > 0) == 0
+    assert "pictures" in tracking.left_out
+    assert "the end of the parent run" not in tracking.left_out
+    assert [parent.info.status for parent in runs(config)[0]] == ["FINISHED"]
+    again = tracker()
+    again.start(resume=True)
+    again.log_front([point(number) for number in range(8)], 0.1)
+    assert again.finish() == 0
+    assert again.left_out == ()
+    assert pareto(config) == ["true"] * 8
 
 
 def test_nothing_waits_for_a_hanging_server(

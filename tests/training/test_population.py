@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from nas.graph import random_dag
 from nas.manifold import ManifoldNetwork
-from nas.training import DataConfig, TrainingConfig, load_data
+from nas.training import DataConfig, Dataset, TrainingConfig, load_data
 from nas.training import _population as population
 from nas.training._population import Member, Pace, train_population
 
@@ -58,3 +60,66 @@ def test_whatever_was_chosen_the_networks_are_the_same(parametrisation: str, mon
     for alone, together in zip(trained(1), trained(4), strict=True):
         assert alone.keys() == together.keys()
         assert all(np.array_equal(alone[name], together[name]) for name in alone)
+
+
+class Asked(Pace):
+    """Remembers what it was asked and told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.work: list[float] = []
+        self.told: list[float] = []
+
+    def choose(self, work: float, threads: int) -> int:
+        self.work.append(work)
+        return 1
+
+    def took(self, work: float, threads: int, seconds: float) -> None:
+        self.told.append(work)
+
+
+def _members(dataset: Dataset, config: TrainingConfig) -> list[Member]:
+    members = []
+    for k in range(2):
+        rng = np.random.default_rng(k)
+        dag = random_dag(dataset.n_inputs, 6, dataset.n_outputs, density=0.5, rng=rng)
+        members.append(Member(ManifoldNetwork(dag, parametrisation="free", generator=rng), config, seed=k))
+    return members
+
+
+def test_steps_that_are_done_are_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    pace = Asked()
+    monkeypatch.setattr(population, "_pace", pace)
+    dataset, config = load_data(DataConfig(source="iris")), TrainingConfig(steps=60, batch_size=16, rungs=(0.5,))
+    first, again = _members(dataset, config), _members(dataset, config)
+    for member in first:
+        member.pause_at = 30
+    for member, end in zip(again, train_population(first, dataset, threads=2), strict=True):
+        assert not isinstance(end, Exception)
+        assert end[1] is not None
+        member.resume = end[1]
+    train_population(again, dataset, threads=2)
+    assert pace.work[0] == pace.work[1] == pytest.approx(30 * (population._STEP_EDGES + _edges(first)))
+    assert pace.told == pace.work
+
+
+def test_a_population_with_a_failure_tells_no_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    pace, drive = Asked(), population.drive
+    monkeypatch.setattr(population, "_pace", pace)
+    dataset, config = load_data(DataConfig(source="iris")), TrainingConfig(steps=10, batch_size=16)
+    failures = iter([True, False])
+
+    def failing(routine: Any) -> Any:
+        if next(failures):
+            raise FloatingPointError("the loss must stay finite")
+        return drive(routine)
+
+    monkeypatch.setattr(population, "drive", failing)
+    ended = train_population(_members(dataset, config), dataset, threads=2)
+    assert [isinstance(end, Exception) for end in ended] == [True, False]
+    assert len(pace.work) == 1
+    assert pace.told == []
+
+
+def _edges(members: list[Member]) -> float:
+    return sum(member.network.dag.n_edges for member in members) / len(members)

@@ -148,6 +148,42 @@ def test_what_waits_in_a_worker_that_dies_is_evaluated_and_not_blamed(make_pool:
     assert not pool._deaths
 
 
+def test_what_a_dead_worker_had_does_not_wait_behind_a_long_trial(make_pool: MakePool, tmp_path: Path) -> None:
+    """Trial 2 lasts until 1, which killed its worker, and 3, which waited there, are done by the replacement."""
+    where = str(tmp_path)
+
+    def act(candidate: Candidate, attempt: int) -> None:
+        import os
+        import pathlib
+        import signal
+        import time
+
+        def until(*names: str) -> None:
+            deadline = time.monotonic() + 90
+            while not all(pathlib.Path(where, name).exists() for name in names):
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"trial {candidate.number} has waited for {names} in vain")
+                time.sleep(0.05)
+
+        if candidate.number == 0:
+            until("1-0")
+        elif candidate.number == 1 and attempt == 0:
+            until("2-0")
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif candidate.number == 2:
+            until("1-1", "3-0")
+
+    pool = make_pool(report(tmp_path, act), max_retries=1)
+    while pool.wait(0.1) or sum(view.state == "idle" for view in pool.workers()) < 2:
+        pass
+    for number in range(4):
+        pool.submit(candidate(number))
+    results = {result.number: result for result in collect(pool, 4)}
+    assert {number: result.reason for number, result in results.items()} == dict.fromkeys(range(4), "")
+    assert starts(tmp_path) == {0: 1, 1: 2, 2: 1, 3: 1}
+    assert not pool._returned
+
+
 def test_a_trial_that_kills_its_workers_fails_after_the_retries(make_pool: MakePool, tmp_path: Path) -> None:
     def deadly(candidate: Candidate, attempt: int) -> None:
         import os
