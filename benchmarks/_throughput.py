@@ -241,7 +241,12 @@ def mlflow_server() -> Iterator[str]:
         command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
         command += ["--artifacts-destination", folder, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
         server = subprocess.Popen(
-            command, env=environment, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command,
+            env=environment,
+            cwd=folder,
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         try:
             address = f"http://127.0.0.1:{port}"
