@@ -59,12 +59,14 @@ class Dense:
     ends: np.ndarray
     places: np.ndarray
     holes: np.ndarray
+    stored: int = field(init=False)
     table: np.ndarray = field(init=False, repr=False)
     table_address: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "stored", self.rest + PANEL * int((self.ends - self.starts).sum()))
         arrays = [getattr(self, each.name) for each in fields(self) if each.init and each.name != "dag"]
-        sizes = (self.dag.n, self.dag.n_inputs, self.dag.n_outputs, self.sources.size)
+        sizes = (self.dag.n, self.dag.n_inputs, self.dag.n_outputs, self.rest)
         counts = (self.stored, self.dag.n_edges, self.firsts.size, self.starts.size, self.holes.size)
         table = np.array([*sizes, *map(address_of, arrays), *counts], np.int64)
         object.__setattr__(self, "table", table)
@@ -74,11 +76,6 @@ class Dense:
     def rest(self) -> int:
         """Edges outside runs."""
         return int(self.sources.size)
-
-    @property
-    def stored(self) -> int:
-        """Length of the packed weights, and of their gradients."""
-        return self.rest + PANEL * int((self.ends - self.starts).sum())
 
 
 def find_dense(dag: DAG, in_ptr: np.ndarray, sources: np.ndarray, used_inputs: np.ndarray) -> Dense | None:
@@ -92,10 +89,10 @@ def find_dense(dag: DAG, in_ptr: np.ndarray, sources: np.ndarray, used_inputs: n
     )
     if covered < _COVER * sources.size or covered == 0:
         return None
-    # A run covers whole chunks: also of inputs that no edge reads, which must be brought in then.
+    # A run covers whole chunks, as wide as blocks of inputs: in the last block, which neurons follow, it may read
+    # inputs that no edge reads, and which must be brought in then.
     used_inputs = used_inputs.copy()
-    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-        used_inputs[start // 16 : -(-end // 16)] = True
+    used_inputs[-1:] |= bool(((starts < dag.n_inputs) & (ends > _CHUNK * (used_inputs.size - 1))).any())
     rest_ptr, rest_sources, places, holes = _pack(in_ptr, sources, firsts, run_ptr, starts, ends)
     rest = rest_sources.size
     order = np.argsort(rest_sources, kind="stable")

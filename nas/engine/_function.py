@@ -52,7 +52,7 @@ class _Kept:
     kept_z: int
     ordered: int
     rows: bool  # whether to go back by rows
-    walked: int  # the weights as they are walked: those of ``effective`` or packed
+    packed: int  # the weights in the order of panels; 0 without
 
 
 def _lines(count: int, itemsize: int) -> int:
@@ -107,14 +107,14 @@ def _forward(
     values = memory.address
     kept_z = values + for_values if for_z else 0
     ordered = values + for_values + for_z if for_order else 0
-    walked = effective.data_ptr()
-    if dense is not None:
-        walked = values + for_values + for_z + for_order
-        run_job(_passes.pack(_REAL[dtype]), ranks, table, ranks, effective.data_ptr(), walked)
+    packed = 0 if dense is None else values + for_values + for_z + for_order
+    if packed:
+        run_job(_passes.pack(_REAL[dtype]), ranks, table, ranks, effective.data_ptr(), packed)
     numbers = _all_rows(batch)
     run_job(
         _passes.forward(_REAL[dtype], size, dense is not None), ranks, table, batch, tiles, ranks, keep, x.data_ptr(),
-        numbers[0], walked, ordered, 0 if bias is None else bias.data_ptr(), codes, values, kept_z, y.data_ptr(),
+        numbers[0], packed or effective.data_ptr(), ordered, 0 if bias is None else bias.data_ptr(), codes, values,
+        kept_z, y.data_ptr(),
     )  # fmt: skip
     if dense is not None and dense.holes.size > 0 and np.isnan(y.numpy()).any():
         # Through a hole, 0 times an infinity or NaN became NaN where no edge is.
@@ -138,7 +138,7 @@ def _forward(
         kept_z,
         ordered,
         rows,
-        walked,
+        packed,
     )
 
 
@@ -185,7 +185,7 @@ def _run_backward(
     codes = plan.codes(kept.activation)[0]
     run_job(
         _passes.backward(real, size, dense is not None, rows), ranks, table, kept.batch, kept.tiles, ranks,
-        incoming.data_ptr(), kept.effective.data_ptr() if rows else kept.walked, kept.ordered, codes, kept.values,
+        incoming.data_ptr(), kept.effective.data_ptr() if rows else kept.packed, kept.ordered, codes, kept.values,
         kept.kept_z, scratch.address, weights_at, biases_at, 0 if grad_x is None else grad_x.data_ptr(),
     )  # fmt: skip
     if not alone:

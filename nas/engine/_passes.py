@@ -13,7 +13,8 @@ A job's words, after its kernel:
                 grad_bias, grad_x
     gather      table, ranks, grad_weight, grad_bias, total_weight, total_bias
     table       of a plan: `nas.engine._plan.Plan.table`, or `nas.engine._dense.Dense.table`
-    weight      (E,) in the order of the plan's in-edges; packed, (stored,), with a dense plan
+    weight      (E,) in the order of the plan's in-edges; packed, (stored,), with a dense plan; in `backward` 0 where
+                ``ordered`` is all that is read
     ordered     (rest,) weights by source; 0 when going back by rows, and in `forward` when there is no backward
     grad_weight (ranks, stored) with the rest by source; (ranks, E) like ``weight`` when going back by rows
     values      (tiles n S,) when ``keep``, else (ranks n S,); kept_z the same or 0; grads (ranks n S,)

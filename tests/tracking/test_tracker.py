@@ -67,6 +67,12 @@ def point(number: int, **metrics: float) -> FrontPoint:
     )
 
 
+def write_slowly(patch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Let MLflow take that long for each trial."""
+    write = MlflowWriter.write_trial
+    patch.setattr(MlflowWriter, "write_trial", lambda *given: (time.sleep(seconds), write(*given))[1])
+
+
 def runs(config: TrackingConfig) -> tuple[list[Run], dict[int, list[Run]]]:
     """Parent runs, and the child runs of each trial number."""
     client = MlflowClient(config.tracking_uri)
@@ -331,8 +337,7 @@ def test_finish_waits_as_long_as_trials_are_logged(
     config: TrackingConfig, tracker: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each takes a good part of the patience, all together much more than it."""
-    write = MlflowWriter.write_trial
-    monkeypatch.setattr(MlflowWriter, "write_trial", lambda *given: (time.sleep(0.3), write(*given))[1])
+    write_slowly(monkeypatch, 0.3)
     tracking = tracker(flush_seconds=2.0)
     tracking.start()
     for number in range(12):
@@ -349,9 +354,8 @@ def test_finish_waits_as_long_as_trials_are_logged(
 def test_whoever_does_not_want_to_wait_says_so(
     config: TrackingConfig, tracker: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = MlflowWriter.write_trial
     with monkeypatch.context() as patch:
-        patch.setattr(MlflowWriter, "write_trial", lambda *given: (time.sleep(0.4), write(*given))[1])
+        write_slowly(patch, 0.4)
         tracking = tracker()
         tracking.start()
         for number in range(20):
@@ -372,9 +376,8 @@ def test_whoever_does_not_want_to_wait_says_so(
 def test_giving_up_still_ends_the_parent_run_and_says_what_is_missing(
     config: TrackingConfig, tracker: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = MlflowWriter.write_trial
     with monkeypatch.context() as patch:
-        patch.setattr(MlflowWriter, "write_trial", lambda *given: (time.sleep(0.4), write(*given))[1])
+        write_slowly(patch, 0.4)
         tracking = tracker()
         tracking.start()
         for number in range(20):
