@@ -157,6 +157,8 @@ class _Search:
         counts = self.store.counts()
         self.complete, self.stopped, self.failed = counts["complete"], counts["stopped"], counts["failed"]
         self.started = time.monotonic()
+        if self.budget_seconds is not None:
+            self.strategy.seconds = self.budget_seconds * max(1, self.executor.capacity // self.executor.group)
         for candidate in dispatch_again:
             rungs = self.store.rungs(candidate.number)
             for index, rung in enumerate(rungs):
@@ -213,7 +215,17 @@ class _Search:
             self.in_flight += len(group)
             self.executor.submit(*group)
 
+    def _spent(self) -> float:
+        """Share of the budget, of trials, time or steps, that is used up."""
+        shares = [self._count() / self.trials]
+        if self.budget_seconds is not None:
+            shares.append((time.monotonic() - self.started) / self.budget_seconds)
+        if self.budget_steps is not None:
+            shares.append(self.steps / self.budget_steps)
+        return min(max(shares), 1.0)
+
     def _ask(self, number: int) -> Candidate | None:
+        self.strategy.spent = self._spent()
         try:
             candidate = self.strategy.ask(number)
             self.store.record(candidate)

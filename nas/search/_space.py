@@ -172,8 +172,17 @@ class SearchSpace(ABC):
                 spread its first genomes evenly; None: drawn from `rng`.
         """
 
-    def large(self, rng: np.random.Generator) -> Genome | None:
-        """A large genome for training to cut down (see `nas.search._guided`), the root of an evolution.
+    @property
+    def first_hyperparameters(self) -> Mapping[str, Scalar]:
+        """Values of hyperparameters that a search tries first where the job's training section states none."""
+        return {}
+
+    def large(self, rng: np.random.Generator, *, edges: int | None = None) -> Genome | None:
+        """A large genome for training to cut down (see `nas.search._guided`), the root of a line of networks.
+
+        Args:
+            rng: source of all randomness.
+            edges: that will be left of it; a space may make it as large as suits these. None: the largest there is.
 
         None (the default): `initial` draws one at the upper ends of the space's ranges.
         """

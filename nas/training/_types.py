@@ -60,7 +60,7 @@ class TrainingConfig(BaseModel):
         description="Samples of the forward pass whose process time is the speed of a candidate: large enough that the "
         "network's own work outweighs the call.",
     )
-    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
     learning_rate: float = Field(5e-3, gt=0, description="Initial learning rate.")
     schedule: Literal["constant", "cosine"] = "cosine"
     warmup: float = Field(0.0, ge=0, lt=1, description="Share of the steps in which the learning rate rises from 0.")
