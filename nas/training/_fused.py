@@ -21,7 +21,7 @@ from nas.training import _fused_state as shared
 from nas.training._costs import costs_for
 from nas.training._fused_kernels import train_steps
 from nas.training._fused_structure import columns, lost_output, structure, used_inputs
-from nas.training._noise import noise_tables
+from nas.training._noise import NOISE_BLOCK, input_noise
 from nas.training._types import Dataset, TrainingConfig
 from nas.training._work import trainer_tiling
 
@@ -110,6 +110,7 @@ class FusedTrainer:
         config: optimiser, loss factors; schedule and steps are the caller's.
         costs: see `StructureCosts`.
         threads: how many to use at most.
+        seed: of the noise on the inputs.
         refresh: 1: every step evaluates the closeness of all allowed edges, the exact setting; k: only every k-th, the
             others only where edges are live, so that edges may die between but none come alive.
         state: of the optimiser, to go on with.
@@ -124,12 +125,14 @@ class FusedTrainer:
         costs: StructureCosts,
         *,
         threads: int,
+        seed: int = 0,
         refresh: int = 1,
         state: OptimiserState | None = None,
         watched: bool = False,
     ) -> None:
         self.network = network
-        self._dataset, self._config = dataset, config
+        self._dataset, self._config, self._seed = dataset, config, seed
+        self._noise = input_noise(config, seed)
         self.steps_done = 0
         self.batch_size = min(config.batch_size, len(dataset.x_train))
         dag, plan, closeness = network.dag, network.plan, network.closeness
@@ -237,7 +240,8 @@ class FusedTrainer:
         costs = structure_costs(self._config, network.dag)
         return FusedTrainer(
             network, self._dataset, self._config, costs,
-            threads=self._most_threads, refresh=self._refresh, state=self.state.on_edges(old), watched=self._watched,
+            threads=self._most_threads, seed=self._seed, refresh=self._refresh, state=self.state.on_edges(old),
+            watched=self._watched,
         )  # fmt: skip
 
     def _parameters(self) -> list[torch.Tensor]:
@@ -282,25 +286,15 @@ class FusedTrainer:
             self.network.temperature = float(temperatures[-1])
         sharpnesses = (1.0 / temperatures).astype(np.float32)
         report = np.zeros(9)
-        if self._config.input_noise or self._config.final_input_noise or self._config.input_dropout:
-            factor, offset = noise_tables(self._config, numbers[0], self.steps_done)
-            self._data = self._data._replace(factor=factor, offset=offset)
-
-        def work(rank: int) -> None:
-            train_steps(
-                LANES[16], LANES[self._size], self._size, rank, self.threads, self._graph, self._data, self._settings,
-                self._buffers, numbers, rates, sharpnesses, self.steps_done, report,
-            )  # fmt: skip
-
-        # Threads of their own, not the engine's team: they meet at barriers, so all of them must run.
-        others = [threading.Thread(target=work, args=(rank,)) for rank in range(1, self.threads)]
-        for thread in others:
-            thread.start()
-        work(0)
-        for thread in others:
-            thread.join()
-        done = int(report[shared.STEPS_DONE])
-        self.steps_done += done
+        done = 0
+        while done < len(numbers):
+            # What a sample meets must not depend on where this call began.
+            left = len(numbers) if self._noise is None else NOISE_BLOCK - self.steps_done % NOISE_BLOCK
+            part = slice(done, min(done + left, len(numbers)))
+            self._run_block(numbers[part], rates[part], sharpnesses[part], report)
+            done += int(report[shared.STEPS_DONE])
+            if done < part.stop or not report[shared.FINITE]:
+                break
         return StepReport(
             done,
             float(report[shared.OBJECTIVE]),
@@ -312,6 +306,29 @@ class FusedTrainer:
             bool(report[shared.FINITE]) or bool(report[shared.LOST]),
             bool(report[shared.LOST]),
         )
+
+    def _run_block(self, numbers: np.ndarray, rates: np.ndarray, sharpnesses: np.ndarray, report: np.ndarray) -> None:
+        """Steps of one block of the noise; see `train_steps`."""
+        deviations = np.zeros(0, np.float32)
+        if self._noise is not None:
+            factor, offset = self._noise.tables(self.steps_done // NOISE_BLOCK)
+            self._data = self._data._replace(factor=factor, offset=offset)
+            deviations = self._noise.deviations(self.steps_done, len(numbers))
+
+        def work(rank: int) -> None:
+            train_steps(
+                LANES[16], LANES[self._size], self._size, rank, self.threads, self._graph, self._data, self._settings,
+                self._buffers, numbers, rates, sharpnesses, deviations, self.steps_done, report,
+            )  # fmt: skip
+
+        # Threads of their own, not the engine's team: they meet at barriers, so all of them must run.
+        others = [threading.Thread(target=work, args=(rank,)) for rank in range(1, self.threads)]
+        for thread in others:
+            thread.start()
+        work(0)
+        for thread in others:
+            thread.join()
+        self.steps_done += int(report[shared.STEPS_DONE])
 
     def closeness_step(self) -> ClosenessStep:
         """The last change of the closeness parameters; copies."""

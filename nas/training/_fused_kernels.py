@@ -55,7 +55,8 @@ __all__ = ["train_steps"]
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def train_steps(
-    narrow, lanes, size, rank, threads, graph, data, settings, buffers, numbers, rates, sharpnesses, first_step, report
+    narrow, lanes, size, rank, threads, graph, data, settings, buffers, numbers, rates, sharpnesses, deviations,
+    first_step, report,
 ):  # fmt: skip
     """Do one optimiser step for each row of ``numbers``; every thread calls this with its rank.
 
@@ -64,6 +65,7 @@ def train_steps(
         numbers: (steps, batch) int64, the samples of each step.
         rates: (steps,) learning rates.
         sharpnesses: (steps,) float32, 1 / temperature of the smooth counts.
+        deviations: (steps,) float32, of the normal noise on the inputs; these steps are of one block of the noise.
         first_step: how many steps the optimiser has done before.
         report: (9,) float64, receives what the last step saw before its update, and how many steps were done; a step
             whose loss is not finite is the last and makes no update. Where ``settings.watched``, steps end before one
@@ -115,7 +117,9 @@ def train_steps(
             count = min(size, batch - first)
             load_inputs(lanes, size, data.x, numbers[k], first, count, n_inputs, buffers.used, values, 0)
             if data.factor.size > 0:
-                disturb(lanes, size, data, step * tiles + tile, n_inputs, graph.out_ptr, buffers.out_end, values)
+                disturb(
+                    lanes, size, data, deviations[k], step - 1, first, n_inputs, graph.out_ptr, buffers.out_end, values
+                )
             # Outputs of a linear readout are no part of the walk over neurons.
             rows = n - n_outputs if settings.linear else n
             forward_tile(

@@ -9,21 +9,31 @@ from numba import njit
 
 from nas.engine.functions import v_exp, v_log
 from nas.engine.simd import add, div, fma, like, load, maximum, mul, store, sub
-from nas.training._fused_state import NOISE_BITS
+from nas.training._fused_state import NOISE_BITS, NOISE_GROUP
 
 __all__ = ["disturb", "objective_of_tile"]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def disturb(lanes, size, data, place, n_inputs, out_ptr, out_end, values):
-    """Noise on the inputs of a tile: each takes a stretch of the tables that begins anywhere, decided by ``place``."""
-    random = np.uint64(place) * np.uint64(0x9E3779B97F4A7C15)
+def disturb(lanes, size, data, deviation, step, first, n_inputs, out_ptr, out_end, values):
+    """Noise on the inputs of a tile: each takes a stretch of the tables that begins anywhere (`nas.training._noise`).
+
+    Args:
+        deviation: float32, of the normal noise.
+        step: of the training, from 0.
+        first: of the tile's samples in the batch.
+    """
+    place = np.uint64(step * 4096 + first // NOISE_GROUP) * np.uint64(0x9E3779B97F4A7C15)
+    within = first % NOISE_GROUP
     for j in range(n_inputs):
-        random = random * np.uint64(6364136223846793005) + np.uint64(1442695040888963407)
         if out_end[j] > out_ptr[j]:
-            at = np.int64(random >> np.uint64(64 - NOISE_BITS))
+            random = place + np.uint64(j)  # mixed as in splitmix64 (Steele 2014); the same in train.cu
+            random = (random ^ (random >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            random = (random ^ (random >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            at = np.int64(random >> np.uint64(64 - NOISE_BITS)) + within
             x = load(lanes, values, j * size)
-            store(values, j * size, fma(x, load(lanes, data.factor, at), load(lanes, data.offset, at)))
+            noise = mul(load(lanes, data.offset, at), like(x, deviation))
+            store(values, j * size, fma(x, load(lanes, data.factor, at), noise))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

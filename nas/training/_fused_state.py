@@ -15,8 +15,9 @@ BETA_1, BETA_2, EPSILON, MOMENTUM = 0.9, 0.999, 1e-8, 0.9
 # Below this many neurons the log of a product of (1 - s) would be -inf; the same clamp as nas.manifold.smooth_neurons.
 LARGEST_SHARE = 1.0 - 1e-6
 
-# Random numbers for the noise on the inputs; how many bits number them.
-NOISE_BITS = 16
+# Random numbers for the noise on the inputs: how many bits number the places where stretches of them begin, and how many
+# samples share a stretch. Tiles are never wider, and begin at multiples of their width.
+NOISE_BITS, NOISE_GROUP = 16, 64
 
 # Columns of ``values``, what a chunk of steps reports of its last step.
 OBJECTIVE, FLOW, SMOOTH, TOTAL, CORRECT, LIVE, STEPS_DONE, FINITE, LOST = range(9)
@@ -41,8 +42,8 @@ class Data(NamedTuple):
     x: Array  # (samples * n_inputs,) float32
     classes: Array  # (samples,) int64; empty for regression
     values: Array  # (samples * n_outputs,) float32; empty for classification
-    factor: Array  # (NOISE + 16 lanes,) float32, by which inputs are multiplied; empty without noise
-    offset: Array  # the same, what is added to them
+    factor: Array  # (TABLE_SIZE,) float32, by which inputs are multiplied; empty without noise
+    offset: Array  # the same, what is added to them, in units of the step's deviation
 
 
 class Settings(NamedTuple):

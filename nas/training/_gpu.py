@@ -38,9 +38,10 @@ from nas.training._fused import (
     _closeness_rates,
     structure_costs,
 )
-from nas.training._fused_state import NOISE_BITS
+from nas.training._fused_state import NOISE_BITS, NOISE_GROUP
 from nas.training._gpu_arena import Arena
 from nas.training._gpu_data import GPUData
+from nas.training._noise import NOISE_BLOCK, InputNoise, input_noise
 from nas.training._types import TrainingConfig
 
 __all__ = ["GPUTrainer", "Launch", "Steps", "Trainer", "finish", "prepare", "run_together", "team_for"]
@@ -74,7 +75,7 @@ class GPUTrainer:
         data: where its GPU is, and the training part.
         config: optimiser, loss factors; schedule and steps are the caller's.
         costs: see `nas.training._fused.StructureCosts`.
-        seed: of the order of the samples, where `run` is given none; below 2^32.
+        seed: of the noise on the inputs, and of the order of the samples where `run` is given none; below 2^32.
         population: how many such networks are trained at once; decides how many blocks this one gets.
         state: of the optimiser, to go on with.
         watched: whether `run` stops before a step in which some output has no path from any input.
@@ -99,6 +100,7 @@ class GPUTrainer:
         self._config, self._seed, self._population, self._watched = config, seed, population, watched
         self.steps_done = self._first_step = 0 if state is None else state.steps
         self.batch_size = min(config.batch_size, len(data.dataset.x_train))
+        self.noise = input_noise(config, seed)
         dag = network.dag
         if dag.n_edges > _MOST_EDGES:
             raise ValueError(
@@ -191,7 +193,9 @@ class GPUTrainer:
         rate, length_rate = _closeness_rates(network)
         none = {"p": None}
         given = {name: None if each is None else each.data_ptr() for name, each in self.data.tensors.items()}
-        later = dict.fromkeys(("factor", "offset", "numbers", "rates", "sharpnesses", "report"))  # a launch's own
+        later = dict.fromkeys(  # a launch's own
+            ("factor", "offset", "deviations", "numbers", "rates", "sharpnesses", "report")
+        )
         return shared.CANDIDATE.pack([
             {
                 **none,
@@ -228,6 +232,8 @@ class GPUTrainer:
                 "keeps_z": self._keeps_z,
                 "team": self.team,
                 "noise_bits": NOISE_BITS,
+                "noise_group": NOISE_GROUP,
+                "noise_block": NOISE_BLOCK,
                 "seed": int(np.int32(np.uint32(self._seed))),
                 "scratch_size": self._scratch,
             }
@@ -445,15 +451,22 @@ def _launch(all_steps: Sequence[Steps], places: list[int]) -> Launch:
         if each.numbers is not None:
             kept.append(gpu.upload(each.numbers.astype(np.int32)))
             rows["numbers"][row] = kept[-1].data_ptr()
-        entropy = np.array([trainer._seed, trainer.steps_done]) if each.numbers is None else each.numbers[0]
-        if (tables := trainer.data.noise(trainer._config, entropy, trainer.steps_done)) is not None:
-            kept.extend(tables)
-            rows["factor"][row], rows["offset"][row] = (table.data_ptr() for table in tables)
+        if trainer.noise is not None and len(each.rates):
+            uploads = list(map(gpu.upload, _noise_of(trainer.noise, trainer.steps_done, len(each.rates))))
+            kept += uploads
+            rows["factor"][row], rows["offset"][row], rows["deviations"][row] = (array.data_ptr() for array in uploads)
     first = steps[0].trainer
     return Launch(
         places, _kernel(first.variant), gpu, gpu.upload(rows.view(np.uint8)), first.team,
         max(each.trainer.shared_bytes for each in steps), reports, [rates, sharpnesses, *kept],
     )  # fmt: skip
+
+
+def _noise_of(noise: InputNoise, first: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Tables of the blocks of these steps, one after the other, and the steps' deviations."""
+    blocks = range(first // NOISE_BLOCK, (first + count - 1) // NOISE_BLOCK + 1)
+    factors, offsets = zip(*(noise.tables(block) for block in blocks), strict=True)
+    return np.concatenate(factors), np.concatenate(offsets), noise.deviations(first, count).astype(np.float64)
 
 
 def _sharpness(each: Steps) -> np.ndarray:

@@ -6,8 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from nas.engine.cuda import GPU
-from nas.training._noise import noise_tables
-from nas.training._types import Dataset, TrainingConfig
+from nas.training._types import Dataset
 
 __all__ = ["GPUData", "data_on"]
 
@@ -32,13 +31,6 @@ class GPUData:
     def tensors(self) -> dict[str, Tensor | None]:
         """What the kernel is given of it."""
         return {"x": self.x, "classes": self.classes, "y": self.y}
-
-    def noise(self, config: TrainingConfig, entropy: np.ndarray, step: int) -> tuple[Tensor, Tensor] | None:
-        """The tables of the noise on the inputs (`nas.training._noise`), None without noise."""
-        if not (config.input_noise or config.final_input_noise or config.input_dropout):
-            return None
-        factor, offset = noise_tables(config, entropy, step)
-        return self.gpu.upload(factor), self.gpu.upload(offset)
 
 
 _latest: GPUData | None = None  # a worker trains on one data set

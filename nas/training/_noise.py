@@ -1,38 +1,70 @@
 """Noise on the inputs while a network is trained: a regulariser, near to a penalty on its slopes (Bishop 1995).
 
-Every sample of every step meets other noise, but no new random numbers: each input of a tile of samples takes a stretch
-of a table that begins at a random place, and the table is drawn anew for each chunk of steps. So the noise costs one
-multiply-add an input that is read. Predictions, and every metric, are those of the undisturbed inputs.
+Every sample of every step meets other noise, but no new random numbers: each input of `NOISE_GROUP` samples takes a
+stretch of a table that begins at a random place, and the table is drawn anew for each block of `NOISE_BLOCK` steps. So
+the noise costs one multiply-add an input that is read. Predictions, and every metric, are those of the undisturbed
+inputs.
+
+Blocks, places and deviations follow from the number of the step alone, counted from the first of the training: nothing
+that ends a stretch of steps (a point of the curves, a rung, a pause, a frame), and neither tiles nor threads nor the
+device, changes what a sample meets.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from nas.training._fused_state import NOISE_BITS
+from nas.training._fused_state import NOISE_BITS, NOISE_GROUP
 from nas.training._types import TrainingConfig
 
-__all__ = ["MOST_LANES", "noise_tables"]
+__all__ = ["NOISE_BLOCK", "TABLE_SIZE", "InputNoise", "input_noise"]
 
-MOST_LANES = 256  # no tile is wider
+NOISE_BLOCK = 128  # steps that share a table
+TABLE_SIZE = 2**NOISE_BITS + NOISE_GROUP
 
 
-def noise_tables(config: TrainingConfig, entropy: np.ndarray, step: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Factors and offsets (2^NOISE_BITS + MOST_LANES,) float32: input x becomes factor * x + offset.
+def input_noise(config: TrainingConfig, seed: int) -> InputNoise | None:
+    """The noise of a training; None where its configuration has none."""
+    if not (config.input_noise or config.final_input_noise or config.input_dropout):
+        return None
+    return InputNoise(config, seed)
 
-    The factor is 0 for a share ``input_dropout`` and 1 / (1 - input_dropout) elsewhere (Srivastava 2014); the offset
-    is normal with deviation ``input_noise``, in units of the scaled inputs, on its way to ``final_input_noise``.
+
+class InputNoise:
+    """Input x becomes factor * x + deviation * offset.
+
+    The factor is 0 for a share ``input_dropout`` and 1 / (1 - input_dropout) elsewhere (Srivastava 2014); the offset is
+    standard normal; the deviation goes from ``input_noise`` to ``final_input_noise``, in units of the scaled inputs.
 
     Args:
-        entropy: integers that decide the numbers.
-        step: how many steps of the training are done.
+        seed: decides, with the step, all numbers.
     """
-    deviation = config.input_noise
-    if config.final_input_noise is not None:
-        deviation += (config.final_input_noise - deviation) * min(1.0, step / max(config.steps, 1))
-    rng = np.random.default_rng(entropy)
-    size = 2**NOISE_BITS + MOST_LANES
-    kept = rng.random(size, np.float32) >= config.input_dropout
-    factor = np.where(kept, np.float32(1 / (1 - config.input_dropout)), np.float32(0))
-    offset = rng.standard_normal(size, np.float32) * np.float32(deviation)
-    return factor, offset
+
+    def __init__(self, config: TrainingConfig, seed: int) -> None:
+        self._config, self._seed = config, seed
+        self._drawn: tuple[int, tuple[np.ndarray, np.ndarray]] | None = None
+
+    def tables(self, block: int) -> tuple[np.ndarray, np.ndarray]:
+        """Factors and offsets (TABLE_SIZE,) float32 of the steps [block * NOISE_BLOCK, (block + 1) * NOISE_BLOCK)."""
+        if self._drawn is None or self._drawn[0] != block:
+            self._drawn = block, self._draw(block)
+        return self._drawn[1]
+
+    def deviations(self, first: int, count: int) -> np.ndarray:
+        """(count,) float32, of the steps from ``first`` on, counted from 0."""
+        begin, end = self._config.input_noise, self._config.final_input_noise
+        if end is None:
+            return np.full(count, begin, np.float32)
+        done = np.minimum(1.0, np.arange(first, first + count) / max(self._config.steps, 1))
+        return (begin + (end - begin) * done).astype(np.float32)
+
+    def _draw(self, block: int) -> tuple[np.ndarray, np.ndarray]:
+        share = self._config.input_dropout
+        factor = np.ones(TABLE_SIZE, np.float32)
+        if share:
+            kept = np.random.default_rng([self._seed, block, 0]).random(TABLE_SIZE, np.float32) >= share
+            factor = np.where(kept, np.float32(1 / (1 - share)), np.float32(0))
+        offset = np.zeros(TABLE_SIZE, np.float32)
+        if self._config.input_noise or self._config.final_input_noise:
+            offset = np.random.default_rng([self._seed, block, 1]).standard_normal(TABLE_SIZE, np.float32)
+        return factor, offset

@@ -141,9 +141,7 @@ def _frame_steps(config: TrainingConfig, frames: int) -> np.ndarray:
     steps = config.steps
     half = max(frames // 2, 1)
     places = np.concatenate([np.geomspace(1, max(steps, 1), half), np.linspace(0, steps, frames - half)])
-    # Noise on the inputs is drawn for each chunk of steps, so a chunk may only end where it would without a recorder.
-    grid = config.log_every if config.input_noise or config.input_dropout else 1
-    found: np.ndarray = np.unique(np.minimum(-(-np.round(places).astype(np.int64) // grid) * grid, steps))
+    found: np.ndarray = np.unique(np.minimum(np.round(places).astype(np.int64), steps))
     return found
 
 

@@ -175,12 +175,14 @@ def training_steps(
             working = working_network(network, resume, sparsifier)
             state = optimiser_of(working, resume)
         costs = structure_costs(config, working.dag)
+        key = int(np.random.default_rng([seed, 1]).integers(2**32))
         trainer: Trainer
         if gpu is None:
             threads = threads or torch.get_num_threads()
-            trainer = FusedTrainer(working, dataset, config, costs, threads=threads, watched=True, state=state)
+            trainer = FusedTrainer(
+                working, dataset, config, costs, threads=threads, seed=key, watched=True, state=state
+            )
         else:
-            key = int(np.random.default_rng([seed, 1]).integers(2**32))
             data = data_on(gpu, dataset)
             trainer = GPUTrainer(
                 working, data, config, costs, seed=key, population=population, state=state, watched=True
@@ -210,7 +212,6 @@ def training_steps(
                 end = min(end, sparsifier.next_event(step))
             if recorder is not None:
                 end = min(end, recorder.next_event(step))
-            # Also where nobody pauses: noise on the inputs is drawn by chunk, and a pause must change nothing.
             end = min(end, *(rung for rung in rungs if rung > step), config.steps)
             chunk = rates[step:end]
             numbers = np.stack([next(batches) for _ in chunk]) if gpu is None else None

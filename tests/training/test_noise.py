@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 import torch
 
+from nas.engine.cuda import SimulatedGPU
 from nas.graph import random_dag
 from nas.manifold import ManifoldNetwork
 from nas.training import Dataset, TrainingConfig, pinned_threads, train
 from nas.training._fused import FusedTrainer, structure_costs
-from nas.training._fused_state import NOISE_BITS
-from nas.training._noise import noise_tables
+from nas.training._fused_state import NOISE_BITS, NOISE_GROUP
+from nas.training._gpu import GPUTrainer
+from nas.training._gpu_data import GPUData
+from nas.training._noise import NOISE_BLOCK, TABLE_SIZE, InputNoise
 from nas.training._reference import reference_step
 
 
@@ -29,32 +32,41 @@ def network() -> ManifoldNetwork:
     return ManifoldNetwork(random_dag(20, 30, 4, density=0.5, rng=rng), parametrisation="free", generator=rng)
 
 
-def disturbed(x: np.ndarray, config: TrainingConfig, numbers: np.ndarray, step: int, size: int) -> np.ndarray:
-    """What the kernels make of a batch: slow and obvious."""
-    factor, offset = noise_tables(config, numbers)
+def disturbed(x: np.ndarray, config: TrainingConfig, seed: int, step: int) -> np.ndarray:
+    """What the kernels make of the batch of a step, counted from 0: slow and obvious."""
+    noise = InputNoise(config, seed)
+    factor, offset = noise.tables(step // NOISE_BLOCK)
+    (deviation,) = noise.deviations(step, 1)
     out = x.copy()
-    tiles = -(-len(x) // size)
-    for tile in range(tiles):
-        rows = slice(tile * size, min(tile * size + size, len(x)))
-        random = (step * tiles + tile) * 0x9E3779B97F4A7C15 % 2**64
+    for group in range(-(-len(x) // NOISE_GROUP)):
+        rows = slice(group * NOISE_GROUP, min((group + 1) * NOISE_GROUP, len(x)))
         for j in range(x.shape[1]):
-            random = (random * 6364136223846793005 + 1442695040888963407) % 2**64
+            random = ((step * 4096 + group) * 0x9E3779B97F4A7C15 + j) % 2**64
+            random = (random ^ (random >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+            random = (random ^ (random >> 27)) * 0x94D049BB133111EB % 2**64
             at = random >> (64 - NOISE_BITS)
             lanes = slice(at, at + rows.stop - rows.start)
-            out[rows, j] = x[rows, j] * factor[lanes] + offset[lanes]
+            out[rows, j] = x[rows, j] * factor[lanes] + offset[lanes] * deviation
     return out
 
 
 @pytest.mark.parametrize(
     "noise", [{"input_noise": 0.5}, {"input_dropout": 0.3}, {"input_noise": 0.2, "input_dropout": 0.1}]
 )
-@pytest.mark.parametrize("threads", [1, 2])
-def test_one_step_is_the_references_on_disturbed_inputs(noise: dict[str, float], threads: int) -> None:
+@pytest.mark.parametrize("kind", ["processor", "gpu"])
+@pytest.mark.parametrize("done", [0, 2 * NOISE_BLOCK + 3])
+def test_one_step_is_the_references_on_disturbed_inputs(noise: dict[str, float], kind: str, done: int) -> None:
     config = TrainingConfig.model_validate({"batch_size": 70, "optimizer": "sgd", "learning_rate": 0.1} | noise)
     samples, slow, fast, start = data(), network(), network(), network()
     numbers = np.random.default_rng(2).integers(0, 300, (1, 70))
-    trainer = FusedTrainer(fast, samples, config, structure_costs(config, fast.dag), threads=threads)
-    x = disturbed(samples.x_train[numbers[0]], config, numbers[0], 1, trainer._size)
+    costs = structure_costs(config, fast.dag)
+    trainer = (
+        FusedTrainer(fast, samples, config, costs, threads=1, seed=7)
+        if kind == "processor"
+        else GPUTrainer(fast, GPUData(SimulatedGPU(multiprocessors=2), samples), config, costs, seed=7)
+    )
+    trainer.steps_done = done
+    x = disturbed(samples.x_train[numbers[0]], config, 7, done)
     assert np.abs(x - samples.x_train[numbers[0]]).max() > 0.3
     values = reference_step(slow, "classification", config)(
         torch.from_numpy(x), torch.from_numpy(samples.y_train[numbers[0]]), 0.1
@@ -68,11 +80,15 @@ def test_one_step_is_the_references_on_disturbed_inputs(noise: dict[str, float],
 
 
 def test_tables_have_the_strength_asked_for() -> None:
-    factor, offset = noise_tables(TrainingConfig(input_noise=0.5, input_dropout=0.25), np.array([1]))
+    noise = InputNoise(TrainingConfig(input_noise=0.5, input_dropout=0.25), 1)
+    factor, offset = noise.tables(3)
+    assert len(factor) == len(offset) == TABLE_SIZE
     assert (factor == 0).mean() == pytest.approx(0.25, abs=0.01)
     assert factor.mean() == pytest.approx(1.0, abs=0.01)
-    assert offset.std() == pytest.approx(0.5, abs=0.01)
+    assert offset.std() == pytest.approx(1.0, abs=0.01)
     assert offset.mean() == pytest.approx(0.0, abs=0.01)
+    assert (noise.deviations(0, 3) == 0.5).all()
+    assert not np.array_equal(offset, noise.tables(4)[1])
 
 
 def test_a_seed_repeats_the_noise_and_other_steps_have_other_noise() -> None:
@@ -93,10 +109,11 @@ def test_a_seed_repeats_the_noise_and_other_steps_have_other_noise() -> None:
 
 def test_noise_falls_linearly_to_its_final_deviation() -> None:
     config = TrainingConfig(steps=100, input_noise=0.8, final_input_noise=0.2)
-    deviations = [noise_tables(config, np.array([1]), step)[1].std() for step in (0, 50, 100, 200)]
-    assert deviations == pytest.approx([0.8, 0.5, 0.2, 0.2], rel=0.02)
+    deviations = InputNoise(config, 1).deviations(0, 201)
+    assert deviations[[0, 50, 100, 200]] == pytest.approx([0.8, 0.5, 0.2, 0.2])
+    assert (np.diff(deviations[:101]) < 0).all()
     steady = config.model_copy(update={"final_input_noise": None})
-    assert noise_tables(steady, np.array([1]), 90)[1].std() == pytest.approx(0.8, rel=0.02)
+    assert (InputNoise(steady, 1).deviations(0, 100) == np.float32(0.8)).all()
 
 
 def test_falling_noise_ends_elsewhere_than_steady_noise() -> None:

@@ -279,11 +279,14 @@ DEVICE void load_tile(const Place& p, const Tile& tile, int stride, int k, int f
                 const int j = c.slot_input[slot];
                 x = c.x[(long long)p.rows[s] * c.n_inputs + j];
                 if (c.factor != nullptr) {
-                    wide random = (wide)(step * 4096 + first / (WARP * V)) * 0x9E3779B97F4A7C15ull + (wide)j;
+                    const int sample = first + s;
+                    wide random = (wide)(step * 4096 + sample / c.noise_group) * 0x9E3779B97F4A7C15ull + (wide)j;
                     random = (random ^ random >> 30) * 0xBF58476D1CE4E5B9ull;
                     random = (random ^ random >> 27) * 0x94D049BB133111EBull;
-                    const int at = int(random >> (64 - c.noise_bits)) + s;
-                    x = fma(x, c.factor[at], c.offset[at]);
+                    const long long block = step / c.noise_block - c.first_step / c.noise_block;
+                    const long long at = block * ((1ll << c.noise_bits) + c.noise_group) +
+                                         (long long)(random >> (64 - c.noise_bits)) + sample % c.noise_group;
+                    x = fma(x, c.factor[at], c.offset[at] * real(c.deviations[k]));
                 }
             }
             tile.inputs[slot * stride + s] = x;

@@ -1,0 +1,137 @@
+"""What is looked at does not change what is trained: the same bits whatever is logged, evaluated, recorded or paused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nas.engine.cuda import SimulatedGPU
+from nas.graph import complete, random_dag
+from nas.manifold import ManifoldNetwork
+from nas.training import Dataset, LossWeights, Recorder, SparsifyConfig, TrainingConfig, pinned_threads
+from nas.training._fused import OptimiserState, structure_costs
+from nas.training._gpu import GPUTrainer
+from nas.training._gpu_data import GPUData
+from nas.training._noise import NOISE_BLOCK
+from nas.training._population import Member, train_population
+from nas.training._trainer import train_until
+
+STEPS = NOISE_BLOCK + 32
+
+
+def data(n_inputs: int = 6, n_outputs: int = 3) -> Dataset:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(90, n_inputs)).astype(np.float32)
+    y = np.tanh(x @ rng.normal(size=(n_inputs, n_outputs))).argmax(axis=1)
+    return Dataset("synthetic", "classification", x, y, x[:20], y[:20], x[:20], y[:20], classes=tuple("abc"))
+
+
+DATA = data()
+
+
+def network(parametrisation: str) -> ManifoldNetwork:
+    rng = np.random.default_rng(1)
+    dag = complete(6, 5, 3) if parametrisation != "free" else random_dag(6, 5, 3, density=0.7, rng=rng)
+    return ManifoldNetwork(dag, parametrisation=parametrisation, generator=rng, period=3)
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one looks at a training."""
+
+    log_every: int = 50
+    evaluate_every: int | None = None
+    rungs: tuple[float, ...] = ()
+    pauses: bool = False  # at every rung
+    frames: int | None = None
+    population: int = 0
+
+
+looks = st.builds(
+    Look,
+    log_every=st.integers(1, 2 * STEPS),
+    evaluate_every=st.none() | st.integers(1, STEPS),
+    rungs=st.lists(st.floats(0.05, 0.95), max_size=3, unique=True).map(lambda shares: tuple(sorted(shares))),
+    pauses=st.booleans(),
+    frames=st.none() | st.integers(2, 30),
+    population=st.sampled_from([0, 0, 1, 3]),
+)
+
+
+def trained(parametrisation: str, look: Look, **configured: Any) -> dict[str, np.ndarray]:
+    config = TrainingConfig.model_validate(
+        {"steps": STEPS, "batch_size": 40, "learning_rate": 0.02, "parametrisation": parametrisation}
+        | {"log_every": look.log_every, "evaluate_every": look.evaluate_every, "rungs": look.rungs}
+        | configured
+    )
+    with pinned_threads(1):
+        if look.population:
+            members = [Member(network(parametrisation), config, seed) for seed in range(look.population)]
+            for ended in train_population(members, DATA, threads=2):
+                assert not isinstance(ended, Exception)
+            return members[0].network.to_arrays()
+        rungs, state = [*(config.rung_steps() if look.pauses else ()), None], None
+        for rung in rungs:
+            net = network(parametrisation)
+            recorder = Recorder(net.dag, DATA, config, look.frames) if look.frames and not look.pauses else None
+            _, state = train_until(net, DATA, config, 0, pause_at=rung, resume=state, recorder=recorder)
+        return net.to_arrays()
+
+
+CASES: dict[str, dict[str, Any]] = {
+    "noise": {"input_noise": 0.3, "final_input_noise": 0.05, "input_dropout": 0.1},
+    "structure": {
+        "losses": LossWeights(sparsity=3.0, flow=1e-3),
+        "structure_until": 0.7,
+        "learning_rate": 0.1,
+        "on_lost_output": "restore",
+    },
+    "cuts": {
+        "sparsify": SparsifyConfig(share=0.6, start=0.1, end=0.7, every=13),
+        "input_noise": 0.3,
+        "optimizer": "adamw",
+        "weight_decay": 0.01,
+    },
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("parametrisation", ["free", "masked", "manifold"])
+def test_neurons_end_with_the_same_bits(parametrisation: str, case: str) -> None:
+    configured = CASES[case]
+    plain = trained(parametrisation, Look(), **configured)
+
+    @settings(max_examples=8, deadline=None)
+    @given(look=looks)
+    def check(look: Look) -> None:
+        seen = trained(parametrisation, look, **configured)
+        for name, value in plain.items():
+            np.testing.assert_array_equal(seen[name], value, err_msg=f"{name}, {look}")
+
+    check()
+
+
+def test_a_gpu_ends_with_the_same_bits_however_its_steps_are_split() -> None:
+    config = TrainingConfig(steps=STEPS, batch_size=40, input_noise=0.4, final_input_noise=0.1, input_dropout=0.2)
+    begin = NOISE_BLOCK - 5
+
+    def ended(*ends: int) -> np.ndarray:
+        net = network("free")
+        count = sum(parameter.numel() for parameter in net.parameters())
+        state = OptimiserState(begin, np.zeros((2, count), np.float32), net.dag.n_edges)
+        costs = structure_costs(config, net.dag)
+        gpu = SimulatedGPU(multiprocessors=1)
+        trainer = GPUTrainer(net, GPUData(gpu, DATA), config, costs, seed=3, state=state)
+        for first, last in zip((0, *ends), (*ends, 10), strict=True):
+            assert trainer.run(None, np.full(last - first, 0.01)).steps == last - first
+        trainer.write_back()
+        return np.concatenate([p.detach().numpy().ravel() for p in net.parameters()])
+
+    whole = ended()
+    for ends in ((1,), (5,), (2, 7)):
+        np.testing.assert_array_equal(ended(*ends), whole)
