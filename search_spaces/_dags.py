@@ -36,7 +36,7 @@ RECIPE: Final[dict[str, Scalar]] = {
 
 HYPERPARAMETERS: Final[dict[str, Range | Choice]] = {
     "learning_rate": Range(low=1e-3, high=2e-2, log=True),
-    "input_noise": Range(low=0.0, high=0.8),
+    "input_noise": Range(low=0.01, high=0.8, log=True),
     "weight_decay": Range(low=1e-3, high=0.2, log=True),
     "activation": Choice(choices=("silu", "tanh", "relu")),
     "batch_size": Choice(choices=(32, 64, 128)),

@@ -31,7 +31,9 @@ _GROWN: Final = (0.2, 1.5)  # edges that come before a child is cut, as a share 
 _LENGTHS: Final = (0.35, 1.4)  # steps of a child, as a share of a full training; at the end of a search twice that
 _BESIDE: Final = 0.25  # share of the parents that are not of the front
 _TRIES: Final = 6  # at a parent that fits
-_LARGER: Final = 0.1  # share of the aims beyond the largest network of the front
+_LARGER: Final = 0.1  # least share of the aims beyond the largest network of the front
+_MOVED: Final = 0.15  # how far a child's hyperparameters move at least, as a share of their ranges
+_POOR: Final = 10  # how many times as large they may be, where the best network is as poor as knowing nothing
 
 
 class SteeredStrategy(Strategy, ABC):
@@ -87,11 +89,20 @@ class SteeredStrategy(Strategy, ABC):
             top = max(_ROOT_LEAST, _ROOT_PER_NEURON * (self.space.shape.n_inputs + self.space.shape.n_outputs))
             return max(self._least, round(top / 2 ** _ROOTS[number % len(_ROOTS)]))
         low, high = self.ladder.span()
-        if position > 1 - _LARGER:
-            low, high, position = high, 2 * high, (position - 1 + _LARGER) / _LARGER
+        # The worse the best network, the more may be gained by larger ones; by far larger ones where small steps gain
+        # nothing: no network of two neurons is much better than one of none at telling two spirals apart.
+        poor = self._poor
+        beyond = _LARGER + (1 - _LARGER) * poor
+        if position > 1 - beyond:
+            low, high, position = high, round(high * (2 + _POOR * poor)), (position - 1 + beyond) / beyond
         else:
-            position /= 1 - _LARGER
+            position /= 1 - beyond
         return max(self._least, round(math.exp(math.log(low) + position * math.log(high / low))))
+
+    @property
+    def _poor(self) -> float:
+        """How poor the best network is, in [0, 1]: as good as can be, to no better than knowing nothing."""
+        return min(self.ladder.front[-1].error / self.objectives.error_reference, 1.0)
 
     @property
     def _least(self) -> int:
@@ -167,15 +178,18 @@ class SteeredStrategy(Strategy, ABC):
         grows = rng.random() < self.grow or edges > parent.edges
         beyond = log_uniform(_GROWN, rng) if grow is None else grow
         grow = max(edges / parent.edges - 1, 0.0) + beyond if grows and self.grow > 0 else 0.0
+        origin = self.inheritance.load(parent.number)
+        if hyperparameters is None:  # the poorer the best network, the farther from what its parent had
+            hyperparameters = self._perturbed(origin.genome, rng, _MOVED + (1 - _MOVED) * self._poor)
         return self._cut_child(
             number,
             rng,
-            self.inheritance.load(parent.number),
+            origin,
             self.inheritance,
             edges,
             steps=steps,
             grow=min(grow, 10.0),
-            blind=rng.random() < self.blind,
+            blind=rng.random() < (self.blind if edges <= parent.edges else 0.5 * (1 + self.blind)),
             hyperparameters=hyperparameters,
         )
 

@@ -222,7 +222,11 @@ class Strategy(ABC):
         chosen = dict(hyperparameters) if hyperparameters is not None else self._perturbed(genome, rng)
         own = {**genome.hyperparameters, **chosen}
         said = []
-        if grow > 0 and (blind or not may_grow(replace(genome, hyperparameters=own), self.training)):
+        absent = genome.dag.usable_cells - before  # gradients tell of edges between the neurons that are there only
+        blind = (
+            blind or round(grow * before) > absent or not may_grow(replace(genome, hyperparameters=own), self.training)
+        )
+        if grow > 0 and blind:
             genome, what = self.space.mutate(genome, rng, grow, growth=1.0, next_id=first_id_of_trial(number))
             said.append(what)
             grow = 0.0
@@ -281,9 +285,9 @@ class Strategy(ABC):
             for path, domain in self.domains.items()
         }
 
-    def _perturbed(self, genome: Genome, rng: np.random.Generator) -> dict[str, Scalar]:
+    def _perturbed(self, genome: Genome, rng: np.random.Generator, scale: float = 0.15) -> dict[str, Scalar]:
         """Hyperparameters of a child of `genome` that inherits: moved a little, but what its function rests on."""
-        moved = self._moved(genome.hyperparameters, rng)
+        moved = self._moved(genome.hyperparameters, rng, scale)
         kept = {
             path: genome.hyperparameters[path] for path in moved if path in OF_THE_FUNCTION & {*genome.hyperparameters}
         }

@@ -90,7 +90,7 @@ def _train_until(
                 rows = torch.from_numpy(next(batches))
                 rate = float(rates[done])
                 objective, outputs = step(x[rows], y[rows], rate)
-                if (done + 1) % config.log_every == 0 or done + 1 == config.steps:
+                if (done + 1) % config.point_steps() == 0 or done + 1 == config.steps:
                     points.append(_point(done + 1, objective, outputs, y[rows], rate, config, dataset))
                     if on_log is not None:
                         on_log(done + 1, points[-1])

@@ -90,7 +90,11 @@ class TrainingConfig(BaseModel):
     )
     losses: LossWeights = Field(default_factory=LossWeights)
     sparsify: SparsifyConfig | None = Field(None, description="Cut the DAG down to a budget of edges while training.")
-    log_every: int = Field(50, ge=1, description="Steps between two points of the logged curves.")
+    log_every: int | None = Field(
+        None,
+        ge=1,
+        description="Steps between two points of the logged curves (default: a hundredth of all, at least 50).",
+    )
     evaluate_every: int | None = Field(
         None, ge=1, description="Steps between two evaluations on the validation and test parts, for the curves."
     )
@@ -106,6 +110,10 @@ class TrainingConfig(BaseModel):
         if any(not 0 < share < 1 for share in rungs) or any(a >= b for a, b in itertools.pairwise(rungs)):
             raise ValueError(f"0 < rungs < 1 must hold, and they must rise, but got {list(rungs)}")
         return rungs
+
+    def point_steps(self) -> int:
+        """Steps between two points of the logged curves."""
+        return self.log_every or max(50, math.ceil(self.steps / 100))
 
     def rung_steps(self) -> tuple[int, ...]:
         """The steps at which a training with this configuration pauses, in [1, steps), rising."""
