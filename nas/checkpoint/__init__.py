@@ -3,7 +3,7 @@
 Loading a stranger's file runs none of its code: no pickle anywhere, every length checked before it is believed.
 """
 
-from nas.checkpoint._arrays import load_arrays, save_arrays
+from nas.checkpoint._arrays import load_arrays, load_some, save_arrays
 from nas.checkpoint._file import FORMAT_VERSION
 from nas.checkpoint._folded import export_dot, export_graphml
 from nas.checkpoint._layers import CheckpointLayers
@@ -25,6 +25,7 @@ __all__ = [
     "export_program",
     "load",
     "load_arrays",
+    "load_some",
     "save",
     "save_arrays",
 ]

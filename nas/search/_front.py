@@ -6,19 +6,22 @@ import math
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import moocore
 import numpy as np
 
 from nas.search._errors import PickError
+from nas.search._estimates import Estimate, estimates
 from nas.search._objectives import Objectives
+from nas.training._types import Evidence
 
 __all__ = ["Front", "FrontMember"]
 
 TIE: Final = 0.03  # process times that differ by less are equal: what re-timing on a busy machine can tell apart
 KNEE_TIE: Final = 0.05  # the same for the knee's sum of coordinates, each in [0, 1]
+_QUALITIES: Final = ("accuracy", "error", "loss")
 _TIMED: Final = frozenset({"inference_time", "training_time"})
 
 _OPERATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {
@@ -28,13 +31,18 @@ _OPERATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "<": operator.lt,
 }
 _CONDITION: Final = re.compile(r"^\s*([A-Za-z_]\w*)\s*(>=|<=|>|<)\s*([-+0-9.eE]+)\s*$")
-_ALIASES: Final[Mapping[str, str]] = {
-    # Choosing by the test set would spoil it as a report, so the short names mean the validation part.
-    "accuracy": "val_accuracy",
-    "error": "val_error",
-    "loss": "val_loss",
-    "inference_time": "inference_seconds",
-    "training_time": "train_step_seconds",
+_ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
+    # Choosing by the test set would spoil it as a report, so the short names mean the estimate from the validation
+    # part, or what that part counted where there is none.
+    "accuracy": ("shown_accuracy", "val_accuracy"),
+    "accuracy_low": ("shown_accuracy_low",),
+    "accuracy_high": ("shown_accuracy_high",),
+    "error": ("shown_error", "val_error"),
+    "error_low": ("shown_error_low",),
+    "error_high": ("shown_error_high",),
+    "loss": ("val_loss",),
+    "inference_time": ("inference_seconds",),
+    "training_time": ("train_step_seconds",),
 }
 _WAYS: Final = 'use "knee", "accurate", "fast", a trial number, or a condition such as "accuracy>=0.97"'
 
@@ -44,7 +52,7 @@ class FrontMember:
     """A finished trial with its objective values (the re-timed ones where it was timed again)."""
 
     number: int
-    values: tuple[float, ...]  # in the order of the study's objectives, all minimised
+    values: tuple[float, ...]  # what it is compared by, in the order of the study's objectives, all minimised
     metrics: Mapping[str, float]
     retimed: bool = False
 
@@ -55,6 +63,10 @@ class Front:
 
     Of trials with equal values the earliest is a member. What a person picks comes from `near`, so that it does not
     change with the noise of the times: of trials that these cannot tell apart, the one with the fewest edges.
+
+    Trials are compared by scores that hold as little luck as can be had (`Objectives.values`), and so become members;
+    what a member is worth, to a person who picks and in the hypervolume, is its estimate, once it has one
+    (`estimated`): estimates that the validation samples cannot put in order are equal, and then the smaller is taken.
     """
 
     objectives: Objectives
@@ -90,6 +102,34 @@ class Front:
     def __len__(self) -> int:
         return len(self.members)
 
+    def estimated(self, trials: Sequence[FrontMember], evidence: Callable[[int], Evidence | None]) -> Front:
+        """The same with what is to be expected of members, and trials near them, on samples that did not choose them.
+
+        Args:
+            trials: all of the study, for the front was chosen from these.
+            evidence: of a trial, by its number (`StudyStore.evidence`). Those without keep what they have.
+        """
+        if not self.near:
+            return self
+        values = np.array([trial.values for trial in trials])
+        place = self.objectives.error_place
+        scores = np.zeros(len(trials)) if place is None else values[:, place]
+        costs = values if place is None else np.delete(values, place, axis=1)
+        shown = {trial.number for trial in self.near}
+        found = estimates(
+            scores,
+            costs,
+            [k for k, trial in enumerate(trials) if trial.number in shown],
+            lambda k: evidence(trials[k].number),
+            chosen=place is not None,
+        )
+        known = {trials[k].number: estimate for k, estimate in found.items()}
+        near = tuple(_with_estimate(trial, known.get(trial.number)) for trial in self.near)
+        by_number = {trial.number: trial for trial in near}
+        members = tuple(by_number[member.number] for member in self.members)
+        judged = self.objectives.hypervolume(self._judged(members))
+        return Front(self.objectives, members, judged, near)
+
     def bare(self) -> Front:
         """The same without the trials near the members."""
         return Front(self.objectives, self.members, self.hypervolume)
@@ -122,7 +162,7 @@ class Front:
             PickError: the front is empty.
         """
         self._require_members()
-        values = np.array([member.values for member in self.near])
+        values = self._judged(self.near)
         chosen = np.flatnonzero(self.objectives.relevant(values))
         points = self.objectives.coordinates(values[chosen])
         span = np.ptp(points, axis=0)
@@ -138,9 +178,10 @@ class Front:
         Args:
             how: "knee"; "accurate" (best first objective); "fast" (best last objective); a trial number; or
                 conditions on metrics joined by commas, e.g. "accuracy>=0.97" or "edges<=5000, accuracy>=0.9".
-                `accuracy` and `error` mean those of the validation part. Of the members that satisfy all conditions,
-                the one with the best last objective is taken if a condition bounds the accuracy, error or loss, else
-                the one with the best first objective.
+                `accuracy` and `error` mean the estimates from the validation part, `accuracy_low` and `error_high` the
+                cautious ends of their intervals. Of the members that satisfy all conditions, the one with the best
+                last objective is taken if a condition bounds the accuracy, error or loss, else the one with the best
+                first objective.
 
         Raises:
             PickError: the front is empty, `how` is not understood, or no member satisfies it.
@@ -170,12 +211,16 @@ class Front:
                 bound = None
             if match is None or bound is None:
                 raise PickError(f"cannot pick {how!r}: {_WAYS}")
-            conditions.append((_ALIASES.get(match.group(1), match.group(1)), match.group(2), bound))
+            conditions.append((match.group(1), match.group(2), bound))
         known = sorted({name for member in self.near for name in member.metrics})
         satisfying = list(self.near)
-        for metric, sign, bound in conditions:
-            if metric not in known:
-                raise PickError(f"cannot pick {how!r}: no metric {metric!r}; there are {', '.join(known)}")
+        by_quality = False
+        for name, sign, bound in conditions:
+            names = _ALIASES.get(name, (name,))
+            metric = next((each for each in names if each in known), None)
+            if metric is None:
+                raise PickError(f"cannot pick {how!r}: no metric {names[0]!r}; there are {', '.join(known)}")
+            by_quality |= any(word in metric for word in _QUALITIES)
             remaining = [
                 member
                 for member in satisfying
@@ -187,17 +232,25 @@ class Front:
                 best = f"{best:.6g}" if isinstance(best, float) else best
                 raise PickError(f"no member of the front has {metric} {sign} {bound:g}; the closest has {best}")
             satisfying = remaining
-        by_quality = any(metric.endswith(("accuracy", "error", "loss")) for metric, _, _ in conditions)
         return self._best(satisfying, -1 if by_quality else 0)
 
     def _best(self, trials: Sequence[FrontMember], objective: int) -> FrontMember:
         """The best in one objective; of those that tie with it the one with the fewest edges."""
         tolerances = _tolerances(self.objectives)
-        bound = (1 + tolerances[objective]) * min(trial.values[objective] for trial in trials)
-        tied = [trial for trial in trials if trial.values[objective] <= bound]
+        judged = self._judged(trials)
+        bound = (1 + tolerances[objective]) * judged[:, objective].min()
+        tied = [int(k) for k in np.flatnonzero(judged[:, objective] <= bound)]
         if not tolerances.any():  # all exact: as good in the others as can be had
-            return min(tied, key=lambda trial: trial.values[::-1] if objective else trial.values)
-        return min(tied, key=_smallest)
+            return trials[min(tied, key=lambda k: tuple(judged[k][:: -1 if objective else 1]))]
+        return min((trials[k] for k in tied), key=_smallest)
+
+    def _judged(self, trials: Sequence[FrontMember]) -> np.ndarray:
+        """Values (trials, objectives) with the estimate of the error in place of the score, where there is one."""
+        values = np.array([trial.values for trial in trials], dtype=float).reshape(len(trials), -1)
+        if (place := self.objectives.error_place) is not None:
+            for row, trial in zip(values, trials, strict=True):
+                row[place] = trial.metrics.get("shown_error", row[place])
+        return values
 
     def rows(self) -> list[dict[str, Any]]:
         """The members as plain dictionaries (trial, objectives by name, metrics), e.g. for JSON."""
@@ -223,3 +276,20 @@ def _tolerances(objectives: Objectives) -> np.ndarray:
 
 def _smallest(trial: FrontMember) -> tuple[float, tuple[float, ...], int]:
     return trial.metrics.get("edges", math.inf), trial.values, trial.number
+
+
+def _with_estimate(trial: FrontMember, estimate: Estimate | None) -> FrontMember:
+    if estimate is None:
+        return trial
+    shown = {
+        "shown_error": estimate.error,
+        "shown_error_low": estimate.low,
+        "shown_error_high": estimate.high,
+    }
+    if "val_accuracy" in trial.metrics:
+        shown |= {
+            "shown_accuracy": 1 - estimate.error,
+            "shown_accuracy_low": 1 - estimate.high,
+            "shown_accuracy_high": 1 - estimate.low,
+        }
+    return replace(trial, metrics={**trial.metrics, **shown})

@@ -27,6 +27,7 @@ from nas.training._types import (
     Arrays,
     Candidate,
     Dataset,
+    Evidence,
     Genome,
     LossWeights,
     Scalar,
@@ -37,7 +38,7 @@ from nas.training._types import (
     TrialStatus,
 )
 from nas.training._watch import record_training
-from nas.training.metrics import evaluate
+from nas.training.metrics import Judgement, evaluate, judge
 from nas.training.timing import (
     Timing,
     hardware,
@@ -57,8 +58,10 @@ __all__ = [
     "Costs",
     "DataConfig",
     "Dataset",
+    "Evidence",
     "Genome",
     "History",
+    "Judgement",
     "LossWeights",
     "PinnedCosts",
     "Recorder",
@@ -79,6 +82,7 @@ __all__ = [
     "evaluate",
     "find_calibration",
     "hardware",
+    "judge",
     "load_data",
     "measure",
     "module_of",

@@ -176,6 +176,16 @@ class Candidate:
     pause_at: int | None = None  # a step of `TrainingConfig.rung_steps` at which to pause; None: train to the end
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """What the validation part said of a network, sample by sample (of a very large part: evenly spaced samples)."""
+
+    error: np.ndarray  # (kept,) float32: 1 where the class is wrong, or the squared error averaged over the outputs
+    wrong: np.ndarray | None  # (kept,) float32: probability of all classes but the right one; None: a regression
+    samples: int  # of the validation part, of which `kept` are here
+    test_samples: int  # of the test part: what a measurement on it can be expected to vary by
+
+
 class TrialStatus(enum.StrEnum):
     """How a trial ended, or that it has not."""
 
@@ -195,6 +205,7 @@ class TrialResult:
         val_error, test_error       1 - accuracy, or mean squared error: always "smaller is better"
         val_accuracy, test_accuracy classification only, in [0, 1]
         val_loss, test_loss         objective (cross-entropy or MSE)
+        val_score                   what candidates are compared by: val_error with less luck (`nas.training._evidence`)
         edges, density, depth, neurons  of the live DAG without the neurons that are on no path input -> output
         flow, smooth_edges          loss terms at the end
         train_step_seconds          process time of one training step at the job's batch size, median, of the network
@@ -220,6 +231,7 @@ class TrialResult:
     structure: Structure | None = None  # what was built, if not neurons; `arrays` is then its state dictionary
     state: TrainingState | None = None  # of one that paused, to go on with
     steps: int | None = None  # optimiser steps done, where known; those of a complete trial are its candidate's
+    evidence: Evidence | None = None  # of a complete one: what each validation sample said
 
 
 @dataclass(frozen=True, slots=True)
