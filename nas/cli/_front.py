@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from nas.cli._baselines import baselines_json, print_baselines
 from nas.cli._console import STORAGE, STORE, console, percent, print_json, program, seconds
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def front(
                 "hypervolume": found.hypervolume,
                 "knee": found.knee().number if len(found) else None,
                 "front": found.rows(),
+                **baselines_json(found, study.baselines()),
             }
         )
         return
@@ -50,6 +52,7 @@ def front(
         console.print("no trial is complete yet, so the front is empty")
         return
     console.print(front_table(found))
+    print_baselines(found, study.baselines())
     console.print("process time: inference (± interquartile range) and training step, one batch of the job each")
     console.print(f"export one: {program()} export {experiment} --pick knee --out best.safetensors")
 

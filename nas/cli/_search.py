@@ -112,7 +112,8 @@ class _Run:
         self._announce(dataset, study)
         counts = study.counts()
         done = sum(counts.values()) - counts["running"]
-        if not counts["running"] and done >= job.search.trials and study.retimed():
+        compared = study.baselines() is not None or not job.search.baselines
+        if not counts["running"] and done >= job.search.trials and study.retimed() and compared:
             wanted = f"all {done} trials are" if done == job.search.trials else f"{done} trials are"
             fewer = "" if done == job.search.trials else f", more than the {job.search.trials} asked for"
             console.print(f"{wanted} done{fewer}; more: --resume --trials {2 * max(done, job.search.trials)}")
@@ -159,6 +160,9 @@ class _Run:
                         stop=stop,
                     )
                 self._searching = False
+                if stop.requested:
+                    raise KeyboardInterrupt
+                self._baselines(study, executor, dataset)
                 if stop.requested:
                     raise KeyboardInterrupt
                 found = self._retimed(study, executor, dataset) or found
@@ -209,6 +213,24 @@ class _Run:
         if sum(counts.values()) > counts["running"]:
             stopped = f", {counts['stopped']} stopped at rungs" if counts["stopped"] else ""
             console.print(f"resuming: {counts['complete']} trials complete{stopped}, {counts['failed']} failed")
+
+    def _baselines(self, study: StudyStore, executor: Executor, dataset: Dataset) -> None:
+        """Train what the search is compared with, once a study."""
+        from nas.search import baseline_seconds, record_baselines
+
+        search, resources = self.job.search, self.job.resources
+        if not search.baselines or study.baselines() is not None:
+            return
+        with console.status("training baselines: a linear model, boosting, a dense MLP"):
+            record_baselines(
+                study,
+                executor,
+                dataset,
+                self.job.training,
+                seconds=baseline_seconds(search.budget_minutes),
+                threads=resources.threads,
+                device="cuda" if resources.on_gpu else "cpu",
+            )
 
     def _retimed(self, study: StudyStore, executor: Executor, dataset: Dataset) -> Front | None:
         from nas.search import retime, time_side_by_side
@@ -285,6 +307,7 @@ class _Run:
             console.print(f"no champion in MLflow: {error}", markup=False)
 
     def _conclude(self, study: StudyStore, found: Front) -> None:
+        from nas.cli._baselines import print_baselines
         from nas.cli._evaluate import evaluate_file
         from nas.cli._export import describe
         from nas.cli._front import front_table
@@ -303,6 +326,7 @@ class _Run:
                 console.print(f"  {count:>5} × {why}", markup=False, soft_wrap=True)
         console.print()
         console.print(front_table(found))
+        print_baselines(found, study.baselines())
         console.print(
             f"process time: inference of {self.job.training.inference_batch:,} samples (± interquartile range), "
             f"training step of {self.job.training.batch_size:,}"
@@ -401,7 +425,17 @@ class _Reporter:
                 known = self._study.load_result(number).metrics
                 others.append(self._point(number, {**known, **metrics}))
         self._points = members
+        self._compare(found)
         self._tracker.log_front(list(members.values()), found.hypervolume, others)
+
+    def _compare(self, found: Front) -> None:
+        """The front is compared with the baselines, where there are any."""
+        from nas.search import verdict
+        from nas.tracking import BaselinePoint
+
+        if (baselines := self._study.baselines()) is not None:
+            points = [BaselinePoint(each.name, each.label, each.metrics, each.reason) for each in baselines.members]
+            self._tracker.log_baselines(points, verdict(found, baselines))
 
     def _point(self, number: int, metrics: Mapping[str, float]) -> FrontPoint:
         import dataclasses

@@ -3,6 +3,7 @@
 Nothing here trains or knows where training happens: an `Executor` evaluates, `run_search` connects the two.
 """
 
+from nas.search._baselines import Baseline, Baselines, baseline_seconds, record_baselines, train_baselines
 from nas.search._config import (
     OBJECTIVE_METRICS,
     EvolutionOptions,
@@ -42,9 +43,12 @@ from nas.search._retime import Timed, retime, time_side_by_side
 from nas.search._space import Choice, Range, SearchSpace, SpaceOptions, TaskShape, load_space, stable_ids
 from nas.search._store import StudyStore
 from nas.search._strategy import Inheritance, Parent, Strategy
+from nas.search._verdict import verdict
 
 __all__ = [
     "OBJECTIVE_METRICS",
+    "Baseline",
+    "Baselines",
     "Choice",
     "Evaluate",
     "EvaluateGroup",
@@ -86,6 +90,7 @@ __all__ = [
     "Timed",
     "TrialRecord",
     "WorkerView",
+    "baseline_seconds",
     "error_reference",
     "evaluated",
     "failed",
@@ -93,12 +98,15 @@ __all__ = [
     "make_strategy",
     "rebuild_module",
     "rebuild_network",
+    "record_baselines",
     "replay",
     "retime",
     "run_search",
     "stable_ids",
     "store_inheritance",
     "time_side_by_side",
+    "train_baselines",
     "trained_module",
     "trained_network",
+    "verdict",
 ]

@@ -187,6 +187,11 @@ class SearchConfig(BaseModel):
     budget_minutes: float | None = Field(None, gt=0, description="Stop starting trials after this much wall time.")
     budget_steps: int | None = Field(None, ge=1, description="Stop starting trials after so many training steps.")
     halving: HalvingConfig = Field(default_factory=HalvingConfig, description="Who goes on at training.rungs.")
+    baselines: bool = Field(
+        True,
+        description="Also train a linear model, a dense MLP and gradient boosting, once a study, and show them beside "
+        "the front. They take a tenth of budget_minutes at most, about 20 s where there is no budget.",
+    )
     seed: int = Field(0, ge=0, lt=2**32, description="Decides every random choice of the search.")
     group: int | None = Field(
         None,

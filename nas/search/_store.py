@@ -38,6 +38,7 @@ from optuna.trial import TrialState
 
 from nas import checkpoint
 from nas.errors import CheckpointError, JobError
+from nas.search._baselines import Baselines
 from nas.search._config import Objective
 from nas.search._errors import StorageError, StudyError
 from nas.search._front import Front, FrontMember
@@ -68,6 +69,7 @@ __all__ = ["StudyStore"]
 
 _HEADER: Final = "nas:study"
 _RETIMED: Final = "nas:retimed"
+_BASELINES: Final = "nas:baselines"
 _HISTORY: Final = "history/"
 _JOURNAL: Final = "journal.jsonl"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
@@ -337,6 +339,10 @@ class StudyStore:
         self.study.set_user_attr(_RETIMED, {"metrics": again, "hardware": dict(hardware)})
         self._front = None
 
+    def set_baselines(self, baselines: Baselines) -> None:
+        """Keeps what the search is compared with; no trials, so that nothing counts or picks them."""
+        self.study.set_user_attr(_BASELINES, baselines.to_json())
+
     def flush(self) -> None:
         """Return when the database has all that this process has written."""
         live = self._live
@@ -544,6 +550,11 @@ class StudyStore:
         """Metrics measured again after the search, by trial number."""
         again = self._study.user_attrs.get(_RETIMED, {"metrics": {}})["metrics"]
         return {int(number): metrics for number, metrics in again.items()}
+
+    def baselines(self) -> Baselines | None:
+        """What `set_baselines` kept; None: they were not trained (yet), or by a newer version."""
+        record = self._study.user_attrs.get(_BASELINES)
+        return None if record is None else Baselines.from_json(record)
 
     def leading(self) -> Front:
         """The members of `front` as they are now, for the driver: kept up to date, at a cost that does not grow with

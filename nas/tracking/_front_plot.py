@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nas.tracking._points import FrontPoint, format_accuracy, format_count, format_number, format_seconds
-from nas.tracking._theme import DOMINATED, FAINT, GRID, INK, POSITIVE, heading, new_figure, plain_axes, to_png
+from nas.tracking._points import BaselinePoint, FrontPoint, format_accuracy, format_count, format_number, format_seconds
+from nas.tracking._theme import DOMINATED, FAINT, GRID, INK, NEGATIVE, POSITIVE, heading, new_figure, plain_axes, to_png
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
+    from matplotlib.axes import Axes
 
 __all__ = ["front_figure", "front_html", "front_png"]
 
@@ -28,6 +29,8 @@ _COSTS = {
     "density": "density, %",
     "depth": "depth, edges on the longest path",
 }
+# Marker of a baseline in plotly and in matplotlib; others than these three share the last one.
+_MARKERS = {"linear": ("diamond", "D"), "mlp": ("square", "s"), "boosting": ("triangle-up", "^"), "": ("cross", "P")}
 _MOST_NUMBERED = 25  # points of the front that carry their trial number in the plot
 _MOST_DOMINATED = 5_000  # the latest ones; more make the page slow and the plot no clearer
 
@@ -65,6 +68,7 @@ def front_figure(
     *,
     title: str = "Pareto front",
     cost: str = "inference_seconds",
+    baselines: Sequence[BaselinePoint] = (),
 ) -> go.Figure:
     """The front over all other trials, as a plotly figure; hovering shows a trial's facts.
 
@@ -73,12 +77,13 @@ def front_figure(
         others: finished trials off the front, drawn small and grey.
         title: first line above the plot.
         cost: metric of the x axis (logarithmic): inference_seconds, train_step_seconds, edges, density or depth.
+        baselines: what the front is compared with, drawn with its name; as a line where it has no such cost.
 
     Points without a finite value on either axis are left out.
     """
     import plotly.graph_objects as go
 
-    view = _View(members, others[-_MOST_DOMINATED:], cost)
+    view = _View(members, others[-_MOST_DOMINATED:], cost, baselines)
     figure = go.Figure()
     figure.add_scatter(
         x=view.other_x,
@@ -111,6 +116,7 @@ def front_figure(
         hovertemplate="%{customdata[0]}<extra></extra>",
         marker=_edge_colours(view) | {"size": 12, "line": {"width": 1.5, "color": "white"}},
     )
+    _add_baselines(figure, view)
     total = f"{len(view.members)} on the front of {format_count(len(members) + len(others))} finished trials"
     figure.update_layout(
         title={
@@ -147,15 +153,16 @@ def front_html(
     title: str = "Pareto front",
     cost: str = "inference_seconds",
     link: Callable[[int], str | None] = lambda _: None,
+    baselines: Sequence[BaselinePoint] = (),
 ) -> str:
     """`front_figure` as one page with plotly.js inside (about 5 MB), so that it also opens without a network.
 
     Args:
-        members, others, title, cost: see `front_figure`.
+        members, others, title, cost, baselines: see `front_figure`.
         link: address of a trial's run within the MLflow UI ("#/experiments/…"). A click on a point shows it below the
             plot, to be copied: MLflow shows pages in a sandbox that may neither open a window nor leave the page.
     """
-    figure = front_figure(members, others, title=title, cost=cost)
+    figure = front_figure(members, others, title=title, cost=cost, baselines=baselines)
     addresses = {str(point.number): link(point.number) for point in members}
     page: str = figure.to_html(
         include_plotlyjs=True,
@@ -177,11 +184,12 @@ def front_png(
     *,
     title: str = "Pareto front",
     cost: str = "inference_seconds",
+    baselines: Sequence[BaselinePoint] = (),
 ) -> bytes:
     """The same plot as the bytes of a PNG file (matplotlib); arguments as in `front_figure`."""
     from matplotlib.ticker import NullLocator
 
-    view = _View(members, others, cost)
+    view = _View(members, others, cost, baselines)
     figure = new_figure(11, 6.6)
     axes = figure.add_axes((0.08, 0.11, 0.89, 0.75))
     plain_axes(axes)
@@ -211,6 +219,7 @@ def front_png(
             axes.annotate(
                 f"#{point.number}", (x, y), (-6, 6), textcoords="offset points", ha="right", fontsize=9, color=FAINT
             )
+    _draw_baselines(axes, view)
     for axis, (places, texts), limits in (
         (axes.xaxis, view.x_ticks(), view.x_limits()),
         (axes.yaxis, view.y_ticks(), view.y_limits()),
@@ -232,25 +241,42 @@ class _View:
     accuracies); x is in ms, % or a count.
     """
 
-    def __init__(self, members: Sequence[FrontPoint], others: Sequence[FrontPoint], cost: str) -> None:
+    def __init__(
+        self,
+        members: Sequence[FrontPoint],
+        others: Sequence[FrontPoint],
+        cost: str,
+        baselines: Sequence[BaselinePoint] = (),
+    ) -> None:
         self.cost = cost
         self.accuracy = any("val_accuracy" in point.metrics for point in [*members, *others[:50]])
         self.x_label = _COSTS.get(cost, cost)
         self.y_label = f"{'accuracy' if self.accuracy else 'error'} on the validation part" + ", %" * self.accuracy
         self.members, self.x, self.y = self._coordinates(members)
         self.others, self.other_x, self.other_y = self._coordinates(others)
+        # Baselines may lack a place on the x axis (x is then NaN), not one on the y axis.
+        base_x, base_y = self._places(baselines)
+        known = np.flatnonzero(np.isfinite(base_y) & (base_y >= 0 if self.accuracy else base_y > 0))
+        self.baselines = [baselines[index] for index in known]
+        self.base_x, self.base_y = np.where(base_x > 0, base_x, math.nan)[known], base_y[known]
         if self.accuracy:  # no error at all has no place on the axis; it is put below the least one seen
-            seen = np.concatenate([self.y, self.other_y])
+            seen = np.concatenate([self.y, self.other_y, self.base_y])
             least = float(seen[seen > 0].min()) / 2 if (seen > 0).any() else 0.1
             self.y, self.other_y = np.maximum(self.y, least), np.maximum(self.other_y, least)
+            self.base_y = np.maximum(self.base_y, least)
 
-    def _coordinates(self, points: Sequence[FrontPoint]) -> tuple[list[FrontPoint], np.ndarray, np.ndarray]:
+    def _places(self, points: Sequence[FrontPoint] | Sequence[BaselinePoint]) -> tuple[np.ndarray, np.ndarray]:
+        """x and y of all points, NaN where unknown."""
         factor = 1e3 if self.cost.endswith("_seconds") else 100.0 if self.cost == "density" else 1.0
         x = factor * np.array([point.metrics.get(self.cost, math.nan) for point in points], dtype=float)
         if self.accuracy:
             y = 100 * (1 - np.array([point.metrics.get("val_accuracy", math.nan) for point in points], dtype=float))
         else:
             y = np.array([point.metrics.get("val_error", math.nan) for point in points], dtype=float)
+        return x, y
+
+    def _coordinates(self, points: Sequence[FrontPoint]) -> tuple[list[FrontPoint], np.ndarray, np.ndarray]:
+        x, y = self._places(points)
         usable = np.isfinite(x) & np.isfinite(y) & (x > 0) & (y >= 0 if self.accuracy else y > 0)
         order = [int(index) for index in np.argsort(x, kind="stable") if usable[index]]
         return [points[index] for index in order], x[order], y[order]
@@ -264,12 +290,12 @@ class _View:
         return self.x[corner], self.y[corner]
 
     def x_limits(self) -> tuple[float, float]:
-        shown = np.concatenate([self.x, self.other_x])
+        shown = np.concatenate([self.x, self.other_x, self.base_x[np.isfinite(self.base_x)]])
         return _widened(shown, 0.06) if len(shown) else (0.1, 1.0)
 
     def y_limits(self) -> tuple[float, float]:
-        """The front and most of the rest, not every hopeless trial."""
-        shown = self.y
+        """The front, the baselines and most of the rest, not every hopeless trial."""
+        shown = np.concatenate([self.y, self.base_y])
         if len(self.other_y):
             shown = np.concatenate([shown, self.other_y[self.other_y <= np.quantile(self.other_y, 0.9)]])
         low, high = _widened(shown, 0.08) if len(shown) else (1.0, 100.0)
@@ -294,6 +320,65 @@ class _View:
         low, high = float(np.nanmin(edges)), float(np.nanmax(edges))
         ticks = np.unique([round(10**tick, 1 - math.floor(tick)) for tick in np.linspace(low, high, 5)])
         return np.log10(ticks), [format_count(tick) for tick in ticks]
+
+
+def _add_baselines(figure: go.Figure, view: _View) -> None:
+    """Each with a marker and an entry of its own in the legend; a line over the whole width where x is unknown."""
+    for point, x, y in zip(view.baselines, view.base_x, view.base_y, strict=True):
+        line = not math.isfinite(x)
+        symbol = _MARKERS.get(point.name, _MARKERS[""])[0]
+        figure.add_scatter(
+            x=list(view.x_limits()) if line else [x],
+            y=[y, y] if line else [y],
+            mode="lines+text" if line else "markers+text",
+            name=point.label,
+            text=["", point.label] if line else [point.label],
+            textposition="top left" if line else _beside(x, view),
+            textfont={"size": 11, "color": NEGATIVE},
+            hovertext=_hover_baseline(point),
+            hovertemplate="%{hovertext}<extra></extra>",
+            line={"color": NEGATIVE, "width": 1.5, "dash": "dot"},
+            marker={"size": 12, "color": NEGATIVE, "symbol": symbol, "line": {"width": 1.5, "color": "white"}},
+        )
+
+
+def _beside(x: float, view: _View) -> str:
+    """Where a label has room: on the side of the middle."""
+    return f"middle {'left' if _right_half(x, view) else 'right'}"
+
+
+def _right_half(x: float, view: _View) -> bool:
+    low, high = view.x_limits()
+    return x * x > low * high
+
+
+def _draw_baselines(axes: Axes, view: _View) -> None:
+    """The same in the still picture."""
+    from matplotlib.patheffects import withStroke
+
+    right = view.x_limits()[1]
+    for point, x, y in zip(view.baselines, view.base_x, view.base_y, strict=True):
+        if math.isfinite(x):
+            marker = _MARKERS.get(point.name, _MARKERS[""])[1]
+            axes.scatter(
+                [x], [y], s=90, c=NEGATIVE, marker=marker, edgecolors="white", linewidths=1.3, zorder=5,
+                label=point.label,
+            )  # fmt: skip
+            offset, side, place = (-10, "right", x) if _right_half(x, view) else (10, "left", x)
+            lift = 0
+        else:
+            axes.axhline(y, color=NEGATIVE, lw=1.5, ls=":", zorder=3, label=point.label)
+            offset, side, place, lift = -4, "right", right, 6
+        axes.annotate(
+            point.label, (place, y), (offset, lift), textcoords="offset points", ha=side, va="center", fontsize=9,
+            color=NEGATIVE, path_effects=[withStroke(linewidth=3, foreground="white")], zorder=6,
+        )  # fmt: skip
+    if view.baselines:
+        legend = axes.legend(
+            loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(view.baselines), frameon=False, fontsize=9
+        )
+        for text in legend.get_texts():
+            text.set_color(INK)
 
 
 def _widened(values: np.ndarray, share: float) -> tuple[float, float]:
@@ -336,8 +421,19 @@ def _edge_colours(view: _View) -> dict[str, object]:
 
 def _hover(point: FrontPoint) -> str:
     """What a person wants to know of a point, a line a fact."""
-    metrics = point.metrics
     lines = [f"<b>trial #{point.number}</b>" + (f" · child of #{point.parent}" if point.parent is not None else "")]
+    lines += _hover_facts(point.metrics)
+    if point.mutation:
+        lines.append(f"<i>{_escape(point.mutation[:90])}</i>")
+    return "<br>".join(lines)
+
+
+def _hover_baseline(point: BaselinePoint) -> str:
+    return "<br>".join([f"<b>{_escape(point.label)}</b>, a baseline", *_hover_facts(point.metrics)])
+
+
+def _hover_facts(metrics: Mapping[str, float]) -> list[str]:
+    lines = []
     for part in ("validation", "test"):
         prefix = part[:3] if part == "validation" else part
         if f"{prefix}_accuracy" in metrics:
@@ -354,9 +450,7 @@ def _hover(point: FrontPoint) -> str:
         density = f" · density {format_accuracy(metrics['density'])}" if "density" in metrics else ""
         depth = f" · depth {format_count(metrics['depth'])}" if "depth" in metrics else ""
         lines.append(f"{format_count(metrics['edges'])} edges{density}{depth}")
-    if point.mutation:
-        lines.append(f"<i>{_escape(point.mutation[:90])}</i>")
-    return "<br>".join(lines)
+    return lines
 
 
 def _escape(text: str) -> str:

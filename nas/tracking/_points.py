@@ -11,7 +11,16 @@ import numpy as np
 
 from nas.graph import DAG
 
-__all__ = ["FrontPoint", "facts", "format_accuracy", "format_count", "format_number", "format_seconds", "run_name"]
+__all__ = [
+    "BaselinePoint",
+    "FrontPoint",
+    "facts",
+    "format_accuracy",
+    "format_count",
+    "format_number",
+    "format_seconds",
+    "run_name",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +42,16 @@ class FrontPoint:
     # Makes this point with dag, weights and checkpoint; called by the tracker's thread when it is about to draw them,
     # so that nobody has to load them for members that leave the front again.
     details: Callable[[], FrontPoint] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BaselinePoint:
+    """What a search is compared with, e.g. logistic regression on the same data: no trial, only drawn beside them."""
+
+    name: str  # in names of metrics: "linear"
+    label: str  # as people read it
+    metrics: Mapping[str, float] = field(default_factory=dict)  # as in TrialResult.metrics; {}: it failed
+    reason: str = ""  # why it failed
 
 
 def format_seconds(seconds: float) -> str:
