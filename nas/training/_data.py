@@ -257,6 +257,8 @@ def _in_order(raw: RawData, features: Sequence[str], where: str) -> RawData:
         return raw
     if (_by_place(features) or _by_place(names)) and {*names} != {*features}:
         return raw  # one of them has no names
+    if len(names) != len(features) and not {*names} & {*features}:
+        return raw  # refused for its width
     for these, those, problem in (
         (features, names, "is missing"),
         (names, features, "is none of the network's inputs; remove it"),

@@ -147,7 +147,7 @@ def feature_kind(column: pd.Series[Any], name: str, where: str) -> str:
         )
     example = cells[0][:40] if cells else "nothing"
     if cells and all(numbers):
-        hint = "; write them with at most 15 digits, as numbers"
+        hint = " as they were read (data.decimal); numbers of more than 18 digits are none"
     elif odd_number(example):
         hint = "; write numbers without thousands marks and units (decimal commas: data.decimal)"
     else:
