@@ -6,6 +6,7 @@ Loading a stranger's file runs none of its code: no pickle anywhere, every lengt
 from nas.checkpoint._arrays import load_arrays, load_some, save_arrays
 from nas.checkpoint._file import FORMAT_VERSION
 from nas.checkpoint._folded import export_dot, export_graphml
+from nas.checkpoint._inputs import UnlikeTrainingWarning
 from nas.checkpoint._layers import CheckpointLayers
 from nas.checkpoint._module import CheckpointModule, load, save
 from nas.checkpoint._onnx import export_onnx
@@ -19,6 +20,7 @@ __all__ = [
     "CheckpointModule",
     "CheckpointRecurrent",
     "Predictor",
+    "UnlikeTrainingWarning",
     "export_dot",
     "export_graphml",
     "export_onnx",

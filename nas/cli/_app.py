@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 from nas._logs import Level, LogFormat, configure
 from nas.cli import (
     _calibrate,
+    _data,
     _doctor,
     _evaluate,
     _export,
@@ -71,6 +72,7 @@ app = typer.Typer(
     epilog="Start with: nas search examples/digits.yaml",
 )
 app.command("search")(_search.search)
+app.command("data")(_data.data)
 app.command("front")(_front.front)
 app.command("export")(_export.export)
 app.command("evaluate")(_evaluate.evaluate)

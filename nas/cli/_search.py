@@ -96,18 +96,27 @@ class _Run:
         self._searching = False
 
     def run(self) -> None:
+        from nas.cli._data import data_of_study, data_table
         from nas.cli._interrupt import Stop, stop_on_signals
         from nas.cli._progress import ProgressDisplay
         from nas.cli._report import StatusReport, amend_status
-        from nas.cli._study import open_or_create
+        from nas.cli._study import create_study, existing_study
         from nas.cli._workers import cluster_address, log_format, make_executor
         from nas.search import load_space, make_strategy, run_search
-        from nas.training import load_data
+        from nas.training import read_data
 
         job = self.job
-        dataset = load_data(job.data)
+        study = existing_study(job, resume=self.resume, job_file=self.job_file)
+        if study is None:
+            data = read_data(job.data, twice=True)
+        else:
+            remedy = "restore it, or start another study with --set tracking.experiment=NAME"
+            data = data_of_study(job.data, study, remedy=remedy)
+        dataset = data.dataset
+        console.print(data_table(data.findings))
+        console.print()
         space = load_space(job.space, dataset)
-        study = open_or_create(job, dataset, resume=self.resume, job_file=self.job_file)
+        study = study or create_study(job, data)
         strategy = make_strategy(job.search, space, job.training, study)
         self._announce(dataset, study)
         counts = study.counts()

@@ -15,8 +15,10 @@ from nas.training._calibration import (
 )
 from nas.training._compression_config import SparsifyConfig
 from nas.training._costs import Costs, costs_for
-from nas.training._data import Statistics, load_data
+from nas.training._data import LoadedData, Statistics, load_data, read_data
 from nas.training._data_config import BUILT_IN_SOURCES, DataConfig
+from nas.training._data_report import Finding
+from nas.training._fingerprint import Fingerprint
 from nas.training._modules import train_module
 from nas.training._recorder import Recorder, Recording
 from nas.training._structure import Structure, module_of, register_structure, structure_of
@@ -59,9 +61,12 @@ __all__ = [
     "DataConfig",
     "Dataset",
     "Evidence",
+    "Finding",
+    "Fingerprint",
     "Genome",
     "History",
     "Judgement",
+    "LoadedData",
     "LossWeights",
     "PinnedCosts",
     "Recorder",
@@ -88,6 +93,7 @@ __all__ = [
     "module_of",
     "pinned_costs",
     "pinned_threads",
+    "read_data",
     "record_training",
     "reference_kernel_seconds",
     "register_structure",
