@@ -59,9 +59,12 @@ class FrontMember:
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """The non-dominated finished trials of a study, best first objective first.
+    """The finished trials of a study that no other drives out, best first objective first.
 
-    Of trials with equal values the earliest is a member. What a person picks comes from `near`, so that it does not
+    One trial drives another out that is as good in all objectives and better in one, where process times that differ by
+    less than a tie count as equal: of two networks that take the same time, the one with fewer edges is the cheaper, so
+    that a larger one with a lower error does not drive it out by a microsecond of noise. Of equal trials the earliest
+    is a member. What a person picks comes from `near`, so that it does not
     change with the noise of the times: of trials that these cannot tell apart, the one with the fewest edges.
 
     Trials are compared by scores that hold as little luck as can be had (`Objectives.values`), and so become members;
@@ -85,9 +88,6 @@ class Front:
             keep = np.arange(len(values)) == int(values.argmin())
         else:
             keep = np.asarray(moocore.is_nondominated(values, keep_weakly=False))
-        members = sorted(
-            (trial for trial, kept in zip(candidates, keep, strict=True) if kept), key=lambda trial: trial.values
-        )
         front = values[keep]
         tolerance = _tolerances(objectives)
         if tolerance.any():  # one that is as good in all else and faster by more than a tie
@@ -96,6 +96,14 @@ class Front:
         near = sorted(
             (trial for trial, kept in zip(candidates, keep, strict=True) if kept), key=lambda trial: trial.values
         )
+        members = near
+        if tolerance.any():
+            members = []
+            exact = tolerance == 0
+            for trial in sorted(near, key=lambda trial: (*np.array(trial.values)[exact], *_smallest(trial))):
+                if not any(_drives_out(member, trial, tolerance) for member in members):
+                    members.append(trial)
+            members.sort(key=lambda trial: trial.values)
         hypervolume = objectives.hypervolume([trial.values for trial in members])
         return cls(objectives, tuple(members), hypervolume, tuple(near))
 
@@ -136,12 +144,9 @@ class Front:
 
     def with_trial(self, trial: FrontMember) -> Front:
         """The bare front of the members and one newer trial."""
-        worse = (
-            all(a <= b for a, b in zip(member.values, trial.values, strict=True))
-            and (member.values != trial.values or member.number < trial.number)
-            for member in self.members
-        )
-        return self if any(worse) else Front.of(self.objectives, [*self.members, trial]).bare()
+        tolerance = _tolerances(self.objectives)
+        driven_out = any(_drives_out(member, trial, tolerance) for member in self.members)
+        return self if driven_out else Front.of(self.objectives, [*self.members, trial]).bare()
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -272,6 +277,22 @@ class Front:
 def _tolerances(objectives: Objectives) -> np.ndarray:
     """Share by which values of each objective may differ and yet be equal."""
     return np.array([TIE if name in _TIMED else 0.0 for name in objectives.names])
+
+
+def _drives_out(one: FrontMember, other: FrontMember, tolerance: np.ndarray) -> bool:
+    """Whether ``one`` is as good as ``other`` and better in something, or equal and earlier (see `Front`)."""
+    a, b = np.array(one.values), np.array(other.values)
+    timed = tolerance > 0
+    if (a[~timed] > b[~timed]).any() or (a[timed] > b[timed] * (1 + tolerance[timed])).any():
+        return False
+    if timed.any() and (a[timed] * (1 + tolerance[timed]) <= b[timed]).all():
+        return True  # faster by more than a tie
+    if not timed.any():
+        return bool((a != b).any()) or one.number < other.number
+    edges, others = (trial.metrics.get("edges", math.inf) for trial in (one, other))
+    if edges != others:
+        return edges < others
+    return (one.values, one.number) < (other.values, other.number)
 
 
 def _smallest(trial: FrontMember) -> tuple[float, tuple[float, ...], int]:
