@@ -23,19 +23,13 @@ _ROOT_EDGES: Final = 40  # edges of a root at most, for each that will be left: 
 
 _WIDTH: Final = 1.3  # computational neurons of a root, as a multiple of the root of the edges that will be left
 _OF_WIDTH: Final = 0.5  # deviation of the logarithm of that
-_INSERTED: Final = 0.15  # inserted neurons for each edge that comes, before there are neurons to go by
+_INSERTED: Final = 0.3  # least number of inserted neurons for each edge that comes, times the edges of a neuron
 
-RECIPE: Final[dict[str, Scalar]] = {
-    "learning_rate": 5e-3,
-    "input_noise": 0.4,
-    "weight_decay": 0.05,
-    "activation": "silu",
-    "batch_size": 64,
-}
-"""What a search tries first. Regularisers decide accuracy at every size; see benchmarks/results/reference.md."""
+NOISES: Final = (0.4, 0.02, 0.15)
+"""Deviations of the noise on the inputs that a search tries first: which is right differs most between data sets."""
 
 HYPERPARAMETERS: Final[dict[str, Range | Choice]] = {
-    "learning_rate": Range(low=1e-3, high=2e-2, log=True),
+    "learning_rate": Range(low=1e-3, high=4e-2, log=True),
     "input_noise": Range(low=0.01, high=0.8, log=True),
     "weight_decay": Range(low=1e-3, high=0.2, log=True),
     "activation": Choice(choices=("silu", "tanh", "relu")),
@@ -105,9 +99,13 @@ class DagSpace(SearchSpace):
         return Genome(self._activated(dag, rng), dict(self.fixed))
 
     @property
-    def first_hyperparameters(self) -> Mapping[str, Scalar]:
-        """The recipe of the reference benchmark."""
-        return RECIPE
+    def first_hyperparameters(self) -> tuple[Mapping[str, Scalar], ...]:
+        """The recipe of benchmarks/reference.py; the more inputs a neuron sums up, the shorter the steps."""
+        rate = min(max(0.08 / math.sqrt(self.shape.n_inputs), 2e-3), 2e-2)
+        return tuple(
+            {"learning_rate": rate, "input_noise": noise, "weight_decay": 0.05, "activation": "silu", "batch_size": 64}
+            for noise in NOISES
+        )
 
     def large(self, rng: np.random.Generator, *, edges: int | None = None) -> Genome | None:
         """A dense network, from which training cuts all but ``edges``: wider, the more these are.
@@ -179,7 +177,8 @@ class DagSpace(SearchSpace):
         more, less = (1 + growth) / 2, (1 - growth) / 2
         neurons = 0.5 * dag.n_computational / dag.n_edges if dag.n_edges else 1.0
         # Where there are few neurons, or none, they must be able to come all the same.
-        inserted = max(neurons, _INSERTED)
+        usual = dag.n_edges / max(dag.n_computational + dag.n_outputs, 1)
+        inserted = max(neurons, _INSERTED / max(usual, 2.0))
         operators = {
             "add_edges": more,
             "remove_edges": less,

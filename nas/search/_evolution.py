@@ -62,7 +62,7 @@ class EvolutionStrategy(SteeredStrategy):
     def _ask(self, number: int, rng: np.random.Generator) -> Candidate:
         if not self.steered:
             return self._mutated(number, rng)
-        edges = self._aim(number, float(rng.random()))
+        edges = self._aim_where_behind(number, rng)
         if number < self.initial or not len(self.ladder) or rng.random() < self.options.roots:
             return self._root_at(number, rng, edges)
         parent = self._parent_for(edges, rng)

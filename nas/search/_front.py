@@ -84,24 +84,23 @@ class Front:
         if not candidates:
             return cls(objectives, (), 0.0)
         values = np.array([trial.values for trial in candidates])
+        timed = _timed(objectives)
         if values.shape[1] == 1:
             keep = np.arange(len(values)) == int(values.argmin())
         else:
             keep = np.asarray(moocore.is_nondominated(values, keep_weakly=False))
-        front = values[keep]
-        tolerance = _tolerances(objectives)
-        if tolerance.any():  # one that is as good in all else and faster by more than a tie
-            beaten = (front[None, :, :] * (1 + tolerance) <= values[:, None, :]).all(axis=2).any(axis=1)
+        if timed.any():  # only one that is as good in all else and faster by more than a tie beats another here
+            low, high = (np.array(ends) for ends in zip(*(_ends(trial, timed) for trial in candidates), strict=True))
+            beaten = (high[keep][None, :, :] <= low[:, None, :]).all(axis=2).any(axis=1)
             keep = keep | ~beaten
         near = sorted(
             (trial for trial, kept in zip(candidates, keep, strict=True) if kept), key=lambda trial: trial.values
         )
         members = near
-        if tolerance.any():
+        if timed.any():
             members = []
-            exact = tolerance == 0
-            for trial in sorted(near, key=lambda trial: (*np.array(trial.values)[exact], *_smallest(trial))):
-                if not any(_drives_out(member, trial, tolerance) for member in members):
+            for trial in sorted(near, key=lambda trial: (*np.array(trial.values)[~timed], *_smallest(trial))):
+                if not any(_drives_out(member, trial, timed) for member in members):
                     members.append(trial)
             members.sort(key=lambda trial: trial.values)
         hypervolume = objectives.hypervolume([trial.values for trial in members])
@@ -144,8 +143,8 @@ class Front:
 
     def with_trial(self, trial: FrontMember) -> Front:
         """The bare front of the members and one newer trial."""
-        tolerance = _tolerances(self.objectives)
-        driven_out = any(_drives_out(member, trial, tolerance) for member in self.members)
+        timed = _timed(self.objectives)
+        driven_out = any(_drives_out(member, trial, timed) for member in self.members)
         return self if driven_out else Front.of(self.objectives, [*self.members, trial]).bare()
 
     @property
@@ -172,7 +171,7 @@ class Front:
         points = self.objectives.coordinates(values[chosen])
         span = np.ptp(points, axis=0)
         sums = ((points - points.min(axis=0)) / np.where(span > 0, span, 1.0)).sum(axis=1)
-        if not _tolerances(self.objectives).any():
+        if not _timed(self.objectives).any():
             return self.near[int(chosen[sums.argmin()])]
         tied: list[int] = chosen[sums <= sums.min() + KNEE_TIE].tolist()
         return min((self.near[k] for k in tied), key=_smallest)
@@ -241,7 +240,7 @@ class Front:
 
     def _best(self, trials: Sequence[FrontMember], objective: int) -> FrontMember:
         """The best in one objective; of those that tie with it the one with the fewest edges."""
-        tolerances = _tolerances(self.objectives)
+        tolerances = np.where(_timed(self.objectives), TIE, 0.0)
         judged = self._judged(trials)
         bound = (1 + tolerances[objective]) * judged[:, objective].min()
         tied = [int(k) for k in np.flatnonzero(judged[:, objective] <= bound)]
@@ -274,21 +273,35 @@ class Front:
             raise PickError("the front is empty because no trial has finished; run the search first")
 
 
-def _tolerances(objectives: Objectives) -> np.ndarray:
-    """Share by which values of each objective may differ and yet be equal."""
-    return np.array([TIE if name in _TIMED else 0.0 for name in objectives.names])
+def _timed(objectives: Objectives) -> np.ndarray:
+    """Which objectives are process times."""
+    return np.array([name in _TIMED for name in objectives.names])
 
 
-def _drives_out(one: FrontMember, other: FrontMember, tolerance: np.ndarray) -> bool:
+def _ends(trial: FrontMember, timed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Between which values each objective of a trial lies: of times, what a tie leaves open.
+
+    While a search runs, each network is timed once, beside whatever else the machine does: then the spread of its
+    repeats counts too. Times that were taken again, side by side, differ by no more than a tie.
+    """
+    values = np.array(trial.values)
+    spread = 0.0 if trial.retimed else trial.metrics.get("inference_spread", 0.0)
+    margin = np.where(timed, 0.5 * TIE * values + spread, 0.0)
+    return values - margin, values + margin
+
+
+def _drives_out(one: FrontMember, other: FrontMember, timed: np.ndarray) -> bool:
     """Whether ``one`` is as good as ``other`` and better in something, or equal and earlier (see `Front`)."""
     a, b = np.array(one.values), np.array(other.values)
-    timed = tolerance > 0
-    if (a[~timed] > b[~timed]).any() or (a[timed] > b[timed] * (1 + tolerance[timed])).any():
+    if (a[~timed] > b[~timed]).any():
         return False
-    if timed.any() and (a[timed] * (1 + tolerance[timed]) <= b[timed]).all():
-        return True  # faster by more than a tie
     if not timed.any():
         return bool((a != b).any()) or one.number < other.number
+    (low_a, high_a), (low_b, high_b) = (_ends(trial, timed) for trial in (one, other))
+    if (high_a[timed] <= low_b[timed]).all():
+        return True  # faster by more than a tie
+    if (low_a[timed] > high_b[timed]).any():
+        return False  # slower by more than a tie
     edges, others = (trial.metrics.get("edges", math.inf) for trial in (one, other))
     if edges != others:
         return edges < others

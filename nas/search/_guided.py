@@ -25,8 +25,8 @@ from nas.training._types import Genome, Scalar, TrainingConfig
 __all__ = ["cut_overrides", "cuts_allowed", "may_grow", "without_cut"]
 
 _SECTION: Final = "sparsify."
-_LEAST_CUTS, _MOST_CUTS = 6, 40  # in one training
-_STEPS_A_CUT: Final = 100  # at least; a cut costs about as much as some ten steps
+_LEAST_CUTS, _MOST_CUTS = 6, 30  # in one training
+_STEPS_A_CUT: Final = 150  # at least; a cut costs about as much as some ten steps
 _END: Final = 0.5  # share of the steps after which the structure stays
 
 

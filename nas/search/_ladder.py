@@ -19,6 +19,10 @@ _STEPS: Final = 3  # bins of the ladder in an octave of edges
 _KEPT: Final = 4  # networks of a bin that may be parents beside the front
 # Networks with an error beyond these are not worth a search: so many times the best, or so much of the reference worse.
 _TIMES, _WORSE = 8.0, 0.25
+_STEEPEST: Final = -2.0  # slope of a trend
+_DOUBT: Final = 0.2  # what distance in size takes from a promise, for each factor e
+_COMPARED: Final = 4  # networks of which the best becomes a parent
+_AS_GOOD: Final = 1.15  # times the best error: as good as the best
 _BEYOND: Final = 1.5  # a search also looks so far below the smallest and above the largest network of the front
 
 
@@ -78,39 +82,67 @@ class Ladder:
         best = self._front[-1].error
         bound = max(_TIMES * best, best + _WORSE * self._reference)
         smallest = next(network for network in self._front if network.error <= bound)
-        return max(1, math.floor(smallest.edges / _BEYOND)), math.ceil(self._front[-1].edges * _BEYOND)
+        # Larger ones that are hardly better are mostly luckier.
+        enough = next(network for network in self._front if network.error <= _AS_GOOD * best)
+        return max(1, math.floor(smallest.edges / _BEYOND)), math.ceil(enough.edges * _BEYOND)
 
-    def near(self, edges: int, low: float, high: float, rng: np.random.Generator, *, others: float) -> Network | None:
-        """A parent with between ``low`` and ``high`` times ``edges``; of the front, those near in size rather.
+    def trend(self) -> tuple[float, float]:
+        """Level and slope (at most 0) of the logarithm of the front's errors against that of its edges."""
+        edges = np.log([network.edges for network in self._front])
+        errors = np.log([max(network.error, 1e-9) for network in self._front])
+        spread = edges - edges.mean()
+        slope = float(spread @ errors / (spread @ spread)) if len(edges) > 2 else -1.0
+        slope = min(max(slope, _STEEPEST), 0.0)
+        return float(errors.mean() - slope * edges.mean()), slope
+
+    def lag(self, edges: float) -> float:
+        """How far the front is above its own trend at a size: where it is, most can be gained."""
+        level, slope = self.trend()
+        at = bisect.bisect_right(self._front, edges, key=lambda other: other.edges)
+        network = self._front[max(at - 1, 0)]
+        return math.log(max(network.error, 1e-9)) - level - slope * math.log(edges)
+
+    def parent(self, edges: int, low: float, high: float, rng: np.random.Generator) -> Network | None:
+        """A parent with between ``low`` and ``high`` times ``edges``: the most promising of some.
+
+        What a network promises at another size is its error, moved along the trend of the front; from farther away it
+        is less sure to hold.
 
         Args:
             edges: of the child.
-            others: share of the parents that come from beside the front, for variety.
+            rng: draws which ones are compared.
         """
         least, most = low * edges, high * edges
-        if rng.random() < others:
-            beside = [
-                network
-                for position in range(_bin(least), _bin(most) + 1)
-                for network in self._bins.get(position, ())
-                if least <= network.edges <= most
-            ]
-            if beside:
-                return beside[int(rng.integers(len(beside)))]
-        members = [network for network in self._front if least <= network.edges <= most]
-        if not members:
+        some = [
+            network
+            for position in range(_bin(least), _bin(most) + 1)
+            for network in self._bins.get(position, ())
+            if least <= network.edges <= most
+        ]
+        if not some:
             return None
-        far = np.array([abs(math.log2(network.edges / edges)) for network in members])
-        weight = np.exp2(-2.0 * far)
-        return members[int(rng.choice(len(members), p=weight / weight.sum()))]
+        _, slope = self.trend()
 
-    def nearest(self, edges: int) -> Network:
-        """The member of the front whose size is nearest.
+        def promise(network: Network) -> float:
+            far = math.log(edges / network.edges)
+            return math.log(max(network.error, 1e-9)) + slope * far + _DOUBT * abs(far)
+
+        drawn = rng.choice(len(some), min(_COMPARED, len(some)), replace=False)
+        return min((some[k] for k in drawn.tolist()), key=promise)
+
+    def exemplar(self, rng: np.random.Generator) -> Network:
+        """A network whose error is good for its size, whatever that is: the best of some.
 
         Raises:
             ValueError: there is no network yet.
         """
-        return min(self._front, key=lambda network: abs(math.log(network.edges / edges)))
+        level, slope = self.trend()
+        everyone = [network for _, networks in sorted(self._bins.items()) for network in networks]
+        drawn = rng.choice(len(everyone), min(_COMPARED, len(everyone)), replace=False)
+        return min(
+            (everyone[k] for k in drawn.tolist()),
+            key=lambda network: math.log(max(network.error, 1e-9)) - level - slope * math.log(network.edges),
+        )
 
 
 def _bin(edges: float) -> int:

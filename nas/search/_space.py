@@ -173,9 +173,9 @@ class SearchSpace(ABC):
         """
 
     @property
-    def first_hyperparameters(self) -> Mapping[str, Scalar]:
-        """Values of hyperparameters that a search tries first where the job's training section states none."""
-        return {}
+    def first_hyperparameters(self) -> tuple[Mapping[str, Scalar], ...]:
+        """Values of hyperparameters that a search tries first, one after the other, where the job states none."""
+        return ()
 
     def large(self, rng: np.random.Generator, *, edges: int | None = None) -> Genome | None:
         """A large genome for training to cut down (see `nas.search._guided`), the root of a line of networks.

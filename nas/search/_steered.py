@@ -26,13 +26,17 @@ from nas.training._types import Candidate, Scalar, TrainingConfig, TrialResult, 
 __all__ = ["SteeredStrategy", "log_uniform"]
 
 _ROOTS: Final = (0, 2, 4, 1, 3)  # octaves below the largest of the first roots, in the order in which they are asked
+_FIRST: Final = 9  # roots before the first child
 _ROOT_LEAST, _ROOT_PER_NEURON = 1000, 8  # edges of the largest first root: in all, or for each input and output
 _GROWN: Final = (0.2, 1.5)  # edges that come before a child is cut, as a share of its parent's
-_LENGTHS: Final = (0.35, 1.4)  # steps of a child, as a share of a full training; at the end of a search twice that
-_BESIDE: Final = 0.25  # share of the parents that are not of the front
+_LENGTHS: Final = (0.5, 1.2)  # steps of a child, as a share of a full training; at the end of a search twice that
+_SMALLER, _LARGEST = 0.4, 6.0  # edges of parents, as multiples of those aimed at
+_ANY: Final = 0.15  # share of the later roots with hyperparameters from anywhere
+_AIMS: Final = 3  # sizes among which an aim is chosen
+_BEHIND: Final = 2.0  # what a front that is behind by a factor e outweighs: twice as large a factor of cost
 _TRIES: Final = 6  # at a parent that fits
-_LARGER: Final = 0.1  # least share of the aims beyond the largest network of the front
-_MOVED: Final = 0.15  # how far a child's hyperparameters move at least, as a share of their ranges
+_LARGER: Final = 0.05  # least share of the aims beyond the largest network of the front
+_MOVED: Final = 0.1  # how far a child's hyperparameters move at least, as a share of their ranges
 _POOR: Final = 10  # how many times as large they may be, where the best network is as poor as knowing nothing
 
 
@@ -70,7 +74,7 @@ class SteeredStrategy(Strategy, ABC):
         self.ladder = Ladder(objectives.error_reference)
         self.steered = guided and "error" in objectives.names and cuts_allowed(space, training) and _of_neurons(space)
         self.grow, self.blind, self.child_steps = grow, blind, child_steps
-        self.initial = initial or (len(_ROOTS) if self.steered else population)
+        self.initial = initial or (_FIRST if self.steered else population)
 
     def tell(self, result: TrialResult) -> None:
         """Learns from a result."""
@@ -99,6 +103,15 @@ class SteeredStrategy(Strategy, ABC):
             position /= 1 - beyond
         return max(self._least, round(math.exp(math.log(low) + position * math.log(high / low))))
 
+    def _aim_where_behind(self, number: int, rng: np.random.Generator) -> int:
+        """Of some sizes that are worth a try, one where the front is behind its own trend, and a try is cheap."""
+        aims = [self._aim(number, float(rng.random())) for _ in range(_AIMS)]
+        if number < self.initial or not len(self.ladder):
+            return aims[0]
+        low, high = self.ladder.span()
+        middle = math.sqrt(low * high)
+        return max(aims, key=lambda edges: _BEHIND * self.ladder.lag(edges) - math.log1p(edges / middle))
+
     @property
     def _poor(self) -> float:
         """How poor the best network is, in [0, 1]: as good as can be, to no better than knowing nothing."""
@@ -111,26 +124,24 @@ class SteeredStrategy(Strategy, ABC):
     def _full_steps(self) -> int:
         """Steps of a full training: later ones are longer, as less is left that could follow them."""
         full = self.pace.full(self.seconds)
-        return full if "steps" in self.training.model_fields_set else math.ceil(full * (0.6 + 0.8 * self.spent))
+        return full if "steps" in self.training.model_fields_set else math.ceil(full * (0.8 + 0.6 * self.spent))
 
     def _root_at(
         self, number: int, rng: np.random.Generator, edges: int, hyperparameters: Mapping[str, Scalar] | None = None
     ) -> Candidate:
         """A network from nothing of that size."""
         if hyperparameters is None:
-            hyperparameters = self._root_values(number, rng, edges)
+            hyperparameters = self._root_values(number, rng)
         return self._root(number, rng, edges, steps=self._full_steps(), hyperparameters=hyperparameters)
 
-    def _root_values(self, number: int, rng: np.random.Generator, edges: int) -> dict[str, Scalar]:
-        """Of the first, what job and space say; later near these, or near what served networks of that size, or any."""
-        if number == 0:
-            return self._own_values()
+    def _root_values(self, number: int, rng: np.random.Generator) -> dict[str, Scalar]:
+        """What job and space say first; later near what served some network well, or any."""
         if number < self.initial or not len(self.ladder):
-            return self._moved(self._own_values(), rng, 0.3)
-        if rng.random() < 0.3:
+            return self._own_values(number)
+        if rng.random() < _ANY:
             return self._moved({}, rng)
-        near = self.inheritance.load(self.ladder.nearest(edges).number)
-        return self._moved(near.genome.hyperparameters, rng, 0.2)
+        exemplar = self.inheritance.load(self.ladder.exemplar(rng).number)
+        return self._moved(exemplar.genome.hyperparameters, rng)
 
     def _parent_for(
         self, edges: int, rng: np.random.Generator, hyperparameters: Mapping[str, Scalar] | None = None
@@ -144,10 +155,7 @@ class SteeredStrategy(Strategy, ABC):
                 activation) must be the parent's. None where no parent has them.
         """
         for _ in range(_TRIES):
-            way = rng.random()
-            low, high = (0.95, 1.4) if way < 0.5 else (1.4, 4.0) if way < 0.8 else (0.4, 0.95)
-            found = self.ladder.near(edges, low, high, rng, others=_BESIDE)
-            found = found or self.ladder.near(edges, 0.4, 4.0, rng, others=0.0)
+            found = self.ladder.parent(edges, _SMALLER, _LARGEST, rng)
             if found is None or hyperparameters is None:
                 return found
             known = self.inheritance.load(found.number).genome.hyperparameters

@@ -267,10 +267,11 @@ class Strategy(ABC):
             inherited=inherited,
         )
 
-    def _own_values(self) -> dict[str, Scalar]:
-        """The first guess: what the job states in its training section, else the space's own."""
+    def _own_values(self, number: int = 0) -> dict[str, Scalar]:
+        """First guesses: what the job states in its training section, else the space's own."""
         section = self.training.model_dump()
-        guess = self.space.first_hyperparameters
+        guesses = self.space.first_hyperparameters
+        guess = guesses[number % len(guesses)] if guesses else {}
         return {
             path: domain.nearest(
                 _at(section, path) if path not in guess or _stated(self.training, path) else guess[path]
@@ -278,14 +279,14 @@ class Strategy(ABC):
             for path, domain in self.domains.items()
         }
 
-    def _moved(self, values: Mapping[str, Scalar], rng: np.random.Generator, scale: float = 0.15) -> dict[str, Scalar]:
+    def _moved(self, values: Mapping[str, Scalar], rng: np.random.Generator, scale: float = 0.1) -> dict[str, Scalar]:
         """Each searched hyperparameter moved from `values`, drawn where they have none."""
         return {
             path: domain.perturb(values[path], rng, scale) if path in values else domain.sample(rng)
             for path, domain in self.domains.items()
         }
 
-    def _perturbed(self, genome: Genome, rng: np.random.Generator, scale: float = 0.15) -> dict[str, Scalar]:
+    def _perturbed(self, genome: Genome, rng: np.random.Generator, scale: float = 0.1) -> dict[str, Scalar]:
         """Hyperparameters of a child of `genome` that inherits: moved a little, but what its function rests on."""
         moved = self._moved(genome.hyperparameters, rng, scale)
         kept = {

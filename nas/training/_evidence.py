@@ -47,7 +47,7 @@ def quality(module: nn.Module, dataset: Dataset, parts: tuple[str, ...] = ("val"
     metrics: dict[str, float] = {}
     evidence = None
     for part in parts:
-        found = judge(module, *known[part], dataset.task)
+        found = judge(module, *known[part], dataset.task, calibrate=part == "val")
         metrics |= {f"{part}_{name}": value for name, value in found.metrics.items()}
         if part == "val":
             classes = dataset.task == "classification"
@@ -58,7 +58,7 @@ def quality(module: nn.Module, dataset: Dataset, parts: tuple[str, ...] = ("val"
 
 
 def wrongness(loss: np.ndarray) -> np.ndarray:
-    """The probability that a network gives to all classes but the right one, from its cross-entropy."""
+    """The (calibrated) probability that a network gives to all classes but the right one, from its cross-entropy."""
     wrong: np.ndarray = -np.expm1(-loss.astype(np.float64))
     return wrong
 
