@@ -18,11 +18,13 @@ from nas.errors import DataError
 __all__ = ["Inputs", "UnlikeTrainingWarning"]
 
 _SHOWN: Final = 6
-_FAR: Final = 10.0  # widths of the training data's range, beyond which all values of a column are in other units
+_FAR: Final = 10.0  # widths of the training data's range, beyond which most values of a column are in other units
+_NEAR: Final = 0.002  # of that width, within which all values of a column are in other units (1 mm is 0.001 m)
+_ENOUGH: Final = 20  # samples that may be judged by how near they are to each other
 
 
 class UnlikeTrainingWarning(UserWarning):
-    """All values of a feature are far from all that the network was trained on, as in other units."""
+    """Most values of a feature are far from what the network was trained on, or all vary far less: other units?"""
 
 
 class Inputs:
@@ -126,7 +128,10 @@ class Inputs:
         width = high - low
         # A constant has no width of its own; then its size is the measure.
         margin = _FAR * np.where(width > 0, width, np.maximum(np.abs(low), 1.0))
-        far = (x.min(axis=0) > high + margin) | (x.max(axis=0) < low - margin)
+        far = np.median(np.maximum(low - x, x - high), axis=0) > margin
+        if len(x) >= _ENOUGH:
+            spread = x.max(axis=0) - x.min(axis=0)
+            far |= (spread > 0) & (spread < _NEAR * width)
         if far.any():
             places = [int(place) for place in np.flatnonzero(far)]
             first = places[0]

@@ -391,7 +391,7 @@ def _scaling(
     if mode == "none":
         return np.zeros(width), np.ones(width)
     if mode == "unit":
-        return np.zeros(width), np.full(width, _deviation(np.abs(x).max().astype(np.float64), np.float64(0)))
+        return np.zeros(width), np.full(width, _deviation(np.abs(x).max().astype(np.float64), 0.0))
     if mode == "global":
         mean, deviation = x.mean(dtype=np.float64), x.std(dtype=np.float64)
         return np.full(width, mean), np.full(width, _deviation(np.asarray(deviation), np.abs(x).max()))
@@ -426,7 +426,7 @@ def _target_scaling(
     return y.mean(axis=0), _deviation(y.std(axis=0), np.abs(y).max(axis=0))
 
 
-def _deviation(deviation: np.ndarray, largest: np.ndarray) -> np.ndarray:
+def _deviation(deviation: np.ndarray, largest: np.ndarray | float) -> np.ndarray:
     """Standard deviations with 1 for what does not vary, so that constant features become 0 and not NaN.
 
     Rounding makes 0.1 in every row vary by 1e-17; but a capacitance of 1e-12 farad may vary by 1e-13.

@@ -215,6 +215,7 @@ def _parsed(
     import pandas as pd  # half a second; only tables need it
 
     def parse(mark: str) -> pd.DataFrame:
+        empty: dict[Any, list[str]] = {place: [""] for place in range(len(names)) if place not in targets}
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows that are longer than the header
             warnings.simplefilter("ignore", pd.errors.DtypeWarning)  # columns of mixed types are refused by name
@@ -227,7 +228,7 @@ def _parsed(
                     names=list(range(len(names))),
                     index_col=False,
                     keep_default_na=False,
-                    na_values={column: [""] for column in range(len(names)) if column not in targets},
+                    na_values=empty,
                     dtype=dict.fromkeys(targets, str),
                     low_memory=False,
                 )

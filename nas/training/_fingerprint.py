@@ -99,10 +99,11 @@ class Fingerprint:
         if not isinstance(values, Mapping) or values.get("version") != VERSION:
             return None
         try:
-            found = {field.name: values[field.name] for field in dataclasses.fields(cls)}
+            found: dict[str, Any] = {field.name: values[field.name] for field in dataclasses.fields(cls)}
         except KeyError:
             return None
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in found.items()})
+        plain: dict[str, Any] = {name: tuple(each) if isinstance(each, list) else each for name, each in found.items()}
+        return cls(**plain)
 
     def same_samples(self, other: Fingerprint) -> bool:
         """Whether both are sums of the same samples with the same targets, in whatever order and split."""
@@ -119,11 +120,11 @@ class Fingerprint:
             found.append(_names(self.names, now.names))
         if self.rows != now.rows:
             found.append(f"it had {self.rows:,} rows and has {now.rows:,}")
-        elif self.names == now.names and self.bag == now.bag and self.split == now.split:
+        elif self.names == now.names and self.bag == now.bag and self.inputs != now.inputs:
             found.append("its rows are in another order")
         else:
             found += self._values(now)
-        if self.classes != now.classes:
+        if self.classes != now.classes and self.task == now.task:
             found.append(_classes(self.classes, now.classes))
         return "; ".join(found) or "its rows are split into other parts"
 

@@ -111,7 +111,7 @@ def label_texts(y: np.ndarray, class_names: tuple[str, ...], where: str) -> list
 
 
 def _texts_of_objects(y: np.ndarray, where: str) -> list[str]:
-    texts: dict[object, str] = {}
+    texts: dict[tuple[type, object], str] = {}
     labels = []
     for row, label in enumerate(y.tolist()):
         # None, NaN, and what pandas has for missing values, none of which equals itself for certain
@@ -124,7 +124,7 @@ def _texts_of_objects(y: np.ndarray, where: str) -> list[str]:
         labels.append(text)
     twice = [text for text, count in collections.Counter(texts.values()).items() if count > 1]
     if twice:
-        kinds = " and ".join(sorted(repr(label) for (_, label), text in texts.items() if text == twice[0]))  # type: ignore[misc]
+        kinds = " and ".join(sorted(repr(key[1]) for key, text in texts.items() if text == twice[0]))
         raise DataError(f"{where}: labels {kinds} are different values with the same text; write them alike")
     return labels
 
