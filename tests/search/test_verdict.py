@@ -57,6 +57,12 @@ def test_prices_of_what_is_better() -> None:
     assert text.endswith("it takes 12 × the member's inference time and 500 × its edges.")
 
 
+def test_the_best_member_is_the_one_that_estimates_say() -> None:
+    lucky = member(4, 0.05, val=0.01, shown_error=0.03, edges=900.0)
+    small = member(5, 0.02, val=0.02, shown_error=0.03, edges=300.0, inference_seconds=5e-5)
+    assert said([lucky, small], [BOOSTING]).startswith("The best member (trial 5, 98.00 % on the test part) is 1.00")
+
+
 def test_equal_ones() -> None:
     assert "Gradient boosting is as good as the best member (trial 4): 97.00 %" in said([member(4, 0.03)], [BOOSTING])
 
