@@ -46,10 +46,11 @@ def fit_mlp(dataset: Dataset, clock: Clock, seed: int) -> tuple[Fitted, int]:
     Raises:
         ValueError: scikit-learn cannot fit it, or no setting stayed finite.
     """
-    began = clock.gone
     alive = [_Contender(dataset, 0, seed)]
-    alive[0].train(1, clock)
-    each = max(clock.gone - began, 1e-6)
+    alive[0].train(1, clock)  # the first pass of a process takes longer than others
+    began, before = clock.gone, alive[0].passes
+    alive[0].train(2, clock)
+    each = max(clock.gone - began, 1e-6) / max(alive[0].passes - before, 0.1)
     affordable = clock.left / each
     alive += [
         _Contender(dataset, index, seed)
@@ -105,13 +106,12 @@ class _Contender:
         self._order = np.empty(0, dtype=np.int64)
 
     def train(self, passes: int, clock: Clock) -> None:
-        """Goes on for so many passes, until it gets no better or the time is over; at least a step of `_part` rows."""
+        """Goes on for so many passes, until it gets no better or the time is over, after a piece of a pass at least."""
         until = min(self.passes + passes, _MOST_PASSES)
         while not self.done and self.passes < until - 1e-9:
             try:
                 self._step()
-                whole = not len(self._order)
-                if whole or self.best is None:
+                if not len(self._order) or self.best is None or not clock.has(0):
                     self._judge()
             except ValueError as error:  # the weights are not finite any more
                 if self.passes == 0:
@@ -120,7 +120,6 @@ class _Contender:
                 self.done = True
             self.done |= self.passes - self._since >= _PATIENCE or self.passes >= _MOST_PASSES - 1e-9
             if not clock.has(0):
-                self._judge() if len(self._order) and not self.done else None
                 return
 
     def _step(self) -> None:

@@ -14,9 +14,9 @@ __all__ = ["verdict"]
 def verdict(front: Front, baselines: Baselines) -> str:
     """What a person has to know of a front and its baselines, on the test part.
 
-    The best member, as every baseline, is the one with the least error on the validation part. A difference that is
-    less than 1.96 standard errors of a difference of two accuracies (of independent samples) is called one that so
-    many samples cannot tell.
+    The best member is the one of which the least error is to be expected, of equal ones that with the fewest edges, as
+    `pick("accurate")` has it; the test part decides nothing. A difference that is less than 1.96 standard errors of a
+    difference of two accuracies (of independent samples) is called one that so many samples cannot tell.
 
     Returns:
         Some sentences; "" where there is no member or no baseline to compare.
@@ -24,7 +24,7 @@ def verdict(front: Front, baselines: Baselines) -> str:
     members = [member for member in front.members if "val_error" in member.metrics]
     if not members or not baselines.found:
         return ""
-    best = min(members, key=lambda member: member.metrics["val_error"])
+    best = min(members, key=_expected)
     rivals = sorted(baselines.found, key=lambda each: _error(each.metrics))
     ahead = [each for each in rivals if _error(each.metrics) < _error(best.metrics)]
     level = [each for each in rivals if _error(each.metrics) == _error(best.metrics)]
@@ -43,6 +43,11 @@ def verdict(front: Front, baselines: Baselines) -> str:
         who = f"The best member (trial {best.number}, {_shown(best.metrics)} on the test part)"
         said.append(f"{who} is {compared}{every}{doubt}.")
     return " ".join(said)
+
+
+def _expected(member: FrontMember) -> tuple[float, float, int]:
+    metrics = member.metrics
+    return metrics.get("shown_error", metrics["val_error"]), metrics.get("edges", math.inf), member.number
 
 
 def _better(each: Baseline, best: FrontMember, members: list[FrontMember], samples: int) -> str:

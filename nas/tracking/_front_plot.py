@@ -257,7 +257,7 @@ class _View:
         # Baselines may lack a place on the x axis (x is then NaN), not one on the y axis.
         base_x, base_y = self._places(baselines)
         known = np.flatnonzero(np.isfinite(base_y) & (base_y >= 0 if self.accuracy else base_y > 0))
-        self.baselines = [baselines[index] for index in known]
+        self.baselines = [baselines[int(index)] for index in known]
         self.base_x, self.base_y = np.where(base_x > 0, base_x, math.nan)[known], base_y[known]
         if self.accuracy:  # no error at all has no place on the axis; it is put below the least one seen
             seen = np.concatenate([self.y, self.other_y, self.base_y])
