@@ -104,7 +104,8 @@ def run(size: int, setting: int, val: float, test: float, loss: float = 1.0) -> 
 
 
 def kept(runs: list[Json], seed: int = 0) -> Json:
-    return {"set": "digits", "seed": seed, "steps": 10, "process_seconds": 2.0, "runs": runs}
+    base = {"set": "digits", "seed": seed, "task": "classification", "val_samples": 100, "steps": 10}
+    return base | {"process_seconds": 2.0, "runs": runs}
 
 
 def all_sizes(error: float, seed: int = 0) -> Json:
@@ -202,6 +203,8 @@ def test_results_are_collected_from_what_is_kept(tmp_path: Path, monkeypatch: py
     assert "90: +10.00 !" in page and "| 3 | digits | 6 | 8 | 7 | 4 | 1 |" in page
 
 
-def test_chosen_is_by_validation() -> None:
-    record = kept([run(90, 0, 0.2, 0.1, 0.5), run(90, 1, 0.1, 0.3, 0.9), run(90, 2, 0.1, 0.2, 0.8)])
-    assert chosen(record)[90]["setting"] == 2
+def test_chosen_is_by_validation_error_and_where_that_cannot_tell_by_loss() -> None:
+    runs = [run(90, 0, 0.2, 0.1, 0.1), run(90, 1, 0.1, 0.3, 0.9), run(90, 2, 0.11, 0.2, 0.8)]
+    assert chosen(kept(runs))[90]["setting"] == 2  # half a standard error of 0.1 on 100 samples is 0.015
+    assert chosen(kept(runs) | {"val_samples": 10_000})[90]["setting"] == 1
+    assert chosen(kept(runs) | {"task": "regression"})[90]["setting"] == 1
