@@ -40,12 +40,22 @@ from nas.search._random import RandomStrategy
 from nas.search._records import Rung, TrialRecord
 from nas.search._replay import Replay, replay
 from nas.search._retime import Timed, retime, time_side_by_side
-from nas.search._space import Choice, Range, SearchSpace, SpaceOptions, TaskShape, load_space, stable_ids
+from nas.search._space import (
+    DEFAULT_HYPERPARAMETERS,
+    Choice,
+    Range,
+    SearchSpace,
+    SpaceOptions,
+    TaskShape,
+    load_space,
+    stable_ids,
+)
 from nas.search._store import StudyStore
 from nas.search._strategy import Inheritance, Parent, Strategy
 from nas.search._verdict import verdict
 
 __all__ = [
+    "DEFAULT_HYPERPARAMETERS",
     "OBJECTIVE_METRICS",
     "Baseline",
     "Baselines",

@@ -12,7 +12,7 @@ from nas.training._types import TrainingConfig, TrialResult
 
 __all__ = ["Pace"]
 
-_TRAININGS: Final = 100  # full ones in a budget; children are shorter
+_TRAININGS: Final = 50  # full ones in a budget; children are shorter
 _LEAST, _MOST = 8_000, 60_000  # steps of a full training: fewer leave a cut network unfinished, more add nothing
 _USUAL: Final = 10_000  # where there is no budget of time, or nothing is known of the cost yet
 _FORGETS: Final = 0.9  # weight of what is known when a trial ends

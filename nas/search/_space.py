@@ -22,7 +22,16 @@ from nas.graph import DAG
 from nas.search._config import SpaceConfig
 from nas.training._types import Dataset, Genome, Scalar, Task, TrainingConfig
 
-__all__ = ["Choice", "Range", "SearchSpace", "SpaceOptions", "TaskShape", "load_space", "stable_ids"]
+__all__ = [
+    "DEFAULT_HYPERPARAMETERS",
+    "Choice",
+    "Range",
+    "SearchSpace",
+    "SpaceOptions",
+    "TaskShape",
+    "load_space",
+    "stable_ids",
+]
 
 
 class Range(BaseModel):
@@ -98,7 +107,7 @@ class Choice(BaseModel):
         return self.sample(rng) if rng.random() < scale or value not in self.choices else value
 
 
-_DEFAULT_HYPERPARAMETERS: Final[dict[str, Range | Choice]] = {"learning_rate": Range(low=5e-4, high=1e-2, log=True)}
+DEFAULT_HYPERPARAMETERS: Final[dict[str, Range | Choice]] = {"learning_rate": Range(low=5e-4, high=1e-2, log=True)}
 
 
 class SpaceOptions(BaseModel):
@@ -107,7 +116,7 @@ class SpaceOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     hyperparameters: dict[str, Range | Choice] = Field(
-        default_factory=lambda: _DEFAULT_HYPERPARAMETERS,
+        default_factory=lambda: DEFAULT_HYPERPARAMETERS,
         description='What is searched beside the structure: dotted paths of the training section, e.g. "losses.flow".',
     )
 
