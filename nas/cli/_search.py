@@ -203,8 +203,7 @@ class _Run:
         samples = f"{len(dataset.x_train):,} + {len(dataset.x_val):,} + {len(dataset.x_test):,}"
         console.print(
             f"[bold]{study.name}[/]: {dataset.name} ({dataset.n_inputs} inputs, {dataset.n_outputs} outputs, {samples} "
-            f"samples), space {job.space.name}, strategy {job.search.strategy}, {job.search.trials} trials of "
-            f"{job.training.steps} steps",
+            f"samples), space {job.space.name}, strategy {job.search.strategy}, {_extent(job)}",
             soft_wrap=True,
         )
         address = cluster_address(job.resources)
@@ -367,6 +366,22 @@ class _Run:
             else f"  {program()} export {study.name}{store} --pick accurate --out best.safetensors",
             soft_wrap=True,
         )
+
+
+def _extent(job: Job) -> str:
+    """How long the search will be, for people."""
+    from nas.search import UNLIMITED
+
+    search, ends = job.search, []
+    if search.trials < UNLIMITED:
+        ends.append(f"{search.trials:,} trials")
+    if search.budget_minutes is not None:
+        ends.append(f"{search.budget_minutes:g} minutes")
+    if search.budget_steps is not None:
+        ends.append(f"{search.budget_steps:,} steps in all")
+    stated = "steps" in job.training.model_fields_set
+    length = f"{job.training.steps:,} steps each" if stated else "lengths of training by the budget"
+    return f"{' or '.join(ends)}, {length}"
 
 
 def _caught_up(tracker: Tracker, ending: Ending, stop: Stop, folder: Path) -> None:

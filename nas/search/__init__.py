@@ -6,6 +6,7 @@ Nothing here trains or knows where training happens: an `Executor` evaluates, `r
 from nas.search._baselines import Baseline, Baselines, baseline_seconds, record_baselines, train_baselines
 from nas.search._config import (
     OBJECTIVE_METRICS,
+    UNLIMITED,
     EvolutionOptions,
     HalvingConfig,
     Objective,
@@ -57,6 +58,7 @@ from nas.search._verdict import verdict
 __all__ = [
     "DEFAULT_HYPERPARAMETERS",
     "OBJECTIVE_METRICS",
+    "UNLIMITED",
     "Baseline",
     "Baselines",
     "Choice",

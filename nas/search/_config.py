@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 __all__ = [
     "OBJECTIVE_METRICS",
     "STRATEGY_OPTIONS",
+    "UNLIMITED",
     "EvolutionOptions",
     "HalvingConfig",
     "Objective",
