@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import TrialError
+from nas.training._noise import input_noise
 from nas.training._pause import curve_arrays, curves_of
 from nas.training._reference import MOMENTUM
 from nas.training._structure import Structure
-from nas.training._trainer import History, OnLog, _rates, _sample_numbers, history_of
+from nas.training._trainer import History, OnLog, _rates, _sample_numbers, history_of, noise_seed, quality_of
 from nas.training._types import Candidate, Dataset, TrainingConfig, TrainingState, TrialResult, TrialStatus
 from nas.training.metrics import evaluate
 from nas.training.timing import hardware, reference_kernel_seconds, time_inference, time_training_step
@@ -32,8 +33,9 @@ def train_module(
 ) -> History:
     """Train any module in place on the training part for ``config.steps`` steps, on its device.
 
-    The loss is the objective alone: flow, sparsity, time and memory are terms of neurons. Weight decay acts on weights
-    and not on biases and norms (parameters of one axis).
+    The loss is the objective alone: flow, sparsity, time and memory are terms of a structure that is learned, and a
+    module's stays (`nas.training.unused_settings`). Noise on the inputs is that of networks of neurons. Weight decay
+    acts on weights and not on biases and norms (parameters of one axis).
 
     Args:
         module: maps (batch, n_inputs) to (batch, n_outputs); left in evaluation mode.
@@ -41,7 +43,8 @@ def train_module(
         on_log: called with the step and the values of the curves whenever a point is logged.
 
     Returns:
-        The curves ``step, objective, total, train_accuracy`` (or ``train_mse``) and ``learning_rate``.
+        The curves ``step, objective, total, train_accuracy`` (or ``train_mse``) and ``learning_rate``; with
+        ``config.evaluate_every`` also those of the validation and test parts, as `nas.training.History` has them.
 
     Raises:
         TrialError: the loss is no finite number any more, or the configuration asks for what only neurons have.
@@ -73,6 +76,7 @@ def _train_until(
         module.load_state_dict(_tensors(resume, "module/"))
     optimiser = _optimiser(module, config)
     step = _step(module, optimiser, dataset, config)
+    noise = input_noise(config, noise_seed(seed))
     module.train()
     try:
         with torch.random.fork_rng(devices=[]):
@@ -89,9 +93,17 @@ def _train_until(
             for done in range(first, config.steps if pause_at is None else pause_at):
                 rows = torch.from_numpy(next(batches))
                 rate = float(rates[done])
-                objective, outputs = step(x[rows], y[rows], rate)
-                if (done + 1) % config.log_every == 0 or done + 1 == config.steps:
-                    points.append(_point(done + 1, objective, outputs, y[rows], rate, config, dataset))
+                batch = x[rows] if noise is None else torch.from_numpy(noise.disturb(x[rows].numpy(), done))
+                objective, outputs = step(batch, y[rows], rate)
+                last = done + 1 == config.steps
+                evaluated = config.evaluate_every is not None and (last or (done + 1) % config.evaluate_every == 0)
+                if last or evaluated or (done + 1) % config.log_every == 0:
+                    point = _point(done + 1, objective, outputs, y[rows], rate, config, dataset)
+                    if config.evaluate_every is not None:
+                        module.eval()
+                        point |= quality_of(module, dataset, evaluated)
+                        module.train()
+                    points.append(point)
                     if on_log is not None:
                         on_log(done + 1, points[-1])
             state = None if pause_at is None else _state(module, optimiser, points, pause_at)
