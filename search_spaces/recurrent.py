@@ -14,7 +14,7 @@ from nas.errors import GraphError, UnreachableOutputError
 from nas.graph import DAG
 from nas.recurrent import RecurrentStructure, grow_memory, reach_outputs, remember, shrink_memory
 from nas.search import Range
-from nas.training import Genome
+from nas.training import SEQUENCES, Genome
 from search_spaces._dags import DagOptions, DagSpace
 
 __all__ = ["Recurrent", "RecurrentOptions", "Space"]
@@ -73,6 +73,7 @@ class Recurrent(DagSpace):
     """
 
     Options = RecurrentOptions
+    kind = SEQUENCES
     options: RecurrentOptions
 
     def initial(self, rng: np.random.Generator, *, size: float | None = None, density: float | None = None) -> Genome:

@@ -30,6 +30,7 @@ from nas.search._executor import (
 from nas.search._front import Front, FrontMember
 from nas.search._halving import Halving
 from nas.search._inherit import store_inheritance
+from nas.search._load import load_space
 from nas.search._make import make_strategy
 from nas.search._network import rebuild_module, rebuild_network, trained_module, trained_network
 from nas.search._objectives import Objectives, ObjectiveScale, error_reference
@@ -39,7 +40,7 @@ from nas.search._random import RandomStrategy
 from nas.search._records import Rung, TrialRecord
 from nas.search._replay import Replay, replay
 from nas.search._retime import Timed, retime, time_side_by_side
-from nas.search._space import Choice, Range, SearchSpace, SpaceOptions, TaskShape, load_space, stable_ids
+from nas.search._space import Choice, Range, SearchSpace, SpaceOptions, TaskShape, stable_ids
 from nas.search._store import StudyStore
 from nas.search._strategy import Inheritance, Parent, Strategy
 

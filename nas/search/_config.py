@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 __all__ = [
     "OBJECTIVE_METRICS",
+    "SPACES",
     "STRATEGY_OPTIONS",
     "EvolutionOptions",
     "HalvingConfig",
@@ -37,6 +38,7 @@ OBJECTIVE_METRICS: Final[dict[str, str]] = {
 """The metric of a `nas.training.TrialResult` that each objective minimises."""
 
 
+SPACES: Final = ("neuron_dag", "manifold", "families", "layer_dag", "recurrent")  # that come along
 LARGEST_GROUP: Final = 64  # automatic; a GPU has room for more
 
 

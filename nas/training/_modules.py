@@ -21,6 +21,7 @@ from nas.training.timing import hardware, reference_kernel_seconds, time_inferen
 
 __all__ = ["run_structure", "train_module"]
 
+_EDGE_WEIGHTS = ("weight", "raw", "values")  # of modules on DAGs, one number an edge
 TIMING_SECONDS = 0.3  # wall seconds for each of the two time measurements of a trial
 
 
@@ -34,8 +35,8 @@ def train_module(
     """Train any module in place on the training part for ``config.steps`` steps, on its device.
 
     The loss is the objective alone: flow, sparsity, time and memory are terms of a structure that is learned, and a
-    module's stays (`nas.training.unused_settings`). Noise on the inputs is that of networks of neurons. Weight decay
-    acts on weights and not on biases and norms (parameters of one axis).
+    module's stays (`nas.training.NetworkKind`). Noise on the inputs is that of networks of neurons. Weight decay
+    acts on weights and not on biases and norms.
 
     Args:
         module: maps (batch, n_inputs) to (batch, n_outputs); left in evaluation mode.
@@ -184,8 +185,7 @@ def run_structure(
 
 
 def _optimiser(module: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
-    decayed = [p for p in module.parameters() if p.ndim > 1]
-    plain = [p for p in module.parameters() if p.ndim <= 1]
+    decayed, plain = _decayed(module)
     groups = [
         {"params": group, "weight_decay": decay} for group, decay in ((decayed, config.weight_decay), (plain, 0.0))
     ]
@@ -197,6 +197,20 @@ def _optimiser(module: nn.Module, config: TrainingConfig) -> torch.optim.Optimiz
             return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
         case "sgd":
             return torch.optim.SGD(groups, lr=config.learning_rate, momentum=MOMENTUM, nesterov=True)
+
+
+def _decayed(module: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """The parameters on which weight decay acts, and the others: biases, and what norms multiply by.
+
+    A weight may have one axis: the edges of a DAG.
+    """
+    norms = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+    decayed, plain = {}, {}
+    for owner in module.modules():
+        for name, parameter in owner.named_parameters(recurse=False):
+            weighs = (parameter.ndim > 1 or name in _EDGE_WEIGHTS) and "bias" not in name
+            (decayed if weighs and not isinstance(owner, norms) else plain)[id(parameter)] = parameter
+    return list(decayed.values()), [value for key, value in plain.items() if key not in decayed]
 
 
 def _step(

@@ -1,4 +1,4 @@
-"""What is looked at does not change what is trained: the same bits whatever is logged, evaluated, recorded or paused."""
+"""Looking at a training changes no bit of it: whatever is logged, evaluated, recorded or paused."""
 
 from __future__ import annotations
 
