@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -11,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pydantic import BaseModel
 
 from nas._rules import RULES
 from nas.errors import JobError
@@ -237,9 +235,7 @@ def search_outcome(values: Mapping[str, Any], folder: Path, *, seconds: float | 
     data = loaded(job.data)
     space = load_space(job.space, data)
     number = len(list(folder.iterdir()))
-    store = StudyStore.create(
-        folder, f"s{number}", seed=job.search.seed, objectives=job.search.objectives
-    )
+    store = StudyStore.create(folder, f"s{number}", seed=job.search.seed, objectives=job.search.objectives)
     executor = SerialExecutor(data, job.training, group=job.search.group_size(job.resources))
     found: list[str] = []
     run_search(
@@ -255,3 +251,181 @@ def search_outcome(values: Mapping[str, Any], folder: Path, *, seconds: float | 
         ),
     )
     return found
+
+
+RUNGS: dict[str, Any] = {
+    "training": {"rungs": [0.5]},
+    "search": {"trials": 14, "strategy": "random", "halving": {"startup": 1}},
+}
+ONE: dict[str, Any] = {"search": {"objectives": ["error"]}}
+SEARCH: dict[str, tuple[Any, dict[str, Any]]] = {
+    "search.strategy": ("random", {}),
+    "search.trials": (4, {}),
+    "search.objectives": (["edges", "depth"], {}),
+    "search.budget_minutes": (1e-6, {}),
+    "search.budget_steps": (12, {}),
+    "search.halving.keep": (0.1, RUNGS),
+    "search.halving.rule": ("first", RUNGS),
+    "search.halving.startup": (9, RUNGS),
+    "search.halving.window": (2, RUNGS),
+    "search.halving.pruner": ("hyperband", merged(RUNGS, ONE)),
+    "search.seed": (5, {}),
+    "search.group": (4, {}),
+    "training.rungs": ([0.5], {"search": RUNGS["search"] | {"halving": {}}}),
+}
+OPTIONS: dict[str, dict[str, tuple[Any, dict[str, Any]]]] = {
+    "evolution": {
+        "population": (2, {}),
+        "initial": (3, {}),
+        "guided": (0.0, {}),
+        "swap": (1.0, {}),
+        "keep": ((0.1, 0.2), {}),
+        "improve": (1.0, {}),
+        "tournament": (8, {"guided": 0.0}),
+        "strength": ((0.9, 1.0), {"guided": 0.0}),
+        "child_steps": (0.5, {}),
+        "inherit": (False, {}),
+    },
+    "optuna": {
+        "sampler": ("random", {}),
+        "startup_trials": (2, {}),
+        "population": (2, {}),
+        "initial": (3, {}),
+        "guided": (False, {}),
+        "child_steps": (0.5, {}),
+        "inherit": (False, {}),
+    },
+    "random": {},
+}
+# Who does not see a setting in what is trained, because it says where, for how long, or how fast; and which test does.
+ELSEWHERE = {
+    "resources.executor": "tests/cli/test_devices.py",
+    "resources.threads": "tests/training/test_trial.py",
+    "resources.workers": "tests/workers/test_pool.py",
+    "resources.gpus": "tests/cli/test_devices.py",
+    "resources.device": "tests/cli/test_devices.py",
+    "resources.address": "tests/workers/test_elastic.py",
+    "resources.trial_minutes": "tests/workers/test_pool.py",
+    "tracking.experiment": "tests/test_job.py",
+    "tracking.store": "tests/cli/test_commands.py",
+    "tracking.storage": "tests/deploy/test_services.py",
+    "tracking.mlflow": "tests/cli/test_commands.py",
+    "tracking.mlflow_uri": "tests/tracking/test_tracker.py",
+    "tracking.champion": "tests/tracking/test_champion.py",
+    "tracking.model": "tests/tracking/test_champion.py",
+    "tracking.animation": "tests/cli/test_replay.py",
+}
+
+
+def searched(strategy: str, **options: Any) -> dict[str, Any]:
+    search = {"strategy": strategy, "trials": 14, "options": options}
+    return base("neuron_dag", search=search, training={"steps": 8, "log_every": 8})
+
+
+@pytest.mark.parametrize("strategy", STRATEGY_OPTIONS)
+def test_options_of_strategies(strategy: str, tmp_path: Path) -> None:
+    assert OPTIONS[strategy].keys() == STRATEGY_OPTIONS[strategy].model_fields.keys()
+    outcome = functools.partial(search_outcome, folder=tmp_path)
+    for name, (value, context) in OPTIONS[strategy].items():
+        one, two = searched(strategy, **context), searched(strategy, **context, **{name: value})
+        assert acts_or_is_refused(one, two, f"search.options.{name}", outcome) == "acts"
+
+
+def test_search(tmp_path: Path) -> None:
+    outcome = functools.partial(search_outcome, folder=tmp_path)
+    for path, (value, context) in SEARCH.items():
+        one = merged(searched("evolution"), context)
+        assert acts_or_is_refused(one, merged(one, at(path, value)), path, outcome) == "acts"
+
+
+def test_no_field_of_the_other_sections_is_forgotten() -> None:
+    fields = {
+        f"{section}.{name}"
+        for section in ("search", "resources", "tracking")
+        for name in Job.model_fields[section].annotation.model_fields  # type: ignore[union-attr]
+    }
+    halving = {path for path in SEARCH if path.startswith("search.halving.")}
+    covered = SEARCH.keys() | ELSEWHERE.keys() | {"search.options", "search.halving"}
+    assert fields == {path for path in covered - halving if path != "training.rungs"}
+    from nas.search._config import HalvingConfig
+
+    assert {path.rpartition(".")[2] for path in halving} == HalvingConfig.model_fields.keys()
+    for file in ELSEWHERE.values():
+        assert (ROOT / file).is_file()
+
+
+REFUSED: list[tuple[str, dict[str, Any]]] = [
+    ("data.target", {"data": {"source": "iris", "target": "species"}}),
+    ("data.drop", {"data": {"source": "iris", "drop": ["width"]}}),
+    ("data.test", {"data": {"source": "mnist", "test": 0.1}}),
+    ("data.test", {"data": {"source": "idx:folder", "test": 0.1}}),
+    ("data.standardise_targets", {"data": {"source": "iris", "standardise_targets": True}}),
+    ("search.halving", {"search": {"halving": {"keep": 0.3}}}),
+    ("search.halving.rule", {"training": {"rungs": [0.5]}, "search": {"objectives": ["error"], "halving": {"rule": "first"}}}),
+    ("search.halving.keep", merged(RUNGS, merged(ONE, {"search": {"halving": {"pruner": "median", "keep": 0.3}}}))),
+    ("search.halving.window", merged(RUNGS, merged(ONE, {"search": {"halving": {"pruner": "median", "window": 9}}}))),
+    ("search.options.guided", {"space": {"name": "layer_dag"}, "search": {"options": {"guided": 0.5}}}),
+    ("search.options.swap", {"search": {"options": {"guided": 0, "swap": 0.5}}}),
+    ("search.options.swap", {"space": {"name": "manifold"}, "search": {"options": {"swap": 0.5}}}),
+    ("search.options.keep", {"training": {"sparsify": {"edges": 50}}, "search": {"options": {"keep": [0.1, 0.5]}}}),
+    ("search.options.improve", {"space": {"name": "recurrent"}, "search": {"options": {"improve": 0.5}}}),
+    ("search.options.child_steps", {"search": {"options": {"inherit": False, "child_steps": 0.5}}}),
+    ("search.options.startup_trials", {"search": {"strategy": "optuna", "options": {"sampler": "qmc", "startup_trials": 3}}}),
+    ("resources.address", {"resources": {"executor": "serial", "address": "ray://head:10001"}}),
+    ("resources.workers", {"resources": {"executor": "serial", "workers": 2}}),
+    ("resources.trial_minutes", {"resources": {"executor": "serial", "trial_minutes": 2}}),
+    ("resources.gpus", {"resources": {"gpus": 1, "device": "cpu"}}),
+    ("tracking.mlflow_uri", {"tracking": {"mlflow": False, "mlflow_uri": "http://host:5000"}}),
+    ("tracking.champion", {"tracking": {"mlflow": False, "champion": "fast"}}),
+    ("tracking.model", {"tracking": {"mlflow": False, "model": "mine"}}),
+    ("tracking.model", {"tracking": {"champion": None, "model": "mine"}}),
+    ("tracking.animation", {"tracking": {"mlflow": False, "animation": True}}),
+    ("tracking.animation", {"tracking": {"champion": None, "animation": True}}),
+    ("tracking.animation", {"space": {"name": "layer_dag"}, "tracking": {"animation": True}}),
+    ("training.activation", {"space": {"options": {"activations": ["relu"]}}, "training": {"activation": "tanh"}}),
+    ("space.options.activation", {"space": {"name": "recurrent", "options": {"activations": ["relu"], "activation": "tanh"}}}),
+    ("space.options.max_memory", {"space": {"name": "recurrent", "options": {"max_memory": 9}}, "search": {"strategy": "random"}}),
+    ("space.options.memory_mutation", {"space": {"name": "recurrent", "options": {"memory_mutation": 0.5}}, "search": {"strategy": "random"}}),
+    ("space.options.max_nodes", {"space": {"name": "layer_dag", "options": {"max_nodes": 20}}, "search": {"strategy": "random"}}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "values"), REFUSED)
+def test_refused(path: str, values: dict[str, Any]) -> None:
+    lines = refusal(values).splitlines()
+    assert any(line.startswith(f"job: {path}: it does nothing") for line in lines), lines
+
+
+def test_every_rule_is_tried_and_names_a_field() -> None:
+    assert {rule.path for rule in RULES} == {path for path, _ in REFUSED}
+
+
+def test_a_refusal_names_the_line_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "job.yaml"
+    file.write_text("training:\n  steps: 5\n  losses: {sparsity: 1}\n", encoding="utf-8")
+    with pytest.raises(JobError, match=rf"^{file}, line 3: training.losses.sparsity: .*'neuron_dag'.*sparsify"):
+        Job.from_yaml(file)
+    with pytest.raises(JobError, match=r"^--set: training.losses.time: "):
+        Job.from_yaml(file, ["training.losses.time=1", "training.losses.sparsity=null"])
+
+
+def test_defaults_and_null_and_what_is_so_anyway_are_accepted() -> None:
+    Job.from_mapping({})
+    Job.from_mapping({"training": {"parametrisation": "free", "sparsify": None}, "data": {"drop": []}})
+    for name in SPACES:
+        Job.from_mapping({"space": {"name": name}})
+
+
+def test_a_job_that_is_kept_whole_is_read_again() -> None:
+    job = Job.from_mapping({"space": {"name": "layer_dag"}, "training": {"steps": 7}})
+    assert stored_job(job.to_mapping(complete=True), "the study") == job
+    assert Job.from_mapping(job.to_mapping()) == job
+    assert job.to_mapping() == {"space": {"name": "layer_dag"}, "training": {"steps": 7}}
+
+
+# --- what follows from the declarations -----------------------------------------------------------------------------
+
+
+def test_the_table_of_the_docs_is_the_declaration() -> None:
+    page = (ROOT / "docs" / "how-to" / "settings.md").read_text(encoding="utf-8")
+    assert acting_table() in page, "docs/how-to/settings.md must hold nas.training._acting.acting_table()"

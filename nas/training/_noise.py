@@ -63,7 +63,7 @@ class InputNoise:
         factor, offset = self.tables(step // NOISE_BLOCK)
         groups = np.arange(-(-len(x) // NOISE_GROUP), dtype=np.uint64)[:, None]
         place = (np.uint64(step * 4096) + groups) * np.uint64(0x9E3779B97F4A7C15)
-        random = place + np.arange(x.shape[1], dtype=np.uint64)
+        random: np.ndarray = place + np.arange(x.shape[1], dtype=np.uint64)
         random = (random ^ (random >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         random = (random ^ (random >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         first = (random >> np.uint64(64 - NOISE_BITS)).astype(np.int64)  # (groups, inputs)
