@@ -16,8 +16,10 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from nas._jobfile import KeyPath, apply_overrides, dotted, read_yaml
+from nas._schema import space_rules
+from nas._settings import unused_settings
 from nas.errors import JobError
-from nas.search._config import STRATEGY_OPTIONS, ResourcesConfig, SearchConfig, SpaceConfig
+from nas.search._config import SPACES, STRATEGY_OPTIONS, ResourcesConfig, SearchConfig, SpaceConfig
 from nas.tracking._config import TrackingConfig
 from nas.training._data_config import DataConfig
 from nas.training._types import TrainingConfig
@@ -91,20 +93,37 @@ class Job(BaseModel):
             places: what messages call the place of a key, where known better.
 
         Raises:
-            JobError: a key, type or range is wrong; every problem (at most 8) has its place in the message.
+            JobError: a key, type or range is wrong, or a setting is stated that would do nothing; every problem (at
+                most 8) has its place in the message.
         """
+        job, problems = cls._read(values, where, places or {})
+        if job is not None:
+            unused = unused_settings(job)
+            problems = [f"{_place(path, places or {}, where)}: {dotted(path)}: {why}" for path, why in unused]
+        if job is None or problems:
+            raise _refusal(problems)
+        return job
+
+    @classmethod
+    def _read(
+        cls, values: Mapping[str, Any], where: str, places: Mapping[KeyPath, str]
+    ) -> tuple[Job | None, list[str]]:
+        """The job, or what is wrong with it."""
         # An empty section (`search:` with nothing below) is None in YAML, and means its defaults.
         values = {key: {} if value is None and key in cls.model_fields else value for key, value in values.items()}
         try:
-            return cls.model_validate(values)
+            return cls.model_validate(values), []
         except ValidationError as error:
-            problems = [_explain(dict(problem), values, where, places or {}) for problem in error.errors()]
-        more = [f"… and {len(problems) - _MAX_PROBLEMS} more"] if len(problems) > _MAX_PROBLEMS else []
-        raise JobError("\n".join([*problems[:_MAX_PROBLEMS], *more]))
+            return None, [_explain(dict(problem), values, where, places) for problem in error.errors()]
 
-    def to_mapping(self) -> dict[str, Any]:
-        """Plain values for JSON, YAML and `from_mapping`."""
-        return self.model_dump(mode="json")
+    def to_mapping(self, *, complete: bool = False) -> dict[str, Any]:
+        """Plain values for JSON and YAML: what the job states, for `from_mapping`.
+
+        Args:
+            complete: with the defaults of all that it does not state, for a record that outlives this version of the
+                program; `stored_job` reads it.
+        """
+        return self.model_dump(mode="json", exclude_unset=not complete)
 
 
 def stored_job(stored: Mapping[str, Any], where: str) -> Job:
@@ -114,7 +133,7 @@ def stored_job(stored: Mapping[str, Any], where: str) -> Job:
     nothing or made no difference.
 
     Args:
-        stored: what `Job.to_mapping` gave.
+        stored: what `Job.to_mapping` gave, complete.
         where: what messages call the source.
 
     Raises:
@@ -131,15 +150,27 @@ def stored_job(stored: Mapping[str, Any], where: str) -> Job:
         search["options"] = {key: value for key, value in options if key not in _RETIRED_OPTIONS}
         if isinstance(share := search["options"].get("guided"), float):  # once a share of the children
             search["options"]["guided"] = share > 0
-    return Job.from_mapping(values, where=where)
+    job, problems = Job._read(values, where, {})
+    if job is None:
+        raise _refusal(problems)
+    return job
 
 
 # --- messages ---------------------------------------------------------------------------------------------------
 
 
+def _refusal(problems: list[str]) -> JobError:
+    more = [f"… and {len(problems) - _MAX_PROBLEMS} more"] if len(problems) > _MAX_PROBLEMS else []
+    return JobError("\n".join([*problems[:_MAX_PROBLEMS], *more]))
+
+
+def _place(path: KeyPath, places: Mapping[KeyPath, str], where: str) -> str:
+    return next((places[path[:depth]] for depth in range(len(path), 0, -1) if path[:depth] in places), where)
+
+
 def _explain(problem: dict[str, Any], values: Mapping[str, Any], where: str, places: Mapping[KeyPath, str]) -> str:
     path: KeyPath = tuple(problem["loc"])
-    place = next((places[path[:depth]] for depth in range(len(path), 0, -1) if path[:depth] in places), where)
+    place = _place(path, places, where)
     if problem["type"] == "extra_forbidden":
         if path[:-1] == ("search", "options") and path[-1] in _RETIRED_OPTIONS:
             return f"{place}: {dotted(path)} is gone, because it did not pay; delete the line"
@@ -204,6 +235,7 @@ def job_schema(space_options: Mapping[str, type[BaseModel]] | None = None) -> di
     definitions = schema["$defs"]
     _options_by(definitions, "SearchConfig", "strategy", STRATEGY_OPTIONS, SearchConfig().strategy)
     _options_by(definitions, "SpaceConfig", "name", space_options or {}, SpaceConfig().name)
+    schema["allOf"] = [rule for name in SPACES for rule in space_rules(name, SpaceConfig().name)]
     return schema
 
 

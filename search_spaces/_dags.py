@@ -87,7 +87,6 @@ class DagSpace(SearchSpace):
 
     Options = DagOptions
     options: DagOptions
-    fixed: dict[str, str] = {}  # training fields that every genome of the space overrides
 
     def initial(self, rng: np.random.Generator, *, size: float | None = None, density: float | None = None) -> Genome:
         """A DAG whose number of neurons and density lie at the given positions of the options' ranges."""

@@ -13,7 +13,7 @@ from nas.errors import LayerError
 from nas.graph import first_id_of_trial
 from nas.layers import INPUT, GlobalPool, LayerSpec, LayerStructure, Linear, Node, Palette
 from nas.search import Range, SearchSpace, SpaceOptions
-from nas.training import Genome
+from nas.training import LAYERS, Genome
 
 __all__ = ["LayerDag", "LayerDagOptions", "Space"]
 
@@ -69,6 +69,7 @@ class LayerDag(SearchSpace):
     """
 
     Options = LayerDagOptions
+    kind = LAYERS
     options: LayerDagOptions
 
     def initial(self, rng: np.random.Generator, *, size: float | None = None, density: float | None = None) -> Genome:

@@ -14,7 +14,7 @@ from nas.errors import GraphError, UnreachableOutputError
 from nas.graph import DAG
 from nas.recurrent import RecurrentStructure, grow_memory, reach_outputs, remember, shrink_memory
 from nas.search import DEFAULT_HYPERPARAMETERS, Choice, Range
-from nas.training import Genome
+from nas.training import SEQUENCES, Genome
 from search_spaces._dags import DagOptions, DagSpace
 
 __all__ = ["Recurrent", "RecurrentOptions", "Space"]
@@ -77,6 +77,7 @@ class Recurrent(DagSpace):
     """
 
     Options = RecurrentOptions
+    kind = SEQUENCES
     options: RecurrentOptions
 
     first_hyperparameters = ()  # that of DAGs that run once does not suit these

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from nas.cli._console import console
 
 __all__ = ["schema"]
-
-_SPACES: Final = ("neuron_dag", "manifold", "families", "layer_dag", "recurrent")
 
 
 def schema(
@@ -28,9 +26,10 @@ def schema(
     """
     from nas.job import job_schema
     from nas.search import SpaceConfig, TaskShape, load_space
+    from nas.search._config import SPACES
 
     shape = TaskShape(n_inputs=2, n_outputs=1)  # options do not depend on it
-    spaces = {name: load_space(SpaceConfig(name=name), shape).Options for name in _SPACES}
+    spaces = {name: load_space(SpaceConfig(name=name), shape).Options for name in SPACES}
     text = json.dumps(job_schema(spaces), indent=2)
     if out is None:
         console.print(text, soft_wrap=True, markup=False)

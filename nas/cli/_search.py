@@ -96,6 +96,7 @@ class _Run:
         self._searching = False
 
     def run(self) -> None:
+        from nas._settings import refuse_unused
         from nas.cli._data import data_of_study, data_table
         from nas.cli._interrupt import Stop, stop_on_signals
         from nas.cli._progress import ProgressDisplay
@@ -116,6 +117,7 @@ class _Run:
         console.print(data_table(data.findings))
         console.print()
         space = load_space(job.space, dataset)
+        refuse_unused(job, space)
         study = study or create_study(job, data)
         strategy = make_strategy(job.search, space, job.training, study)
         self._announce(dataset, study)
@@ -507,7 +509,7 @@ def _tracker(job: Job, dataset: Dataset) -> Tracker:
     costs = [OBJECTIVE_METRICS[name] for name in job.search.objectives if name != "error"]
     return MlflowTracker(
         job.tracking,
-        job_params=job.to_mapping(),
+        job_params=job.to_mapping(complete=True),
         hardware=hardware(job.resources.threads),
         # The inputs of a network with memory are one time step and what it remembers: no image.
         period=dataset.period if job.space.name != "recurrent" else None,

@@ -30,7 +30,7 @@ def study_header(job: Job, data: LoadedData) -> dict[str, Any]:
 
     dataset = data.dataset
     return {
-        "job": job.to_mapping(),
+        "job": job.to_mapping(complete=True),
         "task": dataset.task,
         "period": dataset.period,
         "feature_names": list(dataset.feature_names),
@@ -100,8 +100,8 @@ def check_resumable(job: Job, study: StudyStore) -> None:
 
     stored = (study.header.get("job") or {}).get("job") or {}
     # Read as a job, so that fields which this program has learnt since then get their defaults.
-    before = stored_job(stored, f"the job kept in study {study.name!r}").to_mapping()
-    now = job.to_mapping()
+    before = stored_job(stored, f"the job kept in study {study.name!r}").to_mapping(complete=True)
+    now = job.to_mapping(complete=True)
     for path in _FIXED:
         old, new = _at(before, path), _at(now, path)
         if old != new:

@@ -32,6 +32,7 @@ from nas.search._executor import (
 from nas.search._front import Front, FrontMember
 from nas.search._halving import Halving
 from nas.search._inherit import store_inheritance
+from nas.search._load import load_space
 from nas.search._make import make_strategy
 from nas.search._network import rebuild_module, rebuild_network, trained_module, trained_network
 from nas.search._objectives import Objectives, ObjectiveScale, error_reference
@@ -48,7 +49,6 @@ from nas.search._space import (
     SearchSpace,
     SpaceOptions,
     TaskShape,
-    load_space,
     stable_ids,
 )
 from nas.search._store import StudyStore

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 __all__ = [
     "OBJECTIVE_METRICS",
+    "SPACES",
     "STRATEGY_OPTIONS",
     "UNLIMITED",
     "EvolutionOptions",
@@ -39,6 +40,7 @@ OBJECTIVE_METRICS: Final[dict[str, str]] = {
 
 
 UNLIMITED: Final = 10**6  # trials of a search that a budget of time or steps ends
+SPACES: Final = ("neuron_dag", "manifold", "families", "layer_dag", "recurrent")  # that come along
 LARGEST_GROUP: Final = 64  # automatic; a GPU has room for more
 
 

@@ -6,8 +6,6 @@ space by writing a subclass of `SearchSpace` and naming it in the job file as ``
 
 from __future__ import annotations
 
-import difflib
-import importlib
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -17,9 +15,8 @@ from typing import Annotated, ClassVar, Final
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from nas.errors import JobError
 from nas.graph import DAG
-from nas.search._config import SpaceConfig
+from nas.training._acting import NetworkKind
 from nas.training._types import Dataset, Genome, Scalar, Task, TrainingConfig
 
 __all__ = [
@@ -29,7 +26,6 @@ __all__ = [
     "SearchSpace",
     "SpaceOptions",
     "TaskShape",
-    "load_space",
     "stable_ids",
 ]
 
@@ -158,9 +154,14 @@ class SearchSpace(ABC):
 
     Class attributes:
         Options: pydantic model of the ``space.options`` section of the job file.
+        kind: what its networks are to a trainer, which says what of a job's training section acts; None: networks of
+            neurons. A space whose genomes have a structure takes `nas.training.MODULES`, or declares its own.
+        fixed: fields of the training section, by dotted path, that all of its genomes override.
     """
 
     Options: ClassVar[type[SpaceOptions]] = SpaceOptions
+    kind: ClassVar[NetworkKind | None] = None
+    fixed: ClassVar[Mapping[str, Scalar]] = {}
 
     def __init__(self, options: SpaceOptions, shape: TaskShape) -> None:
         self.options = options
@@ -218,41 +219,6 @@ class SearchSpace(ABC):
             edge_score: (E,) importance of each edge of `genome.dag` where known; low ones should go first.
             next_id: smallest id for new neurons, so that no other trial's new neurons have the same.
         """
-
-
-def load_space(config: SpaceConfig, dataset: Dataset | TaskShape) -> SearchSpace:
-    """The space that a job names: a module of `search_spaces` (its attribute `Space`), or ``module:Class``.
-
-    Raises:
-        JobError: no such module or class, or options that it refuses.
-    """
-    module_name, _, class_name = config.name.partition(":")
-    if not class_name:
-        module_name, class_name = f"search_spaces.{config.name}", "Space"
-    try:
-        found = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError) as error:
-        raise JobError(
-            f'space.name: cannot load {config.name!r} ({error}); use "neuron_dag", "manifold", "families", '
-            '"layer_dag", "recurrent", or "module:Class" of an importable module'
-        ) from error
-    if not (isinstance(found, type) and issubclass(found, SearchSpace)):
-        raise JobError(f"space.name: {config.name!r} must name a subclass of nas.search.SearchSpace, got {found!r}")
-    try:
-        options = found.Options.model_validate(config.options)
-    except ValidationError as error:
-        raise JobError(_first_problem(error, found.Options)) from error
-    return found(options, dataset if isinstance(dataset, TaskShape) else TaskShape.of(dataset))
-
-
-def _first_problem(error: ValidationError, model: type[BaseModel]) -> str:
-    problem = error.errors()[0]
-    path = ".".join(("space", "options", *(str(part) for part in problem["loc"])))
-    if problem["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(problem["loc"][-1]), model.model_fields, n=1)
-        hint = f"did you mean {near[0]}? " if near and len(problem["loc"]) == 1 else ""
-        return f"{path}: unknown key; {hint}the options are {', '.join(model.model_fields)}"
-    return f"{path}: {problem['msg']}, got {problem['input']!r}"
 
 
 def stable_ids(dag: DAG, first_id: int) -> DAG:

@@ -3,6 +3,7 @@
 A `Candidate` and a `Dataset` go in, a `TrialResult` comes out. Nothing here knows of strategies, Ray or MLflow.
 """
 
+from nas.training._acting import LAYERS, MODULES, NEURONS, SEQUENCES, NetworkKind
 from nas.training._calibrate import calibrate
 from nas.training._calibration import (
     Calibration,
@@ -53,6 +54,10 @@ from nas.training.timing import (
 
 __all__ = [
     "BUILT_IN_SOURCES",
+    "LAYERS",
+    "MODULES",
+    "NEURONS",
+    "SEQUENCES",
     "Arrays",
     "Calibration",
     "CalibrationError",
@@ -68,6 +73,7 @@ __all__ = [
     "Judgement",
     "LoadedData",
     "LossWeights",
+    "NetworkKind",
     "PinnedCosts",
     "Recorder",
     "Recording",

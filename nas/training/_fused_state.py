@@ -15,8 +15,8 @@ BETA_1, BETA_2, EPSILON, MOMENTUM = 0.9, 0.999, 1e-8, 0.9
 # Below this many neurons the log of a product of (1 - s) would be -inf; the same clamp as nas.manifold.smooth_neurons.
 LARGEST_SHARE = 1.0 - 1e-6
 
-# Random numbers for the noise on the inputs: how many bits number the places where stretches of them begin, and how many
-# samples share a stretch. Tiles are never wider, and begin at multiples of their width.
+# Random numbers for the noise on the inputs: how many bits number the places where stretches of them begin, and how
+# many samples share a stretch. Tiles are never wider, and begin at multiples of their width.
 NOISE_BITS, NOISE_GROUP = 16, 64
 
 # Columns of ``values``, what a chunk of steps reports of its last step.

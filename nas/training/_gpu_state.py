@@ -52,7 +52,7 @@ CANDIDATE = Struct(
     ),
     (
         "m", "n_slots", "n_inputs", "n_outputs", "n_edges", "n_groups", "batch", "n_samples", "steps", "first_step",
-        "optimizer", "closeness", "weighted", "gained", "linear", "classifies", "keeps_z", "team", "noise_bits", "noise_group",
-        "noise_block", "seed", "scratch_size",
+        "optimizer", "closeness", "weighted", "gained", "linear", "classifies", "keeps_z", "team", "noise_bits",
+        "noise_group", "noise_block", "seed", "scratch_size",
     ),
 )  # fmt: skip

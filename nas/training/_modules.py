@@ -11,15 +11,17 @@ from torch import Tensor, nn
 
 from nas.errors import TrialError
 from nas.training._evidence import quality
+from nas.training._noise import input_noise
 from nas.training._pause import curve_arrays, curves_of
 from nas.training._reference import MOMENTUM
 from nas.training._structure import Structure
-from nas.training._trainer import History, OnLog, _rates, _sample_numbers, history_of
+from nas.training._trainer import History, OnLog, _rates, _sample_numbers, history_of, noise_seed, quality_of
 from nas.training._types import Candidate, Dataset, TrainingConfig, TrainingState, TrialResult, TrialStatus
 from nas.training.timing import hardware, reference_kernel_seconds, time_inference, time_training_step
 
 __all__ = ["run_structure", "train_module"]
 
+_EDGE_WEIGHTS = ("weight", "raw", "values")  # of modules on DAGs, one number an edge
 TIMING_SECONDS = 0.3  # wall seconds for each of the two time measurements of a trial
 
 
@@ -32,8 +34,9 @@ def train_module(
 ) -> History:
     """Train any module in place on the training part for ``config.steps`` steps, on its device.
 
-    The loss is the objective alone: flow, sparsity, time and memory are terms of neurons. Weight decay acts on weights
-    and not on biases and norms (parameters of one axis).
+    The loss is the objective alone: flow, sparsity, time and memory are terms of a structure that is learned, and a
+    module's stays (`nas.training.NetworkKind`). Noise on the inputs is that of networks of neurons. Weight decay
+    acts on weights and not on biases and norms.
 
     Args:
         module: maps (batch, n_inputs) to (batch, n_outputs); left in evaluation mode.
@@ -41,7 +44,8 @@ def train_module(
         on_log: called with the step and the values of the curves whenever a point is logged.
 
     Returns:
-        The curves ``step, objective, total, train_accuracy`` (or ``train_mse``) and ``learning_rate``.
+        The curves ``step, objective, total, train_accuracy`` (or ``train_mse``) and ``learning_rate``; with
+        ``config.evaluate_every`` also those of the validation and test parts, as `nas.training.History` has them.
 
     Raises:
         TrialError: the loss is no finite number any more, or the configuration asks for what only neurons have.
@@ -73,6 +77,7 @@ def _train_until(
         module.load_state_dict(_tensors(resume, "module/"))
     optimiser = _optimiser(module, config)
     step = _step(module, optimiser, dataset, config)
+    noise = input_noise(config, noise_seed(seed))
     module.train()
     try:
         with torch.random.fork_rng(devices=[]):
@@ -89,9 +94,17 @@ def _train_until(
             for done in range(first, config.steps if pause_at is None else pause_at):
                 rows = torch.from_numpy(next(batches))
                 rate = float(rates[done])
-                objective, outputs = step(x[rows], y[rows], rate)
-                if (done + 1) % config.point_steps() == 0 or done + 1 == config.steps:
-                    points.append(_point(done + 1, objective, outputs, y[rows], rate, config, dataset))
+                batch = x[rows] if noise is None else torch.from_numpy(noise.disturb(x[rows].numpy(), done))
+                objective, outputs = step(batch, y[rows], rate)
+                last = done + 1 == config.steps
+                evaluated = config.evaluate_every is not None and (last or (done + 1) % config.evaluate_every == 0)
+                if last or evaluated or (done + 1) % config.point_steps() == 0:
+                    point = _point(done + 1, objective, outputs, y[rows], rate, config, dataset)
+                    if config.evaluate_every is not None:
+                        module.eval()
+                        point |= quality_of(module, dataset, evaluated)
+                        module.train()
+                    points.append(point)
                     if on_log is not None:
                         on_log(done + 1, points[-1])
             state = None if pause_at is None else _state(module, optimiser, points, pause_at)
@@ -174,8 +187,7 @@ def run_structure(
 
 
 def _optimiser(module: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
-    decayed = [p for p in module.parameters() if p.ndim > 1]
-    plain = [p for p in module.parameters() if p.ndim <= 1]
+    decayed, plain = _decayed(module)
     groups = [
         {"params": group, "weight_decay": decay} for group, decay in ((decayed, config.weight_decay), (plain, 0.0))
     ]
@@ -187,6 +199,20 @@ def _optimiser(module: nn.Module, config: TrainingConfig) -> torch.optim.Optimiz
             return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
         case "sgd":
             return torch.optim.SGD(groups, lr=config.learning_rate, momentum=MOMENTUM, nesterov=True)
+
+
+def _decayed(module: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """The parameters on which weight decay acts, and the others: biases, and what norms multiply by.
+
+    A weight may have one axis: the edges of a DAG.
+    """
+    norms = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+    decayed, plain = {}, {}
+    for owner in module.modules():
+        for name, parameter in owner.named_parameters(recurse=False):
+            weighs = (parameter.ndim > 1 or name in _EDGE_WEIGHTS) and "bias" not in name
+            (decayed if weighs and not isinstance(owner, norms) else plain)[id(parameter)] = parameter
+    return list(decayed.values()), [value for key, value in plain.items() if key not in decayed]
 
 
 def _step(

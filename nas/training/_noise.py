@@ -58,6 +58,20 @@ class InputNoise:
         done = np.minimum(1.0, np.arange(first, first + count) / max(self._config.steps, 1))
         return (begin + (end - begin) * done).astype(np.float32)
 
+    def disturb(self, x: np.ndarray, step: int) -> np.ndarray:
+        """A disturbed copy of the batch ``x`` (samples, inputs) of a step; the specification of the kernels."""
+        factor, offset = self.tables(step // NOISE_BLOCK)
+        groups = np.arange(-(-len(x) // NOISE_GROUP), dtype=np.uint64)[:, None]
+        place = (np.uint64(step * 4096) + groups) * np.uint64(0x9E3779B97F4A7C15)
+        random: np.ndarray = place + np.arange(x.shape[1], dtype=np.uint64)
+        random = (random ^ (random >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        random = (random ^ (random >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        first = (random >> np.uint64(64 - NOISE_BITS)).astype(np.int64)  # (groups, inputs)
+        rows = np.arange(len(x))
+        at = first[rows // NOISE_GROUP] + (rows % NOISE_GROUP)[:, None]
+        disturbed: np.ndarray = x * factor[at] + offset[at] * self.deviations(step, 1)
+        return disturbed
+
     def _draw(self, block: int) -> tuple[np.ndarray, np.ndarray]:
         share = self._config.input_dropout
         factor = np.ones(TABLE_SIZE, np.float32)

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 import torch
+from torch import nn
 
 from nas.engine.cuda import GPU
 from nas.errors import TrialError
@@ -24,7 +25,9 @@ from nas.training._sparsify import Sparsifier
 from nas.training._types import Dataset, TrainingConfig, TrainingState
 from nas.training.metrics import evaluate
 
-__all__ = ["History", "Stretch", "drive", "history_of", "train", "train_until", "training_steps"]
+__all__ = [
+    "History", "Stretch", "drive", "history_of", "noise_seed", "quality_of", "train", "train_until", "training_steps",
+]  # fmt: skip
 
 # Share of the steps with the initial temperature of the smooth counts. Annealed from the first step on, edges far above
 # the cutoff feel nothing of the sparsity term before it could bring them down (benchmarks/results/sparsity.md).
@@ -175,7 +178,7 @@ def training_steps(
             working = working_network(network, resume, sparsifier)
             state = optimiser_of(working, resume)
         costs = structure_costs(config, working.dag)
-        key = int(np.random.default_rng([seed, 1]).integers(2**32))
+        key = noise_seed(seed)
         trainer: Trainer
         if gpu is None:
             threads = threads or torch.get_num_threads()
@@ -236,7 +239,7 @@ def training_steps(
                 if config.evaluate_every is not None:
                     if evaluated:
                         trainer.write_back()
-                    point |= _quality(trainer.network, dataset, evaluated)
+                    point |= quality_of(trainer.network, dataset, evaluated)
                 points.append(point)
                 if on_log is not None:
                     on_log(step, points[-1])
@@ -287,7 +290,12 @@ def _point(report: StepReport, step: int, rate: float, network: ManifoldNetwork,
     }
 
 
-def _quality(network: ManifoldNetwork, dataset: Dataset, evaluated: bool) -> dict[str, float]:
+def noise_seed(seed: int) -> int:
+    """Of a training's noise on the inputs and, on a GPU, of the order of its samples; below 2^32."""
+    return int(np.random.default_rng([seed, 1]).integers(2**32))
+
+
+def quality_of(network: nn.Module, dataset: Dataset, evaluated: bool) -> dict[str, float]:
     """Accuracy, or error of a regression, on the validation and test parts; NaN unless ``evaluated``."""
     name = "accuracy" if dataset.task == "classification" else "error"
     parts = {"val": (dataset.x_val, dataset.y_val), "test": (dataset.x_test, dataset.y_test)}

@@ -20,7 +20,7 @@ def job(resources="", search=""):
 
 @pytest.mark.parametrize(
     ("resources", "on_gpu", "gpus"),
-    [("", False, 0.0), ("device=cuda", True, 1.0), ("gpus=0.25", True, 0.25), ("gpus=0.5,device=cpu", False, 0.5)],
+    [("", False, 0.0), ("device=cuda", True, 1.0), ("gpus=0.25", True, 0.25), ("gpus=0,device=cpu", False, 0.0)],
 )
 def test_where_trials_run(resources, on_gpu, gpus):
     found = job(resources).resources
@@ -30,7 +30,12 @@ def test_where_trials_run(resources, on_gpu, gpus):
 def test_workers_share_a_gpu_by_their_fractions():
     assert job("gpus=0.25").resources.worker_count() == 4
     assert job("device=cuda").resources.worker_count() == 1
-    assert job("device=cuda,workers=3").resources.worker_count() == 3
+    assert job("device=cuda,workers=3,executor=ray").resources.worker_count() == 3
+
+
+def test_gpus_that_nothing_would_use_are_refused():
+    with pytest.raises(JobError, match=r"resources.gpus: it does nothing here: device is cpu.*delete it"):
+        job("gpus=0.5,device=cpu")
 
 
 @pytest.mark.parametrize(

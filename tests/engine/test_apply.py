@@ -103,7 +103,7 @@ def test_dead_edges_get_no_gradient_and_do_not_count():
     assert not weight.grad.any()
 
 
-def test_threads_change_nothing_but_the_order_of_sums():
+def test_threads_change_nothing_but_the_order_of_sums(threads_taken):
     dag = random_dag(20, 200, 5, density=0.2, rng=np.random.default_rng(0))
     arguments = tensors(dag, 300, torch.float64, 0)
     arguments = (arguments[0], (arguments[1] * 0.05).detach().requires_grad_(), *arguments[2:])
@@ -114,6 +114,7 @@ def test_threads_change_nothing_but_the_order_of_sums():
             torch.set_num_threads(threads)
             y = apply(compile_plan(dag), *arguments)
             results.append((y, *torch.autograd.grad(y.sum(), arguments)))
+            assert threads_taken[-1] == threads
     finally:
         torch.set_num_threads(before)
     for one, two in zip(*results, strict=True):
@@ -266,7 +267,7 @@ def test_dense_parts_equal_the_reference(sizes, batch, activation, mix, seed):
 
 
 @pytest.mark.parametrize("sizes", [(20, 30, 17, 5), (64, 50, 33, 10)])
-def test_connected_layers_are_walked_in_panels(sizes):
+def test_connected_layers_are_walked_in_panels(sizes, threads_taken):
     bounds = np.cumsum([0, *sizes])
     edges = [
         (j, i)
@@ -288,6 +289,7 @@ def test_connected_layers_are_walked_in_panels(sizes):
             for batch in (33, 257):
                 compare(dag, batch, torch.float32, activation="relu", tolerance=1e-4)
                 compare(dag, batch, torch.float64, activation="softplus", tolerance=1e-9)
+            assert max(threads_taken) == threads
         finally:
             torch.set_num_threads(before)
 

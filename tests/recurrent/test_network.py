@@ -177,7 +177,7 @@ def test_gradcheck_of_lstm_neurons() -> None:
     assert torch.autograd.gradcheck(run, (x, *values))
 
 
-def test_several_threads_add_up_to_the_same_gradients() -> None:
+def test_several_threads_add_up_to_the_same_gradients(threads_taken: list[int]) -> None:
     module = network(2, words=("lstm", "tanh"))
     x = torch.randn(500, 12, 2, dtype=torch.float64)
     found = []
@@ -186,6 +186,7 @@ def test_several_threads_add_up_to_the_same_gradients() -> None:
         for threads in (1, 2):
             torch.set_num_threads(threads)
             found.append(torch.autograd.grad(module(x).square().sum(), list(module.parameters())))
+            assert threads_taken[-1] == threads
     finally:
         torch.set_num_threads(before)
     for one, other in zip(*found, strict=True):

@@ -13,6 +13,12 @@ from nas.training._fused import FusedTrainer, structure_costs
 from nas.training._reference import reference_step
 
 
+@pytest.fixture(autouse=True)
+def as_many_threads_as_asked_for(monkeypatch):
+    """Also where a network is so small that a second thread would not pay."""
+    monkeypatch.setattr("nas.training._work._THREAD_COST", 0.0)
+
+
 def dataset(task, n_inputs=20, n_outputs=4, samples=300):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(samples, n_inputs)).astype(np.float32)
@@ -50,6 +56,7 @@ def both(
     for k in range(steps):
         values = step(x[numbers[k]], y[numbers[k]], rates[k], temperature=temperature)
     trainer = FusedTrainer(fast, data, config, structure_costs(config, fast.dag), threads=threads)
+    assert trainer.threads == min(threads, -(-batch // 16))  # races between threads need threads
     half = steps // 2
     temperatures = np.full(steps, temperature)
     if half:
@@ -169,6 +176,7 @@ def test_stops_at_the_step_whose_loss_is_not_finite():
     config = TrainingConfig(optimizer="sgd", batch_size=50)
     data = dataset("regression")
     trainer = FusedTrainer(network("free"), data, config, structure_costs(config, network("free").dag), threads=2)
+    assert trainer.threads == 2
     numbers = np.random.default_rng(0).integers(0, 300, (50, 50))
     report = trainer.run(numbers, np.full(50, 1e12))
     assert not report.finite

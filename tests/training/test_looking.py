@@ -1,4 +1,4 @@
-"""What is looked at does not change what is trained: the same bits whatever is logged, evaluated, recorded or paused."""
+"""Looking at a training changes no bit of it: whatever is logged, evaluated, recorded or paused."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ from hypothesis import strategies as st
 
 from nas.engine.cuda import SimulatedGPU
 from nas.graph import complete, random_dag
+from nas.layers import Dropout, LayerSpec, LayerStructure, Linear, Node
 from nas.manifold import ManifoldNetwork
+from nas.recurrent import RecurrentStructure, reach_outputs, remember
 from nas.training import Dataset, LossWeights, Recorder, SparsifyConfig, TrainingConfig, pinned_threads
+from nas.training import _population as population
 from nas.training._fused import OptimiserState, structure_costs
 from nas.training._gpu import GPUTrainer
 from nas.training._gpu_data import GPUData
+from nas.training._modules import _train_until
 from nas.training._noise import NOISE_BLOCK
 from nas.training._population import Member, train_population
 from nas.training._trainer import train_until
@@ -102,7 +106,8 @@ CASES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("parametrisation", ["free", "masked", "manifold"])
-def test_neurons_end_with_the_same_bits(parametrisation: str, case: str) -> None:
+def test_neurons_end_with_the_same_bits(parametrisation: str, case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(population._pace, "choose", lambda work, most: most)  # else it tries which is faster
     configured = CASES[case]
     plain = trained(parametrisation, Look(), **configured)
 
@@ -112,6 +117,53 @@ def test_neurons_end_with_the_same_bits(parametrisation: str, case: str) -> None
         seen = trained(parametrisation, look, **configured)
         for name, value in plain.items():
             np.testing.assert_array_equal(seen[name], value, err_msg=f"{name}, {look}")
+
+    check()
+
+
+def structure(kind: str) -> LayerStructure | RecurrentStructure:
+    if kind == "recurrent":
+        rng, memory = np.random.default_rng(0), 2
+        dag = remember(random_dag(2 + memory, 4, 3 + memory, density=0.5, rng=rng), memory)
+        return RecurrentStructure(reach_outputs(dag, memory, rng), memory, time=3)
+    nodes = [
+        Node(name="a", op=Linear(features=5), norm="batch", activation="relu"),
+        Node(name="d", inputs=("a",), op=Dropout(p=0.2)),
+        Node(name="out", inputs=("d", "input"), merge="concatenate", op=Linear(features=3)),
+    ]
+    return LayerStructure(LayerSpec.of((6,), nodes))
+
+
+@pytest.mark.parametrize("kind", ["layers", "recurrent"])
+def test_modules_end_with_the_same_bits(kind: str) -> None:
+    built = structure(kind)
+
+    def ended(look: Look, noise: float = 0.3) -> dict[str, np.ndarray]:
+        config = TrainingConfig(
+            steps=40, batch_size=40, log_every=look.log_every, evaluate_every=look.evaluate_every, rungs=look.rungs,
+            input_noise=noise, final_input_noise=0.05, input_dropout=0.1 if noise else 0.0,
+        )  # fmt: skip
+        state = None
+        with pinned_threads(1):
+            for rung in (*(config.rung_steps() if look.pauses else ()), None):
+                module = built.build(0)
+                history, state = _train_until(module, DATA, config, 0, pause_at=rung, resume=state)
+        if look.evaluate_every is not None:
+            seen = np.isfinite(history.curves["val_accuracy"])
+            assert history.curves["step"][seen].tolist() == sorted(
+                {*range(look.evaluate_every, 40, look.evaluate_every), 40}
+            )
+        return {name: value.numpy() for name, value in module.state_dict().items()}
+
+    plain = ended(Look())
+    quiet = ended(Look(), noise=0.0)
+    assert any(not np.array_equal(value, quiet[name]) for name, value in plain.items())
+
+    @settings(max_examples=10, deadline=None)
+    @given(look=looks)
+    def check(look: Look) -> None:
+        for name, value in ended(look).items():
+            np.testing.assert_array_equal(value, plain[name], err_msg=f"{name}, {look}")
 
     check()
 

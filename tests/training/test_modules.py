@@ -11,8 +11,9 @@ import pytest
 import torch
 from torch import nn
 
+from nas.engine import DAGModule
 from nas.errors import NasError
-from nas.graph import DAG
+from nas.graph import DAG, complete
 from nas.layers import Conv, Dropout, GlobalPool, LayerDAG, LayerSpec, LayerStructure, Linear, Node
 from nas.training import (
     Candidate,
@@ -28,6 +29,7 @@ from nas.training import (
     structure_of,
     train_module,
 )
+from nas.training._modules import _decayed
 
 CONFIG = TrainingConfig(steps=120, batch_size=32, learning_rate=2e-2, log_every=50, inference_batch=16)
 
@@ -203,3 +205,11 @@ def test_a_structure_of_ones_own(dataset: Dataset) -> None:
 def test_a_layer_dag_is_what_a_layer_structure_builds() -> None:
     assert isinstance(structure().build(0), LayerDAG)
     assert structure().inherit(Bottleneck(3), {}, 0) is None
+
+
+def test_weight_decay_acts_on_weights_of_any_shape_and_on_no_bias_or_norm() -> None:
+    network = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.LayerNorm(4), DAGModule(complete(4, 2, 2)))
+    decayed, plain = _decayed(network)
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    assert {names[id(each)] for each in decayed} == {"0.weight", "3.weight"}
+    assert len(decayed) + len(plain) == len(names)

@@ -116,6 +116,13 @@ def test_noise_falls_linearly_to_its_final_deviation() -> None:
     assert (InputNoise(steady, 1).deviations(0, 100) == np.float32(0.8)).all()
 
 
+@pytest.mark.parametrize("step", [0, 1, NOISE_BLOCK])
+def test_modules_meet_the_noise_of_the_kernels(step: int) -> None:
+    config = TrainingConfig(steps=300, input_noise=0.5, final_input_noise=0.1, input_dropout=0.2)
+    x = np.random.default_rng(0).normal(size=(2 * NOISE_GROUP + 5, 7)).astype(np.float32)
+    np.testing.assert_array_equal(InputNoise(config, 7).disturb(x, step), disturbed(x, config, 7, step))
+
+
 def test_falling_noise_ends_elsewhere_than_steady_noise() -> None:
     ends = []
     for final in (None, 0.0):

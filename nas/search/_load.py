@@ -1,0 +1,89 @@
+"""From the name of a space in a job file to the space, and to what its networks are."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ValidationError
+
+from nas.errors import JobError
+from nas.search._config import SpaceConfig
+from nas.search._space import Choice, SearchSpace, SpaceOptions, TaskShape
+from nas.training._acting import NEURONS, NetworkKind
+from nas.training._types import Dataset, Scalar, TrainingConfig
+
+__all__ = ["kinds_of", "load_space", "space_class", "space_options"]
+
+
+def load_space(config: SpaceConfig, dataset: Dataset | TaskShape) -> SearchSpace:
+    """The space that a job names, see `space_class`.
+
+    Raises:
+        JobError: no such module or class, or options that it refuses.
+    """
+    found = space_class(config)
+    options = space_options(found, config)
+    return found(options, dataset if isinstance(dataset, TaskShape) else TaskShape.of(dataset))
+
+
+def space_class(config: SpaceConfig) -> type[SearchSpace]:
+    """The class of the space that a job names: ``Space`` of a module of `search_spaces`, or ``module:Class``.
+
+    Raises:
+        JobError: there is no such module or class.
+    """
+    module_name, _, class_name = config.name.partition(":")
+    if not class_name:
+        module_name, class_name = f"search_spaces.{config.name}", "Space"
+    try:
+        found = getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError) as error:
+        raise JobError(
+            f'space.name: cannot load {config.name!r} ({error}); use "neuron_dag", "manifold", "families", '
+            '"layer_dag", "recurrent", or "module:Class" of an importable module'
+        ) from error
+    if not (isinstance(found, type) and issubclass(found, SearchSpace)):
+        raise JobError(f"space.name: {config.name!r} must name a subclass of nas.search.SearchSpace, got {found!r}")
+    return found
+
+
+def space_options(found: type[SearchSpace], config: SpaceConfig) -> SpaceOptions:
+    """The options of a job's space.
+
+    Raises:
+        JobError: it refuses them.
+    """
+    try:
+        return found.Options.model_validate(config.options)
+    except ValidationError as error:
+        raise JobError(_first_problem(error, found.Options)) from error
+
+
+def kinds_of(
+    kind: NetworkKind | None, fixed: Mapping[str, Scalar], options: SpaceOptions, training: TrainingConfig
+) -> tuple[NetworkKind, ...]:
+    """The kinds of networks that a job's candidates may be; several where the search chooses the parametrisation.
+
+    Args:
+        kind, fixed: of the space, see `SearchSpace`.
+    """
+    if kind is not None:
+        return (kind,)
+    key = "parametrisation"
+    found: tuple[Scalar, ...] = (fixed.get(key, training.parametrisation),)
+    domain = options.hyperparameters.get(key)
+    if key not in fixed and isinstance(domain, Choice):
+        found = domain.choices
+    return tuple(NEURONS[str(name)] for name in found)
+
+
+def _first_problem(error: ValidationError, model: type[BaseModel]) -> str:
+    problem = error.errors()[0]
+    path = ".".join(("space", "options", *(str(part) for part in problem["loc"])))
+    if problem["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(problem["loc"][-1]), model.model_fields, n=1)
+        hint = f"did you mean {near[0]}? " if near and len(problem["loc"]) == 1 else ""
+        return f"{path}: unknown key; {hint}the options are {', '.join(model.model_fields)}"
+    return f"{path}: {problem['msg']}, got {problem['input']!r}"

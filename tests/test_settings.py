@@ -1,0 +1,451 @@
+"""Every setting of a job does something or is refused when the job is read: all fields, all spaces, all strategies."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nas._rules import RULES
+from nas.errors import JobError
+from nas.job import Job, stored_job
+from nas.search import RandomStrategy, SerialExecutor, StudyStore, load_space, make_strategy, run_search
+from nas.search._config import SPACES, STRATEGY_OPTIONS
+from nas.search._objectives import Objectives
+from nas.training import Candidate, Dataset, TrialResult, load_data, pinned_threads, run_trial, timing
+from nas.training._acting import acting_table, training_paths
+from nas.training._data_config import DataConfig
+from tests.search.conftest import pretend
+
+ROOT = Path(__file__).parents[1]
+
+# --- what a job comes to --------------------------------------------------------------------------------------------
+
+SMALL: dict[str, dict[str, Any]] = {
+    "neuron_dag": {"n_computational": [3, 6], "density": [0.5, 1.0]},
+    "families": {"n_computational": [3, 6], "density": [0.5, 1.0]},
+    "manifold": {"n_computational": [3, 6], "density": [0.5, 1.0]},
+    "layer_dag": {"nodes": [1, 2], "widths": [3, 5]},
+    "recurrent": {"n_computational": [3, 5], "features": 2, "memory": 2},
+}
+assert tuple(sorted(SMALL)) == tuple(sorted(SPACES))
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nothing is timed: a time says how many samples there were. On one thread."""
+
+    def pretend(*arguments: Any, **_: Any) -> timing.Timing:
+        size = next((len(each) for each in arguments if hasattr(each, "__len__")), 1)
+        return timing.Timing(1e-6 * size, 0.0, 1, 1, 1, "cpu")
+
+    def inference(module: Any, dataset: Any, config: Any, seconds: float) -> timing.Timing:
+        return timing.Timing(1e-6 * config.inference_batch, 0.0, 1, 1, 1, "cpu")
+
+    monkeypatch.setattr("nas.training._trial.inference_timing", inference)
+    monkeypatch.setattr("nas.training._trial.step_timing", pretend)
+    monkeypatch.setattr("nas.training._modules.time_inference", pretend)
+    monkeypatch.setattr("nas.training._modules.time_training_step", pretend)
+    for module in ("_trial", "_modules"):
+        monkeypatch.setattr(f"nas.training.{module}.reference_kernel_seconds", lambda *_: 1e-3)
+    with pinned_threads(1):
+        yield
+
+
+@functools.lru_cache(maxsize=64)
+def loaded(config: DataConfig) -> Dataset:
+    return load_data(config)
+
+
+def merged(one: Mapping[str, Any], two: Mapping[str, Any]) -> dict[str, Any]:
+    both = dict(one)
+    for key, value in two.items():
+        nested = isinstance(value, Mapping) and isinstance(both.get(key), Mapping) and "low" not in value
+        both[key] = merged(both[key], value) if nested else value
+    return both
+
+
+def at(path: str, value: Any) -> dict[str, Any]:
+    for part in reversed(path.split(".")):
+        value = {part: value}
+    return value  # type: ignore[no-any-return]
+
+
+def base(name: str, **more: Any) -> dict[str, Any]:
+    return merged(
+        {
+            "data": {"source": "iris", "samples": 60},
+            "space": {"name": name, "options": {**SMALL[name], "hyperparameters": {}}},
+            "training": {"steps": 12, "batch_size": 16, "log_every": 6},
+            "resources": {"executor": "serial"},
+            "tracking": {"mlflow": False},
+        },
+        more,
+    )
+
+
+def digest(result: TrialResult) -> str:
+    """Of all that is kept of a trial."""
+    found = hashlib.sha256(repr((result.status, result.reason, sorted(result.metrics.items()))).encode())
+    for arrays in (result.arrays, result.history):
+        for name in sorted(arrays):
+            found.update(name.encode() + np.ascontiguousarray(arrays[name]).tobytes())
+    if result.dag is not None:
+        found.update(result.dag.edges.tobytes() + repr(result.dag.activations).encode())
+    if result.structure is not None:
+        found.update(result.structure.to_json().encode())
+    return found.hexdigest()
+
+
+def first_trial(values: Mapping[str, Any]) -> str:
+    job = Job.from_mapping(values)
+    data = loaded(job.data)
+    space = load_space(job.space, data)
+    strategy = RandomStrategy(space, job.training, Objectives(("error", "edges"), 1.0), job.search.seed)
+    return digest(run_trial(strategy.ask(0), data, job.training))
+
+
+def acts_or_is_refused(one: Mapping[str, Any], two: Mapping[str, Any], path: str, outcome: Any) -> str:
+    """Whether the setting at ``path``, which two jobs have differently, "acts" or is "refused"."""
+    outcomes, refusals = [], []
+    for values in (one, two):
+        try:
+            outcomes.append(outcome(values))
+        except JobError as error:
+            refusals.append(str(error))
+    if refusals:
+        assert all(path in refused for refused in refusals), f"the refusal must name {path}: {refusals}"
+        return "refused"
+    assert outcomes[0] != outcomes[1], f"{path} is accepted and does nothing"
+    return "acts"
+
+
+# --- training -------------------------------------------------------------------------------------------------------
+
+# For each field another value than the default, and what else must hold for it to matter.
+CUT = {"sparsify": {"share": 0.5, "start": 0.0, "end": 0.8, "every": 3}}
+CLOSING = {"losses": {"sparsity": 3000.0}, "learning_rate": 0.5, "steps": 40}
+TRAINING: dict[str, tuple[Any, dict[str, Any]]] = {
+    "steps": (13, {}),
+    "batch_size": (8, {}),
+    "inference_batch": (7, {}),
+    "optimizer": ("sgd", {}),
+    "learning_rate": (0.1, {}),
+    "schedule": ("constant", {}),
+    "warmup": (0.5, {}),
+    "weight_decay": (0.3, {}),
+    "input_noise": (0.5, {}),
+    "final_input_noise": (0.5, {}),
+    "input_dropout": (0.5, {}),
+    "activation": ("tanh", {}),
+    "parametrisation": ("manifold", {}),
+    "readout": ("linear", {}),
+    "on_lost_output": ("fail", CLOSING),
+    "structure_until": (0.5, {}),
+    "losses.objective": (3.0, {}),
+    "losses.flow": (0.5, {}),
+    "losses.sparsity": (1000.0, {}),
+    "losses.time": (1e6, {}),
+    "losses.memory": (1e6, {}),
+    "losses.temperature": (0.2, {"losses": {"sparsity": 30.0}}),
+    "losses.final_temperature": (0.1, {"losses": {"sparsity": 30.0}}),
+    "sparsify.edges": (9, {}),
+    "sparsify.share": (0.3, {}),
+    "sparsify.start": (0.5, CUT),
+    "sparsify.end": (0.5, CUT),
+    "sparsify.every": (1, CUT),
+    "sparsify.criterion": ("saliency", CUT),
+    "sparsify.initial_edges": (12, CUT),
+    "sparsify.grow": (1.0, merged(CUT, {"sparsify": {"share": 1.0}})),
+    "sparsify.regrow": (0.9, CUT),
+    "log_every": (3, {}),
+    "evaluate_every": (4, {}),
+    "rungs": ((0.5,), {}),
+}
+SEARCHED = {"rungs"}  # what a single trial does not show; see SEARCH
+
+
+def test_no_field_of_the_training_section_is_forgotten() -> None:
+    assert list(TRAINING) == training_paths()
+
+
+@pytest.mark.parametrize("space", [*SPACES, "manifold, closeness alone"])
+def test_training(space: str) -> None:
+    name, _, closeness = space.partition(",")
+    found = {}
+    plain = base(name, training={"parametrisation": "manifold"} if closeness else {})
+    for path, (value, context) in TRAINING.items():
+        if path in SEARCHED or (path == "parametrisation" and closeness):
+            continue
+        # What a field needs may itself be refused here, and then so is the field.
+        for one in (merged(plain, {"training": context}), plain):
+            two = merged(one, {"training": at(path, value)})
+            try:
+                Job.from_mapping(one)
+            except JobError:
+                continue
+            found[path] = acts_or_is_refused(one, two, path.partition(".")[0], first_trial)
+            break
+    kinds = {"layer_dag": "layers", "recurrent": "neurons with memory", "manifold": "neurons with masked weights"}
+    kind = "neurons whose weights are their closeness" if closeness else kinds.get(name, "neurons with free weights")
+    header, _, *rows = [line.strip("| ").split(" | ") for line in acting_table().splitlines()]
+    column = header.index(kind)
+    table = {row[0].strip("`"): row[column] for row in rows}
+    if "parametrisation" in found:
+        table["parametrisation"] = "acts" if name == "manifold" else "refused"
+    assert found == {path: table[path] for path in found}
+
+
+# --- hyperparameters ------------------------------------------------------------------------------------------------
+
+
+def refusal(values: Mapping[str, Any]) -> str:
+    with pytest.raises(JobError) as caught:
+        Job.from_mapping(values)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("strategy", STRATEGY_OPTIONS)
+def test_what_the_search_chooses_cannot_be_stated_in_vain(strategy: str) -> None:
+    values = base("neuron_dag", search={"strategy": strategy}, training={"learning_rate": 0.02})
+    Job.from_mapping(values)
+    del values["space"]["options"]["hyperparameters"]  # the default searches the learning rate
+    if strategy == "evolution":  # its first guess
+        Job.from_mapping(values)
+    else:
+        assert "training.learning_rate: it does nothing here: the search chooses it" in refusal(values)
+
+
+def test_hyperparameters_that_do_nothing_are_refused() -> None:
+    values = base("neuron_dag", space={"options": {"hyperparameters": {"losses.sparsity": {"low": 0.0, "high": 1.0}}}})
+    assert "space.options.hyperparameters.losses.sparsity: it does nothing for networks of neurons" in refusal(values)
+    either = {"parametrisation": {"choices": ["free", "masked"]}, "losses.sparsity": {"low": 0.0, "high": 1.0}}
+    Job.from_mapping(base("manifold", space={"options": {"hyperparameters": either}}))
+
+
+# --- the other sections ---------------------------------------------------------------------------------------------
+
+
+def search_outcome(values: Mapping[str, Any], folder: Path) -> list[str]:
+    """What a search asks for, and how each trial ended; trainings are pretended where nothing pauses."""
+    job = Job.from_mapping(values)
+    name = hashlib.sha256(repr(job.to_mapping()).encode()).hexdigest()[:20]
+    if (folder / name).is_dir():  # most settings are tried against the same job
+        return (folder / name / "outcome").read_text().splitlines()
+    data = loaded(job.data)
+    space = load_space(job.space, data)
+    store = StudyStore.create(folder, name, seed=job.search.seed, objectives=job.search.objectives)
+    evaluate = run_trial if job.training.rungs else pretend
+    executor = SerialExecutor(data, job.training, evaluate=evaluate, group=job.search.group_size(job.resources))
+    found: list[str] = []
+
+    def seen(candidate: Candidate, result: TrialResult) -> None:
+        genome = candidate.genome
+        edges = hashlib.sha256(genome.dag.edges.tobytes()).hexdigest()
+        settings = sorted(genome.hyperparameters.items())
+        asked = (candidate.parent, candidate.steps, candidate.seed, candidate.inherited is None, edges, settings)
+        found.append(repr((asked, result.status, result.steps)))
+
+    run_search(
+        make_strategy(job.search, space, job.training, store),
+        executor,
+        store,
+        trials=job.search.trials,
+        budget_seconds=None if job.search.budget_minutes is None else 60 * job.search.budget_minutes,
+        budget_steps=job.search.budget_steps,
+        halving=job.search.halving,
+        on_result=seen,
+    )
+    (folder / name / "outcome").write_text("\n".join(found))
+    return found
+
+
+RUNGS: dict[str, Any] = {
+    "training": {"rungs": [0.5]},
+    "search": {"trials": 14, "strategy": "random", "halving": {"startup": 1}},
+}
+ONE: dict[str, Any] = {"search": {"objectives": ["error"]}}
+SEARCH: dict[str, tuple[Any, dict[str, Any]]] = {
+    "search.strategy": ("random", {}),
+    "search.trials": (4, {}),
+    "search.objectives": (["edges", "depth"], {}),
+    "search.budget_minutes": (1e-6, {}),
+    "search.budget_steps": (12, {}),
+    "search.halving.keep": (0.1, RUNGS),
+    "search.halving.rule": ("first", RUNGS),
+    "search.halving.startup": (9, RUNGS),
+    "search.halving.window": (2, RUNGS),
+    "search.halving.pruner": ("hyperband", merged(RUNGS, ONE)),
+    "search.seed": (5, {}),
+    "search.group": (4, {}),
+    "training.rungs": ([0.5], {"search": {"trials": 24, "strategy": "random"}}),
+}
+OPTIONS: dict[str, dict[str, tuple[Any, dict[str, Any]]]] = {
+    "evolution": {
+        "population": (2, {}),
+        "initial": (3, {}),
+        "guided": (0.0, {}),
+        "swap": (1.0, {}),
+        "keep": ((0.1, 0.2), {}),
+        "improve": (1.0, {}),
+        "tournament": (8, {"guided": 0.0, "initial": 4}),
+        "strength": ((0.9, 1.0), {"guided": 0.0, "initial": 4}),
+        "child_steps": (0.5, {}),
+        "inherit": (False, {}),
+    },
+    "optuna": {
+        "sampler": ("random", {}),
+        "startup_trials": (2, {}),
+        "population": (2, {}),
+        "initial": (3, {}),
+        "guided": (False, {}),
+        "child_steps": (0.5, {}),
+        "inherit": (False, {}),
+    },
+    "random": {},
+}
+# Who does not see a setting in what is trained, because it says where, for how long, or how fast; and which test does.
+ELSEWHERE = {
+    "resources.executor": "tests/cli/test_devices.py",
+    "resources.threads": "tests/training/test_trial.py",
+    "resources.workers": "tests/workers/test_pool.py",
+    "resources.gpus": "tests/cli/test_devices.py",
+    "resources.device": "tests/cli/test_devices.py",
+    "resources.address": "tests/workers/test_elastic.py",
+    "resources.trial_minutes": "tests/workers/test_pool.py",
+    "tracking.experiment": "tests/test_job.py",
+    "tracking.store": "tests/cli/test_commands.py",
+    "tracking.storage": "tests/deploy/test_services.py",
+    "tracking.mlflow": "tests/cli/test_commands.py",
+    "tracking.mlflow_uri": "tests/tracking/test_tracker.py",
+    "tracking.champion": "tests/tracking/test_champion.py",
+    "tracking.model": "tests/tracking/test_champion.py",
+    "tracking.animation": "tests/cli/test_replay.py",
+}
+
+
+def searched(strategy: str, **options: Any) -> dict[str, Any]:
+    search = {"strategy": strategy, "trials": 14, "options": options}
+    return base("neuron_dag", search=search, training={"steps": 8, "log_every": 8})
+
+
+@pytest.mark.parametrize("strategy", STRATEGY_OPTIONS)
+def test_options_of_strategies(strategy: str, tmp_path: Path) -> None:
+    assert OPTIONS[strategy].keys() == STRATEGY_OPTIONS[strategy].model_fields.keys()
+    outcome = functools.partial(search_outcome, folder=tmp_path)
+    for name, (value, context) in OPTIONS[strategy].items():
+        one, two = searched(strategy, **context), searched(strategy, **context, **{name: value})
+        assert acts_or_is_refused(one, two, f"search.options.{name}", outcome) == "acts"
+
+
+def test_search(tmp_path: Path) -> None:
+    outcome = functools.partial(search_outcome, folder=tmp_path)
+    for path, (value, context) in SEARCH.items():
+        one = merged(searched("evolution"), context)
+        assert acts_or_is_refused(one, merged(one, at(path, value)), path, outcome) == "acts"
+
+
+def test_no_field_of_the_other_sections_is_forgotten() -> None:
+    fields = {
+        f"{section}.{name}"
+        for section in ("search", "resources", "tracking")
+        for name in Job.model_fields[section].annotation.model_fields  # type: ignore[union-attr]
+    }
+    halving = {path for path in SEARCH if path.startswith("search.halving.")}
+    covered = SEARCH.keys() | ELSEWHERE.keys() | {"search.options", "search.halving"}
+    assert fields == {path for path in covered - halving if path != "training.rungs"}
+    from nas.search._config import HalvingConfig
+
+    assert {path.rpartition(".")[2] for path in halving} == HalvingConfig.model_fields.keys()
+    for file in ELSEWHERE.values():
+        assert (ROOT / file).is_file()
+
+
+def optuna(options: dict[str, Any]) -> dict[str, Any]:
+    return {"search": {"strategy": "optuna", "options": options}}
+
+
+def at_random(space: str, options: dict[str, Any]) -> dict[str, Any]:
+    return {"space": {"name": space, "options": options}, "search": {"strategy": "random"}}
+
+
+REFUSED: list[tuple[str, dict[str, Any]]] = [
+    ("data.target", {"data": {"source": "iris", "target": "species"}}),
+    ("data.drop", {"data": {"source": "iris", "drop": ["width"]}}),
+    ("data.test", {"data": {"source": "mnist", "test": 0.1}}),
+    ("data.test", {"data": {"source": "idx:folder", "test": 0.1}}),
+    ("data.standardise_targets", {"data": {"source": "iris", "standardise_targets": True}}),
+    ("search.halving", {"search": {"halving": {"keep": 0.3}}}),
+    ("search.halving.rule", merged(RUNGS, merged(ONE, {"search": {"halving": {"rule": "first"}}}))),
+    ("search.halving.keep", merged(RUNGS, merged(ONE, {"search": {"halving": {"pruner": "median", "keep": 0.3}}}))),
+    ("search.halving.window", merged(RUNGS, merged(ONE, {"search": {"halving": {"pruner": "median", "window": 9}}}))),
+    ("search.options.guided", {"space": {"name": "layer_dag"}, "search": {"options": {"guided": 0.5}}}),
+    ("search.options.swap", {"search": {"options": {"guided": 0, "swap": 0.5}}}),
+    ("search.options.swap", {"space": {"name": "manifold"}, "search": {"options": {"swap": 0.5}}}),
+    ("search.options.keep", {"training": {"sparsify": {"edges": 50}}, "search": {"options": {"keep": [0.1, 0.5]}}}),
+    ("search.options.improve", {"space": {"name": "recurrent"}, "search": {"options": {"improve": 0.5}}}),
+    ("search.options.child_steps", {"search": {"options": {"inherit": False, "child_steps": 0.5}}}),
+    ("search.options.startup_trials", optuna({"sampler": "qmc", "startup_trials": 3})),
+    ("resources.address", {"resources": {"executor": "serial", "address": "ray://head:10001"}}),
+    ("resources.workers", {"resources": {"executor": "serial", "workers": 2}}),
+    ("resources.trial_minutes", {"resources": {"executor": "serial", "trial_minutes": 2}}),
+    ("resources.gpus", {"resources": {"gpus": 1, "device": "cpu"}}),
+    ("tracking.mlflow_uri", {"tracking": {"mlflow": False, "mlflow_uri": "http://host:5000"}}),
+    ("tracking.champion", {"tracking": {"mlflow": False, "champion": "fast"}}),
+    ("tracking.model", {"tracking": {"mlflow": False, "model": "mine"}}),
+    ("tracking.model", {"tracking": {"champion": None, "model": "mine"}}),
+    ("tracking.animation", {"tracking": {"mlflow": False, "animation": True}}),
+    ("tracking.animation", {"tracking": {"champion": None, "animation": True}}),
+    ("tracking.animation", {"space": {"name": "layer_dag"}, "tracking": {"animation": True}}),
+    ("training.activation", {"space": {"options": {"activations": ["relu"]}}, "training": {"activation": "tanh"}}),
+    ("space.options.activation", at_random("recurrent", {"activations": ["relu"], "activation": "tanh"})),
+    ("space.options.max_memory", at_random("recurrent", {"max_memory": 9})),
+    ("space.options.memory_mutation", at_random("recurrent", {"memory_mutation": 0.5})),
+    ("space.options.max_nodes", at_random("layer_dag", {"max_nodes": 20})),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "values"), REFUSED)
+def test_refused(path: str, values: dict[str, Any]) -> None:
+    lines = refusal(values).splitlines()
+    assert any(line.startswith(f"job: {path}: it does nothing") for line in lines), lines
+
+
+def test_every_rule_is_tried_and_names_a_field() -> None:
+    assert {rule.path for rule in RULES} == {path for path, _ in REFUSED}
+
+
+def test_a_refusal_names_the_line_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "job.yaml"
+    file.write_text("training:\n  steps: 5\n  losses: {sparsity: 1}\n", encoding="utf-8")
+    with pytest.raises(JobError, match=rf"^{file}, line 3: training.losses.sparsity: .*'neuron_dag'.*sparsify"):
+        Job.from_yaml(file)
+    with pytest.raises(JobError, match=r"^--set: training.losses.time: "):
+        Job.from_yaml(file, ["training.losses={time: 1}"])
+
+
+def test_defaults_and_null_and_what_is_so_anyway_are_accepted() -> None:
+    Job.from_mapping({})
+    Job.from_mapping({"training": {"parametrisation": "free", "sparsify": None}, "data": {"drop": []}})
+    for name in SPACES:
+        Job.from_mapping({"space": {"name": name}})
+
+
+def test_a_job_that_is_kept_whole_is_read_again() -> None:
+    job = Job.from_mapping({"space": {"name": "layer_dag"}, "training": {"steps": 7}})
+    assert stored_job(job.to_mapping(complete=True), "the study") == job
+    assert Job.from_mapping(job.to_mapping()) == job
+    assert job.to_mapping() == {"space": {"name": "layer_dag"}, "training": {"steps": 7}}
+
+
+# --- what follows from the declarations -----------------------------------------------------------------------------
+
+
+def test_the_table_of_the_docs_is_the_declaration() -> None:
+    page = (ROOT / "docs" / "how-to" / "settings.md").read_text(encoding="utf-8")
+    assert acting_table() in page, "docs/how-to/settings.md must hold nas.training._acting.acting_table()"
