@@ -35,7 +35,7 @@ class RecurrentOptions(DagOptions):
     )
     hyperparameters: dict[str, Range | Choice] = Field(
         default_factory=lambda: DEFAULT_HYPERPARAMETERS,
-        description='What is searched beside the structure: dotted paths of the training section, e.g. "learning_rate".',
+        description='What is searched beside the structure: dotted paths of the training section, e.g. "batch_size".',
     )
     features: int | None = Field(
         None,

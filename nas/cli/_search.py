@@ -320,7 +320,7 @@ class _Run:
         from nas.cli._baselines import print_baselines
         from nas.cli._evaluate import evaluate_file
         from nas.cli._export import describe
-        from nas.cli._front import front_table
+        from nas.cli._front import estimates_line, front_table
         from nas.cli._report import failure_counts
         from nas.cli._study import export_network
         from nas.errors import NasError
@@ -336,6 +336,7 @@ class _Run:
                 console.print(f"  {count:>5} × {why}", markup=False, soft_wrap=True)
         console.print()
         console.print(front_table(found))
+        console.print(estimates_line(found), soft_wrap=True)
         print_baselines(found, study.baselines())
         console.print(
             f"process time: inference of {self.job.training.inference_batch:,} samples (± interquartile range), "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 import re
@@ -13,7 +14,7 @@ import moocore
 import numpy as np
 
 from nas.search._errors import PickError
-from nas.search._estimates import Estimate, estimates
+from nas.search._estimates import Estimate, Steady, estimates
 from nas.search._objectives import Objectives
 from nas.training._types import Evidence
 
@@ -109,33 +110,42 @@ class Front:
     def __len__(self) -> int:
         return len(self.members)
 
-    def estimated(self, trials: Sequence[FrontMember], evidence: Callable[[int], Evidence | None]) -> Front:
-        """The same with what is to be expected of members, and trials near them, on samples that did not choose them.
+    @classmethod
+    def estimated(
+        cls,
+        objectives: Objectives,
+        trials: Iterable[FrontMember],
+        evidence: Callable[[int], Evidence | None],
+    ) -> Front:
+        """The front of all `trials`, with what is to be expected of its members on samples that did not choose them.
+
+        They are compared by steady scores, which a lucky network gains little by; members, and trials near them, get
+        the metrics ``shown_error``, ``shown_error_low``, ``shown_error_high`` (see `nas.search._estimates`).
 
         Args:
-            trials: all of the study, for the front was chosen from these.
             evidence: of a trial, by its number (`StudyStore.evidence`). Those without keep what they have.
         """
-        if not self.near:
-            return self
-        values = np.array([trial.values for trial in trials])
-        place = self.objectives.error_place
-        scores = np.zeros(len(trials)) if place is None else values[:, place]
+        trials = sorted(trials, key=lambda trial: trial.number)
+        if not trials:
+            return cls.of(objectives, trials)
+        values = np.array([trial.values for trial in trials], dtype=float)
+        place = objectives.error_place
+        scores = np.zeros(len(trials)) if place is None else values[:, place].copy()
         costs = values if place is None else np.delete(values, place, axis=1)
-        shown = {trial.number for trial in self.near}
-        found = estimates(
-            scores,
-            costs,
-            [k for k, trial in enumerate(trials) if trial.number in shown],
-            lambda k: evidence(trials[k].number),
-            chosen=place is not None,
-        )
-        known = {trials[k].number: estimate for k, estimate in found.items()}
-        near = tuple(_with_estimate(trial, known.get(trial.number)) for trial in self.near)
-        by_number = {trial.number: trial for trial in near}
-        members = tuple(by_number[member.number] for member in self.members)
-        judged = self.objectives.hypervolume(self._judged(members))
-        return Front(self.objectives, members, judged, near)
+        at = functools.cache(lambda k: evidence(trials[k].number))
+        steady = None
+        if place is not None:
+            steady = Steady.of(scores, costs, at)
+            values[:, place] = steady(scores)
+        compared = [replace(trial, values=tuple(row.tolist())) for trial, row in zip(trials, values, strict=True)]
+        front = cls.of(objectives, compared)
+        near = {trial.number for trial in front.near}
+        shown = [k for k, trial in enumerate(trials) if trial.number in near]
+        found = estimates(scores, costs, shown, at, steady=steady, chosen=place is not None)
+        known = {trials[k].number: _with_estimate(compared[k], found.get(k)) for k in shown}
+        members = tuple(known[member.number] for member in front.members)
+        front = cls(objectives, members, 0.0, tuple(known[trial.number] for trial in front.near))
+        return replace(front, hypervolume=objectives.hypervolume(front._judged(members)))
 
     def bare(self) -> Front:
         """The same without the trials near the members."""
@@ -261,11 +271,11 @@ class Front:
         return [
             {
                 "trial": member.number,
-                "objectives": dict(zip(self.objectives.names, member.values, strict=True)),
+                "objectives": dict(zip(self.objectives.names, judged, strict=True)),
                 "metrics": dict(member.metrics),
                 "retimed": member.retimed,
             }
-            for member in self.members
+            for member, judged in zip(self.members, self._judged(self.members).tolist(), strict=True)
         ]
 
     def _require_members(self) -> None:

@@ -108,9 +108,8 @@ class SteeredStrategy(Strategy, ABC):
         aims = [self._aim(number, float(rng.random())) for _ in range(_AIMS)]
         if number < self.initial or not len(self.ladder):
             return aims[0]
-        low, high = self.ladder.span()
-        middle = math.sqrt(low * high)
-        return max(aims, key=lambda edges: _BEHIND * self.ladder.lag(edges) - math.log1p(edges / middle))
+        dear = self.ladder.span()[1] / 4
+        return max(aims, key=lambda edges: _BEHIND * self.ladder.lag(edges) - 0.5 * math.log1p(edges / dear))
 
     @property
     def _poor(self) -> float:

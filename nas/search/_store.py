@@ -572,8 +572,7 @@ class StudyStore:
         that did not choose them, and ``shown_error_low``, ``shown_error_high``; for classification the same of
         ``shown_accuracy`` (see `nas.search._estimates`).
         """
-        trials = self._complete()
-        return Front.of(self.objectives, trials).estimated(trials, self.evidence)
+        return Front.estimated(self.objectives, self._complete(), self.evidence)
 
     def _complete(self) -> list[FrontMember]:
         self.flush()

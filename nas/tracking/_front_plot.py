@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nas.tracking._points import BaselinePoint, FrontPoint, format_accuracy, format_count, format_number, format_seconds
+from nas.tracking._points import (
+    BaselinePoint,
+    FrontPoint,
+    format_accuracy,
+    format_count,
+    format_expected,
+    format_number,
+    format_seconds,
+)
 from nas.tracking._theme import DOMINATED, FAINT, GRID, INK, NEGATIVE, POSITIVE, heading, new_figure, plain_axes, to_png
 
 if TYPE_CHECKING:
@@ -115,7 +123,11 @@ def front_figure(
         customdata=[[_hover(point), point.number] for point in view.members],
         hovertemplate="%{customdata[0]}<extra></extra>",
         marker=_edge_colours(view) | {"size": 12, "line": {"width": 1.5, "color": "white"}},
-    )
+        error_y={
+            "type": "data", "symmetric": False, "array": view.above, "arrayminus": view.below,
+            "color": FAINT, "thickness": 1, "width": 3,
+        },
+    )  # fmt: skip
     _add_baselines(figure, view)
     total = f"{len(view.members)} on the front of {format_count(len(members) + len(others))} finished trials"
     figure.update_layout(
@@ -201,6 +213,9 @@ def front_png(
     axes.set_ylabel(view.y_label, color=INK, fontsize=11)
     axes.scatter(view.other_x, view.other_y, s=16, c=DOMINATED, alpha=0.7, linewidths=0, zorder=2)
     axes.step(*view.outline(), where="post", color=POSITIVE, alpha=0.45, lw=2, zorder=3)
+    if view.above.any() or view.below.any():
+        bars = np.stack([view.below, view.above])
+        axes.errorbar(view.x, view.y, yerr=bars, fmt="none", ecolor=FAINT, elinewidth=1, capsize=2.5, zorder=3)
     edges = view.log_edges()
     known = bool(np.isfinite(edges).any())
     drawn = axes.scatter(
@@ -251,7 +266,12 @@ class _View:
         self.cost = cost
         self.accuracy = any("val_accuracy" in point.metrics for point in [*members, *others[:50]])
         self.x_label = _COSTS.get(cost, cost)
-        self.y_label = f"{'accuracy' if self.accuracy else 'error'} on the validation part" + ", %" * self.accuracy
+        estimated = any("shown_error" in point.metrics for point in members)
+        self.y_label = f"{'accuracy' if self.accuracy else 'error'} " + (
+            "to expect on new samples" if estimated else "on the validation part"
+        )
+        self.y_label += (", %" if self.accuracy else "") + (" (bars: 95 %)" if estimated else "")
+        self.scale = _Scale.of(members)
         self.members, self.x, self.y = self._coordinates(members)
         self.others, self.other_x, self.other_y = self._coordinates(others)
         # Baselines may lack a place on the x axis (x is then NaN), not one on the y axis.
@@ -264,16 +284,24 @@ class _View:
             least = float(seen[seen > 0].min()) / 2 if (seen > 0).any() else 0.1
             self.y, self.other_y = np.maximum(self.y, least), np.maximum(self.other_y, least)
             self.base_y = np.maximum(self.base_y, least)
+        self.below, self.above = self._bars()
 
     def _places(self, points: Sequence[FrontPoint] | Sequence[BaselinePoint]) -> tuple[np.ndarray, np.ndarray]:
         """x and y of all points, NaN where unknown."""
         factor = 1e3 if self.cost.endswith("_seconds") else 100.0 if self.cost == "density" else 1.0
         x = factor * np.array([point.metrics.get(self.cost, math.nan) for point in points], dtype=float)
-        if self.accuracy:
-            y = 100 * (1 - np.array([point.metrics.get("val_accuracy", math.nan) for point in points], dtype=float))
-        else:
-            y = np.array([point.metrics.get("val_error", math.nan) for point in points], dtype=float)
-        return x, y
+        y = np.array([self.scale(point.metrics, self.accuracy) for point in points], dtype=float)
+        return x, (100 * y if self.accuracy else y)
+
+    def _bars(self) -> tuple[np.ndarray, np.ndarray]:
+        """How far the intervals of the members reach below and above `y`; 0 where there is none."""
+        factor = 100.0 if self.accuracy else 1.0
+        ends = []
+        for end in ("low", "high"):
+            known = [point.metrics.get(f"shown_error_{end}", math.nan) for point in self.members]
+            ends.append(np.nan_to_num(np.abs(factor * np.array(known, dtype=float) - self.y)))
+        # A logarithmic axis has no 0: a bar that would reach it ends at a tenth of its point.
+        return np.minimum(ends[0], 0.9 * self.y), ends[1]
 
     def _coordinates(self, points: Sequence[FrontPoint]) -> tuple[list[FrontPoint], np.ndarray, np.ndarray]:
         x, y = self._places(points)
@@ -295,7 +323,7 @@ class _View:
 
     def y_limits(self) -> tuple[float, float]:
         """The front, the baselines and most of the rest, not every hopeless trial."""
-        shown = np.concatenate([self.y, self.base_y])
+        shown = np.concatenate([self.y, self.y - self.below, self.y + self.above, self.base_y])
         if len(self.other_y):
             shown = np.concatenate([shown, self.other_y[self.other_y <= np.quantile(self.other_y, 0.9)]])
         low, high = _widened(shown, 0.08) if len(shown) else (1.0, 100.0)
@@ -320,6 +348,35 @@ class _View:
         low, high = float(np.nanmin(edges)), float(np.nanmax(edges))
         ticks = np.unique([round(10**tick, 1 - math.floor(tick)) for tick in np.linspace(low, high, 5)])
         return np.log10(ticks), [format_count(tick) for tick in ticks]
+
+
+class _Scale:
+    """Error of a point: the estimate of a member; of any other trial what its score comes to on the members' scale.
+
+    The plain count of a trial that nobody estimates has its luck in it: the luckiest of hundreds would lie above the
+    front that it is not on.
+    """
+
+    def __init__(self, scores: np.ndarray, shown: np.ndarray) -> None:
+        self._scores, self._shown = scores, shown
+
+    @classmethod
+    def of(cls, members: Sequence[FrontPoint]) -> _Scale:
+        known = sorted(
+            (point.metrics["val_score"], point.metrics["shown_error"])
+            for point in members
+            if "shown_error" in point.metrics and "val_score" in point.metrics
+        )
+        return cls(*np.array(known, dtype=float).reshape(-1, 2).T)
+
+    def __call__(self, metrics: Mapping[str, float], accuracy: bool) -> float:
+        if "shown_error" in metrics:
+            return metrics["shown_error"]
+        if "val_score" in metrics and len(self._scores):
+            score = metrics["val_score"]
+            ratio = np.interp(score, self._scores, self._shown / np.maximum(self._scores, 1e-12))
+            return min(float(score * ratio), 1.0) if accuracy else float(score * ratio)
+        return 1 - metrics.get("val_accuracy", math.nan) if accuracy else metrics.get("val_error", math.nan)
 
 
 def _add_baselines(figure: go.Figure, view: _View) -> None:
@@ -434,6 +491,9 @@ def _hover_baseline(point: BaselinePoint) -> str:
 
 def _hover_facts(metrics: Mapping[str, float]) -> list[str]:
     lines = []
+    if "shown_error" in metrics:
+        quality = "accuracy" if "shown_accuracy" in metrics else "error"
+        lines.append(f"{quality}, to expect: <b>{format_expected(metrics, quality)}</b>")
     for part in ("validation", "test"):
         prefix = part[:3] if part == "validation" else part
         if f"{prefix}_accuracy" in metrics:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from nas.tracking._points import BaselinePoint, FrontPoint, format_accuracy, format_count, format_number, format_seconds
+from nas.tracking._points import (
+    BaselinePoint,
+    FrontPoint,
+    expected,
+    format_accuracy,
+    format_count,
+    format_expected,
+    format_number,
+    format_seconds,
+)
 
 __all__ = ["front_table", "overview", "search_name"]
 
@@ -100,10 +109,10 @@ def _baseline_lines(baselines: Sequence[BaselinePoint]) -> list[str]:
 
 def _best(members: Sequence[FrontPoint]) -> str:
     """The best quality on the front: "97.8 %" or "error 0.0123"."""
-    accuracies = [point.metrics["val_accuracy"] for point in members if "val_accuracy" in point.metrics]
+    accuracies = [value for point in members if (value := expected(point.metrics, "accuracy")) is not None]
     if accuracies:
         return format_accuracy(max(accuracies))
-    errors = [point.metrics["val_error"] for point in members if "val_error" in point.metrics]
+    errors = [value for point in members if (value := expected(point.metrics, "error")) is not None]
     return f"error {format_number(min(errors))}" if errors else "?"
 
 
@@ -113,11 +122,10 @@ def front_table(members: Sequence[FrontPoint], link: Callable[[int], str | None]
     quality = "accuracy" if accuracy else "error"
     write = format_accuracy if accuracy else format_number
     rows = [
-        f"| trial | {quality} val | {quality} test | inference | training step | edges | density | depth |",
+        f"| trial | {quality} (95 % interval) | {quality} test | inference | training step | edges | density | depth |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     columns = (
-        (f"val_{quality}", write),
         (f"test_{quality}", write),
         ("inference_seconds", format_seconds),
         ("train_step_seconds", format_seconds),
@@ -125,9 +133,10 @@ def front_table(members: Sequence[FrontPoint], link: Callable[[int], str | None]
         ("density", format_accuracy),
         ("depth", format_count),
     )
-    for point in sorted(members, key=lambda point: point.metrics.get("val_error", 0.0)):
+    for point in sorted(members, key=lambda point: expected(point.metrics, "error") or 0.0):
         address = link(point.number)
         trial = f"[#{point.number:03d}]({address})" if address else f"#{point.number:03d}"
-        cells = [form(point.metrics[name]) if name in point.metrics else "" for name, form in columns]
+        cells = [format_expected(point.metrics, quality)]
+        cells += [form(point.metrics[name]) if name in point.metrics else "" for name, form in columns]
         rows.append(f"| {trial} | " + " | ".join(cells) + " |")
     return rows

@@ -20,7 +20,7 @@ from nas.tracking._dag_plot import dag_png
 from nas.tracking._front_plot import front_html, front_png
 from nas.tracking._moved import mend_addresses
 from nas.tracking._note import overview, search_name
-from nas.tracking._points import BaselinePoint, FrontPoint, run_name
+from nas.tracking._points import BaselinePoint, FrontPoint, expected, run_name
 from nas.tracking._protocol import Ending
 from nas.tracking._record import readable
 from nas.tracking._writer import MlflowWriter, TrialRun
@@ -100,10 +100,10 @@ class Session:
                 writer.update_metrics(self.runs[point.number], point.metrics, name, now_ms)
         failed = sum(run.failed for run in self.runs.values())
         finished = len(self.runs) - failed
-        accuracies = [point.metrics["val_accuracy"] for point in members if "val_accuracy" in point.metrics]
+        accuracies = [value for point in members if (value := expected(point.metrics, "accuracy")) is not None]
         values = {"hypervolume": hypervolume, "front_size": len(members), "trials": len(self.runs)}
         if accuracies:
-            values["best_val_accuracy"] = max(accuracies)
+            values["best_accuracy"] = max(accuracies)
         for each in baselines:
             shown = {key: each.metrics[key] for key in _BASELINE_METRICS if key in each.metrics}
             values |= {f"baseline_{each.name}_{key}": value for key, value in shown.items()}

@@ -62,9 +62,10 @@ def judge(
             sure of itself than one trained with little, and no worse for it. Metrics stay those of the outputs.
 
     Returns:
-        Its metrics are ``loss`` (mean cross-entropy in nats, or mean squared error) and ``error`` (1 - accuracy, or
-        the same mean squared error); for classification ``accuracy`` in [0, 1]; for regression ``r2`` (1 - error / variance,
-        pooled over the outputs; 0 where the targets do not vary). Values are NaN or infinite when the outputs are.
+        Its metrics are ``loss`` (mean cross-entropy in nats, or mean squared error) and ``error`` (1 - accuracy, or the
+        same mean squared error); for classification ``accuracy`` in [0, 1]; for regression ``r2`` (1 - error /
+        variance, pooled over the outputs; 0 where the targets do not vary). Values are NaN or infinite when the outputs
+        are.
 
     Raises:
         DataError: there are no samples, x and y differ in length, or outputs and targets in width.
