@@ -15,6 +15,7 @@ Sizes are counted as edges: the weights that are not 0 (biases apart, as in a DA
 from __future__ import annotations
 
 import functools
+import importlib
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -153,6 +154,8 @@ def train_baselines(
 
     if dataset.task == "classification" and len(np.unique(dataset.y_train)) < 2:
         return Baselines.failed(dataset, "the training part holds samples of one class only")
+    for part in ("ensemble", "linear_model", "neural_network"):  # a second or two, which is not the first one's
+        importlib.import_module(f"sklearn.{part}")
     clock = Clock(seconds, threads)
     fits: dict[str, tuple[Fitted, dict[str, float]]] = {}
     failures: dict[str, str] = {}

@@ -24,7 +24,7 @@ _ROUNDS: Final = (20, 50, 100, 200, 400)  # at which it is looked at
 _HASTY_ROUNDS: Final = (20, 40, 80, 160)
 _PILOT_CELLS: Final = 200_000  # samples x features of the first short fit
 _PILOT_ROWS: Final = 100  # at least
-_PILOT_ROUNDS: Final = 4
+_PILOT_ROUNDS: Final = 3
 _LEAF_SAMPLES: Final = 20  # scikit-learn's least; fewer where that would leave no room for a split
 _WIDE: Final = 100  # features from which on 63 bins do instead of 255: their histograms would cost most of the time
 
@@ -77,7 +77,9 @@ class _Pace:
 def _pace(dataset: Dataset, clock: Clock, seed: int) -> tuple[_Pace, int]:
     """From two short fits, on few samples and on four times as many; and how few the few were."""
     few = min(len(dataset.x_train), max(_PILOT_ROWS, _PILOT_CELLS // dataset.n_inputs))
-    _fitting_seconds(dataset, clock, few, 1, seed)  # the first fit of a process takes longer than others
+    _fitting_seconds(
+        dataset, clock, min(few, _PILOT_ROWS), 1, seed
+    )  # the first fit of a process takes longer than others
     taken = []
     for rows in (few, min(len(dataset.x_train), 4 * few)):
         first = _fitting_seconds(dataset, clock, rows, 1, seed)
