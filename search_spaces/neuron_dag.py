@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from nas.search_spaces._dags import DagOptions, DagSpace
 from nas.training import Genome
-from search_spaces._dags import DagOptions, DagSpace
 
 __all__ = ["NeuronDag", "Space"]
 

@@ -50,7 +50,7 @@ def front(
         console.print("no trial is complete yet, so the front is empty")
         return
     console.print(front_table(found))
-    console.print("process time: inference (± interquartile range) and training step, one batch of the job each")
+    console.print("process time: inference (± 95 %, in fresh processes) and training step, one batch of the job each")
     console.print(f"export one: {program()} export {experiment} --pick knee --out best.safetensors")
 
 

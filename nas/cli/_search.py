@@ -304,7 +304,7 @@ class _Run:
         console.print()
         console.print(front_table(found))
         console.print(
-            f"process time: inference of {self.job.training.inference_batch:,} samples (± interquartile range), "
+            f"process time: inference of {self.job.training.inference_batch:,} samples (± 95 %, in fresh processes), "
             f"training step of {self.job.training.batch_size:,}"
         )
         knee = found.knee()

@@ -17,6 +17,7 @@ from typing import Annotated, ClassVar, Final
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from nas._named import import_named
 from nas.errors import JobError
 from nas.graph import DAG
 from nas.search._config import SpaceConfig
@@ -210,9 +211,10 @@ def load_space(config: SpaceConfig, dataset: Dataset | TaskShape) -> SearchSpace
     """
     module_name, _, class_name = config.name.partition(":")
     if not class_name:
-        module_name, class_name = f"search_spaces.{config.name}", "Space"
+        module_name, class_name = f"nas.search_spaces.{config.name}", "Space"
     try:
-        found = getattr(importlib.import_module(module_name), class_name)
+        module = import_named(module_name) if ":" in config.name else importlib.import_module(module_name)
+        found = getattr(module, class_name)
     except (ImportError, AttributeError) as error:
         raise JobError(
             f'space.name: cannot load {config.name!r} ({error}); use "neuron_dag", "manifold", "families", '

@@ -40,6 +40,7 @@ from nas.training._watch import record_training
 from nas.training.metrics import evaluate
 from nas.training.timing import (
     Timing,
+    half_interval,
     hardware,
     measure,
     pinned_threads,
@@ -78,6 +79,7 @@ __all__ = [
     "costs_for",
     "evaluate",
     "find_calibration",
+    "half_interval",
     "hardware",
     "load_data",
     "measure",
