@@ -18,8 +18,8 @@ from pydantic import Field, field_validator
 from nas import graph
 from nas.errors import GraphError
 from nas.graph import DAG
+from nas.search_spaces._dags import DagOptions, DagSpace
 from nas.training import Genome
-from search_spaces._dags import DagOptions, DagSpace
 
 __all__ = ["FAMILIES", "Families", "FamiliesOptions", "Space", "draw_family"]
 

@@ -7,7 +7,7 @@ from typing import Final
 from pydantic import Field
 
 from nas.search import Choice, Range
-from search_spaces._dags import HYPERPARAMETERS, DagOptions, DagSpace
+from nas.search_spaces._dags import HYPERPARAMETERS, DagOptions, DagSpace
 
 __all__ = ["Manifold", "ManifoldOptions", "Space"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from search_spaces._dags import DagOptions, DagSpace
+from nas.search_spaces._dags import DagOptions, DagSpace
 
 __all__ = ["NeuronDag", "Space"]
 

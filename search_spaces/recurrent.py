@@ -14,8 +14,8 @@ from nas.errors import GraphError, UnreachableOutputError
 from nas.graph import DAG
 from nas.recurrent import RecurrentStructure, grow_memory, reach_outputs, remember, shrink_memory
 from nas.search import DEFAULT_HYPERPARAMETERS, Choice, Range
+from nas.search_spaces._dags import DagOptions, DagSpace
 from nas.training import SEQUENCES, Genome
-from search_spaces._dags import DagOptions, DagSpace
 
 __all__ = ["Recurrent", "RecurrentOptions", "Space"]
 

@@ -56,7 +56,7 @@ def front(
     console.print(front_table(found))
     console.print(estimates_line(found), soft_wrap=True)
     print_baselines(found, study.baselines())
-    console.print("process time: inference (± interquartile range) and training step, one batch of the job each")
+    console.print("process time: inference (± 95 %, in fresh processes) and training step, one batch of the job each")
     console.print(f"export one: {program()} export {experiment} --pick knee --out best.safetensors")
 
 

@@ -339,7 +339,7 @@ class _Run:
         console.print(estimates_line(found), soft_wrap=True)
         print_baselines(found, study.baselines())
         console.print(
-            f"process time: inference of {self.job.training.inference_batch:,} samples (± interquartile range), "
+            f"process time: inference of {self.job.training.inference_batch:,} samples (± 95 %, in fresh processes), "
             f"training step of {self.job.training.batch_size:,}"
         )
         knee = found.knee()

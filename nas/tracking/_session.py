@@ -17,6 +17,7 @@ from nas.tracking._champion import Champion
 from nas.tracking._config import TrackingConfig
 from nas.tracking._curves_plot import curves_png
 from nas.tracking._dag_plot import dag_png
+from nas.tracking._database import prepare_database
 from nas.tracking._front_plot import front_html, front_png
 from nas.tracking._moved import mend_addresses
 from nas.tracking._note import overview, search_name
@@ -59,6 +60,7 @@ class Session:
         config = facts.config
         if config.server is None:
             config.store.mkdir(parents=True, exist_ok=True)
+            prepare_database(config)
             mend_addresses(config)
         self._facts = facts
         self._writer = MlflowWriter(

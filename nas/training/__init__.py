@@ -44,6 +44,7 @@ from nas.training._watch import record_training
 from nas.training.metrics import Judgement, evaluate, judge
 from nas.training.timing import (
     Timing,
+    half_interval,
     hardware,
     measure,
     pinned_threads,
@@ -92,6 +93,7 @@ __all__ = [
     "costs_for",
     "evaluate",
     "find_calibration",
+    "half_interval",
     "hardware",
     "judge",
     "load_data",

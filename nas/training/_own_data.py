@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import math
-import sys
 import zipfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from nas._named import import_named
 from nas.errors import DataError
 from nas.training._data_config import DataConfig
 from nas.training._delimited import distinct_names
@@ -145,10 +144,8 @@ def call_function(
         DataError: it cannot be imported, fails, or returns something else than arrays.
     """
     module_name, _, function_name = source.partition(":")
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
     try:
-        function = getattr(importlib.import_module(module_name), function_name)
+        function = getattr(import_named(module_name), function_name)
     except (ImportError, AttributeError, ValueError) as error:
         raise DataError(f"{source}: cannot be imported ({error}); expected module:function") from error
     try:

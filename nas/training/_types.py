@@ -214,7 +214,7 @@ class TrialResult:
         predicted_train_step_seconds, predicted_inference_seconds, predicted_train_bytes
                                     the same by the cost model (`nas calibrate`); hardware["cost_model"] says which
         inference_seconds           process time of a forward pass of ``inference_batch`` samples, median
-        inference_spread            interquartile range of the same, seconds
+        inference_spread            half the 95 % interval of the same, seconds (`half_interval`)
         reference_seconds           process time of the fixed reference kernel taken in the same minute
     """
 

@@ -17,13 +17,13 @@ from nas.cli import _app
 from nas.errors import NasError
 from nas.job import Job
 from nas.search import StudyStore
-from workers.jobs import ClusterError, ClusterJobs, _entrypoint
+from nas.workers.jobs import ClusterError, ClusterJobs, _entrypoint
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 SPACE = """
 from my_helper import SIZES
-from search_spaces.neuron_dag import NeuronDag
+from nas.search_spaces.neuron_dag import NeuronDag
 
 
 class Mine(NeuronDag):
