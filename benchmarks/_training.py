@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -35,19 +34,16 @@ class Schedule:
     learning_rate: float
     losses: LossWeights
     target_seconds: float
-    refresh: int = 1  # steps between two looks at all cells; 1 is the exact setting
 
 
 _MNIST = Schedule("MNIST manifold", (784, 206, 10), 50, 50_000, 1e-3, LossWeights(flow=1e-10, sparsity=0.1), 120.0)
-_MNIST_10 = Schedule("MNIST manifold, refreshed every 10 steps", (784, 206, 10), 50, 50_000, 1e-3,
-                     LossWeights(flow=1e-10, sparsity=0.1), 60.0, refresh=10)  # fmt: skip
 _TOY = Schedule("toy manifold", (5, 16, 4), 50, 5_000, 2e-3, LossWeights(flow=1e-4, sparsity=0.01), 0.5)
 
 
 def training(progress: Progress, quick: bool) -> dict[str, Any]:
     """The schedules, each as far as time allows: MNIST by a stretch of it, the toy whole."""
     rows = []
-    for schedule, steps in ((_TOY, 5_000), (_MNIST, 50 if quick else 1_000), (_MNIST_10, 50 if quick else 1_000)):
+    for schedule, steps in ((_TOY, 5_000), (_MNIST, 50 if quick else 1_000)):
         progress.detail(schedule.name)
         row = measure_schedule(schedule, steps, torch_steps=20 if quick else 100)
         rows.append(row)
@@ -76,11 +72,7 @@ def measure_schedule(schedule: Schedule, steps: int, *, torch_steps: int) -> dic
         "batch": schedule.batch,
         "steps": schedule.steps,
         "target_seconds": schedule.target_seconds,
-        "refresh": schedule.refresh,
     }
-    refreshing = "refresh" in inspect.signature(FusedTrainer).parameters
-    if schedule.refresh > 1 and not refreshing:
-        return row | {"status": "not offered by the fused trainer"}
     data, source = _data(schedule)
     config = TrainingConfig(
         steps=schedule.steps,
@@ -92,10 +84,7 @@ def measure_schedule(schedule: Schedule, steps: int, *, torch_steps: int) -> dic
     )
     torch_seconds = _torch_steps(_network(schedule, data), data, config, torch_steps)
     network = _network(schedule, data)
-    more: dict[str, Any] = {"refresh": schedule.refresh} if refreshing else {}
-    trainer = FusedTrainer(
-        network, data, config, structure_costs(config, network.dag), threads=torch.get_num_threads(), **more
-    )
+    trainer = FusedTrainer(network, data, config, structure_costs(config, network.dag), threads=torch.get_num_threads())
     chunk = max(1, steps // 10)
     numbers = np.random.default_rng(1).integers(0, len(data.x_train), (chunk, trainer.batch_size))
     rates = np.full(chunk, schedule.learning_rate)

@@ -51,7 +51,7 @@ def _neurons(computational: int, density: float) -> nn.Module:
 
 
 def _manifold(parametrisation: Parametrisation, computational: int) -> nn.Module:
-    dag = random_dag(64, computational, 10, density=0.2, rng=np.random.default_rng(computational))
+    dag = random_dag(64, computational, 2, density=0.9, rng=np.random.default_rng(computational))
     return ManifoldNetwork(dag, parametrisation=parametrisation, period=8, generator=np.random.default_rng(0)).fold()
 
 

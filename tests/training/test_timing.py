@@ -1,6 +1,8 @@
 """Process time: it counts work and not waiting, scales with the work, and leaves the settings as they were."""
 
 import gc
+import platform
+import resource
 import time
 
 import numpy as np
@@ -9,6 +11,7 @@ import torch
 from torch import nn
 
 from nas.training import (
+    half_interval,
     hardware,
     measure,
     pinned_threads,
@@ -16,6 +19,7 @@ from nas.training import (
     time_inference,
     time_training_step,
 )
+from nas.training._memory import steady_memory
 
 
 def spin(seconds: float) -> None:
@@ -107,3 +111,27 @@ def test_hardware_names_what_times_depend_on() -> None:
 def test_bad_arguments(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         measure(lambda: None, **arguments)  # type: ignore[arg-type]
+
+
+def test_the_interval_holds_what_other_processes_measure() -> None:
+    timing = measure(lambda: spin(0.002), samples=5, budget_seconds=1)
+    assert timing.spread >= 0.05 * timing.seconds  # processes differ, however well the samples of one agree
+    assert half_interval([1.0, 1.0, 2.0]) > 1.0  # and it holds its own samples
+    assert half_interval([1.0, 1.0, 1.0]) < 0.2
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="what it sets are parameters of glibc")
+def test_memory_is_mapped_once_and_not_at_each_call() -> None:
+    sizes = (3 * 2**20, 40 * 2**20)  # below and above what glibc keeps of itself
+
+    def faults(calls: int) -> int:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(calls):
+            for size in sizes:
+                torch.empty(size, dtype=torch.uint8).fill_(1)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    with steady_memory():
+        faults(5)
+        assert faults(10) < 20_000  # 100,000 where the large one is mapped each time
+    assert faults(3) > 5000  # afterwards what is large goes back to the system
