@@ -11,13 +11,15 @@ from nas.search._config import EvolutionOptions
 from nas.search._guided import cuts_allowed, may_grow
 from nas.search._objectives import Objectives
 from nas.search._population import Population
+from nas.search._proposals import Proposer, encodes
 from nas.search._space import SearchSpace
 from nas.search._strategy import Inheritance, Parent, Strategy
-from nas.training._types import Candidate, TrainingConfig
+from nas.training._types import Candidate, TrainingConfig, TrialResult, TrialStatus
 
 __all__ = ["EvolutionStrategy"]
 
 IMPROVING: Final = 0.8  # least share of its parent's edges that a child keeps which is to be better, not smaller
+_FRESH_TRIES: Final = 10  # at a first candidate that was not evaluated before, where that can be told
 SWAPPED: Final = (0.05, 0.5)  # edges that come before training, as a share of the parent's
 
 
@@ -33,7 +35,8 @@ class EvolutionStrategy(Strategy):
     Each has a fixed share: shares that followed what the operators had paid, by hypervolume a second, were built and
     gained nothing on three data sets (commit d92b72d; benchmarks/search_notes.md), fronts being made of some dozens of
     networks. Where training cannot choose edges (layers, a job with its own `training.sparsify`), all children mutate,
-    and the first candidates are spread evenly over the space.
+    and the first candidates are spread evenly over the space. In a space that encodes its genomes, a model of those
+    evaluated chooses among many children (see `nas.search._proposals`).
 
     Args:
         inheritance: where parents and weights come from.
@@ -55,7 +58,8 @@ class EvolutionStrategy(Strategy):
         self.options = options or EvolutionOptions()
         self.inheritance = inheritance
         self.population = Population(objectives, self.options.population)
-        self._guided = self.options.guided > 0 and cuts_allowed(space, training)
+        self._proposer = Proposer(space, objectives, self.options.strength) if encodes(space) else None
+        self._guided = self.options.guided > 0 and cuts_allowed(space, training) and self._proposer is None
         self._initial = self.options.initial or (1 if self._guided else self.options.population)
 
     def _ask(self, number: int, rng: np.random.Generator) -> Candidate:
@@ -63,9 +67,15 @@ class EvolutionStrategy(Strategy):
         # to finish are the smallest networks: to breed from one or two of them would found the search on these alone.
         enough = len(self.population) >= max(1, min(self._initial, self.options.population) // 2)
         if number < self._initial or not enough:
-            return self._fresh(number, rng, spread=True, large=self._guided)
+            for attempt in range(_FRESH_TRIES):
+                fresh = self._fresh(number, rng, spread=not attempt, large=self._guided)
+                if self._proposer is None or not self._proposer.knows(fresh.genome):
+                    break
+            return fresh
         options = self.options
         steps = math.ceil(options.child_steps * self.training.steps)
+        if self._proposer is not None and len(self._proposer):
+            return self._proposed(number, rng, self._proposer, self.inheritance, steps)
         if self._guided and rng.random() < options.guided:
             if rng.random() < options.swap:
                 parent = self._member(rng)
@@ -106,6 +116,15 @@ class EvolutionStrategy(Strategy):
             return parent, _log_uniform(options.keep, rng)
         least = min(max(fewer / parent.genome.dag.n_edges, options.keep[0]), IMPROVING)
         return parent, _log_uniform((least, 1.0), rng)
+
+    def tell(self, result: TrialResult) -> None:
+        super().tell(result)
+        if self._proposer is not None and result.status is not TrialStatus.PAUSED:
+            genome = self.inheritance.asked(result.number)
+            if genome is not None:
+                stopped = result.status is TrialStatus.STOPPED
+                values = self.objectives.values(result) if result.status is TrialStatus.COMPLETE else None
+                self._proposer.add(result.number, genome, values, stopped=stopped)
 
     def _tell(self, number: int, values: tuple[float, ...]) -> None:
         self.population.add(number, values)

@@ -17,6 +17,7 @@ import numpy as np
 from nas.graph import first_id_of_trial
 from nas.search._guided import cut_overrides, cuts_allowed, may_grow, without_cut
 from nas.search._objectives import Objectives
+from nas.search._proposals import Proposer
 from nas.search._space import SearchSpace, stable_ids
 from nas.training._types import Arrays, Candidate, Genome, Scalar, TrainingConfig, TrialResult, TrialStatus
 
@@ -46,6 +47,8 @@ class Inheritance:
     """Parameters of the child's genome; None where nothing can be inherited."""
     edge_score: Callable[[Parent], np.ndarray | None]
     """Importance of each edge of the parent's live DAG, (E,); None where unknown."""
+    asked: Callable[[int], Genome | None] = lambda number: None
+    """The genome of any trial as it was asked, by trial number; None where it is not known (any more)."""
 
 
 class Strategy(ABC):
@@ -207,6 +210,19 @@ class Strategy(ABC):
             mutation=description,
             inherited=inherited,
         )
+
+    def _proposed(
+        self, number: int, rng: np.random.Generator, proposer: Proposer, inheritance: Inheritance, steps: int
+    ) -> Candidate:
+        """The child that a model expects most of."""
+        proposal = proposer.propose(rng, first_id_of_trial(number))
+        if proposal.parent is None:
+            genome = proposal.genome
+            if genome.structure is None:
+                genome = replace(genome, dag=stable_ids(genome.dag, first_id_of_trial(number)))
+            return Candidate(number, genome, _seed(rng), self.training.steps, mutation=proposal.description)
+        parent = inheritance.load(proposal.parent)
+        return self._inheriting(number, rng, parent, inheritance, proposal.genome, steps, proposal.description)
 
     def _own_values(self) -> dict[str, Scalar]:
         """Hyperparameters as the job's training section has them: the first guess of whoever wrote it."""
