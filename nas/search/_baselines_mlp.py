@@ -157,5 +157,9 @@ class _Contender:
                 "depth": float(len(weights)),
                 "neurons": float(sum(hidden)),
             }
-            settings: dict[str, Scalar] = {"hidden": "-".join(map(str, hidden)), "alpha": penalty, "learning_rate": rate}
+            settings: dict[str, Scalar] = {
+                "hidden": "-".join(map(str, hidden)),
+                "alpha": penalty,
+                "learning_rate": rate,
+            }
             self.best, self._since = Fitted(module, settings, score, structure), self.passes

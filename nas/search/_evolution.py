@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import numpy as np
 
 from nas.search._config import EvolutionOptions
 from nas.search._objectives import Objectives
+from nas.search._proposals import Proposer, encodes
 from nas.search._space import SearchSpace
 from nas.search._steered import SteeredStrategy, log_uniform
 from nas.search._strategy import Inheritance
-from nas.training._types import Candidate, TrainingConfig
+from nas.training._types import Candidate, TrainingConfig, TrialResult, TrialStatus
 
 __all__ = ["EvolutionStrategy"]
+
+_FRESH_TRIES: Final = 10  # at a first candidate that was not evaluated before, where that can be told
 
 
 class EvolutionStrategy(SteeredStrategy):
@@ -26,7 +30,9 @@ class EvolutionStrategy(SteeredStrategy):
     `nas.search._guided`). Hyperparameters are inherited and move a little.
 
     Where training cannot choose edges (layers, a job with its own `training.sparsify`), all children mutate blindly,
-    the strength log-uniform, at least half of them by growing, and the first candidates are spread over the space.
+    the strength log-uniform, at least half of them by growing, and the first candidates are spread over the space. In a
+    space that encodes its genomes, a model of those evaluated chooses among many children (see
+    `nas.search._proposals`).
 
     Args:
         inheritance: where parents and weights come from.
@@ -56,8 +62,19 @@ class EvolutionStrategy(SteeredStrategy):
             grow=options.grow,
             blind=options.blind,
             child_steps=options.child_steps,
-            guided=options.guided,
+            guided=options.guided and not encodes(space),
         )
+        self._proposer = Proposer(space, objectives, options.strength) if encodes(space) else None
+
+    def tell(self, result: TrialResult) -> None:
+        """Learns from a result."""
+        super().tell(result)
+        if self._proposer is not None and result.status is not TrialStatus.PAUSED:
+            genome = self.inheritance.asked(result.number)
+            if genome is not None:
+                stopped = result.status is TrialStatus.STOPPED
+                values = self.objectives.values(result) if result.status is TrialStatus.COMPLETE else None
+                self._proposer.add(result.number, genome, values, stopped=stopped)
 
     def _ask(self, number: int, rng: np.random.Generator) -> Candidate:
         if not self.steered:
@@ -73,7 +90,14 @@ class EvolutionStrategy(SteeredStrategy):
         # With many workers, numbers beyond the initial ones are asked before enough of these have finished. The first
         # to finish are the smallest networks: to breed from one or two of them would found the search on these alone.
         if number < self.initial or len(self.population) < max(1, min(self.initial, options.population) // 2):
-            return self._fresh(number, rng, spread=True)
+            for attempt in range(_FRESH_TRIES):
+                fresh = self._fresh(number, rng, spread=not attempt)
+                if self._proposer is None or not self._proposer.knows(fresh.genome):
+                    break
+            return fresh
+        steps = math.ceil(options.child_steps * self.pace.full(self.seconds))
+        if self._proposer is not None and len(self._proposer):
+            return self._proposed(number, rng, self._proposer, self.inheritance, steps)
         return self._child(
             number,
             rng,
@@ -81,5 +105,5 @@ class EvolutionStrategy(SteeredStrategy):
             self.inheritance,
             strength=log_uniform(options.strength, rng),
             growth=rng.uniform(-1, 1),
-            steps=math.ceil(options.child_steps * self.pace.full(self.seconds)),
+            steps=steps,
         )

@@ -7,8 +7,12 @@ from typing import Final
 
 import numpy as np
 
+from nas import checkpoint
+from nas.errors import CheckpointError
 from nas.manifold import inherit
+from nas.search._errors import StudyError
 from nas.search._network import rebuild_network
+from nas.search._records import structure_in
 from nas.search._store import StudyStore
 from nas.search._strategy import Inheritance, Parent
 from nas.training._types import Arrays, Genome, TrainingConfig
@@ -57,4 +61,11 @@ def store_inheritance(store: StudyStore, training: TrainingConfig, *, weights: b
         score: np.ndarray = network.edge_weights().detach().abs().numpy()
         return score
 
-    return Inheritance(load, transfer, edge_score)
+    def asked(number: int) -> Genome | None:
+        try:
+            dag, _, record = checkpoint.load_arrays(store.genome_path(number))
+            return Genome(dag, store.hyperparameters(number), structure_in(record))
+        except (StudyError, CheckpointError, OSError):  # it could not even be made, or its file is gone
+            return None
+
+    return Inheritance(load, transfer, edge_score, asked)

@@ -220,6 +220,20 @@ class SearchSpace(ABC):
             next_id: smallest id for new neurons, so that no other trial's new neurons have the same.
         """
 
+    def cross(self, first: Genome, second: Genome, rng: np.random.Generator) -> Genome | None:
+        """A genome made of parts of two; None (the default) where the space has no way to."""
+        return None
+
+    def encode(self, genome: Genome) -> np.ndarray | None:
+        """(d,) numbers that describe the structure of `genome`, always as many, equal where networks are equal.
+
+        For spaces whose candidates are trained from nothing: an evolution then models what it was told by these
+        numbers, evaluates no genome twice, and draws many children for each that it trains (`nas.search._proposals`).
+        Close genomes should have close encodings; each number's scale is free. Hyperparameters are added elsewhere.
+        None (the default): children are drawn blindly.
+        """
+        return None
+
 
 def stable_ids(dag: DAG, first_id: int) -> DAG:
     """`dag` with ids that mean the same in every genome of a study; unchanged where it has ids of its own.

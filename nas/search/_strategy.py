@@ -20,6 +20,7 @@ from nas.manifold import without_idle_neurons
 from nas.search._guided import cut_overrides, cuts_allowed, may_grow, without_cut
 from nas.search._objectives import Objectives
 from nas.search._pace import Pace
+from nas.search._proposals import Proposer
 from nas.search._space import Choice, Range, SearchSpace, stable_ids
 from nas.training._types import Arrays, Candidate, Genome, Scalar, TrainingConfig, TrialResult, TrialStatus
 
@@ -266,6 +267,19 @@ class Strategy(ABC):
             mutation=description,
             inherited=inherited,
         )
+
+    def _proposed(
+        self, number: int, rng: np.random.Generator, proposer: Proposer, inheritance: Inheritance, steps: int
+    ) -> Candidate:
+        """The child that a model expects most of."""
+        proposal = proposer.propose(rng, first_id_of_trial(number))
+        if proposal.parent is None:
+            genome = proposal.genome
+            if genome.structure is None:
+                genome = replace(genome, dag=stable_ids(genome.dag, first_id_of_trial(number)))
+            return Candidate(number, genome, _seed(rng), self.training.steps, mutation=proposal.description)
+        parent = inheritance.load(proposal.parent)
+        return self._inheriting(number, rng, parent, inheritance, proposal.genome, steps, proposal.description)
 
     def _own_values(self, number: int = 0) -> dict[str, Scalar]:
         """First guesses: what the job states in its training section, else the space's own."""
