@@ -54,6 +54,8 @@ class Inheritance:
     """Parameters of the child's genome; None where nothing can be inherited."""
     edge_score: Callable[[Parent], np.ndarray | None]
     """Importance of each edge of the parent's live DAG, (E,); None where unknown."""
+    asked: Callable[[int], Genome | None] = lambda number: None
+    """The genome of any trial as it was asked, by trial number; None where it is not known (any more)."""
 
 
 class Strategy(ABC):
@@ -277,7 +279,7 @@ class Strategy(ABC):
             genome = proposal.genome
             if genome.structure is None:
                 genome = replace(genome, dag=stable_ids(genome.dag, first_id_of_trial(number)))
-            return Candidate(number, genome, _seed(rng), self.training.steps, mutation=proposal.description)
+            return Candidate(number, genome, _seed(rng), self.pace.full(self.seconds), mutation=proposal.description)
         parent = inheritance.load(proposal.parent)
         return self._inheriting(number, rng, parent, inheritance, proposal.genome, steps, proposal.description)
 
