@@ -21,16 +21,19 @@ __all__ = ["DagOptions", "DagSpace"]
 _ATTEMPTS: Final = 10  # at a mutation that changes something
 _ROOT_EDGES: Final = 40  # edges of a root at most, for each that will be left: more take long and gain nothing
 
-_WIDTH: Final = 1.3  # computational neurons of a root, as a multiple of the root of the edges that will be left
-_OF_WIDTH: Final = 0.5  # deviation of the logarithm of that
+_WIDTH: Final = (0.5, 0.7)  # computational neurons of a root: factor and power of the edges that will be left
+_OF_WIDTH: Final = 0.35  # deviation of the logarithm of that
+_LEAST_WIDTH: Final = 16  # where the space has so many
 _INSERTED: Final = 0.3  # least number of inserted neurons for each edge that comes, times the edges of a neuron
 
-NOISES: Final = (0.4, 0.02, 0.15)
-"""Deviations of the noise on the inputs that a search tries first: which is right differs most between data sets."""
+NOISES: Final = ((0.4, 0.2), (0.02, 0.01), (0.8, 0.4), (0.15, 0.05))
+"""Deviations of the noise on the inputs, at first and at the end, that a search tries first: which are right differs
+most between data sets."""
 
 HYPERPARAMETERS: Final[dict[str, Range | Choice]] = {
     "learning_rate": Range(low=1e-3, high=4e-2, log=True),
-    "input_noise": Range(low=0.01, high=0.8, log=True),
+    "input_noise": Range(low=0.01, high=1.0, log=True),
+    "final_input_noise": Range(low=0.005, high=1.0, log=True),
     "weight_decay": Range(low=1e-3, high=0.2, log=True),
     "activation": Choice(choices=("silu", "tanh", "relu")),
     "batch_size": Choice(choices=(32, 64, 128)),
@@ -102,8 +105,15 @@ class DagSpace(SearchSpace):
         """The recipe of benchmarks/reference.py; the more inputs a neuron sums up, the shorter the steps."""
         rate = min(max(0.08 / math.sqrt(self.shape.n_inputs), 2e-3), 2e-2)
         return tuple(
-            {"learning_rate": rate, "input_noise": noise, "weight_decay": 0.05, "activation": "silu", "batch_size": 64}
-            for noise in NOISES
+            {
+                "learning_rate": rate,
+                "input_noise": noise,
+                "final_input_noise": last,
+                "weight_decay": 0.05,
+                "activation": "silu",
+                "batch_size": 64,
+            }
+            for noise, last in NOISES
         )
 
     def large(self, rng: np.random.Generator, *, edges: int | None = None) -> Genome | None:
@@ -122,10 +132,10 @@ class DagSpace(SearchSpace):
         if edges is None:
             hidden = high
         else:
-            hidden = round(_WIDTH * math.sqrt(edges) * math.exp(_OF_WIDTH * rng.standard_normal()))
-        hidden = min(max(hidden, low, 1), high)
+            hidden = round(_WIDTH[0] * edges ** _WIDTH[1] * math.exp(_OF_WIDTH * rng.standard_normal()))
+        hidden = min(max(hidden, low, _LEAST_WIDTH), high)
         most = _ROOT_EDGES * max(edges, shape.n_inputs) if edges is not None else None
-        kind = ("shallow", "complete", "two layers")[int(rng.choice(3, p=(0.4, 0.3, 0.3)))]
+        kind = ("shallow", "complete", "two layers")[int(rng.choice(3, p=(0.3, 0.45, 0.25)))]
         first, second = max(1, round(0.8 * hidden)), max(1, round(0.2 * hidden))
         if kind == "two layers" and hidden >= 10:
             dag = graph.layered((shape.n_inputs, first, second, shape.n_outputs), density=1.0, shortcuts=0.0)
@@ -177,6 +187,9 @@ class DagSpace(SearchSpace):
         neurons = 0.5 * dag.n_computational / dag.n_edges if dag.n_edges else 1.0
         # Where there are few neurons, or none, they must be able to come all the same.
         usual = dag.n_edges / max(dag.n_computational + dag.n_outputs, 1)
+        absent = dag.usable_cells - dag.n_edges
+        if growth > 0 and count > absent:  # the rest comes with neurons, each of which brings many
+            count = absent + math.ceil((count - absent) / max(1.5 * usual, 2.0))
         inserted = max(neurons, _INSERTED / max(usual, 2.0))
         operators = {
             "add_edges": more,

@@ -18,7 +18,7 @@ __all__ = ["Ladder", "Network"]
 _STEPS: Final = 3  # bins of the ladder in an octave of edges
 _KEPT: Final = 4  # networks of a bin that may be parents beside the front
 # Networks with an error beyond these are not worth a search: so many times the best, or so much of the reference worse.
-_TIMES, _WORSE = 8.0, 0.1
+_TIMES, _WORSE = 10.0, 0.1
 _STEEPEST: Final = -2.0  # slope of a trend
 _DOUBT: Final = 0.2  # what distance in size takes from a promise, for each factor e
 _COMPARED: Final = 4  # networks of which the best becomes a parent
