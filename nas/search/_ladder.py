@@ -24,6 +24,7 @@ _DOUBT: Final = 0.2  # what distance in size takes from a promise, for each fact
 _COMPARED: Final = 4  # networks of which the best becomes a parent
 _AS_GOOD: Final = 1.15  # times the best error: as good as the best
 _BEYOND: Final = 1.5  # a search also looks so far below the smallest and above the largest network of the front
+_FAR_BELOW: Final = 5.0  # so far below a smallest that is as good as the best
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,10 @@ class Ladder:
         smallest = next(network for network in self._front if network.error <= bound)
         # Larger ones that are hardly better are mostly luckier.
         enough = next(network for network in self._front if network.error <= _AS_GOOD * best)
-        return max(1, math.floor(smallest.edges / _BEYOND)), math.ceil(enough.edges * _BEYOND)
+        # As long as the smallest is nearly as good as the best, far smaller ones are worth a try too.
+        good = (bound - smallest.error) / (bound - best) if bound > best else 1.0
+        least = smallest.edges / (_BEYOND + (_FAR_BELOW - _BEYOND) * good)
+        return max(1, math.floor(least)), math.ceil(enough.edges * _BEYOND)
 
     def trend(self) -> tuple[float, float]:
         """Level and slope (at most 0) of the logarithm of the front's errors against that of its edges."""
