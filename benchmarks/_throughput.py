@@ -182,7 +182,7 @@ def busy(trials: int, workers: int = 2, *, strategy: str = "evolution", mlflow: 
 
     With `mlflow`, its thread writes into SQLite meanwhile; `behind`: trials that it does not have when the last ends.
     """
-    from workers import RayExecutor
+    from nas.workers import RayExecutor
 
     ends: list[tuple[float, float]] = []
 

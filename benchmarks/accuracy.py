@@ -150,13 +150,13 @@ def run(edges: int, method: str, seed: int, data: Dataset, epochs: int | None = 
     network = ManifoldNetwork(
         dag, parametrisation="free", activation=config.activation, generator=np.random.default_rng([seed, 0])
     )
-    epochs = config.steps // config.log_every
-    every = max(1, epochs // 10) * config.log_every
+    epochs = config.steps // config.point_steps()
+    every = max(1, epochs // 10) * config.point_steps()
 
     def say(step: int, point: Any) -> None:
         if verbose and step % every == 0:
             print(
-                f"epoch {step // config.log_every:4d}  edges {point['live_edges']:7.0f}  "
+                f"epoch {step // config.point_steps():4d}  edges {point['live_edges']:7.0f}  "
                 f"objective {point['objective']:.4f}  {time.perf_counter() - wall:5.0f} s",
                 flush=True,
             )

@@ -29,7 +29,8 @@ __all__ = ["Job", "job_schema", "stored_job"]
 VERSION: Final = 1  # of job files; raised when a key changes its meaning
 # Keys that earlier programs had, in sections: studies keep whole jobs, with the values of keys that nobody set.
 _RETIRED: Final = {("training", "distil"): "distillation did not pay and is gone"}
-_RETIRED_OPTIONS: Final = ("crossover", "spare")  # of strategies; they made no difference, so nothing depends on them
+# Options that strategies had: nothing depends on them but which candidates would have come next.
+_RETIRED_OPTIONS: Final = ("crossover", "spare", "swap", "improve", "keep")
 _MAX_PROBLEMS: Final = 8
 
 
@@ -147,6 +148,8 @@ def stored_job(stored: Mapping[str, Any], where: str) -> Job:
     if isinstance(search, dict) and isinstance(search.get("options"), Mapping):
         options = search["options"].items()
         search["options"] = {key: value for key, value in options if key not in _RETIRED_OPTIONS}
+        if isinstance(share := search["options"].get("guided"), float):  # once a share of the children
+            search["options"]["guided"] = share > 0
     job, problems = Job._read(values, where, {})
     if job is None:
         raise _refusal(problems)
@@ -170,7 +173,7 @@ def _explain(problem: dict[str, Any], values: Mapping[str, Any], where: str, pla
     place = _place(path, places, where)
     if problem["type"] == "extra_forbidden":
         if path[:-1] == ("search", "options") and path[-1] in _RETIRED_OPTIONS:
-            return f"{place}: {dotted(path)} is gone, because it made no difference; delete the line"
+            return f"{place}: {dotted(path)} is gone, because it did not pay; delete the line"
         return f"{place}: unknown key {dotted(path)}; {_suggestion(path, values)}"
     message = str(problem["msg"]).removeprefix("Value error, ").replace("Input should be ", "it must be ")
     if problem["type"] in ("model_type", "dict_type", "model_attributes_type"):

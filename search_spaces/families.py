@@ -18,8 +18,8 @@ from pydantic import Field, field_validator
 from nas import graph
 from nas.errors import GraphError
 from nas.graph import DAG
+from nas.search_spaces._dags import DagOptions, DagSpace
 from nas.training import Genome
-from search_spaces._dags import DagOptions, DagSpace
 
 __all__ = ["FAMILIES", "Families", "FamiliesOptions", "Space", "draw_family"]
 
@@ -146,9 +146,9 @@ class Families(DagSpace):
     options: FamiliesOptions
     fixed = {"parametrisation": "free"}
 
-    def large(self, rng: np.random.Generator) -> Genome | None:
-        """One hidden layer and shortcuts, as dense as the space allows; None where no family is ``layered``."""
-        return self._shallow(rng) if "layered" in self.options.families else None
+    def large(self, rng: np.random.Generator, *, edges: int | None = None) -> Genome | None:
+        """As for any DAG; None where no family is ``layered``."""
+        return super().large(rng, edges=edges) if "layered" in self.options.families else None
 
     def initial(self, rng: np.random.Generator, *, size: float | None = None, density: float | None = None) -> Genome:
         """A DAG of some family, at the given positions of the options' ranges."""

@@ -7,13 +7,13 @@ from typing import Final
 from pydantic import Field
 
 from nas.search import Choice, Range
-from search_spaces._dags import DagOptions, DagSpace
+from nas.search_spaces._dags import HYPERPARAMETERS, DagOptions, DagSpace
 
 __all__ = ["Manifold", "ManifoldOptions", "Space"]
 
 
 _HYPERPARAMETERS: Final[dict[str, Range | Choice]] = {
-    "learning_rate": Range(low=1e-3, high=1e-2, log=True),
+    **HYPERPARAMETERS,
     "losses.sparsity": Range(low=1e-3, high=1.0, log=True),
 }
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from nas.training import Genome
-from search_spaces._dags import DagOptions, DagSpace
+from nas.search_spaces._dags import DagOptions, DagSpace
 
 __all__ = ["NeuronDag", "Space"]
 
@@ -18,10 +15,6 @@ class NeuronDag(DagSpace):
 
     Options = DagOptions
     fixed = {"parametrisation": "free"}
-
-    def large(self, rng: np.random.Generator) -> Genome | None:
-        """One hidden layer and shortcuts; as dense as the space allows."""
-        return self._shallow(rng)
 
 
 Space = NeuronDag

@@ -13,9 +13,9 @@ from nas.engine import ACTIVATIONS
 from nas.errors import GraphError, UnreachableOutputError
 from nas.graph import DAG
 from nas.recurrent import RecurrentStructure, grow_memory, reach_outputs, remember, shrink_memory
-from nas.search import Range
+from nas.search import DEFAULT_HYPERPARAMETERS, Choice, Range
+from nas.search_spaces._dags import DagOptions, DagSpace
 from nas.training import SEQUENCES, Genome
-from search_spaces._dags import DagOptions, DagSpace
 
 __all__ = ["Recurrent", "RecurrentOptions", "Space"]
 
@@ -32,6 +32,10 @@ class RecurrentOptions(DagOptions):
     )
     density: tuple[float, float] = Field(
         (0.1, 0.6), description="Least and largest density of a first genome (or one number); log-uniform."
+    )
+    hyperparameters: dict[str, Range | Choice] = Field(
+        default_factory=lambda: DEFAULT_HYPERPARAMETERS,
+        description='What is searched beside the structure: dotted paths of the training section, e.g. "batch_size".',
     )
     features: int | None = Field(
         None,
@@ -75,6 +79,12 @@ class Recurrent(DagSpace):
     Options = RecurrentOptions
     kind = SEQUENCES
     options: RecurrentOptions
+
+    first_hyperparameters = ()  # that of DAGs that run once does not suit these
+
+    def large(self, rng: np.random.Generator, *, edges: int | None = None) -> Genome | None:
+        """None: training cannot choose among the edges of a structure."""
+        return None
 
     def initial(self, rng: np.random.Generator, *, size: float | None = None, density: float | None = None) -> Genome:
         """A DAG whose number of neurons and density lie at the given positions; its memory is drawn."""

@@ -96,9 +96,9 @@ def test_the_environment_moves_the_store_but_an_override_wins(tmp_path: Path, mo
         ("search: {strategy: optuna, options: {sampler: x}}", "search.options.sampler is 'x'; it must be 'tpe'"),
         (
             "search:\n  options:\n    crossover: 0.3",
-            "line 3: search.options.crossover is gone, because it made no difference; delete the line",
+            "line 3: search.options.crossover is gone, because it did not pay; delete the line",
         ),
-        ("search: {options: {spare: 0.1}}", "search.options.spare is gone, because it made no difference"),
+        ("search: {options: {spare: 0.1}}", "search.options.spare is gone, because it did not pay"),
         ("search: {strategy: random, options: {population: 3}}", "unknown key search.options.population"),
         ("search: 7", "search is 7; it must be a section with keys: strategy, trials"),
         ("data: {source: nope}", "data.source is 'nope'; expected one of digits"),

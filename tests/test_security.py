@@ -62,7 +62,8 @@ def nas(folder: Path, *arguments: str, **environment: str) -> subprocess.Complet
 
 
 def test_secrets_of_the_environment_are_written_nowhere(tmp_path: Path) -> None:
-    job = "data: {source: iris}\nspace: {name: neuron_dag}\nsearch: {trials: 2}\ntraining: {steps: 20}\n"
+    job = "data: {source: iris}\nspace: {name: neuron_dag}\ntraining: {steps: 20}\n"
+    job += "search: {trials: 2, baselines: false}\n"
     (tmp_path / "job.yaml").write_text(job + "resources: {executor: serial}\n")
     done = nas(
         tmp_path,

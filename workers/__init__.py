@@ -4,7 +4,7 @@
 that train have no use for it.
 """
 
-from workers._cluster import WorkerError
-from workers.pool import RayExecutor
+from nas.workers._cluster import WorkerError
+from nas.workers.pool import RayExecutor
 
 __all__ = ["RayExecutor", "WorkerError"]

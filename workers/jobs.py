@@ -25,7 +25,7 @@ from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 
 from nas.errors import NasError
 from nas.job import Job
-from workers.package import CODE, write_package
+from nas.workers.package import CODE, write_package
 
 __all__ = ["ClusterError", "ClusterJobs", "Submission"]
 

@@ -28,7 +28,7 @@ __all__ = ["CODE", "local_modules", "write_code", "write_package"]
 CODE: Final = "code"
 _MAX_CODE_BYTES: Final = 50 * 2**20
 _MAX_BYTES: Final = 400 * 2**20  # Ray keeps packages in the memory of its head and takes at most 500 MiB
-_PROGRAM: Final = ("nas", "workers")  # installed on every node
+_PROGRAM: Final = ("nas",)  # installed on every node
 _MNIST: Final = (
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",

@@ -27,8 +27,8 @@ from ray.exceptions import RayError, RayTaskError
 from nas._logs import Level, LogFormat
 from nas.search import Evaluate, EvaluateGroup, WorkerView
 from nas.training import Candidate, Dataset, TrainingConfig, TrialResult, TrialStatus
-from workers._actor import TrialActor
-from workers._cluster import WorkerError, connect, resources, room
+from nas.workers._actor import TrialActor
+from nas.workers._cluster import WorkerError, connect, resources, room
 
 __all__ = ["RayExecutor"]
 

@@ -3,9 +3,10 @@
 Loading a stranger's file runs none of its code: no pickle anywhere, every length checked before it is believed.
 """
 
-from nas.checkpoint._arrays import load_arrays, save_arrays
+from nas.checkpoint._arrays import load_arrays, load_some, save_arrays
 from nas.checkpoint._file import FORMAT_VERSION
 from nas.checkpoint._folded import export_dot, export_graphml
+from nas.checkpoint._inputs import UnlikeTrainingWarning
 from nas.checkpoint._layers import CheckpointLayers
 from nas.checkpoint._module import CheckpointModule, load, save
 from nas.checkpoint._onnx import export_onnx
@@ -19,12 +20,14 @@ __all__ = [
     "CheckpointModule",
     "CheckpointRecurrent",
     "Predictor",
+    "UnlikeTrainingWarning",
     "export_dot",
     "export_graphml",
     "export_onnx",
     "export_program",
     "load",
     "load_arrays",
+    "load_some",
     "save",
     "save_arrays",
 ]

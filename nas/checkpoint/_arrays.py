@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import safetensors
 
 from nas.checkpoint._file import Record, read, write
+from nas.errors import CheckpointError
 from nas.graph import DAG
 
-__all__ = ["load_arrays", "save_arrays"]
+__all__ = ["load_arrays", "load_some", "save_arrays"]
 
 
 def save_arrays(
@@ -44,3 +46,17 @@ def load_arrays(path: str | os.PathLike[str]) -> tuple[DAG, dict[str, np.ndarray
     """
     contents = read(path, "arrays")
     return contents.dag, contents.arrays, contents.record
+
+
+def load_some(path: str | os.PathLike[str], prefix: str) -> dict[str, np.ndarray]:
+    """The arrays saved by `save_arrays` whose names begin with `prefix`, without reading graph and parameters.
+
+    Raises:
+        CheckpointError: the file is truncated or no safetensors file.
+        OSError: it cannot be opened.
+    """
+    try:
+        with safetensors.safe_open(os.fspath(path), framework="numpy") as file:
+            return {name: file.get_tensor(name) for name in file.keys() if name.startswith(prefix)}  # noqa: SIM118
+    except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} is truncated or no safetensors file: {error!r}") from error

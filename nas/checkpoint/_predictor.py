@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
+from nas.checkpoint._inputs import Inputs
 from nas.checkpoint._layers import CheckpointLayers
 from nas.checkpoint._module import CheckpointModule, load
 from nas.checkpoint._recurrent import CheckpointRecurrent
 from nas.errors import CheckpointError, DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Predictor"]
 
@@ -50,7 +54,8 @@ class Predictor:
             )
         self.task: str = record["task"]
         self.classes = tuple(str(name) for name in found.get("classes") or ())
-        self.feature_names = tuple(str(name) for name in record.get("feature_names") or ())
+        self._inputs = Inputs(record, self.n_inputs)
+        self.feature_names = self._inputs.names
         self._mean, self._scale = (self._numbers(found, name, self.n_inputs) for name in ("mean", "scale"))
         self._target_mean, self._target_scale = (
             self._numbers(found, name, self.n_outputs) for name in ("target_mean", "target_scale")
@@ -71,14 +76,20 @@ class Predictor:
         """
         return cls(load(path, modules=modules))
 
-    def predict(self, raw: ArrayLike) -> np.ndarray:
-        """The label of each sample, (samples,) text; or its targets in their own units, (samples, n_outputs).
+    def predict(self, raw: ArrayLike | pd.DataFrame) -> np.ndarray:
+        """The label of each sample, (samples,) text as in the training data; or its targets in their own units,
+        (samples, n_outputs).
 
         Args:
-            raw: (samples, n_inputs) features as they were measured, not scaled; finite.
+            raw: (samples, n_inputs) features as they were measured, not scaled; finite. The columns of a table are
+                found by their names, in any order; it may also have the target and what training left out. Those of an
+                array are taken by place.
 
         Raises:
-            DataError: they have another shape, or hold NaN or infinity.
+            DataError: columns are missing or unknown, the shape is another, or they hold text, NaN or infinity.
+
+        Warns:
+            UnlikeTrainingWarning: all values of a feature are far from those of the training data.
         """
         outputs = self.outputs(raw)
         if self.task == "classification":
@@ -89,7 +100,7 @@ class Predictor:
         values: np.ndarray = outputs * self._target_scale + self._target_mean
         return values
 
-    def probabilities(self, raw: ArrayLike) -> np.ndarray:
+    def probabilities(self, raw: ArrayLike | pd.DataFrame) -> np.ndarray:
         """The probability of each class, (samples, classes), in the order of `classes`.
 
         Raises:
@@ -102,18 +113,9 @@ class Predictor:
         shares: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
         return shares
 
-    def outputs(self, raw: ArrayLike) -> np.ndarray:
+    def outputs(self, raw: ArrayLike | pd.DataFrame) -> np.ndarray:
         """What the network itself answers, (samples, n_outputs) float64: scores, or scaled targets."""
-        x = np.asarray(raw)
-        if x.ndim != 2 or x.shape[1] != self.n_inputs:
-            raise DataError(f"features must have shape (samples, {self.n_inputs}), but have {x.shape}")
-        try:
-            x = x.astype(np.float64)
-        except (TypeError, ValueError) as error:
-            raise DataError(f"features must be numbers, but {error}") from None
-        if not np.isfinite(x).all():
-            row, column = np.argwhere(~np.isfinite(x))[0]
-            raise DataError(f"features must be finite, but row {row} has {x[row, column]} in column {column}")
+        x = self._inputs.array(raw)
         if self._mean is not None and self._scale is not None:
             x = (x - self._mean) / self._scale
         given = torch.from_numpy(x.astype(np.float32))

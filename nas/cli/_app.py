@@ -7,17 +7,17 @@ anything else is a defect of this program and prints its traceback.
 from __future__ import annotations
 
 import os
-import sys
 from importlib import metadata
-from pathlib import Path
 from typing import Any, cast, get_args
 
 import typer
 from typer.core import TyperGroup
 
 from nas._logs import Level, LogFormat, configure
+from nas._named import offer_user_folders
 from nas.cli import (
     _calibrate,
+    _data,
     _doctor,
     _evaluate,
     _export,
@@ -71,6 +71,7 @@ app = typer.Typer(
     epilog="Start with: nas search examples/digits.yaml",
 )
 app.command("search")(_search.search)
+app.command("data")(_data.data)
 app.command("front")(_front.front)
 app.command("export")(_export.export)
 app.command("evaluate")(_evaluate.evaluate)
@@ -127,9 +128,7 @@ def _options(
     os.environ["NAS_LOG_FORMAT"], os.environ["NAS_LOG_LEVEL"] = log_format, level
     # Search spaces, strategies and data of the user's own are named by import path and live where the user stands, or
     # for a submitted job in a folder of their own.
-    for folder in (Path.cwd(), *([Path(os.environ["NAS_CODE"]).absolute()] if os.environ.get("NAS_CODE") else [])):
-        if str(folder) not in sys.path:
-            sys.path.insert(0, str(folder))
+    offer_user_folders()
 
 
 def main() -> None:

@@ -141,7 +141,7 @@ def _calibration() -> Iterator[Finding]:
 
 
 def _workers() -> Iterator[Finding]:
-    importlib.import_module("workers")
+    importlib.import_module("nas.workers")
     address = os.environ.get("RAY_ADDRESS")
     where = f"the cluster at {address} (RAY_ADDRESS)" if address else "started on this machine when a search runs"
     yield Finding("workers", "ok", f"Ray {importlib.metadata.version('ray')}, {where}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from nas.cli._console import console, percent, print_json, seconds
 from nas.errors import DataError, JobError, NasError
@@ -37,6 +39,10 @@ def evaluate(
         str | None,
         typer.Option("--part", help="train, validation, test or all (default: test; of a file of other data: all)."),
     ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="data.key=value", help="How to read the data, as in a job; may be repeated."),
+    ] = None,
     batch: Annotated[int, typer.Option("--batch", min=1, help="Samples a batch when timing.")] = 1024,
     threads: Annotated[int, typer.Option("--threads", min=1, help="CPU threads when timing.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
@@ -48,7 +54,9 @@ def evaluate(
     """
     if part is not None and part not in _PARTS:
         raise JobError(f"--part must be one of {', '.join(_PARTS)}, got {part!r}")
-    found = evaluate_file(checkpoint, data=data, target=target, part=part, batch=batch, threads=threads)
+    found = evaluate_file(
+        checkpoint, data=data, target=target, part=part, settings=settings or (), batch=batch, threads=threads
+    )
     if as_json:
         print_json(found)
         return
@@ -61,39 +69,34 @@ def evaluate_file(
     data: str | None = None,
     target: str | None = None,
     part: str | None = None,
+    settings: Sequence[str] = (),
     batch: int = 1024,
     threads: int = 1,
 ) -> dict[str, Any]:
     """Metrics, structure and process time of the network in a checkpoint file.
 
+    Args:
+        data: None: what the network was trained on, which must still be that.
+        settings: ``data.key=value``, as in a job.
+
     Raises:
         CheckpointError: the file is damaged or no checkpoint.
-        DataError: the data cannot be loaded, or does not fit the network.
+        DataError: the data cannot be loaded, does not fit the network, or is no longer what it was trained on.
         JobError: there is no such source of data.
     """
     from nas import checkpoint
-    from nas.cli._study import statistics_of
     from nas.layers import LayerDAG
     from nas.recurrent import RecurrentDAG
     from nas.training import evaluate as metrics_of
-    from nas.training import hardware, load_data, pinned_threads, reference_kernel_seconds, time_inference
+    from nas.training import hardware, pinned_threads, reference_kernel_seconds, time_inference
 
     try:
         module = checkpoint.load(path)
     except OSError as error:
         raise NasError(f"{path}: cannot be read ({error.strerror})") from error
-    config, same = _data_config(module.record, data, target)
+    config, same = _data_config(module.record, data, target, settings)
+    dataset, same, note = _dataset(module.record, config, same, named=data is not None)
     part = part or ("test" if same or config.source in ("mnist", "digits") else "all")
-    try:
-        dataset = load_data(
-            config,
-            statistics=statistics_of(module.record) if module.record.get("statistics") else None,
-            features=module.record.get("feature_names") or (),
-        )
-    except DataError as error:
-        if data is not None:
-            raise
-        raise DataError(f"{error}; the network was trained on it, --data names other data") from error
     dag = module.dag
     # The graph of a network of layers has one node for all inputs, that of one with memory the inputs of a time step.
     layers = module if isinstance(module, LayerDAG) else None
@@ -114,6 +117,8 @@ def evaluate_file(
         "data": config.source,
         "part": part,
         "samples": len(x),
+        "data_of_training": same if module.record.get("fingerprint") else None,
+        "note": note,
         "task": dataset.task,
         **found,
         "edges": dag.n_edges if layers is None else layers.n_weights,
@@ -127,10 +132,58 @@ def evaluate_file(
     }
 
 
-def _data_config(record: dict[str, Any], data: str | None, target: str | None) -> tuple[DataConfig, bool]:
-    """Which data to load, and whether it is what the network was trained on."""
+def _dataset(
+    record: dict[str, Any], config: DataConfig, same: bool, *, named: bool
+) -> tuple[Dataset, bool, str | None]:
+    """The data, whether it is what the network was trained on, and what to say of that.
+
+    Args:
+        same: whether it has the same source.
+        named: whether somebody asked for it, rather than for what the network was trained on.
+    """
+    from nas.cli._data import as_trained
+    from nas.cli._study import statistics_of
+    from nas.training import Fingerprint, read_data
+
+    before = Fingerprint.from_json(record.get("fingerprint"))
+    columns = record.get("columns") or {}
+    dropped = (record.get("data") or {}).get("drop") or ()
+    try:
+        loaded = read_data(
+            as_trained(config, record) if same and before is None else config,
+            statistics=statistics_of(record) if record.get("statistics") else None,
+            features=record.get("feature_names") or (),
+            spare={*dropped, *columns.get("left_out", ()), *columns.get("targets", ())} - {*config.drop},
+        )
+    except DataError as error:
+        if named:
+            raise
+        raise DataError(f"{error}; the network was trained on it, --data names other data") from error
+    dataset, now = loaded.dataset, loaded.fingerprint
+    if before is None:
+        unknown = "an earlier version wrote the file: whether these are still the data of its training is not known"
+        return dataset, same, unknown if same else None
+    if not same:
+        known = before.same_samples(now)
+        return dataset, False, "all samples of its training are among these" if known else None
+    difference = before.difference(now)
+    if difference is None:
+        return dataset, True, None
+    if not named:
+        raise DataError(
+            f"{config.source}: no longer what the network was trained on: {difference}; so samples of its training may "
+            f"be in any part now. To evaluate on all of it as other data: --data {config.source}"
+        )
+    return dataset, False, f"no longer what the network was trained on: {difference}"
+
+
+def _data_config(
+    record: dict[str, Any], data: str | None, target: str | None, settings: Sequence[str]
+) -> tuple[DataConfig, bool]:
+    """Which data to load, and whether its source is what the network was trained on."""
     from pydantic import ValidationError
 
+    from nas._jobfile import apply_overrides
     from nas.training import DataConfig
 
     try:
@@ -143,10 +196,14 @@ def _data_config(record: dict[str, Any], data: str | None, target: str | None) -
     values = trained_on.model_dump() if trained_on is not None else {}
     if not same:
         # Of other data, only what describes the columns may still hold.
-        values = {key: values[key] for key in ("target", "drop", "task") if key in values and _is_table(data or "")}
+        values = {key: values[key] for key in ("target", "task") if key in values and _is_table(data or "")}
         values["source"] = data
     if target is not None:
         values["target"] = target
+    section = {"data": values}
+    apply_overrides(section, settings)
+    if strange := next((each for each in settings if not each.strip().startswith("data.")), None):
+        raise JobError(f"--set {strange!r}: expected data.key=value, e.g. data.separator=;")
     try:
         return DataConfig.model_validate(values), same
     except ValidationError as error:
@@ -177,6 +234,8 @@ def _table(found: dict[str, Any]) -> Table:
     machine = found["hardware"]
     table.add_row("network", f"{found['checkpoint']}")
     table.add_row("data", f"{found['data']}, {found['part']} part, {found['samples']:,} samples")
+    if found["note"]:
+        table.add_row("note", Text(found["note"], style="yellow"))
     if found["task"] == "classification":
         table.add_row("accuracy", f"[bold]{percent(found['accuracy'])}[/]")
         table.add_row("loss", f"{found['loss']:.4g} (cross-entropy)")

@@ -94,7 +94,12 @@ _FORMATS: Final[dict[str, Callable[..., None] | None]] = {
 
 def describe(number: int, metrics: dict[str, float]) -> str:
     """One line that tells a network from the others."""
-    if "val_accuracy" in metrics:
+    if "shown_error" in metrics:
+        from nas.tracking import format_expected
+
+        name = "accuracy" if "shown_accuracy" in metrics else "error"
+        quality = f"{name} {format_expected(metrics, name)}"
+    elif "val_accuracy" in metrics:
         quality = f"validation accuracy {percent(metrics['val_accuracy'])}"
     else:
         quality = f"validation error {metrics.get('val_error', float('nan')):.4g}"

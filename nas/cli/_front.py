@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.table import Table
 
+from nas.cli._baselines import baselines_json, print_baselines
 from nas.cli._console import STORAGE, STORE, console, percent, print_json, program, seconds
 
 if TYPE_CHECKING:
     from nas.search import Front
 
-__all__ = ["front", "front_table"]
+__all__ = ["estimates_line", "front", "front_table"]
+
+_WIDE: Final = 92  # columns that the whole table takes
 
 
 def front(
@@ -37,6 +40,7 @@ def front(
                 "hypervolume": found.hypervolume,
                 "knee": found.knee().number if len(found) else None,
                 "front": found.rows(),
+                **baselines_json(found, study.baselines()),
             }
         )
         return
@@ -50,25 +54,32 @@ def front(
         console.print("no trial is complete yet, so the front is empty")
         return
     console.print(front_table(found))
-    console.print("process time: inference (± interquartile range) and training step, one batch of the job each")
+    console.print(estimates_line(found), soft_wrap=True)
+    print_baselines(found, study.baselines())
+    console.print("process time: inference (± 95 %, in fresh processes) and training step, one batch of the job each")
     console.print(f"export one: {program()} export {experiment} --pick knee --out best.safetensors")
 
 
 def front_table(found: Front) -> Table:
-    """The members, best first objective first; the knee is marked. Fits into 80 columns."""
+    """The members, best first objective first; the knee is marked. Fits into 80 columns, without the density where
+    estimates need its place."""
+    from nas.tracking import format_expected
+
     classification = all("val_accuracy" in member.metrics for member in found.members)
-    quality = "acc" if classification else "error"
+    quality = "accuracy" if classification else "error"
+    estimated = any("shown_error" in member.metrics for member in found.members)
+    wide = not estimated or console.width >= _WIDE
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("", no_wrap=True)
     for heading in (
         "trial",
-        f"val {quality}",
-        f"test {quality}",
+        f"{quality} (95 %)" if estimated else f"val {quality}",
+        "test",
         "inference",
         "±",
         "step",
         "edges",
-        "density",
+        *(["density"] if wide else []),
         "depth",
     ):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -79,21 +90,35 @@ def front_table(found: Front) -> Table:
         table.add_row(
             "knee" if member.number == knee else "",
             str(member.number),
-            *(_quality(m, part, classification) for part in ("val", "test")),
+            format_expected(m, quality) or "-",
+            percent(m.get("test_accuracy")) if classification else _digits(m.get("test_error")),
             *(seconds(m.get(name)) for name in ("inference_seconds", "inference_spread", "train_step_seconds")),
             _count(m, "edges"),
-            percent(m.get("density"), 1),
+            *([percent(m.get("density"), 1)] if wide else []),
             _count(m, "depth"),
             style="bold green" if member.number == knee else "",
         )
     return table
 
 
-def _quality(metrics: Mapping[str, float], part: str, classification: bool) -> str:
-    if classification:
-        return percent(metrics.get(f"{part}_accuracy"))
-    value = metrics.get(f"{part}_error")
-    return "-" if value is None else f"{value:.4g}"
+def estimates_line(found: Front) -> str:
+    """What the estimates in the table are, or that some members have none."""
+    without = [member.number for member in found.members if "shown_error" not in member.metrics]
+    if not without:
+        quality = "accuracy" if any("shown_accuracy" in member.metrics for member in found.members) else "error"
+        return (
+            f"{quality}: to expect on samples that did not choose the network; of parts as large as the test part, "
+            "19 in 20 lie inside the interval"
+        )
+    which = "the members" if len(without) == len(found) else "trials " + ", ".join(map(str, without))
+    return (
+        f"{which} kept no validation samples: what is shown of them is what the validation part counted, which chose "
+        "them and flatters them"
+    )
+
+
+def _digits(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
 
 
 def _count(metrics: Mapping[str, float], name: str) -> str:

@@ -74,9 +74,9 @@ class ProgressDisplay:
             f"  {progress.running} running  ",
             *([f"{progress.stopped} stopped  "] if progress.stopped else []),
             (f"{progress.failed} failed", "red" if progress.failed else "dim"),
-            f"  of {progress.trials}",
+            _of(progress),
         )
-        grid.add_row("", ProgressBar(total=progress.trials, completed=progress.finished, width=_BAR_WIDTH))
+        grid.add_row("", ProgressBar(total=1.0, completed=progress.share, width=_BAR_WIDTH))
         grid.add_row("trials", trials)
         grid.add_row("speed", f"{progress.trials_per_minute:.1f} trials a minute")
         grid.add_row("best", f"[bold]{_best(progress)}[/]")
@@ -91,7 +91,7 @@ class ProgressDisplay:
         stopped = f"{progress.stopped} stopped, " if progress.stopped else ""
         return (
             f"{duration(progress.seconds):>5}  {progress.complete} done, {progress.running} running, "
-            f"{stopped}{progress.failed} failed of {progress.trials}; "
+            f"{stopped}{progress.failed} failed{_of(progress)}; "
             f"{progress.trials_per_minute:.1f} trials a minute; "
             f"best {_best(progress)}; front {progress.front_size}, hypervolume {progress.hypervolume:.4f}; "
             f"{duration(progress.seconds_left)} left" + (f"; MLflow {behind}" if (behind := self._behind()) else "")
@@ -101,6 +101,10 @@ class ProgressDisplay:
         """How far MLflow is behind, where it cannot follow."""
         count = self.behind()
         return f"{count:,} trials behind" if count >= _BEHIND else ""
+
+
+def _of(progress: Progress) -> str:
+    return "" if progress.trials is None else f" of {progress.trials:,}"
 
 
 def _best(progress: Progress) -> str:

@@ -6,16 +6,17 @@ import importlib
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import typer
 
-__all__ = ["ADDRESS", "Entry", "cluster", "entry_of", "readable"]
+__all__ = ["ADDRESS", "ADDRESS_VARIABLE", "Entry", "cluster", "entry_of", "readable"]
 
+ADDRESS_VARIABLE: Final = "RAY_API_SERVER_ADDRESS"  # Ray's own, for every command that asks a cluster
 ADDRESS = typer.Option(
     "http://127.0.0.1:8265",
     "--address",
-    envvar="RAY_API_SERVER_ADDRESS",
+    envvar=ADDRESS_VARIABLE,
     help="Job server of the cluster's head node.",
 )
 
@@ -29,7 +30,7 @@ def cluster(address: str) -> Any:
         or Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token").is_file()
     ):
         os.environ["RAY_AUTH_MODE"] = "token"  # before Ray is imported; it would not look for the token by itself
-    return importlib.import_module("workers.jobs").ClusterJobs(address)
+    return importlib.import_module("nas.workers.jobs").ClusterJobs(address)
 
 
 def entry_of(line: str) -> Entry | None:

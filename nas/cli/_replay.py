@@ -27,9 +27,9 @@ def replay(
     """Train a trial again from what its study keeps, and compare accuracy, structure and weights.
 
     On the same kind of machine with the same libraries they are exactly the same; where they are not, the differences
-    in hardware and libraries are named. Times are not compared. A trial that was trained on a GPU comes out about the
-    same only, because the order of its sums depends on the group that it was trained in: accuracies and errors are then
-    compared within 5 %.
+    in hardware and libraries are named. Data that is not that of the search any more is refused. Times are not
+    compared. A trial that was trained on a GPU comes out about the same only, because the order of its sums depends on
+    the group that it was trained in: accuracies and errors are then compared within 5 %.
 
     Exit codes: 0 the same, 1 not the same or not possible.
 
@@ -38,24 +38,23 @@ def replay(
         nas replay 12 --study digits
     """
     import nas.search
+    from nas.cli._data import data_of_study
     from nas.cli._workers import evaluator
     from nas.errors import NasError
     from nas.job import stored_job
-    from nas.training import load_data
 
     study = _study(store, experiment, storage)
     header = study.header.get("job") or {}
     if "job" not in header:
         raise NasError(f"study {study.name!r} does not keep its job; it was not made by `nas search`")
     job = stored_job(header["job"], f"the job kept in study {study.name!r}")
-    dataset = load_data(job.data)
-    changed = _data_has_changed(header, dataset)
+    dataset = data_of_study(job.data, study, remedy="restore it to train the trial again").dataset
     with console.status(f"training trial {trial} again"):
         found = nas.search.replay(study, trial, dataset, job.training, evaluate=evaluator(job, study.costs))
     if as_json:
-        print_json(_as_json(found, changed))
+        print_json(_as_json(found))
     else:
-        _show(found, study.name, changed)
+        _show(found, study.name)
     if not found.same:
         raise typer.Exit(1)
 
@@ -72,18 +71,7 @@ def _study(store: Path, experiment: str | None, storage: str | None) -> StudySto
     return StudyStore.open(store, experiment, storage=storage)
 
 
-def _data_has_changed(header: object, dataset: object) -> bool:
-    import dataclasses
-    import json
-
-    from nas.training import Statistics
-
-    now = json.loads(json.dumps(dataclasses.asdict(Statistics.of(dataset))))  # type: ignore[arg-type]
-    then = header.get("statistics") if isinstance(header, dict) else None
-    return then is not None and any(now.get(name) != value for name, value in then.items() if name in now)
-
-
-def _show(found: Replay, name: str, changed: bool) -> None:
+def _show(found: Replay, name: str) -> None:
     record, again = found.record, found.again
     then = record.result
     assert then is not None
@@ -110,13 +98,11 @@ def _show(found: Replay, name: str, changed: bool) -> None:
         parts = [f"different: {', '.join(others)}"] if others else []
         parts += ["the weights differ"] if found.weights is False else []
         console.print("; ".join(parts) or "it ended differently")
-    if changed:
-        console.print("the data are not those of the search: their statistics differ")
     for key, (recorded, current) in found.hardware.items():
         console.print(f"  {key} was {recorded}, is {current}: sums may round differently", markup=False)
 
 
-def _as_json(found: Replay, changed: bool) -> dict[str, object]:
+def _as_json(found: Replay) -> dict[str, object]:
     return {
         "trial": found.record.number,
         "state": found.record.state,
@@ -126,6 +112,5 @@ def _as_json(found: Replay, changed: bool) -> dict[str, object]:
         "weights_same": found.weights,
         "metrics": {name: {"then": before, "now": now} for name, (before, now) in found.compared.items()},
         "hardware": {name: {"then": before, "now": now} for name, (before, now) in found.hardware.items()},
-        "data_changed": changed,
         "reason": {"then": found.record.result.reason if found.record.result else "", "now": found.again.reason},
     }

@@ -97,24 +97,34 @@ class _Run:
 
     def run(self) -> None:
         from nas._settings import refuse_unused
+        from nas.cli._data import data_of_study, data_table
         from nas.cli._interrupt import Stop, stop_on_signals
         from nas.cli._progress import ProgressDisplay
         from nas.cli._report import StatusReport, amend_status
-        from nas.cli._study import open_or_create
+        from nas.cli._study import create_study, existing_study
         from nas.cli._workers import cluster_address, log_format, make_executor
         from nas.search import load_space, make_strategy, run_search
-        from nas.training import load_data
+        from nas.training import read_data
 
         job = self.job
-        dataset = load_data(job.data)
+        study = existing_study(job, resume=self.resume, job_file=self.job_file)
+        if study is None:
+            data = read_data(job.data, twice=True)
+        else:
+            remedy = "restore it, or start another study with --set tracking.experiment=NAME"
+            data = data_of_study(job.data, study, remedy=remedy)
+        dataset = data.dataset
+        console.print(data_table(data.findings))
+        console.print()
         space = load_space(job.space, dataset)
         refuse_unused(job, space)
-        study = open_or_create(job, dataset, resume=self.resume, job_file=self.job_file)
+        study = study or create_study(job, data)
         strategy = make_strategy(job.search, space, job.training, study)
         self._announce(dataset, study)
         counts = study.counts()
         done = sum(counts.values()) - counts["running"]
-        if not counts["running"] and done >= job.search.trials and study.retimed():
+        compared = study.baselines() is not None or not job.search.baselines
+        if not counts["running"] and done >= job.search.trials and study.retimed() and compared:
             wanted = f"all {done} trials are" if done == job.search.trials else f"{done} trials are"
             fewer = "" if done == job.search.trials else f", more than the {job.search.trials} asked for"
             console.print(f"{wanted} done{fewer}; more: --resume --trials {2 * max(done, job.search.trials)}")
@@ -163,6 +173,9 @@ class _Run:
                 self._searching = False
                 if stop.requested:
                     raise KeyboardInterrupt
+                self._baselines(study, executor, dataset)
+                if stop.requested:
+                    raise KeyboardInterrupt
                 found = self._retimed(study, executor, dataset) or found
                 if stop.requested:  # the resumed search has only the rest to do
                     raise KeyboardInterrupt
@@ -192,8 +205,7 @@ class _Run:
         samples = f"{len(dataset.x_train):,} + {len(dataset.x_val):,} + {len(dataset.x_test):,}"
         console.print(
             f"[bold]{study.name}[/]: {dataset.name} ({dataset.n_inputs} inputs, {dataset.n_outputs} outputs, {samples} "
-            f"samples), space {job.space.name}, strategy {job.search.strategy}, {job.search.trials} trials of "
-            f"{job.training.steps} steps",
+            f"samples), space {job.space.name}, strategy {job.search.strategy}, {_extent(job)}",
             soft_wrap=True,
         )
         address = cluster_address(job.resources)
@@ -211,6 +223,24 @@ class _Run:
         if sum(counts.values()) > counts["running"]:
             stopped = f", {counts['stopped']} stopped at rungs" if counts["stopped"] else ""
             console.print(f"resuming: {counts['complete']} trials complete{stopped}, {counts['failed']} failed")
+
+    def _baselines(self, study: StudyStore, executor: Executor, dataset: Dataset) -> None:
+        """Train what the search is compared with, once a study."""
+        from nas.search import baseline_seconds, record_baselines
+
+        search, resources = self.job.search, self.job.resources
+        if not search.baselines or study.baselines() is not None:
+            return
+        with console.status("training baselines: a linear model, boosting, a dense MLP"):
+            record_baselines(
+                study,
+                executor,
+                dataset,
+                self.job.training,
+                seconds=baseline_seconds(search.budget_minutes),
+                threads=resources.threads,
+                device="cuda" if resources.on_gpu else "cpu",
+            )
 
     def _retimed(self, study: StudyStore, executor: Executor, dataset: Dataset) -> Front | None:
         from nas.search import retime, time_side_by_side
@@ -287,9 +317,10 @@ class _Run:
             console.print(f"no champion in MLflow: {error}", markup=False)
 
     def _conclude(self, study: StudyStore, found: Front) -> None:
+        from nas.cli._baselines import print_baselines
         from nas.cli._evaluate import evaluate_file
         from nas.cli._export import describe
-        from nas.cli._front import front_table
+        from nas.cli._front import estimates_line, front_table
         from nas.cli._report import failure_counts
         from nas.cli._study import export_network
         from nas.errors import NasError
@@ -305,8 +336,10 @@ class _Run:
                 console.print(f"  {count:>5} × {why}", markup=False, soft_wrap=True)
         console.print()
         console.print(front_table(found))
+        console.print(estimates_line(found), soft_wrap=True)
+        print_baselines(found, study.baselines())
         console.print(
-            f"process time: inference of {self.job.training.inference_batch:,} samples (± interquartile range), "
+            f"process time: inference of {self.job.training.inference_batch:,} samples (± 95 %, in fresh processes), "
             f"training step of {self.job.training.batch_size:,}"
         )
         knee = found.knee()
@@ -336,6 +369,22 @@ class _Run:
             else f"  {program()} export {study.name}{store} --pick accurate --out best.safetensors",
             soft_wrap=True,
         )
+
+
+def _extent(job: Job) -> str:
+    """How long the search will be, for people."""
+    from nas.search import UNLIMITED
+
+    search, ends = job.search, []
+    if search.trials < UNLIMITED:
+        ends.append(f"{search.trials:,} trials")
+    if search.budget_minutes is not None:
+        ends.append(f"{search.budget_minutes:g} minutes")
+    if search.budget_steps is not None:
+        ends.append(f"{search.budget_steps:,} steps in all")
+    stated = "steps" in job.training.model_fields_set
+    length = f"{job.training.steps:,} steps each" if stated else "lengths of training by the budget"
+    return f"{' or '.join(ends)}, {length}"
 
 
 def _caught_up(tracker: Tracker, ending: Ending, stop: Stop, folder: Path) -> None:
@@ -403,7 +452,17 @@ class _Reporter:
                 known = self._study.load_result(number).metrics
                 others.append(self._point(number, {**known, **metrics}))
         self._points = members
+        self._compare(found)
         self._tracker.log_front(list(members.values()), found.hypervolume, others)
+
+    def _compare(self, found: Front) -> None:
+        """The front is compared with the baselines, where there are any."""
+        from nas.search import verdict
+        from nas.tracking import BaselinePoint
+
+        if (baselines := self._study.baselines()) is not None:
+            points = [BaselinePoint(each.name, each.label, each.metrics, each.reason) for each in baselines.members]
+            self._tracker.log_baselines(points, verdict(found, baselines))
 
     def _point(self, number: int, metrics: Mapping[str, float]) -> FrontPoint:
         import dataclasses

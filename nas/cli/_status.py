@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 
 from nas.cli._console import STORAGE, STORE, console, duration, percent, print_json, seconds
-from nas.cli._remote import cluster, entry_of
+from nas.cli._remote import ADDRESS_VARIABLE, cluster, entry_of
 from nas.errors import NasError
 
 __all__ = ["status"]
@@ -27,7 +27,10 @@ def status(
     store: Path = STORE,
     storage: str | None = STORAGE,
     address: Annotated[
-        str | None, typer.Option("--address", help="Job server of a cluster, e.g. http://10.0.0.1:8265.")
+        str | None,
+        typer.Option(
+            "--address", envvar=ADDRESS_VARIABLE, help="Job server of a cluster, e.g. http://10.0.0.1:8265; '': none."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the status as JSON.")] = False,
 ) -> None:

@@ -15,25 +15,28 @@ from nas.errors import JobError
 if TYPE_CHECKING:
     from nas.job import Job
     from nas.search import StudyStore
-    from nas.training import Dataset, Statistics
+    from nas.training import LoadedData, Statistics
 
-__all__ = ["check_resumable", "export_network", "open_or_create", "statistics_of", "study_header"]
+__all__ = ["check_resumable", "create_study", "existing_study", "export_network", "statistics_of", "study_header"]
 
 # Changing any of these would make old and new trials of one study incomparable.
 _FIXED: Final = ("data", "space", "search.objectives", "search.seed", "training")
 
 
-def study_header(job: Job, dataset: Dataset) -> dict[str, Any]:
-    """JSON for `StudyStore.create`: the job, how inputs and targets were scaled and labelled, and the calibration that
-    the time and memory terms and all predictions go by."""
+def study_header(job: Job, data: LoadedData) -> dict[str, Any]:
+    """JSON for `StudyStore.create`: the job, how inputs and targets were scaled and labelled, what the data was, and
+    the calibration that the time and memory terms and all predictions go by."""
     from nas.training import PinnedCosts, Statistics
 
+    dataset = data.dataset
     return {
         "job": job.to_mapping(complete=True),
         "task": dataset.task,
         "period": dataset.period,
         "feature_names": list(dataset.feature_names),
+        "columns": data.columns,
         "statistics": dataclasses.asdict(Statistics.of(dataset)),
+        "fingerprint": data.fingerprint.to_json(),
         "costs": PinnedCosts.now().model_dump(mode="json"),
     }
 
@@ -47,35 +50,47 @@ def statistics_of(record: Mapping[str, Any]) -> Statistics:
     return Statistics(**{name: tuple(values) for name, values in given.items() if name in names})
 
 
-def open_or_create(job: Job, dataset: Dataset, *, resume: bool, job_file: Path) -> StudyStore:
-    """The study of a job: a new one, or with ``resume`` the one that is there.
+def existing_study(job: Job, *, resume: bool, job_file: Path) -> StudyStore | None:
+    """The study of a job that is there, to be continued; None: there is none yet.
 
     Raises:
         JobError: it exists and ``resume`` was not asked for, or it was made by a job of other data or another space.
         StudyError: the database cannot be used.
     """
+    from nas.search import StudyStore
+
+    tracking = job.tracking
+    if not StudyStore.exists(tracking.store, tracking.experiment, storage=tracking.database):
+        return None
+    study = StudyStore.open(tracking.store, tracking.experiment, storage=tracking.database)
+    if not resume:
+        counts = study.counts()
+        raise JobError(
+            f"study {tracking.experiment!r} exists in {tracking.store} ({counts['complete']} trials complete); "
+            f"continue it: {program()} search {job_file} --resume, "
+            f"or start another: {program()} search {job_file} --set tracking.experiment={_next_name(job)}"
+        )
+    check_resumable(job, study)
+    return study
+
+
+def create_study(job: Job, data: LoadedData) -> StudyStore:
+    """A new study of a job.
+
+    Raises:
+        StudyError: the database cannot be used.
+    """
     from nas.search import StudyStore, error_reference
 
     tracking = job.tracking
-    if StudyStore.exists(tracking.store, tracking.experiment, storage=tracking.database):
-        study = StudyStore.open(tracking.store, tracking.experiment, storage=tracking.database)
-        if not resume:
-            counts = study.counts()
-            raise JobError(
-                f"study {tracking.experiment!r} exists in {tracking.store} ({counts['complete']} trials complete); "
-                f"continue it: {program()} search {job_file} --resume, "
-                f"or start another: {program()} search {job_file} --set tracking.experiment={_next_name(job)}"
-            )
-        check_resumable(job, study)
-        return study
     return StudyStore.create(
         tracking.store,
         tracking.experiment,
         objectives=job.search.objectives,
-        error_reference=error_reference(dataset),
+        error_reference=error_reference(data.dataset),
         seed=job.search.seed,
         storage=tracking.database,
-        job=study_header(job, dataset),
+        job=study_header(job, data),
     )
 
 
@@ -141,6 +156,8 @@ def export_network(
         "training": config.model_dump(mode="json"),
         "data": job.get("data", {}),
         **{key: header.get(key) for key in ("task", "period", "feature_names", "statistics")},
+        # What tables are matched by, and what the data was; studies of earlier versions do not keep them.
+        **{key: header[key] for key in ("columns", "fingerprint") if header.get(key)},
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
     path.parent.mkdir(parents=True, exist_ok=True)

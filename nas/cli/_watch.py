@@ -48,10 +48,11 @@ def watch(
     if out.suffix.lower() not in _ENDINGS:
         raise JobError(f"--out must end in {', '.join(_ENDINGS)}, but is {out}")
     from nas.cli._champion import animation_of, write_animation
+    from nas.cli._data import data_of_study
     from nas.cli._lineage import trial_number
     from nas.job import stored_job
     from nas.search import StudyStore
-    from nas.training import load_data, pinned_threads
+    from nas.training import pinned_threads
 
     study = StudyStore.open(store, experiment, storage=storage)
     stored = (study.header.get("job") or {}).get("job")
@@ -59,8 +60,9 @@ def watch(
         raise NasError(f"study {experiment!r} does not say which data it was made with; only `nas search` records that")
     job = stored_job(stored, f"the job kept in study {experiment!r}")
     number = trial_number(study, trial)
+    dataset = data_of_study(job.data, study, remedy="restore it to train the trial again").dataset
     with console.status(f"training trial {number} once more"), pinned_threads(threads or job.resources.threads):
-        film = animation_of(study, number, load_data(job.data), job.training, frames=frames)
+        film = animation_of(study, number, dataset, job.training, frames=frames)
     with console.status(f"drawing {len(film)} frames"):
         try:
             write_animation(out, film)

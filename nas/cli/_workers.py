@@ -65,7 +65,7 @@ def make_executor(job: Job, dataset: Dataset, costs: PinnedCosts | None = None) 
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nas-code-")))
             code = folder if _package().write_code(job, Path.cwd(), folder) else None
         # By name, because nothing below `nas` may depend on Ray.
-        executor: Executor = importlib.import_module("workers").RayExecutor(
+        executor: Executor = importlib.import_module("nas.workers").RayExecutor(
             dataset,
             job.training,
             workers=workers,
@@ -101,4 +101,4 @@ def _need_gpu(resources: ResourcesConfig) -> None:
 
 
 def _package() -> Any:
-    return importlib.import_module("workers.package")
+    return importlib.import_module("nas.workers.package")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from nas.engine._activations import CODES, activation_codes
@@ -30,6 +31,8 @@ class DAGModule(nn.Module):
         bias: whether neurons have a bias.
         dtype: torch.float32 (default) or torch.float64.
         generator: source of the initial weights; torch's global one by default.
+        weight: (n_edges,) initial weights instead, in the order of ``dag.edges``: what `nas.read_edge_list` and others
+            return beside a graph.
 
     Attributes:
         dag: as given, with the activations where a sequence was.
@@ -40,7 +43,7 @@ class DAGModule(nn.Module):
         bias: (n - n_inputs,), in topological order, initially 0; None without.
 
     Raises:
-        ValueError: unknown activation.
+        ValueError: unknown activation; ``weight`` has another shape.
         GraphError: a sequence of activations of another length than there are computational neurons.
     """
 
@@ -55,6 +58,7 @@ class DAGModule(nn.Module):
         *,
         dtype: torch.dtype | None = None,
         generator: torch.Generator | None = None,
+        weight: ArrayLike | Tensor | None = None,
     ) -> None:
         super().__init__()
         if not isinstance(activation, str):
@@ -67,6 +71,14 @@ class DAGModule(nn.Module):
         self.weight = nn.Parameter(torch.empty(dag.n_edges, dtype=dtype))
         self.bias = nn.Parameter(torch.empty(dag.n - dag.n_inputs, dtype=dtype)) if bias else None
         self.reset_parameters(generator)
+        if weight is not None:
+            given = torch.as_tensor(weight)
+            if given.shape != self.weight.shape:
+                raise ValueError(
+                    f"weight must have shape ({dag.n_edges},), one an edge, but has shape {tuple(given.shape)}"
+                )
+            with torch.no_grad():
+                self.weight.copy_(given)
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Draw the weights anew and set the biases to 0."""

@@ -8,9 +8,10 @@ from nas.graph._bipartite import bipartite
 from nas.graph._cells import usable_cells
 from nas.graph._dag import DAG, Role
 from nas.graph._degrees import degree_limited
+from nas.graph._edge_list import read_edge_list, write_edge_list
 from nas.graph._edit import add_edge, add_neuron, remove_edge, remove_neuron, rewire_edge
 from nas.graph._families import banded, barabasi_albert, erdos_renyi, layered, watts_strogatz
-from nas.graph._files import read_edge_list, read_graphml, to_dot, write_dot, write_edge_list, write_graphml
+from nas.graph._files import read_graphml, to_dot, write_dot, write_graphml
 from nas.graph._generators import complete, random_dag
 from nas.graph._match import first_id_of_trial, match_edges, match_neurons
 from nas.graph._mutate import OPERATORS, Mutation, draw_activations, mutate

@@ -42,7 +42,51 @@ def checked_names(names: Sequence[str] | None, n: int) -> tuple[str, ...] | None
     for neuron, name in enumerate(result):
         if not isinstance(name, str):
             raise GraphError(f"the name of neuron {neuron} must be a string, but is {name!r}")
+        if not name.isascii() and any("\ud800" <= sign <= "\udfff" for sign in name):
+            raise GraphError(f"the name of neuron {neuron} must be text, but {name!r} holds half a character")
     return result
+
+
+def distinct_names(names: Sequence[str] | None, n: int) -> tuple[str, ...]:
+    """What neurons are called in files that know them by name only: ``names``, or else the numbers 0..n-1.
+
+    Raises:
+        GraphError: two have one name, and would become one neuron.
+    """
+    if names is None:
+        return tuple(str(number) for number in range(n))
+    if "" in names:
+        raise GraphError(
+            f"neuron {list(names).index('')} has an empty name, by which no file can know it; give it another "
+            "(dag.with_names), or None for numbers"
+        )
+    if len(set(names)) < n:
+        first: dict[str, int] = {}
+        for number, name in enumerate(names):
+            if first.setdefault(name, number) != number:
+                raise GraphError(
+                    f"neurons {first[name]} and {number} are both called {short(name)} and would become one; give them "
+                    "different names (dag.with_names), or None for numbers"
+                )
+    return tuple(names)
+
+
+def checked_weights(weight: ArrayLike, n_edges: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """``weight`` as (E,) float64, finite.
+
+    Raises:
+        GraphError: another shape, or a number that is none.
+    """
+    try:
+        values = np.asarray(weight, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise GraphError(f"weight must hold numbers, one an edge: {error}") from None
+    if values.shape != (n_edges,):
+        raise GraphError(f"weight must have shape ({n_edges},), one an edge, but has shape {values.shape}")
+    bad = np.flatnonzero(~np.isfinite(values))
+    if bad.size:
+        raise GraphError(f"weights must be finite, but that of edge {bad[0]} is {values[bad[0]]}")
+    return values
 
 
 def checked_activations(activations: Sequence[str] | None, sizes: tuple[int, int, int]) -> tuple[str, ...] | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -242,11 +242,12 @@ class DAG:
 
         Raises:
             CycleError: the message names the cycle by its labels.
-            GraphError: see the constructor; also a label with two roles.
+            GraphError: see the constructor; also a label with two roles, or two labels that are written alike.
         """
         parts = _convert.parts_of_edges(edges, inputs, outputs, neurons, ids, names, activations)
         return cls(**parts._asdict(), allow_unreachable=allow_unreachable)
 
+    @overload
     @classmethod
     def from_networkx(
         cls,
@@ -254,24 +255,67 @@ class DAG:
         inputs: Iterable[Hashable] | None = None,
         outputs: Iterable[Hashable] | None = None,
         *,
+        weights: Literal[False] = False,
         allow_unreachable: bool = False,
-    ) -> DAG:
+    ) -> DAG: ...
+    @overload
+    @classmethod
+    def from_networkx(
+        cls,
+        graph: networkx.DiGraph[Any],
+        inputs: Iterable[Hashable] | None = None,
+        outputs: Iterable[Hashable] | None = None,
+        *,
+        weights: Literal[True] | str,
+        allow_unreachable: bool = False,
+    ) -> tuple[DAG, NDArray[np.float64]]: ...
+    @classmethod
+    def from_networkx(
+        cls,
+        graph: networkx.DiGraph[Any],
+        inputs: Iterable[Hashable] | None = None,
+        outputs: Iterable[Hashable] | None = None,
+        *,
+        weights: bool | str = False,
+        allow_unreachable: bool = False,
+    ) -> DAG | tuple[DAG, NDArray[np.float64]]:
         """A DAG from a networkx ``DiGraph`` with nodes of any kind.
 
-        Roles come from the arguments, else from the node attribute ``role`` ("input", "computational", "output"),
-        else nodes without in-edges are inputs and nodes without out-edges outputs. The node attributes ``id`` and
-        ``name`` are kept when every node has them, ``activation`` where a node has it.
+        Roles come from the arguments, else from the node attribute ``nas_role`` ("input", "computational", "output"),
+        else nodes without in-edges are inputs and nodes without out-edges outputs. The node attributes ``nas_id`` and
+        ``nas_name`` are kept when every node has them, ``nas_activation`` where a node has it; the graph's attribute
+        ``nas_allow_unreachable`` too. Others are not looked at.
+
+        Args:
+            graph: nodes that are written alike (1 and "1") are refused, as they would have one name.
+            inputs, outputs: nodes, in order.
+            weights: return ``(dag, weight)``, the edge attribute of this name (True: "weight") as (E,) float64 in the
+                order of ``dag.edges``.
+            allow_unreachable: accept outputs that no input reaches.
 
         Raises:
-            GraphError: see `from_edges`; also an undirected graph or an unknown role.
+            GraphError: see `from_edges`; also an undirected graph, an unknown role or a weight that is no number.
         """
         parts = _convert.parts_of_networkx(graph, inputs, outputs)
-        return cls(**parts._asdict(), allow_unreachable=allow_unreachable)
+        allow = allow_unreachable or graph.graph.get("nas_allow_unreachable") is True
+        dag = cls(**parts._asdict(), allow_unreachable=allow)
+        if weights is False:
+            return dag
+        values = _convert.weights_of_networkx(graph, "weight" if weights is True else weights)
+        return dag, values[_convert.edge_order(parts)]
 
-    def to_networkx(self) -> networkx.DiGraph[Any]:
-        """A ``DiGraph`` of 0..n-1; nodes have ``role``, ``id`` and, where given, ``name`` and ``activation``."""
-        return _convert.to_networkx(self.sizes, self.edges, self.ids, self.names, self.activations)
+    def to_networkx(self, weight: ArrayLike | None = None) -> networkx.DiGraph[Any]:
+        """A ``DiGraph`` of 0..n-1, as `from_networkx` reads it; edges have ``weight`` (E,) where given.
 
+        Nodes have ``nas_role``, ``nas_id`` and, where given, ``nas_name`` and ``nas_activation``.
+        """
+        values = None if weight is None else _check.checked_weights(weight, self.n_edges)
+        graph = _convert.to_networkx(self.sizes, self.edges, self.ids, self.names, self.activations, values)
+        if self.allow_unreachable:
+            graph.graph["nas_allow_unreachable"] = True
+        return graph
+
+    @overload
     @classmethod
     def from_adjacency(
         cls,
@@ -281,20 +325,56 @@ class DAG:
         *,
         ids: Sequence[int] | None = None,
         names: Sequence[str] | None = None,
+        weights: Literal[False] = False,
         allow_unreachable: bool = False,
-    ) -> DAG:
-        """A DAG from a square matrix, dense or scipy sparse: ``M[i, j] != 0`` is edge j->i.
+    ) -> DAG: ...
+    @overload
+    @classmethod
+    def from_adjacency(
+        cls,
+        matrix: Any,
+        n_inputs: int,
+        n_outputs: int,
+        *,
+        ids: Sequence[int] | None = None,
+        names: Sequence[str] | None = None,
+        weights: Literal[True],
+        allow_unreachable: bool = False,
+    ) -> tuple[DAG, NDArray[np.float64]]: ...
+    @classmethod
+    def from_adjacency(
+        cls,
+        matrix: Any,
+        n_inputs: int,
+        n_outputs: int,
+        *,
+        ids: Sequence[int] | None = None,
+        names: Sequence[str] | None = None,
+        weights: bool = False,
+        allow_unreachable: bool = False,
+    ) -> DAG | tuple[DAG, NDArray[np.float64]]:
+        """A DAG from a square matrix, dense, scipy sparse or a table of pandas: ``M[i, j] != 0`` is edge j->i.
 
-        The first ``n_inputs`` rows are inputs, the last ``n_outputs`` outputs. Rows between need not be in topological
-        order; ids are the row numbers unless given (``ids`` and ``names`` in the order of the rows).
+        (Where rows are sources, as in networkx, give the transpose.) The first ``n_inputs`` rows are inputs, the last
+        ``n_outputs`` outputs. Rows between need not be in topological order; ids are the row numbers unless given
+        (``ids`` and ``names`` in the order of the rows; names of a table are those of its rows).
+
+        Args:
+            matrix: (n, n).
+            n_inputs, n_outputs: at least 1.
+            ids, names: one a row.
+            weights: return ``(dag, weight)``, the entries as (E,) float64 in the order of ``dag.edges``.
+            allow_unreachable: accept outputs that no input reaches.
 
         Raises:
-            GraphError: not square, not finite, not numeric; see also the constructor.
+            GraphError: not square, not finite, not numeric, rows and columns of different names; see also the
+                constructor.
         """
         n_inputs = _check.checked_count("n_inputs", n_inputs, 1)
         n_outputs = _check.checked_count("n_outputs", n_outputs, 1)
-        parts = _convert.parts_of_matrix(matrix, n_inputs, n_outputs, ids, names)
-        return cls(**parts._asdict(), allow_unreachable=allow_unreachable)
+        parts, values = _convert.parts_of_matrix(matrix, n_inputs, n_outputs, ids, names)
+        dag = cls(**parts._asdict(), allow_unreachable=allow_unreachable)
+        return (dag, values[_convert.edge_order(parts)]) if weights else dag
 
     def to_adjacency(self, values: ArrayLike | None = None, *, sparse: bool = False) -> Any:
         """The strictly lower triangular matrix (n, n): ``M[i, j]`` is True, or the edge's value, for edge j->i.
@@ -342,6 +422,10 @@ class DAG:
             given = self.edges[given]
         allow = self.allow_unreachable if allow_unreachable is None else allow_unreachable
         return DAG(*self.sizes, given, self.ids, self.names, allow, self.activations)
+
+    def with_names(self, names: Sequence[str] | None) -> DAG:
+        """The same graph with other names, n strings or None."""
+        return DAG(*self.sizes, self.edges, self.ids, names, self.allow_unreachable, self.activations)
 
     def with_activations(self, activations: Sequence[str] | Mapping[int, str] | None) -> DAG:
         """The same graph with other activations of its computational neurons.

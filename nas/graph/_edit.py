@@ -156,10 +156,12 @@ def with_neurons(
     next_id: int | None,
     names: Sequence[str] | None = None,
     like: Int64Array | None = None,
+    base: FloatArray | None = None,
 ) -> DAG:
     """`rebuilt` with new neurons that want to stand at ``place`` (new,) and get fresh ids.
 
-    Each has the activation of the neuron in ``like`` (new,), or none of its own.
+    Each has the activation of the neuron in ``like`` (new,), or none of its own. The old neurons want to stand at
+    ``base`` (n,), by default where they are.
     """
     ids = fresh_ids(dag, place.size, next_id)
     old_names = dag.names
@@ -169,7 +171,7 @@ def with_neurons(
         dag,
         sources,
         targets,
-        place=np.concatenate([np.arange(dag.n), place]),
+        place=np.concatenate([np.arange(dag.n) if base is None else base, place]),
         ids=np.concatenate([dag.ids, ids]),
         names=old_names,
         activations=None

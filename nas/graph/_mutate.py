@@ -24,6 +24,7 @@ from nas.graph._kernels import BoolArray, FloatArray, Int64Array, supporting_edg
 from nas.graph._match import match_edges
 
 SELECTIVITY = 8.0  # the weakest edge is e^8 = 3,000 times as likely to go as the strongest; the weakest tenth: 55 %
+LEAST_READ, LEAST_FED = 3, 2  # edges into and out of an inserted neuron, where there are so many neurons
 ATTEMPTS = 16  # draws for a new end of a rewired edge before the edge is placed anywhere
 
 
@@ -64,6 +65,8 @@ def mutate(
         remove_neurons: a computational neuron goes, with its edges (a weak one rather).
         rewire_edges: an edge (a weak one rather) gets another source or another target.
         add_neurons: a neuron in the middle of a random edge, which stays, so that the function can be preserved.
+        insert_neurons: a neuron anywhere in a random topological order, which reads neurons before it and is read by
+            neurons after it, about as many as others here; it needs no edge or neuron to start from.
         duplicate_neurons: a second neuron with the same in- and out-edges as a random one.
         add_edges: an edge, uniform among those that point forward in a random topological order.
 
@@ -184,6 +187,23 @@ def _add_neurons(dag: DAG, count: int, context: _Context) -> tuple[DAG, int]:
     return (_edit.split_edges(dag, edges, keep_edges=True, next_id=context.next_id) if count else dag), count
 
 
+def _insert_neurons(dag: DAG, count: int, context: _Context) -> tuple[DAG, int]:
+    rng = context.rng
+    order, place = _random_order(dag, np.ones(dag.n_edges, dtype=np.bool_), rng)
+    # A neuron reads and feeds as many as are usual here, but at least some: on one edge in it could only copy.
+    usual = dag.n_edges / max(dag.n_computational + dag.n_outputs, 1)
+    sources, targets = [dag.sources], [dag.targets]
+    stands = rng.uniform(dag.n_inputs - 0.5, dag.first_output - 0.5, count)
+    for number, stand in enumerate(stands, start=dag.n):
+        before, after = order[: int(stand + 1)], order[int(stand + 1) :]
+        read = rng.choice(before, min(before.size, max(LEAST_READ, rng.poisson(usual))), replace=False)
+        feeds = rng.choice(after, min(after.size, max(LEAST_FED, rng.poisson(0.5 * usual))), replace=False)
+        sources += [read, np.full(feeds.size, number)]
+        targets += [np.full(read.size, number), feeds]
+    ends = [np.concatenate(group).astype(np.int32) for group in (sources, targets)]
+    return _edit.with_neurons(dag, *ends, stands, context.next_id, base=place.astype(np.float64)), count
+
+
 def _duplicate_neurons(dag: DAG, count: int, context: _Context) -> tuple[DAG, int]:
     count = min(count, dag.n_computational)
     if not count:
@@ -213,6 +233,7 @@ _FUNCTIONS: dict[str, Callable[[DAG, int, _Context], tuple[DAG, int]]] = {
     "remove_neurons": _remove_neurons,
     "rewire_edges": _rewire_edges,
     "add_neurons": _add_neurons,
+    "insert_neurons": _insert_neurons,
     "duplicate_neurons": _duplicate_neurons,
     "add_edges": _add_edges,
 }
@@ -222,6 +243,7 @@ _PHRASES = {
     "remove_neurons": ("remove", "neuron"),
     "rewire_edges": ("rewire", "edge"),
     "add_neurons": ("add", "neuron"),
+    "insert_neurons": ("insert", "neuron"),
     "duplicate_neurons": ("duplicate", "neuron"),
     "add_edges": ("add", "edge"),
 }

@@ -1,7 +1,7 @@
 """Networks whose structure is learned: closeness, the loss terms that shape it, and inheritance of weights."""
 
 from nas.manifold._closeness import NEURON_PARAMETERS, Closeness, Init, Strengths, reference_d, strengths
-from nas.manifold._compact import compact
+from nas.manifold._compact import compact, without_idle_neurons
 from nas.manifold._inherit import inherit
 from nas.manifold._losses import (
     CostModel,
@@ -35,4 +35,5 @@ __all__ = [
     "smooth_edges",
     "smooth_neurons",
     "strengths",
+    "without_idle_neurons",
 ]

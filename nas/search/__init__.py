@@ -3,8 +3,10 @@
 Nothing here trains or knows where training happens: an `Executor` evaluates, `run_search` connects the two.
 """
 
+from nas.search._baselines import Baseline, Baselines, baseline_seconds, record_baselines, train_baselines
 from nas.search._config import (
     OBJECTIVE_METRICS,
+    UNLIMITED,
     EvolutionOptions,
     HalvingConfig,
     Objective,
@@ -40,12 +42,25 @@ from nas.search._random import RandomStrategy
 from nas.search._records import Rung, TrialRecord
 from nas.search._replay import Replay, replay
 from nas.search._retime import Timed, retime, time_side_by_side
-from nas.search._space import Choice, Range, SearchSpace, SpaceOptions, TaskShape, stable_ids
+from nas.search._space import (
+    DEFAULT_HYPERPARAMETERS,
+    Choice,
+    Range,
+    SearchSpace,
+    SpaceOptions,
+    TaskShape,
+    stable_ids,
+)
 from nas.search._store import StudyStore
 from nas.search._strategy import Inheritance, Parent, Strategy
+from nas.search._verdict import verdict
 
 __all__ = [
+    "DEFAULT_HYPERPARAMETERS",
     "OBJECTIVE_METRICS",
+    "UNLIMITED",
+    "Baseline",
+    "Baselines",
     "Choice",
     "Evaluate",
     "EvaluateGroup",
@@ -87,6 +102,7 @@ __all__ = [
     "Timed",
     "TrialRecord",
     "WorkerView",
+    "baseline_seconds",
     "error_reference",
     "evaluated",
     "failed",
@@ -94,12 +110,15 @@ __all__ = [
     "make_strategy",
     "rebuild_module",
     "rebuild_network",
+    "record_baselines",
     "replay",
     "retime",
     "run_search",
     "stable_ids",
     "store_inheritance",
     "time_side_by_side",
+    "train_baselines",
     "trained_module",
     "trained_network",
+    "verdict",
 ]

@@ -8,12 +8,13 @@ from __future__ import annotations
 from typing import Any, Final, Literal
 
 import psutil
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 __all__ = [
     "OBJECTIVE_METRICS",
     "SPACES",
     "STRATEGY_OPTIONS",
+    "UNLIMITED",
     "EvolutionOptions",
     "HalvingConfig",
     "Objective",
@@ -38,6 +39,7 @@ OBJECTIVE_METRICS: Final[dict[str, str]] = {
 """The metric of a `nas.training.TrialResult` that each objective minimises."""
 
 
+UNLIMITED: Final = 10**6  # trials of a search that a budget of time or steps ends
 SPACES: Final = ("neuron_dag", "manifold", "families", "layer_dag", "recurrent")  # that come along
 LARGEST_GROUP: Final = 64  # automatic; a GPU has room for more
 
@@ -74,43 +76,39 @@ class StrategyOptions(BaseModel):
 class EvolutionOptions(StrategyOptions):
     """Options of `strategy: evolution` (steady state, multi-objective)."""
 
-    population: int = Field(16, ge=2, description="Individuals kept as possible parents.")
+    roots: float = Field(
+        0.25, ge=0, le=1, description="Share of the later candidates that are trained from nothing, not from a parent."
+    )
+    grow: float = Field(
+        0.7,
+        ge=0,
+        le=1,
+        description="Share of the children that gain edges or neurons before they are cut; 0: all are cut only.",
+    )
+    blind: float = Field(
+        0.25,
+        ge=0,
+        le=1,
+        description="Share of these to which edges and neurons come anywhere; to the others edges of largest gradient.",
+    )
+    guided: bool = Field(
+        True, description="Training chooses which edges stay, for sizes that the front needs; else children mutate."
+    )
+    population: int = Field(16, ge=2, description="Individuals kept as possible parents, where children mutate.")
     initial: int | None = Field(
         None,
         ge=1,
-        description="Candidates from nothing before the first child (default: a large one where training cuts "
-        "children, else population).",
+        description="Candidates from nothing before the first child (default: 5, where children mutate population).",
     )
-    guided: float = Field(
-        0.95, ge=0, le=1, description="Share of children whose edges training chooses; the others mutate blindly."
-    )
-    swap: float = Field(
-        0.2,
-        ge=0,
-        le=1,
-        description="Share of guided children that swap edges for absent ones of large gradient; the others are cut.",
-    )
-    keep: tuple[float, float] = Field(
-        (0.25, 0.9),
-        description="Least and largest number of edges of children that are cut, as a share of their parent's; drawn "
-        "log-uniformly.",
-    )
-    improve: float = Field(
-        0.1,
-        ge=0,
-        le=1,
-        description="Share of children that are cut which keep nearly all edges of some member of the front.",
-    )
-    tournament: int = Field(3, ge=1, description="Individuals compared to choose a parent.")
+    tournament: int = Field(3, ge=1, description="Individuals compared to choose a parent, where children mutate.")
     strength: tuple[float, float] = Field(
-        (0.01, 0.3), description="Least and largest share of a genome that a mutation changes; drawn log-uniformly."
+        (0.01, 0.3),
+        description="Least and largest share of a genome that a mutation changes, where children mutate; log-uniform.",
     )
-    child_steps: float = Field(
-        1.0, gt=0, le=1, description="Training steps of a child that inherits weights, as a share of training.steps."
-    )
+    child_steps: float = Field(1.0, gt=0, le=1, description="Factor of the training steps of children.")
     inherit: bool = Field(True, description="Children start from their parent's trained weights.")
 
-    @field_validator("strength", "keep")
+    @field_validator("strength")
     @classmethod
     def _ordered_shares(cls, shares: tuple[float, float]) -> tuple[float, float]:
         low, high = shares
@@ -120,23 +118,25 @@ class EvolutionOptions(StrategyOptions):
 
 
 class OptunaOptions(StrategyOptions):
-    """Options of `strategy: optuna` (hyperparameters, parent and mutation strength chosen by a sampler)."""
+    """Options of `strategy: optuna` (hyperparameters, size, parent and growth chosen by a sampler)."""
 
     sampler: Literal["tpe", "nsga2", "nsga3", "gp", "random", "qmc"] = Field(
         "tpe", description="Optuna sampler (those that can handle several objectives)."
     )
     startup_trials: int = Field(10, ge=1, description="Random trials before the sampler's model is used.")
+    roots: float = Field(
+        0.15, ge=0, le=1, description="Share of the later candidates that are trained from nothing, not from a parent."
+    )
+    guided: bool = Field(
+        True, description="Training chooses which edges stay, for sizes that the front needs; else children mutate."
+    )
     population: int = Field(16, ge=2, description="Population of nsga2/nsga3; individuals kept as possible parents.")
     initial: int | None = Field(
         None,
         ge=1,
-        description="Candidates from nothing before the first child (default: a large one where training cuts "
-        "children, else population).",
+        description="Candidates from nothing before the first child (default: 5, where children mutate population).",
     )
-    guided: bool = Field(True, description="Training chooses which edges of a child stay; else it mutates blindly.")
-    child_steps: float = Field(
-        1.0, gt=0, le=1, description="Training steps of a child that inherits weights, as a share of training.steps."
-    )
+    child_steps: float = Field(1.0, gt=0, le=1, description="Factor of the training steps of children.")
     inherit: bool = Field(True, description="Children start from their parent's trained weights.")
 
 
@@ -177,7 +177,11 @@ class SearchConfig(BaseModel):
         min_length=1,
         description='"evolution", "optuna", "random", or "module:Class" for a strategy of your own.',
     )
-    trials: int = Field(50, ge=1, description="Trials of the whole study, resumed ones included.")
+    trials: int = Field(
+        50,
+        ge=1,
+        description="Trials of the whole study, resumed ones included (default: 50, or until the budget ends).",
+    )
     objectives: tuple[Objective, ...] = Field(
         ("error", "inference_time"),
         min_length=1,
@@ -186,6 +190,11 @@ class SearchConfig(BaseModel):
     budget_minutes: float | None = Field(None, gt=0, description="Stop starting trials after this much wall time.")
     budget_steps: int | None = Field(None, ge=1, description="Stop starting trials after so many training steps.")
     halving: HalvingConfig = Field(default_factory=HalvingConfig, description="Who goes on at training.rungs.")
+    baselines: bool = Field(
+        True,
+        description="Also train a linear model, a dense MLP and gradient boosting, once a study, and show them beside "
+        "the front. They take a tenth of budget_minutes at most, about 20 s where there is no budget.",
+    )
     seed: int = Field(0, ge=0, lt=2**32, description="Decides every random choice of the search.")
     group: int | None = Field(
         None,
@@ -197,6 +206,14 @@ class SearchConfig(BaseModel):
         default_factory=dict,
         description="Options of the strategy, e.g. population (evolution) or sampler (optuna).",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _until_the_budget_ends(cls, values: Any) -> Any:
+        budgets = ("budget_minutes", "budget_steps")
+        if isinstance(values, dict) and "trials" not in values and any(values.get(key) is not None for key in budgets):
+            return {**values, "trials": UNLIMITED}
+        return values
 
     @field_validator("objectives")
     @classmethod

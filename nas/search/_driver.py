@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from nas.search._config import HalvingConfig
+from nas.search._config import UNLIMITED, HalvingConfig
 from nas.search._errors import StudyError
 from nas.search._executor import Executor
 from nas.search._front import Front
@@ -33,7 +33,7 @@ _SHORT_SECONDS: Final = 0.5  # trials shorter than this are handed over before a
 class Progress:
     """Where a search stands; given to `on_progress` at least twice a second, at most ten times, and at the end."""
 
-    trials: int  # wanted in all
+    trials: int | None  # wanted in all; None: as many as the budget has room for
     complete: int
     failed: int
     running: int
@@ -43,6 +43,7 @@ class Progress:
     best: Mapping[str, float]  # metrics of the member of the front with the best first objective; {} before the first
     front_size: int
     hypervolume: float  # see nas.search.Objectives.hypervolume
+    share: float = 0.0  # of the budget that is used up, in [0, 1]
     stopped: int = 0  # at a rung
     steps: int = 0  # of training, in the trials that ended
 
@@ -157,6 +158,8 @@ class _Search:
         counts = self.store.counts()
         self.complete, self.stopped, self.failed = counts["complete"], counts["stopped"], counts["failed"]
         self.started = time.monotonic()
+        if self.budget_seconds is not None:
+            self.strategy.seconds = self.budget_seconds * max(1, self.executor.capacity // self.executor.group)
         for candidate in dispatch_again:
             rungs = self.store.rungs(candidate.number)
             for index, rung in enumerate(rungs):
@@ -213,7 +216,17 @@ class _Search:
             self.in_flight += len(group)
             self.executor.submit(*group)
 
+    def _spent(self) -> float:
+        """Share of the budget, of trials, time or steps, that is used up."""
+        shares = [self._count() / self.trials]
+        if self.budget_seconds is not None:
+            shares.append((time.monotonic() - self.started) / self.budget_seconds)
+        if self.budget_steps is not None:
+            shares.append(self.steps / self.budget_steps)
+        return min(max(shares), 1.0)
+
     def _ask(self, number: int) -> Candidate | None:
+        self.strategy.spent = self._spent()
         try:
             candidate = self.strategy.ask(number)
             self.store.record(candidate)
@@ -300,13 +313,16 @@ class _Search:
         seconds = now - self.started
         rate = self.finished_now / seconds if seconds > 0 else 0.0
         left = max(0, self.trials - self.complete - self.stopped - self.failed) / rate if rate > 0 else None
+        left = None if self.trials >= UNLIMITED else left
         if self.budget_seconds is not None:
             until_budget = max(self.budget_seconds - seconds, 0.0)
             left = until_budget if left is None else min(left, until_budget)
         front = self.store.leading()
         members = front.members
         progress = Progress(
-            trials=max(self.trials, self._count()),  # a study may have more than are wanted now
+            # A study may have more than are wanted now.
+            trials=None if self.trials >= UNLIMITED else max(self.trials, self._count()),
+            share=self._spent(),
             complete=self.complete,
             failed=self.failed,
             running=len(self.running),

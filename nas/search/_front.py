@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import moocore
 import numpy as np
 
 from nas.search._errors import PickError
+from nas.search._estimates import Estimate, Steady, estimates
 from nas.search._objectives import Objectives
+from nas.training._types import Evidence
 
 __all__ = ["Front", "FrontMember"]
 
 TIE: Final = 0.03  # process times that differ by less are equal: what re-timing on a busy machine can tell apart
 KNEE_TIE: Final = 0.05  # the same for the knee's sum of coordinates, each in [0, 1]
+_QUALITIES: Final = ("accuracy", "error", "loss")
 _TIMED: Final = frozenset({"inference_time", "training_time"})
 
 _OPERATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {
@@ -28,13 +32,18 @@ _OPERATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "<": operator.lt,
 }
 _CONDITION: Final = re.compile(r"^\s*([A-Za-z_]\w*)\s*(>=|<=|>|<)\s*([-+0-9.eE]+)\s*$")
-_ALIASES: Final[Mapping[str, str]] = {
-    # Choosing by the test set would spoil it as a report, so the short names mean the validation part.
-    "accuracy": "val_accuracy",
-    "error": "val_error",
-    "loss": "val_loss",
-    "inference_time": "inference_seconds",
-    "training_time": "train_step_seconds",
+_ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
+    # Choosing by the test set would spoil it as a report, so the short names mean the estimate from the validation
+    # part, or what that part counted where there is none.
+    "accuracy": ("shown_accuracy", "val_accuracy"),
+    "accuracy_low": ("shown_accuracy_low",),
+    "accuracy_high": ("shown_accuracy_high",),
+    "error": ("shown_error", "val_error"),
+    "error_low": ("shown_error_low",),
+    "error_high": ("shown_error_high",),
+    "loss": ("val_loss",),
+    "inference_time": ("inference_seconds",),
+    "training_time": ("train_step_seconds",),
 }
 _WAYS: Final = 'use "knee", "accurate", "fast", a trial number, or a condition such as "accuracy>=0.97"'
 
@@ -44,17 +53,24 @@ class FrontMember:
     """A finished trial with its objective values (the re-timed ones where it was timed again)."""
 
     number: int
-    values: tuple[float, ...]  # in the order of the study's objectives, all minimised
+    values: tuple[float, ...]  # what it is compared by, in the order of the study's objectives, all minimised
     metrics: Mapping[str, float]
     retimed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """The non-dominated finished trials of a study, best first objective first.
+    """The finished trials of a study that no other drives out, best first objective first.
 
-    Of trials with equal values the earliest is a member. What a person picks comes from `near`, so that it does not
+    One trial drives another out that is as good in all objectives and better in one, where process times that differ by
+    less than a tie count as equal: of two networks that take the same time, the one with fewer edges is the cheaper, so
+    that a larger one with a lower error does not drive it out by a microsecond of noise. Of equal trials the earliest
+    is a member. What a person picks comes from `near`, so that it does not
     change with the noise of the times: of trials that these cannot tell apart, the one with the fewest edges.
+
+    Trials are compared by scores that hold as little luck as can be had (`Objectives.values`), and so become members;
+    what a member is worth, to a person who picks and in the hypervolume, is its estimate, once it has one
+    (`estimated`): estimates that the validation samples cannot put in order are equal, and then the smaller is taken.
     """
 
     objectives: Objectives
@@ -69,26 +85,67 @@ class Front:
         if not candidates:
             return cls(objectives, (), 0.0)
         values = np.array([trial.values for trial in candidates])
+        timed = _timed(objectives)
         if values.shape[1] == 1:
             keep = np.arange(len(values)) == int(values.argmin())
         else:
             keep = np.asarray(moocore.is_nondominated(values, keep_weakly=False))
-        members = sorted(
-            (trial for trial, kept in zip(candidates, keep, strict=True) if kept), key=lambda trial: trial.values
-        )
-        front = values[keep]
-        tolerance = _tolerances(objectives)
-        if tolerance.any():  # one that is as good in all else and faster by more than a tie
-            beaten = (front[None, :, :] * (1 + tolerance) <= values[:, None, :]).all(axis=2).any(axis=1)
+        if timed.any():  # only one that is as good in all else and faster by more than a tie beats another here
+            low, high = (np.array(ends) for ends in zip(*(_ends(trial, timed) for trial in candidates), strict=True))
+            beaten = (high[keep][None, :, :] <= low[:, None, :]).all(axis=2).any(axis=1)
             keep = keep | ~beaten
         near = sorted(
             (trial for trial, kept in zip(candidates, keep, strict=True) if kept), key=lambda trial: trial.values
         )
+        members = near
+        if timed.any():
+            members = []
+            for trial in sorted(near, key=lambda trial: (*np.array(trial.values)[~timed], *_smallest(trial))):
+                if not any(_drives_out(member, trial, timed) for member in members):
+                    members.append(trial)
+            members.sort(key=lambda trial: trial.values)
         hypervolume = objectives.hypervolume([trial.values for trial in members])
         return cls(objectives, tuple(members), hypervolume, tuple(near))
 
     def __len__(self) -> int:
         return len(self.members)
+
+    @classmethod
+    def estimated(
+        cls,
+        objectives: Objectives,
+        trials: Iterable[FrontMember],
+        evidence: Callable[[int], Evidence | None],
+    ) -> Front:
+        """The front of all `trials`, with what is to be expected of its members on samples that did not choose them.
+
+        They are compared by steady scores, which a lucky network gains little by; members, and trials near them, get
+        the metrics ``shown_error``, ``shown_error_low``, ``shown_error_high`` (see `nas.search._estimates`).
+
+        Args:
+            evidence: of a trial, by its number (`StudyStore.evidence`). Those without keep what they have.
+        """
+        trials = sorted(trials, key=lambda trial: trial.number)
+        if not trials:
+            return cls.of(objectives, trials)
+        values = np.array([trial.values for trial in trials], dtype=float)
+        place = objectives.error_place
+        scores = np.zeros(len(trials)) if place is None else values[:, place].copy()
+        costs = values if place is None else np.delete(values, place, axis=1)
+        at = functools.cache(lambda k: evidence(trials[k].number))
+        steady = None
+        if place is not None:
+            steady = Steady.of(scores, costs, at)
+            values[:, place] = steady(scores)
+        compared = [replace(trial, values=tuple(row.tolist())) for trial, row in zip(trials, values, strict=True)]
+        front = cls.of(objectives, compared)
+        near = {trial.number for trial in front.near}
+        shown = [k for k, trial in enumerate(trials) if trial.number in near]
+        found = estimates(scores, costs, shown, at, steady=steady, chosen=place is not None)
+        known = {trials[k].number: _with_estimate(compared[k], found.get(k)) for k in shown}
+        members = tuple(known[member.number] for member in front.members)
+        front = cls(objectives, members, 0.0, tuple(known[trial.number] for trial in front.near))
+        return replace(front, hypervolume=objectives.hypervolume(front._judged(members)))
 
     def bare(self) -> Front:
         """The same without the trials near the members."""
@@ -96,12 +153,9 @@ class Front:
 
     def with_trial(self, trial: FrontMember) -> Front:
         """The bare front of the members and one newer trial."""
-        worse = (
-            all(a <= b for a, b in zip(member.values, trial.values, strict=True))
-            and (member.values != trial.values or member.number < trial.number)
-            for member in self.members
-        )
-        return self if any(worse) else Front.of(self.objectives, [*self.members, trial]).bare()
+        timed = _timed(self.objectives)
+        driven_out = any(_drives_out(member, trial, timed) for member in self.members)
+        return self if driven_out else Front.of(self.objectives, [*self.members, trial]).bare()
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -122,12 +176,12 @@ class Front:
             PickError: the front is empty.
         """
         self._require_members()
-        values = np.array([member.values for member in self.near])
+        values = self._judged(self.near)
         chosen = np.flatnonzero(self.objectives.relevant(values))
         points = self.objectives.coordinates(values[chosen])
         span = np.ptp(points, axis=0)
         sums = ((points - points.min(axis=0)) / np.where(span > 0, span, 1.0)).sum(axis=1)
-        if not _tolerances(self.objectives).any():
+        if not _timed(self.objectives).any():
             return self.near[int(chosen[sums.argmin()])]
         tied: list[int] = chosen[sums <= sums.min() + KNEE_TIE].tolist()
         return min((self.near[k] for k in tied), key=_smallest)
@@ -138,9 +192,10 @@ class Front:
         Args:
             how: "knee"; "accurate" (best first objective); "fast" (best last objective); a trial number; or
                 conditions on metrics joined by commas, e.g. "accuracy>=0.97" or "edges<=5000, accuracy>=0.9".
-                `accuracy` and `error` mean those of the validation part. Of the members that satisfy all conditions,
-                the one with the best last objective is taken if a condition bounds the accuracy, error or loss, else
-                the one with the best first objective.
+                `accuracy` and `error` mean the estimates from the validation part, `accuracy_low` and `error_high` the
+                cautious ends of their intervals. Of the members that satisfy all conditions, the one with the best
+                last objective is taken if a condition bounds the accuracy, error or loss, else the one with the best
+                first objective.
 
         Raises:
             PickError: the front is empty, `how` is not understood, or no member satisfies it.
@@ -170,12 +225,16 @@ class Front:
                 bound = None
             if match is None or bound is None:
                 raise PickError(f"cannot pick {how!r}: {_WAYS}")
-            conditions.append((_ALIASES.get(match.group(1), match.group(1)), match.group(2), bound))
+            conditions.append((match.group(1), match.group(2), bound))
         known = sorted({name for member in self.near for name in member.metrics})
         satisfying = list(self.near)
-        for metric, sign, bound in conditions:
-            if metric not in known:
-                raise PickError(f"cannot pick {how!r}: no metric {metric!r}; there are {', '.join(known)}")
+        by_quality = False
+        for name, sign, bound in conditions:
+            names = _ALIASES.get(name, (name,))
+            metric = next((each for each in names if each in known), None)
+            if metric is None:
+                raise PickError(f"cannot pick {how!r}: no metric {names[0]!r}; there are {', '.join(known)}")
+            by_quality |= any(word in metric for word in _QUALITIES)
             remaining = [
                 member
                 for member in satisfying
@@ -187,28 +246,36 @@ class Front:
                 best = f"{best:.6g}" if isinstance(best, float) else best
                 raise PickError(f"no member of the front has {metric} {sign} {bound:g}; the closest has {best}")
             satisfying = remaining
-        by_quality = any(metric.endswith(("accuracy", "error", "loss")) for metric, _, _ in conditions)
         return self._best(satisfying, -1 if by_quality else 0)
 
     def _best(self, trials: Sequence[FrontMember], objective: int) -> FrontMember:
         """The best in one objective; of those that tie with it the one with the fewest edges."""
-        tolerances = _tolerances(self.objectives)
-        bound = (1 + tolerances[objective]) * min(trial.values[objective] for trial in trials)
-        tied = [trial for trial in trials if trial.values[objective] <= bound]
+        tolerances = np.where(_timed(self.objectives), TIE, 0.0)
+        judged = self._judged(trials)
+        bound = (1 + tolerances[objective]) * judged[:, objective].min()
+        tied = [int(k) for k in np.flatnonzero(judged[:, objective] <= bound)]
         if not tolerances.any():  # all exact: as good in the others as can be had
-            return min(tied, key=lambda trial: trial.values[::-1] if objective else trial.values)
-        return min(tied, key=_smallest)
+            return trials[min(tied, key=lambda k: tuple(judged[k][:: -1 if objective else 1]))]
+        return min((trials[k] for k in tied), key=_smallest)
+
+    def _judged(self, trials: Sequence[FrontMember]) -> np.ndarray:
+        """Values (trials, objectives) with the estimate of the error in place of the score, where there is one."""
+        values = np.array([trial.values for trial in trials], dtype=float).reshape(len(trials), -1)
+        if (place := self.objectives.error_place) is not None:
+            for row, trial in zip(values, trials, strict=True):
+                row[place] = trial.metrics.get("shown_error", row[place])
+        return values
 
     def rows(self) -> list[dict[str, Any]]:
         """The members as plain dictionaries (trial, objectives by name, metrics), e.g. for JSON."""
         return [
             {
                 "trial": member.number,
-                "objectives": dict(zip(self.objectives.names, member.values, strict=True)),
+                "objectives": dict(zip(self.objectives.names, judged, strict=True)),
                 "metrics": dict(member.metrics),
                 "retimed": member.retimed,
             }
-            for member in self.members
+            for member, judged in zip(self.members, self._judged(self.members).tolist(), strict=True)
         ]
 
     def _require_members(self) -> None:
@@ -216,10 +283,57 @@ class Front:
             raise PickError("the front is empty because no trial has finished; run the search first")
 
 
-def _tolerances(objectives: Objectives) -> np.ndarray:
-    """Share by which values of each objective may differ and yet be equal."""
-    return np.array([TIE if name in _TIMED else 0.0 for name in objectives.names])
+def _timed(objectives: Objectives) -> np.ndarray:
+    """Which objectives are process times."""
+    return np.array([name in _TIMED for name in objectives.names])
+
+
+def _ends(trial: FrontMember, timed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Between which values each objective of a trial lies: of times, what a tie leaves open.
+
+    While a search runs, each network is timed once, beside whatever else the machine does: then the spread of its
+    repeats counts too. Times that were taken again, side by side, differ by no more than a tie.
+    """
+    values = np.array(trial.values)
+    spread = 0.0 if trial.retimed else trial.metrics.get("inference_spread", 0.0)
+    margin = np.where(timed, 0.5 * TIE * values + spread, 0.0)
+    return values - margin, values + margin
+
+
+def _drives_out(one: FrontMember, other: FrontMember, timed: np.ndarray) -> bool:
+    """Whether ``one`` is as good as ``other`` and better in something, or equal and earlier (see `Front`)."""
+    a, b = np.array(one.values), np.array(other.values)
+    if (a[~timed] > b[~timed]).any():
+        return False
+    if not timed.any():
+        return bool((a != b).any()) or one.number < other.number
+    (low_a, high_a), (low_b, high_b) = (_ends(trial, timed) for trial in (one, other))
+    if (high_a[timed] <= low_b[timed]).all():
+        return True  # faster by more than a tie
+    if (low_a[timed] > high_b[timed]).any():
+        return False  # slower by more than a tie
+    edges, others = (trial.metrics.get("edges", math.inf) for trial in (one, other))
+    if edges != others:
+        return edges < others
+    return (one.values, one.number) < (other.values, other.number)
 
 
 def _smallest(trial: FrontMember) -> tuple[float, tuple[float, ...], int]:
     return trial.metrics.get("edges", math.inf), trial.values, trial.number
+
+
+def _with_estimate(trial: FrontMember, estimate: Estimate | None) -> FrontMember:
+    if estimate is None:
+        return trial
+    shown = {
+        "shown_error": estimate.error,
+        "shown_error_low": estimate.low,
+        "shown_error_high": estimate.high,
+    }
+    if "val_accuracy" in trial.metrics:
+        shown |= {
+            "shown_accuracy": 1 - estimate.error,
+            "shown_accuracy_low": 1 - estimate.high,
+            "shown_accuracy_high": 1 - estimate.low,
+        }
+    return replace(trial, metrics={**trial.metrics, **shown})

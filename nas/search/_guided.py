@@ -1,12 +1,14 @@
 """Children whose edges training chooses: what their weights turn out to be worth decides which stay.
 
 A blind mutation removes and adds edges before anything is known of the child. Here a child starts with its parent's
-edges and weights and is cut to fewer while it trains: on a cubic schedule (Zhu 2017), each time the edges of least
-saliency, w^2 times Adam's mean squared gradient. So a search moves along the axis from dense to sparse at the price of
-fine-tuning, and a line of children is one network pruned while it trains, with its forks.
+edges and weights; edges and neurons may come first, such that the function is still the parent's; then it is cut to so
+many edges while it trains, on a cubic schedule (Zhu 2017), each time the edges of least saliency, w^2 times Adam's mean
+squared gradient. What came and is not worth its place goes again.
 
-Or edges are swapped: the absent ones of largest gradient come first, with weight 0, so that the function is still the
-parent's (what RigL, Evci 2020, does within one training); then it is cut to as many as before.
+Growth is what makes this more than pruning. Digits at 90 edges, twenty children one after the other, each better one
+the next parent (test error, mean of three): trained on without growth 6.4 to 6.2 %, with as many absent edges of
+largest gradient as there are edges 6.4 to 5.0 %. MNIST at 1,000 edges, four children (validation loss): without 0.111
+to 0.111, with 0.111 to 0.100.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ from nas.training._types import Genome, Scalar, TrainingConfig
 __all__ = ["cut_overrides", "cuts_allowed", "may_grow", "without_cut"]
 
 _SECTION: Final = "sparsify."
-_CUTS: Final = 6  # in one training; each costs about as much as some ten steps
+_LEAST_CUTS, _MOST_CUTS = 6, 30  # in one training
+_STEPS_A_CUT: Final = 150  # at least; a cut costs about as much as some ten steps
 _END: Final = 0.5  # share of the steps after which the structure stays
 
 
@@ -33,23 +36,26 @@ def cuts_allowed(space: SearchSpace, training: TrainingConfig) -> bool:
 
 
 def cut_overrides(
-    dag: DAG, edges: int, steps: int, training: TrainingConfig, *, grow: float = 0.0
+    dag: DAG, edges: int, steps: int, training: TrainingConfig, *, grow: float = 0.0, start: float = 0.0
 ) -> dict[str, Scalar]:
     """Hyperparameters of a child on ``dag`` that is to end with so many edges; none where it has no more than these.
 
     Args:
         grow: edges that come before the first step, as a share of the dag's.
+        start: share of the steps before the first cut.
         training: with the child's other hyperparameters.
     """
     edges = max(edges, _edges_needed(dag))
     if edges >= dag.n_edges and not grow:
         return {}
     weighed = training.parametrisation != "manifold" and training.optimizer != "sgd"
+    cutting = max(int((_END - start) * steps), 1)
+    cuts = min(max(cutting // _STEPS_A_CUT, _LEAST_CUTS), _MOST_CUTS)
     section: dict[str, Any] = {
         "edges": edges,
-        "start": 0.0,
+        "start": start,
         "end": _END,
-        "every": max(1, int(_END * steps) // _CUTS),
+        "every": max(1, cutting // cuts),
         "criterion": "saliency" if weighed else "magnitude",
     }
     if grow:

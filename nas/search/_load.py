@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ValidationError
 
+from nas._named import import_named
 from nas.errors import JobError
 from nas.search._config import SpaceConfig
 from nas.search._space import Choice, SearchSpace, SpaceOptions, TaskShape
@@ -36,9 +37,10 @@ def space_class(config: SpaceConfig) -> type[SearchSpace]:
     """
     module_name, _, class_name = config.name.partition(":")
     if not class_name:
-        module_name, class_name = f"search_spaces.{config.name}", "Space"
+        module_name, class_name = f"nas.search_spaces.{config.name}", "Space"
     try:
-        found = getattr(importlib.import_module(module_name), class_name)
+        module = import_named(module_name) if ":" in config.name else importlib.import_module(module_name)
+        found = getattr(module, class_name)
     except (ImportError, AttributeError) as error:
         raise JobError(
             f'space.name: cannot load {config.name!r} ({error}); use "neuron_dag", "manifold", "families", '

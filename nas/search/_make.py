@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 
+from nas._named import import_named
 from nas.errors import JobError
 from nas.search._config import EvolutionOptions, OptunaOptions, SearchConfig
 from nas.search._evolution import EvolutionStrategy
@@ -40,7 +40,7 @@ def make_strategy(config: SearchConfig, space: SearchSpace, training: TrainingCo
         return OptunaStrategy(space, training, store, inheritance=inheritance, options=options)
     module_name, _, class_name = config.strategy.partition(":")
     try:
-        found = getattr(importlib.import_module(module_name), class_name)
+        found = getattr(import_named(module_name), class_name)
     except (ImportError, AttributeError) as error:
         raise JobError(f"search.strategy: cannot load {config.strategy!r}: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Strategy)):

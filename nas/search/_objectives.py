@@ -11,9 +11,9 @@ unit of its targets: it is the error of always predicting the mean (`error_refer
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, get_args
+from typing import Final, Literal, get_args
 
 import moocore
 import numpy as np
@@ -64,6 +64,9 @@ class Objectives:
 
     names: tuple[Objective, ...]
     error_reference: float = 1.0
+    # What errors are compared by: the plain count or mean square in studies from before there was anything else, so
+    # that one that is continued compares like with like.
+    error_metric: Literal["val_score", "val_error"] = "val_score"
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.names if name not in SCALES]
@@ -73,12 +76,26 @@ class Objectives:
     @property
     def metrics(self) -> tuple[str, ...]:
         """The metric of a `TrialResult` behind each objective."""
-        return tuple(OBJECTIVE_METRICS[name] for name in self.names)
+        return tuple(self.error_metric if name == "error" else OBJECTIVE_METRICS[name] for name in self.names)
+
+    @property
+    def error_place(self) -> int | None:
+        """Which objective is the error; None: none is."""
+        return self.names.index("error") if "error" in self.names else None
 
     def values(self, result: TrialResult) -> tuple[float, ...] | None:
-        """The objective values of a result, or None where one is missing or not finite."""
-        values = tuple(float(result.metrics.get(metric, math.nan)) for metric in self.metrics)
+        """The objective values of a result, or None where one is missing or not finite.
+
+        The error is `val_score`, which has less luck in it than `val_error` where there are few validation samples
+        (`nas.training.TrialResult`); a result from elsewhere that has none is taken at its `val_error`.
+        """
+        values = tuple(math.nan if value is None else float(value) for value in self.measured(result.metrics).values())
         return values if all(math.isfinite(value) for value in values) else None
+
+    def measured(self, metrics: Mapping[str, float]) -> dict[str, float | None]:
+        """What `values` are taken from: the metric of each objective by its name; None where it is missing."""
+        names = ("val_error" if name == "val_score" and name not in metrics else name for name in self.metrics)
+        return {name: metrics.get(name) for name in names}
 
     def scales(self) -> tuple[ObjectiveScale, ...]:
         """The scale of each objective."""
@@ -117,9 +134,9 @@ class Objectives:
         nor stretch the scale on which a knee is sought. All True where the error is no objective.
         """
         array = np.asarray(values, dtype=float).reshape(-1, len(self.names))
-        if "error" not in self.names or not len(array):
+        if self.error_place is None or not len(array):
             return np.ones(len(array), dtype=bool)
-        error = array[:, self.names.index("error")]
+        error = array[:, self.error_place]
         best = error.min()
         relevant: np.ndarray = error <= max(5 * best, best + 0.1 * self.error_reference)
         return relevant

@@ -1,4 +1,4 @@
-"""Optuna's samplers choose the hyperparameters, the parent, and how its structure changes."""
+"""Optuna's samplers choose hyperparameters, the size to aim at, and how structure changes."""
 
 from __future__ import annotations
 
@@ -16,32 +16,36 @@ from optuna.distributions import (
 )
 
 from nas.search._config import OptunaOptions
-from nas.search._guided import cuts_allowed
-from nas.search._population import Population
 from nas.search._space import Choice, Range, SearchSpace
+from nas.search._steered import SteeredStrategy
 from nas.search._store import StudyStore
-from nas.search._strategy import Inheritance, Strategy
+from nas.search._strategy import Inheritance
 from nas.training._types import Candidate, Scalar, TrainingConfig
 
 __all__ = ["OptunaStrategy"]
 
 PARENT: Final = "parent"
 STRENGTH: Final = "strength"
-DENSITY: Final = "density"
-KEEP: Final = Range(low=0.2, high=1.0, log=True)  # edges that training leaves a child, as a share of its parent's
+SIZE: Final = "size"
+GROW: Final = "grow"
 
 _STRUCTURE: Final[dict[str, BaseDistribution]] = {
-    PARENT: FloatDistribution(0.0, 1.0),  # 0: the most accurate of the population, 1: the least
-    STRENGTH: FloatDistribution(0.01, 0.5, log=True),  # share of the parent that changes, where it mutates blindly
-    DENSITY: FloatDistribution(0.0, 1.0),  # sparsest to densest start; a child: few edges stay .. all (or more)
+    PARENT: FloatDistribution(0.0, 1.0),  # of a child that mutates: 0 the most accurate of the population, 1 the least
+    STRENGTH: FloatDistribution(0.01, 0.5, log=True),  # share of the parent that a mutation changes
+    SIZE: FloatDistribution(0.0, 1.0),  # edges to aim at, smallest to largest; of one that mutates: growth -1 .. 1
+    GROW: FloatDistribution(0.2, 1.5, log=True),  # edges that come before a child is cut, as a share of its parent's
 }
+_STEERED: Final = (SIZE, GROW)  # what a search that steers size has a use for; the rest is for one that mutates
+_MUTATED: Final = (PARENT, STRENGTH, SIZE)
+_GROWING: Final = 0.7  # share of the children that gain edges or neurons
+_BLIND: Final = 0.25  # share of these to which they come anywhere
 
 
-class OptunaStrategy(Strategy):
-    """Any of Optuna's multi-objective samplers, over hyperparameters and three numbers that steer the structure.
+class OptunaStrategy(SteeredStrategy):
+    """Any of Optuna's multi-objective samplers, over hyperparameters and two or three numbers that steer the structure.
 
-    All parameters are suggested for every trial, also where a first candidate has no use for them (parent, strength):
-    most samplers model only parameters that all trials have.
+    All parameters are suggested for every trial, also where a first candidate has no use for them: most samplers model
+    only parameters that all trials have.
 
     Args:
         store: of the study; samplers learn from its trials, which the driver tells.
@@ -59,19 +63,27 @@ class OptunaStrategy(Strategy):
         inheritance: Inheritance,
         options: OptunaOptions | None = None,
     ) -> None:
-        super().__init__(space, training, store.objectives, store.seed)
+        self.options = options = options or OptunaOptions()
+        super().__init__(
+            space,
+            training,
+            store.objectives,
+            store.seed,
+            inheritance=inheritance,
+            population=options.population,
+            initial=options.initial,
+            grow=_GROWING,
+            blind=_BLIND,
+            child_steps=options.child_steps,
+            guided=options.guided,
+        )
         self.store = store
-        self.inheritance = inheritance
-        self.options = options or OptunaOptions()
-        self.population = Population(store.objectives, self.options.population)
-        self._guided = self.options.guided and cuts_allowed(space, training)
-        self._initial = self.options.initial or (1 if self._guided else self.options.population)
         clash = sorted(set(space.hyperparameters) & set(_STRUCTURE))
         if clash:
             raise ValueError(f"hyperparameters must not be called {', '.join(_STRUCTURE)}, got {', '.join(clash)}")
         self._distributions = {
-            **{path: _distribution(domain) for path, domain in space.hyperparameters.items()},
-            **_STRUCTURE,
+            **{path: _distribution(domain) for path, domain in self.domains.items()},
+            **{name: _STRUCTURE[name] for name in (_STEERED if self.steered else _MUTATED)},
         }
 
     def _ask(self, number: int, rng: np.random.Generator) -> Candidate:
@@ -81,39 +93,40 @@ class OptunaStrategy(Strategy):
         sampling.study.sampler = _sampler(self.options, self.seed, number)
         trial = sampling.trial(number)
         chosen = {name: trial._suggest(name, domain) for name, domain in self._distributions.items()}
-        hyperparameters: dict[str, Scalar] = {path: chosen[path] for path in self.space.hyperparameters}
-        enough = len(self.population) >= max(1, min(self._initial, self.options.population) // 2)
-        density, strength = float(chosen[DENSITY]), float(chosen[STRENGTH])
-        if number < self._initial or not enough:
-            return self._fresh(
-                number,
-                rng,
-                spread=True,
-                large=self._guided,
-                density=None if self._guided else density,
-                hyperparameters=hyperparameters,
-            )
+        hyperparameters: dict[str, Scalar] = {path: chosen[path] for path in self.domains}
+        size = float(chosen[SIZE])
+        if not self.steered:
+            return self._mutated(number, rng, size, float(chosen[STRENGTH]), float(chosen[PARENT]), hyperparameters)
+        edges = self._aim(number, size)
+        parent = None
+        if number >= self.initial and len(self.ladder) and rng.random() >= self.options.roots:
+            parent = self._parent_for(edges, rng, hyperparameters)
+        if parent is None:
+            return self._root_at(number, rng, edges, hyperparameters)
+        return self._child_at(number, rng, edges, parent, hyperparameters, grow=float(chosen[GROW]))
+
+    def _mutated(
+        self,
+        number: int,
+        rng: np.random.Generator,
+        size: float,
+        strength: float,
+        place: float,
+        hyperparameters: dict[str, Scalar],
+    ) -> Candidate:
+        if number < self.initial or len(self.population) < max(1, min(self.initial, self.options.population) // 2):
+            return self._fresh(number, rng, spread=True, density=size, hyperparameters=hyperparameters)
         ranked = self.population.sorted_by_first_objective()
-        parent = self.inheritance.load(ranked[min(int(float(chosen[PARENT]) * len(ranked)), len(ranked) - 1)].number)
-        steps = math.ceil(self.options.child_steps * self.training.steps)
-        if self._guided and self._cuts(parent):
-            return self._cut_child(
-                number, rng, parent, self.inheritance, float(KEEP.at(density)), steps=steps,
-                hyperparameters=hyperparameters,
-            )  # fmt: skip
         return self._child(
             number,
             rng,
-            parent,
+            self.inheritance.load(ranked[min(int(place * len(ranked)), len(ranked) - 1)].number),
             self.inheritance,
             strength=strength,
-            growth=2 * density - 1,
-            steps=steps,
+            growth=2 * size - 1 if rng.random() < 0.5 else float(rng.random()),
+            steps=math.ceil(self.options.child_steps * self.pace.full(self.seconds)),
             hyperparameters=hyperparameters,
         )
-
-    def _tell(self, number: int, values: tuple[float, ...]) -> None:
-        self.population.add(number, values)
 
 
 def _distribution(domain: Range | Choice) -> BaseDistribution:

@@ -13,7 +13,7 @@ from nas.search._executor import Executor
 from nas.search._front import Front
 from nas.search._network import rebuild_module
 from nas.search._store import StudyStore
-from nas.training import hardware, reference_kernel_seconds, time_inference
+from nas.training import half_interval, hardware, reference_kernel_seconds, time_inference
 from nas.training._structure import Structure
 from nas.training._types import Arrays, Dataset, Scalar, TrainingConfig
 
@@ -57,8 +57,8 @@ def time_side_by_side(
         rounds: in each of which every network is timed once.
 
     Returns:
-        By trial number: `inference_seconds` (the least of the rounds' medians), `inference_spread` (interquartile
-        range over the rounds), `reference_seconds` (least), all process time (on a GPU: device time).
+        By trial number: `inference_seconds` (the least of the rounds' medians), `inference_spread` (half the
+        95 % interval, see `half_interval`), `reference_seconds` (least), all process time (on a GPU: device time).
     """
     folded = {}
     for network in networks:
@@ -77,7 +77,7 @@ def time_side_by_side(
     return {
         number: {
             "inference_seconds": min(taken),
-            "inference_spread": float(np.subtract(*np.percentile(taken, [75, 25]))),
+            "inference_spread": half_interval(taken),
             "reference_seconds": min(references),
         }
         for number, taken in seconds.items()

@@ -19,7 +19,15 @@ from nas.graph import DAG
 from nas.training._acting import NetworkKind
 from nas.training._types import Dataset, Genome, Scalar, Task, TrainingConfig
 
-__all__ = ["Choice", "Range", "SearchSpace", "SpaceOptions", "TaskShape", "stable_ids"]
+__all__ = [
+    "DEFAULT_HYPERPARAMETERS",
+    "Choice",
+    "Range",
+    "SearchSpace",
+    "SpaceOptions",
+    "TaskShape",
+    "stable_ids",
+]
 
 
 class Range(BaseModel):
@@ -95,7 +103,7 @@ class Choice(BaseModel):
         return self.sample(rng) if rng.random() < scale or value not in self.choices else value
 
 
-_DEFAULT_HYPERPARAMETERS: Final[dict[str, Range | Choice]] = {"learning_rate": Range(low=5e-4, high=1e-2, log=True)}
+DEFAULT_HYPERPARAMETERS: Final[dict[str, Range | Choice]] = {"learning_rate": Range(low=5e-4, high=1e-2, log=True)}
 
 
 class SpaceOptions(BaseModel):
@@ -104,7 +112,7 @@ class SpaceOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     hyperparameters: dict[str, Range | Choice] = Field(
-        default_factory=lambda: _DEFAULT_HYPERPARAMETERS,
+        default_factory=lambda: DEFAULT_HYPERPARAMETERS,
         description='What is searched beside the structure: dotted paths of the training section, e.g. "losses.flow".',
     )
 
@@ -174,8 +182,17 @@ class SearchSpace(ABC):
                 spread its first genomes evenly; None: drawn from `rng`.
         """
 
-    def large(self, rng: np.random.Generator) -> Genome | None:
-        """A large genome for training to cut down (see `nas.search._guided`), the root of an evolution.
+    @property
+    def first_hyperparameters(self) -> tuple[Mapping[str, Scalar], ...]:
+        """Values of hyperparameters that a search tries first, one after the other, where the job states none."""
+        return ()
+
+    def large(self, rng: np.random.Generator, *, edges: int | None = None) -> Genome | None:
+        """A large genome for training to cut down (see `nas.search._guided`), the root of a line of networks.
+
+        Args:
+            rng: source of all randomness.
+            edges: that will be left of it; a space may make it as large as suits these. None: the largest there is.
 
         None (the default): `initial` draws one at the upper ends of the space's ranges.
         """

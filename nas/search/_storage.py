@@ -16,6 +16,7 @@ import optuna
 from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
+from nas._sqlite import sqlite_url
 from nas.errors import NasError
 from nas.search._errors import StorageError, StudyError
 
@@ -30,7 +31,8 @@ def open_storage(root: Path, url: str | None) -> optuna.storages.BaseStorage:
     """The RDB at `url`, by default the SQLite file of the store `root`."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would report each study on the terminal
     if url is None:
-        url = f"sqlite:///{(root / DATABASE).resolve()}"
+        # Optuna fills {} in addresses.
+        url = sqlite_url((root / DATABASE).resolve()).replace("{", "{{").replace("}", "}}")
     # The default of 5 s to wait for another process's write is short on a loaded machine.
     options: dict[str, Any] = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {"pool_pre_ping": True}
     storage = _patient(lambda: optuna.storages.RDBStorage(url, engine_kwargs=options))

@@ -38,6 +38,7 @@ from optuna.trial import TrialState
 
 from nas import checkpoint
 from nas.errors import CheckpointError, JobError
+from nas.search._baselines import Baselines
 from nas.search._config import Objective
 from nas.search._errors import StorageError, StudyError
 from nas.search._front import Front, FrontMember
@@ -61,12 +62,14 @@ from nas.search._rows import Change, Row, Rows
 from nas.search._sampling import Sampling
 from nas.search._storage import DATABASE, DATABASE_FAILURES, DISK_FAILURES, creating, database_errors, open_storage
 from nas.training._calibration import PinnedCosts
-from nas.training._types import Candidate, Genome, TrialResult, TrialStatus
+from nas.training._evidence import EVIDENCE, evidence_arrays, evidence_from
+from nas.training._types import Candidate, Evidence, Genome, TrialResult, TrialStatus
 
 __all__ = ["StudyStore"]
 
 _HEADER: Final = "nas:study"
 _RETIMED: Final = "nas:retimed"
+_BASELINES: Final = "nas:baselines"
 _HISTORY: Final = "history/"
 _JOURNAL: Final = "journal.jsonl"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
@@ -101,11 +104,14 @@ class StudyStore:
         if header.get("format", 0) > FORMAT:
             raise StudyError(f"study {name!r} has format {header['format']}, newer than {FORMAT}; upgrade to open it")
         self.header: Mapping[str, Any] = header
-        self.objectives = Objectives(tuple(header["objectives"]), float(header["error_reference"]))
+        self.objectives = Objectives(
+            tuple(header["objectives"]), float(header["error_reference"]), header.get("error_metric", "val_error")
+        )
         self.seed = int(header["seed"])
         self._rows = Rows(study._storage, study._study_id)
         self._live: Live | None = None  # while this process drives
         self._sampling: Sampling | None = None
+        self._evidence: dict[int, Evidence | None] = {}  # as read so far
         self._front: Front | None = None  # while this process drives: the members, without those near them
         for part in ("genomes", "trials"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
@@ -164,6 +170,7 @@ class StudyStore:
                     "format": FORMAT,
                     "objectives": list(objectives),
                     "error_reference": error_reference,
+                    "error_metric": "val_score",
                     "seed": seed,
                     "job": job,
                 },
@@ -303,14 +310,14 @@ class StudyStore:
                 return self.trial(result.number).result or result
             values = self.objectives.values(result)
             if result.status is TrialStatus.COMPLETE and values is None:
-                found = {metric: result.metrics.get(metric) for metric in self.objectives.metrics}
+                found = self.objectives.measured(result.metrics)
                 result = as_failed(result, f"objectives must be finite numbers, got {found}")
             if result.status is TrialStatus.COMPLETE and result.dag is not None:
                 history = {_HISTORY + name: np.asarray(curve) for name, curve in result.history.items()}
                 checkpoint.save_arrays(
                     self.result_path(result.number),
                     result.dag,
-                    {**result.arrays, **history},
+                    {**result.arrays, **history, **evidence_arrays(result.evidence)},
                     {**result_json(result, live.rungs(result.number)), **structure_json(result.structure)},
                     flush=False,
                 )
@@ -331,6 +338,10 @@ class StudyStore:
         again = {str(number): dict(values) for number, values in metrics.items()}
         self.study.set_user_attr(_RETIMED, {"metrics": again, "hardware": dict(hardware)})
         self._front = None
+
+    def set_baselines(self, baselines: Baselines) -> None:
+        """Keeps what the search is compared with; no trials, so that nothing counts or picks them."""
+        self.study.set_user_attr(_BASELINES, baselines.to_json())
 
     def flush(self) -> None:
         """Return when the database has all that this process has written."""
@@ -500,9 +511,26 @@ class StudyStore:
         if not path.exists():
             raise StudyError(f"trial {number} of study {self.name!r} has no weights at {path}; it did not complete")
         dag, arrays, record = checkpoint.load_arrays(path)
+        evidence, arrays = evidence_from(arrays)
         history = {name.removeprefix(_HISTORY): a for name, a in arrays.items() if name.startswith(_HISTORY)}
         trained = {name: a for name, a in arrays.items() if not name.startswith(_HISTORY)}
-        return result_of(number, record, dag=dag, arrays=trained, history=history, structure=structure_in(record))
+        structure = structure_in(record)
+        return result_of(
+            number, record, dag=dag, arrays=trained, history=history, structure=structure, evidence=evidence
+        )
+
+    def evidence(self, number: int) -> Evidence | None:
+        """What the validation part said of a complete trial, sample by sample.
+
+        None: it was trained before this was kept, by an evaluator that does not report it, or its file is gone.
+        """
+        if number not in self._evidence:
+            try:
+                arrays = checkpoint.load_some(self.result_path(number), EVIDENCE)
+            except (OSError, CheckpointError):
+                arrays = {}
+            self._evidence[number] = evidence_from(arrays)[0]
+        return self._evidence[number]
 
     def genome_path(self, number: int) -> Path:
         """Where the genome of a trial is."""
@@ -523,17 +551,30 @@ class StudyStore:
         again = self._study.user_attrs.get(_RETIMED, {"metrics": {}})["metrics"]
         return {int(number): metrics for number, metrics in again.items()}
 
+    def baselines(self) -> Baselines | None:
+        """What `set_baselines` kept; None: they were not trained (yet), or by a newer version."""
+        record = self._study.user_attrs.get(_BASELINES)
+        return None if record is None else Baselines.from_json(record)
+
     def leading(self) -> Front:
         """The members of `front` as they are now, for the driver: kept up to date, at a cost that does not grow with
         the study. Trials `near` the members are not known, so nothing should be picked from it."""
         if self._live is None:
             return self.front()
         if self._front is None:
-            self._front = self.front().bare()
+            self._front = Front.of(self.objectives, self._complete()).bare()
         return self._front
 
     def front(self) -> Front:
-        """The Pareto front of the complete trials, with re-timed metrics where there are any."""
+        """The Pareto front of the complete trials, with re-timed metrics where there are any.
+
+        Its members have metrics that no single trial could have: ``shown_error``, what to expect of them on samples
+        that did not choose them, and ``shown_error_low``, ``shown_error_high``; for classification the same of
+        ``shown_accuracy`` (see `nas.search._estimates`).
+        """
+        return Front.estimated(self.objectives, self._complete(), self.evidence)
+
+    def _complete(self) -> list[FrontMember]:
         self.flush()
         retimed = self.retimed()
         members = []
@@ -546,7 +587,7 @@ class StudyStore:
             metrics = {**result.metrics, **again}
             values = self.objectives.values(TrialResult(row.number, result.status, metrics)) or row.values
             members.append(FrontMember(row.number, values, metrics, retimed=bool(again)))
-        return Front.of(self.objectives, members)
+        return members
 
     def sampling(self) -> Sampling:
         """The study as Optuna's samplers and pruners see it, in memory; for the driver, within `lock`."""

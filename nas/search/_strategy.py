@@ -13,14 +13,21 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
+from pydantic import BaseModel
 
 from nas.graph import first_id_of_trial
+from nas.manifold import without_idle_neurons
 from nas.search._guided import cut_overrides, cuts_allowed, may_grow, without_cut
 from nas.search._objectives import Objectives
-from nas.search._space import SearchSpace, stable_ids
+from nas.search._pace import Pace
+from nas.search._space import Choice, Range, SearchSpace, stable_ids
 from nas.training._types import Arrays, Candidate, Genome, Scalar, TrainingConfig, TrialResult, TrialStatus
 
-__all__ = ["Inheritance", "Parent", "Strategy"]
+__all__ = ["OF_THE_FUNCTION", "Inheritance", "Parent", "Strategy"]
+
+# Hyperparameters that are part of the function: a child that inherits weights has its parent's.
+OF_THE_FUNCTION: Final = frozenset({"activation", "parametrisation", "readout"})
+_EARLY: Final = 0.05  # share of the steps of a training from nothing before the first cut
 
 # Increments of the two-dimensional sequence that fills the unit square most evenly for any number of points
 # (Roberts 2018, "The unreasonable effectiveness of quasirandom sequences"): 1/g and 1/g^2, g^3 = g + 1.
@@ -56,6 +63,12 @@ class Strategy(ABC):
         training: the job's training section; candidates get its number of steps.
         objectives: what to minimise.
         seed: with the number of a trial, decides everything about its candidate that results do not.
+
+    Attributes:
+        seconds: of its workers that the search has in all; None: no such limit. Whoever drives the search sets it.
+        spent: share of the budget that is used up, in [0, 1]. Likewise, before each ask.
+        domains: hyperparameters that are searched, by dotted path: the space's, but for those of its defaults whose
+            value the job states in its training section.
     """
 
     def __init__(self, space: SearchSpace, training: TrainingConfig, objectives: Objectives, seed: int) -> None:
@@ -63,6 +76,13 @@ class Strategy(ABC):
         self.training = training
         self.objectives = objectives
         self.seed = seed
+        self.seconds: float | None = None
+        self.spent = 0.0
+        self.pace = Pace(training)
+        chosen = "hyperparameters" in space.options.model_fields_set
+        self.domains: dict[str, Range | Choice] = {
+            path: domain for path, domain in space.hyperparameters.items() if chosen or not _stated(training, path)
+        }
 
     def ask(self, number: int) -> Candidate:
         """The candidate for trial `number`, a number that the study's storage gave out.
@@ -73,10 +93,13 @@ class Strategy(ABC):
         Raises:
             NasError: the space could not make this genome; the trial fails, the next may work.
         """
-        return self._ask(number, self._rng(number))
+        candidate = self._ask(number, self._rng(number))
+        self.pace.asked(number, candidate.steps)
+        return candidate
 
     def tell(self, result: TrialResult) -> None:
         """Learns from a result. Failed trials and results without finite objectives teach nothing."""
+        self.pace.told(result)
         if result.status is TrialStatus.COMPLETE:
             values = self.objectives.values(result)
             if values is not None:
@@ -117,12 +140,34 @@ class Strategy(ABC):
             density = even if density is None else density
         genome = self.space.large(rng) if large and not number else None
         genome = genome or self.space.initial(rng, size=size, density=density)
-        chosen = hyperparameters or {path: domain.sample(rng) for path, domain in self.space.hyperparameters.items()}
+        chosen = hyperparameters or {path: domain.sample(rng) for path, domain in self.domains.items()}
         if large and not number and hyperparameters is None:
             chosen = self._own_values()
+        return self._from_nothing(number, rng, genome, chosen, self.pace.full(self.seconds))
+
+    def _root(
+        self,
+        number: int,
+        rng: np.random.Generator,
+        edges: int,
+        *,
+        steps: int,
+        hyperparameters: Mapping[str, Scalar],
+    ) -> Candidate:
+        """A candidate from nothing that is cut, while it trains, from a far larger network to so many edges."""
+        genome = self.space.large(rng, edges=edges) or self.space.initial(rng, size=1.0, density=1.0)
+        own = {**genome.hyperparameters, **hyperparameters}
+        section = cut_overrides(genome.dag, edges, steps, self.training.with_overrides(own), start=_EARLY)
+        origin = f"{genome.origin}, cut to {edges:,} of {genome.dag.n_edges:,} edges" if section else genome.origin
+        genome = replace(genome, origin=origin)
+        return self._from_nothing(number, rng, genome, {**hyperparameters, **section}, steps)
+
+    def _from_nothing(
+        self, number: int, rng: np.random.Generator, genome: Genome, chosen: Mapping[str, Scalar], steps: int
+    ) -> Candidate:
         dag = genome.dag if genome.structure is not None else stable_ids(genome.dag, first_id_of_trial(number))
         genome = replace(genome, dag=dag, hyperparameters={**genome.hyperparameters, **chosen})
-        return Candidate(number, genome, seed=_seed(rng), steps=self.training.steps, mutation=genome.origin)
+        return Candidate(number, genome, seed=_seed(rng), steps=steps, mutation=genome.origin)
 
     def _cuts(self, parent: Parent) -> bool:
         """Whether children of `parent` can be cut while they train (see `nas.search._guided`)."""
@@ -156,32 +201,46 @@ class Strategy(ABC):
         rng: np.random.Generator,
         parent: Parent,
         inheritance: Inheritance | None,
-        keep: float,
+        edges: int,
         *,
         steps: int,
         grow: float = 0.0,
+        blind: bool = False,
         hyperparameters: Mapping[str, Scalar] | None = None,
     ) -> Candidate:
         """A child of `parent` with its weights, whose training chooses its edges (see `nas.search._guided`).
 
         Args:
-            keep: edges in the end, as a share of the parent's.
-            grow: edges that come before the first step, likewise; none where the child's own hyperparameters, which
-                may differ from its parent's, do not let them.
+            edges: in the end; more than there are where edges come.
+            grow: edges that come before the first step, as a share of the parent's.
+            blind: edges and neurons come anywhere rather than by gradient; so they do where the child's own
+                hyperparameters do not let training add edges.
         """
         genome = self._genome(parent)
-        edges = max(round(keep * genome.dag.n_edges), 1)
+        genome = replace(genome, dag=without_idle_neurons(genome.dag)[0])
+        before = genome.dag.n_edges
         chosen = dict(hyperparameters) if hyperparameters is not None else self._perturbed(genome, rng)
         own = {**genome.hyperparameters, **chosen}
-        if grow > 0 and not may_grow(replace(genome, hyperparameters=own), self.training):
+        said = []
+        absent = genome.dag.usable_cells - before  # gradients tell of edges between the neurons that are there only
+        blind = (
+            blind or round(grow * before) > absent or not may_grow(replace(genome, hyperparameters=own), self.training)
+        )
+        if grow > 0 and blind:
+            genome, what = self.space.mutate(genome, rng, grow, growth=1.0, next_id=first_id_of_trial(number))
+            said.append(what)
             grow = 0.0
+        elif grow > 0:
+            coming = max(1, round(grow * before))
+            grow = coming / before
+            said.append(f"add {coming:,} edge{'s' if coming > 1 else ''} by gradient")
         section = cut_overrides(genome.dag, edges, steps, self.training.with_overrides(own), grow=grow)
-        if grow > 0:
-            description = f"swap: {round(grow * genome.dag.n_edges):,} of {genome.dag.n_edges:,} edges may change"
-        else:
-            description = f"cut: {edges:,} of {genome.dag.n_edges:,} edges stay" if section else "cut: none, trained on"
+        if not said:
+            said.append(f"cut to {edges:,} of {before:,} edges" if section else "train on")
+        elif edges < (1 + grow) * genome.dag.n_edges:
+            said.append(f"then cut to {edges:,} (of {before:,} before)")
         child = replace(genome, hyperparameters={**own, **section})
-        return self._inheriting(number, rng, parent, inheritance, child, steps, description)
+        return self._inheriting(number, rng, parent, inheritance, child, steps, ", ".join(said))
 
     def _genome(self, parent: Parent) -> Genome:
         """What children of `parent` start from."""
@@ -202,31 +261,54 @@ class Strategy(ABC):
             number,
             child,
             seed=_seed(rng),
-            steps=steps if inherited is not None else self.training.steps,
+            steps=steps if inherited is not None else max(steps, self.pace.full(self.seconds)),
             parent=parent.number,
             mutation=description,
             inherited=inherited,
         )
 
-    def _own_values(self) -> dict[str, Scalar]:
-        """Hyperparameters as the job's training section has them: the first guess of whoever wrote it."""
+    def _own_values(self, number: int = 0) -> dict[str, Scalar]:
+        """First guesses: what the job states in its training section, else the space's own."""
         section = self.training.model_dump()
-        return {path: domain.nearest(_at(section, path)) for path, domain in self.space.hyperparameters.items()}
-
-    def _perturbed(self, genome: Genome, rng: np.random.Generator) -> dict[str, Scalar]:
-        """Each hyperparameter of `genome` moved a little, drawn where it has none."""
+        guesses = self.space.first_hyperparameters
+        guess = guesses[number % len(guesses)] if guesses else {}
         return {
-            path: domain.perturb(genome.hyperparameters[path], rng)
-            if path in genome.hyperparameters
-            else domain.sample(rng)
-            for path, domain in self.space.hyperparameters.items()
+            path: domain.nearest(
+                _at(section, path) if path not in guess or _stated(self.training, path) else guess[path]
+            )
+            for path, domain in self.domains.items()
         }
+
+    def _moved(self, values: Mapping[str, Scalar], rng: np.random.Generator, scale: float = 0.1) -> dict[str, Scalar]:
+        """Each searched hyperparameter moved from `values`, drawn where they have none."""
+        return {
+            path: domain.perturb(values[path], rng, scale) if path in values else domain.sample(rng)
+            for path, domain in self.domains.items()
+        }
+
+    def _perturbed(self, genome: Genome, rng: np.random.Generator, scale: float = 0.1) -> dict[str, Scalar]:
+        """Hyperparameters of a child of `genome` that inherits: moved a little, but what its function rests on."""
+        moved = self._moved(genome.hyperparameters, rng, scale)
+        kept = {
+            path: genome.hyperparameters[path] for path in moved if path in OF_THE_FUNCTION & {*genome.hyperparameters}
+        }
+        return {**moved, **kept}
 
 
 def _at(section: Mapping[str, Any], path: str) -> Any:
     for name in path.split("."):
         section = (section or {}).get(name)  # type: ignore[assignment]
     return section
+
+
+def _stated(training: TrainingConfig, path: str) -> bool:
+    """Whether whoever wrote the job's training section gave the field at `path`."""
+    section: Any = training
+    for name in path.split("."):
+        if not isinstance(section, BaseModel) or name not in section.model_fields_set:
+            return False
+        section = getattr(section, name)
+    return True
 
 
 def _seed(rng: np.random.Generator) -> int:

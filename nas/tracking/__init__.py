@@ -14,7 +14,7 @@ from nas.tracking._draw import draw
 from nas.tracking._front_plot import front_figure, front_html, front_png
 from nas.tracking._lineage_plot import Ancestor, lineage_html, lineage_png, lineage_rows
 from nas.tracking._moved import mend_addresses
-from nas.tracking._points import FrontPoint, run_name
+from nas.tracking._points import BaselinePoint, FrontPoint, expected, format_expected, run_name
 from nas.tracking._protocol import NullTracker, Tracker
 from nas.tracking._tracker import MlflowTracker
 from nas.tracking._writer import front_addresses
@@ -22,6 +22,7 @@ from nas.tracking._writer import front_addresses
 __all__ = [
     "Ancestor",
     "Animation",
+    "BaselinePoint",
     "Champion",
     "FrontPoint",
     "MlflowTracker",
@@ -32,6 +33,8 @@ __all__ = [
     "dag_png",
     "default_store",
     "draw",
+    "expected",
+    "format_expected",
     "front_addresses",
     "front_figure",
     "front_html",

@@ -6,7 +6,14 @@ from collections.abc import Mapping, Sequence
 
 from nas.tracking._lineage_plot import Ancestor, lineage_rows
 from nas.tracking._note import front_table
-from nas.tracking._points import FrontPoint, format_accuracy, format_count, format_number, format_seconds
+from nas.tracking._points import (
+    FrontPoint,
+    format_accuracy,
+    format_count,
+    format_expected,
+    format_number,
+    format_seconds,
+)
 
 __all__ = ["model_card"]
 
@@ -70,10 +77,12 @@ def model_card(
         "",
         "| part | " + quality + " |",
         "| --- | ---: |",
+        *([f"| to expect | {format_expected(metrics, quality)} |"] if "shown_error" in metrics else []),
         *(f"| {told[part]} | {text} |" for part, text in shown.items()),
         "",
         "The validation part chose this network among many, so it flatters it; quote the test part, which chose "
-        "nothing." + ("" if classifies else " Errors are mean squared, in units of the scaled targets."),
+        "nothing, or what is to be expected, from which the flattery has been taken."
+        + ("" if classifies else " Errors are mean squared, in units of the scaled targets."),
         "",
         "## Process time",
         "",

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from nas._sqlite import sqlite_url
+
 __all__ = ["TrackingConfig", "default_store"]
 
 
@@ -73,7 +75,7 @@ class TrackingConfig(BaseModel):
     @property
     def tracking_uri(self) -> str:
         """What MLflow connects to: the stated server, else the SQLite file in the store."""
-        return self.server or f"sqlite:///{(self.store / 'mlflow.db').absolute()}"
+        return self.server or sqlite_url((self.store / "mlflow.db").absolute())
 
     @property
     def artifact_root(self) -> Path:

@@ -8,16 +8,25 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nas.tracking._points import FrontPoint, format_accuracy, format_count, format_number, format_seconds
-from nas.tracking._theme import DOMINATED, FAINT, GRID, INK, POSITIVE, heading, new_figure, plain_axes, to_png
+from nas.tracking._points import (
+    BaselinePoint,
+    FrontPoint,
+    format_accuracy,
+    format_count,
+    format_expected,
+    format_number,
+    format_seconds,
+)
+from nas.tracking._theme import DOMINATED, FAINT, GRID, INK, NEGATIVE, POSITIVE, heading, new_figure, plain_axes, to_png
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
+    from matplotlib.axes import Axes
 
 __all__ = ["front_figure", "front_html", "front_png"]
 
@@ -28,6 +37,8 @@ _COSTS = {
     "density": "density, %",
     "depth": "depth, edges on the longest path",
 }
+# Marker of a baseline in plotly and in matplotlib; others than these three share the last one.
+_MARKERS = {"linear": ("diamond", "D"), "mlp": ("square", "s"), "boosting": ("triangle-up", "^"), "": ("cross", "P")}
 _MOST_NUMBERED = 25  # points of the front that carry their trial number in the plot
 _MOST_DOMINATED = 5_000  # the latest ones; more make the page slow and the plot no clearer
 
@@ -65,6 +76,7 @@ def front_figure(
     *,
     title: str = "Pareto front",
     cost: str = "inference_seconds",
+    baselines: Sequence[BaselinePoint] = (),
 ) -> go.Figure:
     """The front over all other trials, as a plotly figure; hovering shows a trial's facts.
 
@@ -73,12 +85,13 @@ def front_figure(
         others: finished trials off the front, drawn small and grey.
         title: first line above the plot.
         cost: metric of the x axis (logarithmic): inference_seconds, train_step_seconds, edges, density or depth.
+        baselines: what the front is compared with, drawn with its name; as a line where it has no such cost.
 
     Points without a finite value on either axis are left out.
     """
     import plotly.graph_objects as go
 
-    view = _View(members, others[-_MOST_DOMINATED:], cost)
+    view = _View(members, others[-_MOST_DOMINATED:], cost, baselines)
     figure = go.Figure()
     figure.add_scatter(
         x=view.other_x,
@@ -110,7 +123,12 @@ def front_figure(
         customdata=[[_hover(point), point.number] for point in view.members],
         hovertemplate="%{customdata[0]}<extra></extra>",
         marker=_edge_colours(view) | {"size": 12, "line": {"width": 1.5, "color": "white"}},
-    )
+        error_y={
+            "type": "data", "symmetric": False, "array": view.above, "arrayminus": view.below,
+            "color": FAINT, "thickness": 1, "width": 3,
+        },
+    )  # fmt: skip
+    _add_baselines(figure, view)
     total = f"{len(view.members)} on the front of {format_count(len(members) + len(others))} finished trials"
     figure.update_layout(
         title={
@@ -147,15 +165,16 @@ def front_html(
     title: str = "Pareto front",
     cost: str = "inference_seconds",
     link: Callable[[int], str | None] = lambda _: None,
+    baselines: Sequence[BaselinePoint] = (),
 ) -> str:
     """`front_figure` as one page with plotly.js inside (about 5 MB), so that it also opens without a network.
 
     Args:
-        members, others, title, cost: see `front_figure`.
+        members, others, title, cost, baselines: see `front_figure`.
         link: address of a trial's run within the MLflow UI ("#/experiments/…"). A click on a point shows it below the
             plot, to be copied: MLflow shows pages in a sandbox that may neither open a window nor leave the page.
     """
-    figure = front_figure(members, others, title=title, cost=cost)
+    figure = front_figure(members, others, title=title, cost=cost, baselines=baselines)
     addresses = {str(point.number): link(point.number) for point in members}
     page: str = figure.to_html(
         include_plotlyjs=True,
@@ -177,11 +196,12 @@ def front_png(
     *,
     title: str = "Pareto front",
     cost: str = "inference_seconds",
+    baselines: Sequence[BaselinePoint] = (),
 ) -> bytes:
     """The same plot as the bytes of a PNG file (matplotlib); arguments as in `front_figure`."""
     from matplotlib.ticker import NullLocator
 
-    view = _View(members, others, cost)
+    view = _View(members, others, cost, baselines)
     figure = new_figure(11, 6.6)
     axes = figure.add_axes((0.08, 0.11, 0.89, 0.75))
     plain_axes(axes)
@@ -193,6 +213,9 @@ def front_png(
     axes.set_ylabel(view.y_label, color=INK, fontsize=11)
     axes.scatter(view.other_x, view.other_y, s=16, c=DOMINATED, alpha=0.7, linewidths=0, zorder=2)
     axes.step(*view.outline(), where="post", color=POSITIVE, alpha=0.45, lw=2, zorder=3)
+    if view.above.any() or view.below.any():
+        bars = np.stack([view.below, view.above])
+        axes.errorbar(view.x, view.y, yerr=bars, fmt="none", ecolor=FAINT, elinewidth=1, capsize=2.5, zorder=3)
     edges = view.log_edges()
     known = bool(np.isfinite(edges).any())
     drawn = axes.scatter(
@@ -211,6 +234,7 @@ def front_png(
             axes.annotate(
                 f"#{point.number}", (x, y), (-6, 6), textcoords="offset points", ha="right", fontsize=9, color=FAINT
             )
+    _draw_baselines(axes, view)
     for axis, (places, texts), limits in (
         (axes.xaxis, view.x_ticks(), view.x_limits()),
         (axes.yaxis, view.y_ticks(), view.y_limits()),
@@ -232,25 +256,55 @@ class _View:
     accuracies); x is in ms, % or a count.
     """
 
-    def __init__(self, members: Sequence[FrontPoint], others: Sequence[FrontPoint], cost: str) -> None:
+    def __init__(
+        self,
+        members: Sequence[FrontPoint],
+        others: Sequence[FrontPoint],
+        cost: str,
+        baselines: Sequence[BaselinePoint] = (),
+    ) -> None:
         self.cost = cost
         self.accuracy = any("val_accuracy" in point.metrics for point in [*members, *others[:50]])
         self.x_label = _COSTS.get(cost, cost)
-        self.y_label = f"{'accuracy' if self.accuracy else 'error'} on the validation part" + ", %" * self.accuracy
+        estimated = any("shown_error" in point.metrics for point in members)
+        self.y_label = f"{'accuracy' if self.accuracy else 'error'} " + (
+            "to expect on new samples" if estimated else "on the validation part"
+        )
+        self.y_label += (", %" if self.accuracy else "") + (" (bars: 95 %)" if estimated else "")
+        self.scale = _Scale.of(members)
         self.members, self.x, self.y = self._coordinates(members)
         self.others, self.other_x, self.other_y = self._coordinates(others)
+        # Baselines may lack a place on the x axis (x is then NaN), not one on the y axis.
+        base_x, base_y = self._places(baselines)
+        known = np.flatnonzero(np.isfinite(base_y) & (base_y >= 0 if self.accuracy else base_y > 0))
+        self.baselines = [baselines[int(index)] for index in known]
+        self.base_x, self.base_y = np.where(base_x > 0, base_x, math.nan)[known], base_y[known]
         if self.accuracy:  # no error at all has no place on the axis; it is put below the least one seen
-            seen = np.concatenate([self.y, self.other_y])
+            seen = np.concatenate([self.y, self.other_y, self.base_y])
             least = float(seen[seen > 0].min()) / 2 if (seen > 0).any() else 0.1
             self.y, self.other_y = np.maximum(self.y, least), np.maximum(self.other_y, least)
+            self.base_y = np.maximum(self.base_y, least)
+        self.below, self.above = self._bars()
 
-    def _coordinates(self, points: Sequence[FrontPoint]) -> tuple[list[FrontPoint], np.ndarray, np.ndarray]:
+    def _places(self, points: Sequence[FrontPoint] | Sequence[BaselinePoint]) -> tuple[np.ndarray, np.ndarray]:
+        """x and y of all points, NaN where unknown."""
         factor = 1e3 if self.cost.endswith("_seconds") else 100.0 if self.cost == "density" else 1.0
         x = factor * np.array([point.metrics.get(self.cost, math.nan) for point in points], dtype=float)
-        if self.accuracy:
-            y = 100 * (1 - np.array([point.metrics.get("val_accuracy", math.nan) for point in points], dtype=float))
-        else:
-            y = np.array([point.metrics.get("val_error", math.nan) for point in points], dtype=float)
+        y = np.array([self.scale(point.metrics, self.accuracy) for point in points], dtype=float)
+        return x, (100 * y if self.accuracy else y)
+
+    def _bars(self) -> tuple[np.ndarray, np.ndarray]:
+        """How far the intervals of the members reach below and above `y`; 0 where there is none."""
+        factor = 100.0 if self.accuracy else 1.0
+        ends = []
+        for end in ("low", "high"):
+            known = [point.metrics.get(f"shown_error_{end}", math.nan) for point in self.members]
+            ends.append(np.nan_to_num(np.abs(factor * np.array(known, dtype=float) - self.y)))
+        # A logarithmic axis has no 0: a bar that would reach it ends at a tenth of its point.
+        return np.minimum(ends[0], 0.9 * self.y), ends[1]
+
+    def _coordinates(self, points: Sequence[FrontPoint]) -> tuple[list[FrontPoint], np.ndarray, np.ndarray]:
+        x, y = self._places(points)
         usable = np.isfinite(x) & np.isfinite(y) & (x > 0) & (y >= 0 if self.accuracy else y > 0)
         order = [int(index) for index in np.argsort(x, kind="stable") if usable[index]]
         return [points[index] for index in order], x[order], y[order]
@@ -264,12 +318,12 @@ class _View:
         return self.x[corner], self.y[corner]
 
     def x_limits(self) -> tuple[float, float]:
-        shown = np.concatenate([self.x, self.other_x])
+        shown = np.concatenate([self.x, self.other_x, self.base_x[np.isfinite(self.base_x)]])
         return _widened(shown, 0.06) if len(shown) else (0.1, 1.0)
 
     def y_limits(self) -> tuple[float, float]:
-        """The front and most of the rest, not every hopeless trial."""
-        shown = self.y
+        """The front, the baselines and most of the rest, not every hopeless trial."""
+        shown = np.concatenate([self.y, self.y - self.below, self.y + self.above, self.base_y])
         if len(self.other_y):
             shown = np.concatenate([shown, self.other_y[self.other_y <= np.quantile(self.other_y, 0.9)]])
         low, high = _widened(shown, 0.08) if len(shown) else (1.0, 100.0)
@@ -294,6 +348,94 @@ class _View:
         low, high = float(np.nanmin(edges)), float(np.nanmax(edges))
         ticks = np.unique([round(10**tick, 1 - math.floor(tick)) for tick in np.linspace(low, high, 5)])
         return np.log10(ticks), [format_count(tick) for tick in ticks]
+
+
+class _Scale:
+    """Error of a point: the estimate of a member; of any other trial what its score comes to on the members' scale.
+
+    The plain count of a trial that nobody estimates has its luck in it: the luckiest of hundreds would lie above the
+    front that it is not on.
+    """
+
+    def __init__(self, scores: np.ndarray, shown: np.ndarray) -> None:
+        self._scores, self._shown = scores, shown
+
+    @classmethod
+    def of(cls, members: Sequence[FrontPoint]) -> _Scale:
+        known = sorted(
+            (point.metrics["val_score"], point.metrics["shown_error"])
+            for point in members
+            if "shown_error" in point.metrics and "val_score" in point.metrics
+        )
+        return cls(*np.array(known, dtype=float).reshape(-1, 2).T)
+
+    def __call__(self, metrics: Mapping[str, float], accuracy: bool) -> float:
+        if "shown_error" in metrics:
+            return metrics["shown_error"]
+        if "val_score" in metrics and len(self._scores):
+            score = metrics["val_score"]
+            ratio = np.interp(score, self._scores, self._shown / np.maximum(self._scores, 1e-12))
+            return min(float(score * ratio), 1.0) if accuracy else float(score * ratio)
+        return 1 - metrics.get("val_accuracy", math.nan) if accuracy else metrics.get("val_error", math.nan)
+
+
+def _add_baselines(figure: go.Figure, view: _View) -> None:
+    """Each with a marker and an entry of its own in the legend; a line over the whole width where x is unknown."""
+    for point, x, y in zip(view.baselines, view.base_x, view.base_y, strict=True):
+        line = not math.isfinite(x)
+        symbol = _MARKERS.get(point.name, _MARKERS[""])[0]
+        figure.add_scatter(
+            x=list(view.x_limits()) if line else [x],
+            y=[y, y] if line else [y],
+            mode="lines+text" if line else "markers+text",
+            name=point.label,
+            text=["", point.label] if line else [point.label],
+            textposition="top left" if line else _beside(x, view),
+            textfont={"size": 11, "color": NEGATIVE},
+            hovertext=_hover_baseline(point),
+            hovertemplate="%{hovertext}<extra></extra>",
+            line={"color": NEGATIVE, "width": 1.5, "dash": "dot"},
+            marker={"size": 12, "color": NEGATIVE, "symbol": symbol, "line": {"width": 1.5, "color": "white"}},
+        )
+
+
+def _beside(x: float, view: _View) -> str:
+    """Where a label has room: on the side of the middle."""
+    return f"middle {'left' if _right_half(x, view) else 'right'}"
+
+
+def _right_half(x: float, view: _View) -> bool:
+    low, high = view.x_limits()
+    return x * x > low * high
+
+
+def _draw_baselines(axes: Axes, view: _View) -> None:
+    """The same in the still picture."""
+    from matplotlib.patheffects import withStroke
+
+    right = view.x_limits()[1]
+    for point, x, y in zip(view.baselines, view.base_x, view.base_y, strict=True):
+        if math.isfinite(x):
+            marker = _MARKERS.get(point.name, _MARKERS[""])[1]
+            axes.scatter(
+                [x], [y], s=90, c=NEGATIVE, marker=marker, edgecolors="white", linewidths=1.3, zorder=5,
+                label=point.label,
+            )  # fmt: skip
+            offset, side, place = (-10, "right", x) if _right_half(x, view) else (10, "left", x)
+            lift = 0
+        else:
+            axes.axhline(y, color=NEGATIVE, lw=1.5, ls=":", zorder=3, label=point.label)
+            offset, side, place, lift = -4, "right", right, 6
+        axes.annotate(
+            point.label, (place, y), (offset, lift), textcoords="offset points", ha=side, va="center", fontsize=9,
+            color=NEGATIVE, path_effects=[withStroke(linewidth=3, foreground="white")], zorder=6,
+        )  # fmt: skip
+    if view.baselines:
+        legend = axes.legend(
+            loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(view.baselines), frameon=False, fontsize=9
+        )
+        for text in legend.get_texts():
+            text.set_color(INK)
 
 
 def _widened(values: np.ndarray, share: float) -> tuple[float, float]:
@@ -336,8 +478,22 @@ def _edge_colours(view: _View) -> dict[str, object]:
 
 def _hover(point: FrontPoint) -> str:
     """What a person wants to know of a point, a line a fact."""
-    metrics = point.metrics
     lines = [f"<b>trial #{point.number}</b>" + (f" · child of #{point.parent}" if point.parent is not None else "")]
+    lines += _hover_facts(point.metrics)
+    if point.mutation:
+        lines.append(f"<i>{_escape(point.mutation[:90])}</i>")
+    return "<br>".join(lines)
+
+
+def _hover_baseline(point: BaselinePoint) -> str:
+    return "<br>".join([f"<b>{_escape(point.label)}</b>, a baseline", *_hover_facts(point.metrics)])
+
+
+def _hover_facts(metrics: Mapping[str, float]) -> list[str]:
+    lines = []
+    if "shown_error" in metrics:
+        quality = "accuracy" if "shown_accuracy" in metrics else "error"
+        lines.append(f"{quality}, to expect: <b>{format_expected(metrics, quality)}</b>")
     for part in ("validation", "test"):
         prefix = part[:3] if part == "validation" else part
         if f"{prefix}_accuracy" in metrics:
@@ -354,9 +510,7 @@ def _hover(point: FrontPoint) -> str:
         density = f" · density {format_accuracy(metrics['density'])}" if "density" in metrics else ""
         depth = f" · depth {format_count(metrics['depth'])}" if "depth" in metrics else ""
         lines.append(f"{format_count(metrics['edges'])} edges{density}{depth}")
-    if point.mutation:
-        lines.append(f"<i>{_escape(point.mutation[:90])}</i>")
-    return "<br>".join(lines)
+    return lines
 
 
 def _escape(text: str) -> str:

@@ -11,7 +11,18 @@ import numpy as np
 
 from nas.graph import DAG
 
-__all__ = ["FrontPoint", "facts", "format_accuracy", "format_count", "format_number", "format_seconds", "run_name"]
+__all__ = [
+    "BaselinePoint",
+    "FrontPoint",
+    "expected",
+    "facts",
+    "format_accuracy",
+    "format_count",
+    "format_expected",
+    "format_number",
+    "format_seconds",
+    "run_name",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +44,16 @@ class FrontPoint:
     # Makes this point with dag, weights and checkpoint; called by the tracker's thread when it is about to draw them,
     # so that nobody has to load them for members that leave the front again.
     details: Callable[[], FrontPoint] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BaselinePoint:
+    """What a search is compared with, e.g. logistic regression on the same data: no trial, only drawn beside them."""
+
+    name: str  # in names of metrics: "linear"
+    label: str  # as people read it
+    metrics: Mapping[str, float] = field(default_factory=dict)  # as in TrialResult.metrics; {}: it failed
+    reason: str = ""  # why it failed
 
 
 def format_seconds(seconds: float) -> str:
@@ -61,13 +82,42 @@ def format_number(value: float) -> str:
     return f"{value:.4g}"
 
 
+def expected(metrics: Mapping[str, float], quality: str) -> float | None:
+    """The accuracy or error (`quality`) to expect of a network on new samples: the estimate of a member of the front
+    (see `nas.search.StudyStore.front`), else what the validation part counted, if anything."""
+    return metrics.get(f"shown_{quality}", metrics.get(f"val_{quality}"))
+
+
+def format_expected(metrics: Mapping[str, float], quality: str) -> str:
+    """`expected` with its interval, where it has one.
+
+    >>> shown = {"shown_accuracy": 0.961, "shown_accuracy_low": 0.94, "shown_accuracy_high": 0.9752}
+    >>> format_expected(shown, "accuracy")
+    '96.1 % (94.0–97.5)'
+    >>> format_expected({"val_accuracy": 0.961}, "accuracy")
+    '96.1 %'
+    """
+    value = expected(metrics, quality)
+    if value is None:
+        return ""
+    write = format_accuracy if quality == "accuracy" else _three_digits
+    low, high = (metrics.get(f"shown_{quality}_{end}") for end in ("low", "high"))
+    if low is None or high is None:
+        return write(value)
+    return f"{write(value)} ({write(low).removesuffix(' %')}–{write(high).removesuffix(' %')})"
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:.3g}"
+
+
 def facts(metrics: Mapping[str, float]) -> list[str]:
     """Quality, inference time and edges, as far as known: ``["97.8 %", "0.21 ms", "3,120 edges"]``."""
     found = []
-    if "val_accuracy" in metrics:
-        found.append(format_accuracy(metrics["val_accuracy"]))
-    elif "val_error" in metrics:
-        found.append(f"error {format_number(metrics['val_error'])}")
+    if (accuracy := expected(metrics, "accuracy")) is not None:
+        found.append(format_accuracy(accuracy))
+    elif (error := expected(metrics, "error")) is not None:
+        found.append(f"error {format_number(error)}")
     if "inference_seconds" in metrics:
         found.append(format_seconds(metrics["inference_seconds"]))
     if "edges" in metrics:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
 from nas.tracking._champion import Champion
-from nas.tracking._points import FrontPoint
+from nas.tracking._points import BaselinePoint, FrontPoint
 from nas.training._types import Candidate, TrialResult
 
 __all__ = ["Ending", "NullTracker", "Tracker"]
@@ -26,6 +26,9 @@ class Tracker(Protocol):
 
     def log_front(self, members: Sequence[FrontPoint], hypervolume: float, others: Sequence[FrontPoint] = ()) -> None:
         """The front is now this; `others` are trials off it whose metrics are newer than what `log_trial` told."""
+
+    def log_baselines(self, baselines: Sequence[BaselinePoint], verdict: str) -> None:
+        """The front is compared with these; `verdict` says in words how it compares as it is now."""
 
     def log_champion(self, champion: Champion) -> None:
         """The search hands over this network."""
@@ -59,6 +62,9 @@ class NullTracker:
         """Do nothing."""
 
     def log_front(self, members: Sequence[FrontPoint], hypervolume: float, others: Sequence[FrontPoint] = ()) -> None:
+        """Do nothing."""
+
+    def log_baselines(self, baselines: Sequence[BaselinePoint], verdict: str) -> None:
         """Do nothing."""
 
     def log_champion(self, champion: Champion) -> None:

@@ -27,9 +27,7 @@ class Network:
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
         """See the class."""
         predictor = self.predictor
-        if isinstance(model_input, pd.DataFrame) and set(predictor.feature_names) <= set(model_input.columns):
-            model_input = model_input[list(predictor.feature_names) or model_input.columns]
-        raw = np.asarray(model_input, dtype=np.float64)
+        raw = model_input  # a table's columns are found by name
         if predictor.task == "classification":
             shares = predictor.probabilities(raw)
             labels = np.array(predictor.classes)[shares.argmax(axis=1)]

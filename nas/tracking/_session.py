@@ -17,15 +17,21 @@ from nas.tracking._champion import Champion
 from nas.tracking._config import TrackingConfig
 from nas.tracking._curves_plot import curves_png
 from nas.tracking._dag_plot import dag_png
+from nas.tracking._database import prepare_database
 from nas.tracking._front_plot import front_html, front_png
 from nas.tracking._moved import mend_addresses
 from nas.tracking._note import overview, search_name
-from nas.tracking._points import FrontPoint, run_name
+from nas.tracking._points import BaselinePoint, FrontPoint, expected, run_name
 from nas.tracking._protocol import Ending
 from nas.tracking._record import readable
 from nas.tracking._writer import MlflowWriter, TrialRun
 
 __all__ = ["SearchFacts", "Session"]
+
+# Of a baseline, in the parent run.
+_BASELINE_METRICS = (
+    "val_accuracy", "val_error", "test_accuracy", "test_error", "inference_seconds", "edges", "training_seconds",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,7 @@ class Session:
         config = facts.config
         if config.server is None:
             config.store.mkdir(parents=True, exist_ok=True)
+            prepare_database(config)
             mend_addresses(config)
         self._facts = facts
         self._writer = MlflowWriter(
@@ -73,9 +80,17 @@ class Session:
         parent = self._writer.ensure_parent(search, search_name((), 0, 0), {}, self._tags, running=False)
         self._writer.write_trial(record, parent, self._writer.trials(parent).get(number))
 
-    def write_front(self, members: Sequence[FrontPoint], hypervolume: float, others: Sequence[FrontPoint]) -> None:
+    def write_front(
+        self,
+        members: Sequence[FrontPoint],
+        hypervolume: float,
+        others: Sequence[FrontPoint],
+        baselines: Sequence[BaselinePoint] = (),
+        verdict: str = "",
+    ) -> None:
         """All that a new front changes: newer metrics of members and `others`, the tag of every trial, the parent
-        run's values, name, note and plots, the experiment's description."""
+        run's values (those of `baselines` as baseline_<name>_<metric>), name, note and plots, the experiment's
+        description."""
         writer, facts = self._writer, self._facts
         now_ms = int(1000 * time.time())
         on_front = {point.number for point in members}
@@ -87,10 +102,13 @@ class Session:
                 writer.update_metrics(self.runs[point.number], point.metrics, name, now_ms)
         failed = sum(run.failed for run in self.runs.values())
         finished = len(self.runs) - failed
-        accuracies = [point.metrics["val_accuracy"] for point in members if "val_accuracy" in point.metrics]
+        accuracies = [value for point in members if (value := expected(point.metrics, "accuracy")) is not None]
         values = {"hypervolume": hypervolume, "front_size": len(members), "trials": len(self.runs)}
         if accuracies:
-            values["best_val_accuracy"] = max(accuracies)
+            values["best_accuracy"] = max(accuracies)
+        for each in baselines:
+            shown = {key: each.metrics[key] for key in _BASELINE_METRICS if key in each.metrics}
+            values |= {f"baseline_{each.name}_{key}": value for key, value in shown.items()}
         note = overview(
             members,
             finished=finished,
@@ -99,6 +117,8 @@ class Session:
             job_params=facts.job_params,
             hardware=facts.hardware,
             link=self._link,
+            baselines=baselines,
+            verdict=verdict,
             views=f"[the front as a plot]({writer.run_link(self.parent, 'front.html')}) · {writer.view_links()}",
         )
         values = {key: readable(value) for key, value in values.items()}
@@ -107,9 +127,11 @@ class Session:
         writer.rename(self.parent, name)
         if members:
             writer.describe_experiment(bool(accuracies), name.removeprefix("search · "))
-            self._write_plots(members, "accuracy" if accuracies else "error")
+            self._write_plots(members, "accuracy" if accuracies else "error", baselines)
 
-    def _write_plots(self, members: Sequence[FrontPoint], quality: str) -> None:
+    def _write_plots(
+        self, members: Sequence[FrontPoint], quality: str, baselines: Sequence[BaselinePoint] = ()
+    ) -> None:
         on_front = {point.number for point in members}
         others = [
             FrontPoint(number, run.metrics, parent=run.parent_trial, mutation=run.mutation)
@@ -121,8 +143,9 @@ class Session:
             title = f"{self._facts.config.experiment}: {quality} against {cost}"
         with tempfile.TemporaryDirectory(prefix="nas-front-") as folder:
             page, picture = Path(folder, "front.html"), Path(folder, "front.png")
-            page.write_text(front_html(members, others, title=title, cost=cost, link=self._link), encoding="utf-8")
-            picture.write_bytes(front_png(members, others, title=title, cost=cost))
+            html = front_html(members, others, title=title, cost=cost, link=self._link, baselines=baselines)
+            page.write_text(html, encoding="utf-8")
+            picture.write_bytes(front_png(members, others, title=title, cost=cost, baselines=baselines))
             self._writer.log_files(self.parent, [page, picture])
 
     def write_champion(self, champion: Champion, files: Sequence[Path], model: Path | None) -> None:

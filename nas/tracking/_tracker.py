@@ -22,7 +22,7 @@ from pathlib import Path
 from nas.tracking._champion import Champion, champion_files, save_served
 from nas.tracking._config import TrackingConfig
 from nas.tracking._journal import Journal, Key
-from nas.tracking._points import FrontPoint
+from nas.tracking._points import BaselinePoint, FrontPoint
 from nas.tracking._protocol import Ending
 from nas.tracking._record import parameters, redacted, trial_record
 from nas.tracking._session import SearchFacts, Session
@@ -76,6 +76,7 @@ class MlflowTracker:
         self._queue: deque[Key] = deque()  # what they are is in the journal
         self._told: set[int] = set()  # trials that were queued once, or that MLflow has
         self._front: tuple[tuple[FrontPoint, ...], float, tuple[FrontPoint, ...]] = ((), 0.0, ())
+        self._baselines: tuple[tuple[BaselinePoint, ...], str] = ((), "")
         self._front_changed = False
         self._champion: Champion | None = None
         self._ending: Ending | None = None
@@ -172,6 +173,15 @@ class MlflowTracker:
             self._front = (tuple(members), hypervolume, tuple(others))
             self._front_changed = True
             self._wake.notify()
+
+    def log_baselines(self, baselines: Sequence[BaselinePoint], verdict: str) -> None:
+        """Set what the front is compared with, and how it compares: parts of its plots and note, metrics of the parent
+        run. Drawn with the next front."""
+        with self._wake:
+            if (tuple(baselines), verdict) != self._baselines:
+                self._baselines = tuple(baselines), verdict
+                self._front_changed = True
+                self._wake.notify()
 
     def log_champion(self, champion: Champion) -> None:
         """Set the network that this search hands over; it is published when the search finishes."""
@@ -340,9 +350,10 @@ class MlflowTracker:
         began = time.monotonic()
         with self._wake:
             members, hypervolume, others = self._front
+            baselines, verdict = self._baselines
             self._front_changed = False
         try:
-            session.write_front(members, hypervolume, others)
+            session.write_front(members, hypervolume, others, baselines, verdict)
         except BaseException:
             with self._wake:
                 self._front_changed = True

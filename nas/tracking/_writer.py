@@ -37,6 +37,7 @@ _TRAINING = "workflowType=machine_learning"  # in an address of the UI: show it 
 _COLUMNS = (  # few, because the UI sorts them by name and shows about five at once
     "metrics.`edges`",
     "metrics.`inference_seconds`",
+    "metrics.`shown_accuracy`",
     "metrics.`test_accuracy`",
     "metrics.`val_accuracy`",
     "tags.`pareto`",

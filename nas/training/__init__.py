@@ -16,8 +16,10 @@ from nas.training._calibration import (
 )
 from nas.training._compression_config import SparsifyConfig
 from nas.training._costs import Costs, costs_for
-from nas.training._data import Statistics, load_data
+from nas.training._data import LoadedData, Statistics, load_data, read_data
 from nas.training._data_config import BUILT_IN_SOURCES, DataConfig
+from nas.training._data_report import Finding
+from nas.training._fingerprint import Fingerprint
 from nas.training._modules import train_module
 from nas.training._recorder import Recorder, Recording
 from nas.training._structure import Structure, module_of, register_structure, structure_of
@@ -28,6 +30,7 @@ from nas.training._types import (
     Arrays,
     Candidate,
     Dataset,
+    Evidence,
     Genome,
     LossWeights,
     Scalar,
@@ -38,9 +41,10 @@ from nas.training._types import (
     TrialStatus,
 )
 from nas.training._watch import record_training
-from nas.training.metrics import evaluate
+from nas.training.metrics import Judgement, evaluate, judge
 from nas.training.timing import (
     Timing,
+    half_interval,
     hardware,
     measure,
     pinned_threads,
@@ -62,8 +66,13 @@ __all__ = [
     "Costs",
     "DataConfig",
     "Dataset",
+    "Evidence",
+    "Finding",
+    "Fingerprint",
     "Genome",
     "History",
+    "Judgement",
+    "LoadedData",
     "LossWeights",
     "NetworkKind",
     "PinnedCosts",
@@ -84,12 +93,15 @@ __all__ = [
     "costs_for",
     "evaluate",
     "find_calibration",
+    "half_interval",
     "hardware",
+    "judge",
     "load_data",
     "measure",
     "module_of",
     "pinned_costs",
     "pinned_threads",
+    "read_data",
     "record_training",
     "reference_kernel_seconds",
     "register_structure",

@@ -34,7 +34,7 @@ class SparsifyConfig(BaseModel):
     grow: float = Field(
         0.0,
         ge=0,
-        le=1,
+        le=10,
         description="Before the first step so many absent edges, as a share of those there are, come with weight 0: "
         "those of largest gradient; free weights only.",
     )

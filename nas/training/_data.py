@@ -2,13 +2,14 @@
 
 Every check names the culprit, because data is where most jobs go wrong. Statistics come from the training part
 alone, so that nothing of the validation and test parts leaks into training; the split depends on the configuration
-only, so that every trial, worker and resumed search sees the same parts.
+only, so that every trial, worker and resumed search sees the same parts. What is found out on the way is reported
+(`read_data`), and what the data was is summed up, so that other data under the same name is noticed.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -19,16 +20,21 @@ from nas.errors import DataError
 from nas.training._bundled import addsub, bundled, parity, recall
 from nas.training._data_checks import check_dataset, checked, finite, numbers_of
 from nas.training._data_config import DataConfig
+from nas.training._data_report import Finding, describe, describe_own
+from nas.training._fingerprint import Fingerprint, row_codes
 from nas.training._idx import load_idx_folder, load_mnist
+from nas.training._labels import infer_task, label_texts, order_classes, same_label
+from nas.training._own_data import call_function, load_npz
 from nas.training._raw import RawData
-from nas.training._tabular import call_function, load_file, load_openml
+from nas.training._split import Part, split
+from nas.training._tabular import load_openml, load_table
 from nas.training._types import Dataset, Task
 
-__all__ = ["Statistics", "load_data"]
+__all__ = ["LoadedData", "Statistics", "load_data", "read_data"]
 
-_MAX_INTEGER_CLASSES: Final = 100
 _TOYS: Final = {"addsub": addsub, "recall": recall, "parity": parity}
 _TOY_SAMPLES: Final = 4000
+_NOISE: Final = 1e-12  # of the largest value: a deviation below it is rounding, and the feature is constant
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,46 +58,126 @@ class Statistics:
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    name: str
-    x: np.ndarray
-    y: np.ndarray
+class LoadedData:
+    """A data set with what was found out about it.
+
+    Attributes:
+        dataset: the parts, ready for training.
+        findings: what was inferred, for people, with the keys that override.
+        fingerprint: of the data as it was read.
+        columns: JSON of what is needed to find the features again in other tables: whether they have names, what kind
+            of numbers they are, their range in the training part, names of targets and of columns left out.
+    """
+
+    dataset: Dataset
+    findings: tuple[Finding, ...]
+    fingerprint: Fingerprint
+    columns: dict[str, object]
 
 
-def load_data(config: DataConfig, *, statistics: Statistics | None = None, features: Sequence[str] = ()) -> Dataset:
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    raw: RawData
+    dataset: Dataset
+    labels: np.ndarray  # of all rows: label texts, or float64 (rows, targets)
+    parts: tuple[Part, Part, Part]
+    reason: str  # for the task
+
+
+def load_data(
+    config: DataConfig,
+    *,
+    statistics: Statistics | None = None,
+    features: Sequence[str] = (),
+    spare: Collection[str] = (),
+) -> Dataset:
     """The training, validation and test parts of ``config``, checked and scaled.
 
     Args:
         config: which data, and how to prepare it.
         statistics: scale and label as this network's training data was, instead of by the data's own training part.
-        features: names of this network's inputs; columns of these names are put into this order. Data that shares no
-            name with them is taken as it is.
+        features: names of this network's inputs, by which a table's columns are found. Arrays, and tables for a
+            network that was trained on arrays, are taken by place.
+        spare: columns that a table may have and that are left out.
 
     Raises:
         DataError: the data is missing, not numeric, holds NaN, has the wrong width or columns, or labels that cannot
             be used.
     """
-    raw = _load(config)
+    found = _prepared(config, statistics, features, spare)
+    return found if isinstance(found, Dataset) else found.dataset
+
+
+def read_data(
+    config: DataConfig,
+    *,
+    statistics: Statistics | None = None,
+    features: Sequence[str] = (),
+    spare: Collection[str] = (),
+    twice: bool = False,
+) -> LoadedData:
+    """`load_data` with a report and a fingerprint, which takes longer.
+
+    Args:
+        config, statistics, features, spare: see `load_data`.
+        twice: call a function of the user's own a second time, and refuse data that is random.
+
+    Raises:
+        DataError: see `load_data`.
+    """
+    found = _prepared(config, statistics, features, spare)
+    if isinstance(found, Dataset):
+        loaded = LoadedData(found, describe_own(found, config), Fingerprint.of_dataset(found), {"named": False})
+    else:
+        x = _inputs(found.raw)
+        codes = row_codes(x)
+        rows = np.concatenate([np.append(part.rows, -1) for part in found.parts])
+        loaded = LoadedData(
+            found.dataset,
+            describe(config, found.raw, found.dataset, found.parts, codes, found.reason),
+            Fingerprint.of(x, found.labels, codes, rows, found.dataset),
+            _columns(found),
+        )
+    if twice and _is_function(config):
+        again = read_data(config, statistics=statistics, features=features, spare=spare).fingerprint
+        if (difference := loaded.fingerprint.difference(again)) is not None:
+            raise DataError(
+                f"{config.source}: called a second time, the function returns other data ({difference}); a search "
+                "needs the same data each time: make random numbers in it with a generator of its own and a fixed "
+                "seed, np.random.default_rng(0)"
+            )
+    return loaded
+
+
+def _prepared(
+    config: DataConfig, statistics: Statistics | None, features: Sequence[str], spare: Collection[str]
+) -> _Prepared | Dataset:
+    raw = _load(config, features, spare)
     if isinstance(raw, Dataset):
+        _only_for_tables(config, "a Dataset")
         check_dataset(raw, config.source)
         return raw
-    raw = checked(_in_order(raw, features, config.source), config.source)
+    raw = checked(_without_dropped(_in_order(raw, features, config.source), config), config.source)
     if statistics is not None and statistics.mean and len(statistics.mean) != raw.x.shape[1]:
         trained_on = len(statistics.mean)
         raise DataError(f"{config.source}: {raw.x.shape[1]} features, but the network was trained on {trained_on}")
-    task = _task(raw, config)
-    parts, classes = _encoded(raw, task, config, statistics.classes if statistics else ())
-    train, val, test = _split(parts, task, classes, config)
+    task, reason = _task(raw, config)
+    encoded, labels, classes = _encoded(raw, task, config, statistics.classes if statistics else ())
+    train, *_ = parts = split(encoded, task, classes, config)
+    if task == "regression" and statistics is None and (train.y == train.y[0]).all():
+        raise DataError(f"{config.source}: the target is {train.y[0].tolist()} in every row; there is nothing to learn")
     mean, scale = _scaling(train.x, raw, config, statistics)
     target_mean, target_scale = _target_scaling(train.y, task, raw, config, statistics)
-    x = {part.name: _scaled(part.x, mean, scale) for part in (train, val, test)}
-    y = {part.name: part.y for part in (train, val, test)}
-    if target_mean is not None and target_scale is not None:
-        y = {name: ((values - target_mean) / target_scale).astype(np.float32) for name, values in y.items()}
+    x = {part.name: _scaled(part.x, mean, scale) for part in parts}
+    y = {part.name: part.y for part in parts}
+    if task == "regression":
+        for name, values in y.items():
+            scaled = values if target_mean is None or target_scale is None else (values - target_mean) / target_scale
+            y[name] = scaled.astype(np.float32)
     for name, values in x.items():
         if not np.isfinite(values).all():
             raise DataError(f"{config.source}: the {name} part overflows float32 after scaling; rescale the data")
-    return Dataset(
+    dataset = Dataset(
         name=raw.name,
         task=task,
         x_train=x["train"],
@@ -102,15 +188,17 @@ def load_data(config: DataConfig, *, statistics: Statistics | None = None, featu
         y_test=y["test"],
         classes=classes,
         feature_names=raw.feature_names,
-        mean=mean.astype(np.float32),
-        scale=scale.astype(np.float32),
-        target_mean=None if target_mean is None else target_mean.astype(np.float32),
-        target_scale=None if target_scale is None else target_scale.astype(np.float32),
+        # In the precision that the data was scaled with: a feature may be far from 0 and vary little, as times do.
+        mean=mean.astype(np.float64),
+        scale=scale.astype(np.float64),
+        target_mean=target_mean,
+        target_scale=target_scale,
         period=config.period or raw.period,
     )
+    return _Prepared(raw, dataset, labels, parts, reason)
 
 
-def _load(config: DataConfig) -> RawData | Dataset:
+def _load(config: DataConfig, features: Sequence[str], spare: Collection[str]) -> RawData | Dataset:
     source = config.source
     if source == "mnist":
         return load_mnist()
@@ -118,139 +206,175 @@ def _load(config: DataConfig) -> RawData | Dataset:
         return _TOYS[source](config.samples or _TOY_SAMPLES, config.seed)
     if ":" not in source:
         path = Path(source)
-        return load_file(path, config) if path.suffix else bundled(source)
+        if not path.suffix:
+            return bundled(source)
+        if not path.is_file():
+            raise DataError(f"{path}: no such file (looked in {path.absolute().parent})")
+        return load_npz(path) if path.suffix.lower() == ".npz" else load_table(path, config, features, spare)
     kind, _, rest = source.partition(":")
     if kind == "idx":
         return load_idx_folder(Path(rest), Path(rest).name)
     if kind == "openml":
-        return load_openml(rest, config)
-    return call_function(source)
+        return load_openml(rest, config, features, spare)
+    return call_function(source, config, features, spare)
+
+
+def _is_function(config: DataConfig) -> bool:
+    return ":" in config.source and config.source.partition(":")[0] not in ("idx", "openml")
+
+
+def _inputs(raw: RawData) -> np.ndarray:
+    """All rows of the source: the training part (or all that it has), then validation and test parts of its own."""
+    own = [x for x in (raw.x_val, raw.x_test) if x is not None]
+    return np.concatenate([raw.x, *own]) if own else raw.x
+
+
+def _columns(found: _Prepared) -> dict[str, object]:
+    raw, train = found.raw, found.parts[0]
+    named = raw.named and not _by_place(raw.feature_names)
+    return {
+        "named": named,
+        "kinds": list(raw.kinds),
+        "low": [float(value) for value in train.x.min(axis=0)],
+        "high": [float(value) for value in train.x.max(axis=0)],
+        "targets": list(raw.target_names),
+        "left_out": [name for name, _ in raw.left_out],
+    }
+
+
+# --- columns ----------------------------------------------------------------------------------------------------
+
+
+def _by_place(names: Sequence[str]) -> bool:
+    """Whether names are those of columns that have none."""
+    return tuple(names) == tuple(f"x{place}" for place in range(len(names)))
 
 
 def _in_order(raw: RawData, features: Sequence[str], where: str) -> RawData:
     """``raw`` with its columns in the order of ``features``: tables may hold theirs in any order."""
-    if raw.feature_names == tuple(features) or not {*raw.feature_names} & {*features}:
+    names = raw.feature_names
+    if not features or not names or names == tuple(features):
         return raw
+    if (_by_place(features) or _by_place(names)) and {*names} != {*features}:
+        return raw  # one of them has no names
+    if len(names) != len(features) and not {*names} & {*features}:
+        return raw  # refused for its width
     for these, those, problem in (
-        (features, raw.feature_names, "is missing"),
-        (raw.feature_names, features, "is none of the network's inputs; remove it"),
+        (features, names, "is missing"),
+        (names, features, "is none of the network's inputs; remove it"),
     ):
         if strange := [name for name in these if name not in {*those}]:
             more = f" (and {len(strange) - 1} more like it)" if len(strange) > 1 else ""
             raise DataError(f"{where}: column {strange[0]!r}{more} {problem}")
-    order = [raw.feature_names.index(name) for name in features]
-    x_val, x_test = (None if values is None else values[:, order] for values in (raw.x_val, raw.x_test))
-    return dataclasses.replace(raw, x=raw.x[:, order], x_val=x_val, x_test=x_test, feature_names=tuple(features))
+    places = {name: place for place, name in enumerate(names)}
+    return _chosen(raw, [places[name] for name in features])
+
+
+def _without_dropped(raw: RawData, config: DataConfig) -> RawData:
+    """Arrays without the features named in ``data.drop``; tables are without them already."""
+    if raw.named and raw.target_names:
+        return raw
+    _only_for_tables(config, "arrays")
+    if not config.drop:
+        return raw
+    width = int(np.prod(raw.x.shape[1:]))
+    names = raw.feature_names or tuple(f"x{place}" for place in range(width))
+    if raw.period is not None or raw.x.ndim > 2:
+        raise DataError(f"{config.source}: data.drop is for tables, but these are images or sequences")
+    for name in config.drop:
+        if name not in names:
+            raise DataError(f"{config.source}: no feature {name!r} to drop; they are {', '.join(names[:12])}")
+    kept = [place for place, name in enumerate(names) if name not in config.drop]
+    if not kept:
+        raise DataError(f"{config.source}: data.drop leaves no feature")
+    left_out = tuple((name, "data.drop") for name in config.drop)
+    return dataclasses.replace(_chosen(raw, kept, names), left_out=left_out)
+
+
+def _only_for_tables(config: DataConfig, what: str) -> None:
+    said = [key for key in ("target", "keep") if getattr(config, key)]
+    said += ["drop"] if config.drop and what != "arrays" else []
+    if said:
+        raise DataError(
+            f"{config.source}: data.{said[0]} names columns of a table, but this is {what}; take data.{said[0]} out of "
+            "the job"
+        )
+
+
+def _chosen(raw: RawData, places: list[int], names: Sequence[str] = ()) -> RawData:
+    given = names or raw.feature_names
+    x_val, x_test = (None if values is None else values[:, places] for values in (raw.x_val, raw.x_test))
+    kinds = tuple(raw.kinds[place] for place in places) if raw.kinds else ()
+    return dataclasses.replace(
+        raw,
+        x=raw.x[:, places],
+        x_val=x_val,
+        x_test=x_test,
+        feature_names=tuple(given[place] for place in places),
+        kinds=kinds,
+    )
 
 
 # --- targets ----------------------------------------------------------------------------------------------------
 
 
-def _task(raw: RawData, config: DataConfig) -> Task:
+def _task(raw: RawData, config: DataConfig) -> tuple[Task, str]:
     if config.task != "auto":
-        return config.task
+        return config.task, "as data.task says"
     if raw.task != "auto":
-        return raw.task
-    if raw.y.ndim == 2:
-        return "regression"
-    if raw.y.dtype.kind in "iu":
-        return "classification" if len(np.unique(raw.y)) <= _MAX_INTEGER_CLASSES else "regression"
-    return "regression" if raw.y.dtype.kind == "f" else "classification"
+        return raw.task, "known of this source"
+    return infer_task(raw.y, raw.code)
 
 
 def _encoded(
     raw: RawData, task: Task, config: DataConfig, known: tuple[str, ...]
-) -> tuple[dict[str, _Part], tuple[str, ...]]:
-    """The parts that the source has, targets as class numbers or as rows of float64."""
+) -> tuple[dict[str, Part], np.ndarray, tuple[str, ...]]:
+    """The parts that the source has, targets as class numbers or rows of float64; all labels or targets; classes."""
     where = config.source
     found = {"train": (raw.x, raw.y), "validation": (raw.x_val, raw.y_val), "test": (raw.x_test, raw.y_test)}
     present = {name: (x, y) for name, (x, y) in found.items() if x is not None and y is not None}
+    first, rows = 0, {}
+    for name, (x, _) in present.items():
+        rows[name] = np.arange(first, first + len(x))
+        first += len(x)
     if task == "regression":
         parts = {}
         for name, (x, y) in present.items():
-            values = numbers_of(y.reshape(len(y), -1), where, f"{name} targets")
-            finite(values, (), where, "target")
-            parts[name] = _Part(name, x, values.astype(np.float32))
-        return parts, ()
+            values = numbers_of(y.reshape(len(y), -1), where, f"{name} targets").astype(np.float64)
+            finite(values, raw.target_names, where, "target")
+            parts[name] = Part(name, x, values, rows[name])
+        widths = {part.y.shape[1] for part in parts.values()}
+        if len(widths) > 1:
+            raise DataError(f"{where}: the parts have {' and '.join(map(str, sorted(widths)))} targets; expected equal")
+        return parts, np.concatenate([part.y for part in parts.values()]), ()
     if raw.y.ndim != 1:
         raise DataError(f"{where}: classification needs one label a sample, got targets of shape {raw.y.shape}")
-    labels = {name: _labels(y, raw.class_names, where) for name, (_, y) in present.items()}
-    classes = known or raw.class_names or tuple(_sorted_labels(labels["train"], raw.y))
+    labels = {name: label_texts(y, raw.class_names, where) for name, (_, y) in present.items()}
+    if raw.texts is not None:
+        labels["train"] = [str(text) for text in raw.texts]
+    classes = known or raw.class_names or order_classes(labels["train"], raw.y)
     if len(classes) < 2:
         raise DataError(f"{where}: all labels are {classes[0]!r}; classification needs at least two classes")
     numbers = {label: number for number, label in enumerate(classes)}
+    if known:  # an array may have the number 1 where the network's training data had the text "1.0"
+        numbers |= {
+            label: place
+            for part in labels.values()
+            for label in {*part} - numbers.keys()
+            if (place := same_label(label, numbers)) is not None
+        }
     parts = {}
     for name, (x, _) in present.items():
         unknown = sorted(set(labels[name]) - numbers.keys())
         if unknown:
             allowed = ", ".join(classes[:20])
             raise DataError(f"{where}: label {unknown[0]!r} in the {name} part is unknown; the classes are {allowed}")
-        parts[name] = _Part(name, x, np.array([numbers[label] for label in labels[name]], dtype=np.int64))
-    return parts, classes
+        places = np.array([numbers[label] for label in labels[name]], dtype=np.int64)
+        parts[name] = Part(name, x, places, rows[name])
+    return parts, np.array([label for part in labels.values() for label in part], dtype=str), classes
 
 
-def _labels(y: np.ndarray, class_names: tuple[str, ...], where: str) -> list[str]:
-    if y.dtype.kind == "f":
-        finite(y[:, None], (), where, "label")
-        if (y == np.round(y)).all():
-            y = y.astype(np.int64)
-    if not class_names:
-        return [str(label) for label in y.tolist()]
-    if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= len(class_names):
-        raise DataError(f"{where}: labels must be class numbers from 0 to {len(class_names) - 1}")
-    return [class_names[int(number)] for number in y]
-
-
-def _sorted_labels(labels: list[str], y: np.ndarray) -> list[str]:
-    """Numeric labels in numeric order, others in alphabetic order."""
-    return sorted(set(labels), key=float) if y.dtype.kind in "iuf" else sorted(set(labels))
-
-
-# --- split and scale --------------------------------------------------------------------------------------------
-
-
-def _split(
-    parts: dict[str, _Part], task: Task, classes: tuple[str, ...], config: DataConfig
-) -> tuple[_Part, _Part, _Part]:
-    train = parts["train"]
-    wanted = config.samples
-    if wanted is not None and wanted < len(train.x):
-        train = _take(train, "train", wanted, task, classes, config)[1]
-    if "test" in parts:
-        test = parts["test"]
-    else:
-        train, test = _take(train, "test", max(1, round(config.test * len(train.x))), task, classes, config)
-    if "validation" in parts:
-        val = parts["validation"]
-    else:
-        # The share counts of everything where the test part was cut out too, so that 0.15 means 15 % of the file.
-        total = len(train.x) if "test" in parts else len(train.x) + len(test.x)
-        train, val = _take(train, "validation", max(1, round(config.validation * total)), task, classes, config)
-    return train, val, test
-
-
-def _take(
-    part: _Part, name: str, count: int, task: Task, classes: tuple[str, ...], config: DataConfig
-) -> tuple[_Part, _Part]:
-    """``part`` without, and only, ``count`` samples; each class keeps its share of both."""
-    from sklearn.model_selection import train_test_split
-
-    if count >= len(part.x):
-        raise DataError(
-            f"{config.source}: {len(part.x)} samples are too few to take {count} for the {name} part; give more data"
-        )
-    stratify = None
-    if task == "classification":
-        counts = np.bincount(part.y, minlength=len(classes))
-        rare = int(np.argmin(np.where(counts == 0, np.iinfo(np.int64).max, counts)))
-        if counts[rare] < 2 or min(count, len(part.x) - count) < int((counts > 0).sum()):
-            raise DataError(
-                f"{config.source}: class {classes[rare]!r} has {counts[rare]} sample(s) of {len(part.x)} when the "
-                f"{name} part of {count} is taken; every class needs some in every part: give more data or merge some"
-            )
-        stratify = part.y
-    kept, taken = train_test_split(np.arange(len(part.x)), test_size=count, random_state=config.seed, stratify=stratify)
-    return _Part(part.name, part.x[kept], part.y[kept]), _Part(name, part.x[taken], part.y[taken])
+# --- scale ------------------------------------------------------------------------------------------------------
 
 
 def _scaling(
@@ -267,11 +391,11 @@ def _scaling(
     if mode == "none":
         return np.zeros(width), np.ones(width)
     if mode == "unit":
-        return np.zeros(width), np.full(width, _deviation(np.abs(x).max().astype(np.float64)))
+        return np.zeros(width), np.full(width, _deviation(np.abs(x).max().astype(np.float64), 0.0))
     if mode == "global":
         mean, deviation = x.mean(dtype=np.float64), x.std(dtype=np.float64)
-        return np.full(width, mean), np.full(width, _deviation(np.asarray(deviation)))
-    return x.mean(axis=0, dtype=np.float64), _deviation(x.std(axis=0, dtype=np.float64))
+        return np.full(width, mean), np.full(width, _deviation(np.asarray(deviation), np.abs(x).max()))
+    return x.mean(axis=0, dtype=np.float64), _deviation(x.std(axis=0, dtype=np.float64), np.abs(x).max(axis=0))
 
 
 def _scaled(x: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
@@ -299,10 +423,12 @@ def _target_scaling(
     wanted = raw.scale_targets if config.standardise_targets is None else config.standardise_targets
     if not wanted:
         return None, None
-    values = y.astype(np.float64)
-    return values.mean(axis=0), _deviation(values.std(axis=0))
+    return y.mean(axis=0), _deviation(y.std(axis=0), np.abs(y).max(axis=0))
 
 
-def _deviation(deviation: np.ndarray) -> np.ndarray:
-    """Standard deviations with 1 for what does not vary, so that constant features become 0 and not NaN."""
-    return np.where(deviation > 1e-12, deviation, 1.0)
+def _deviation(deviation: np.ndarray, largest: np.ndarray | float) -> np.ndarray:
+    """Standard deviations with 1 for what does not vary, so that constant features become 0 and not NaN.
+
+    Rounding makes 0.1 in every row vary by 1e-17; but a capacitance of 1e-12 farad may vary by 1e-13.
+    """
+    return np.where(deviation > _NOISE * largest, deviation, 1.0)

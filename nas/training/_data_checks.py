@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -11,7 +12,9 @@ from nas.errors import DataError
 from nas.training._raw import RawData
 from nas.training._types import Dataset
 
-__all__ = ["check_dataset", "checked", "finite", "numbers_of"]
+__all__ = ["check_dataset", "checked", "finite", "numbers_of", "whole_numbers_fit"]
+
+_EXACT: Final = 2**53  # whole numbers up to it are exact as float64
 
 
 def checked(raw: RawData, where: str) -> RawData:
@@ -29,7 +32,7 @@ def checked(raw: RawData, where: str) -> RawData:
         label = suffix[1:] or "training"
         if x.ndim < 2 or len(x) == 0:
             raise DataError(f"{where}: {label} inputs have shape {x.shape}; expected (samples, features), at least one")
-        if len(x) != len(y) or y.ndim > 2:
+        if y.ndim not in (1, 2) or len(x) != len(y):
             raise DataError(f"{where}: {label} inputs have shape {x.shape}, targets {y.shape}; expected one row each")
         flat = numbers_of(x.reshape(len(x), -1), where, f"{label} inputs")
         width = flat.shape[1] if width is None else width
@@ -43,23 +46,26 @@ def checked(raw: RawData, where: str) -> RawData:
     names = raw.feature_names or tuple(f"x{i}" for i in range(width or 0))
     if len(names) != width:
         raise DataError(f"{where}: {len(names)} feature names for {width} features; expected equal")
-    return RawData(
-        raw.name,
-        **parts,
-        feature_names=names,
-        class_names=raw.class_names,
-        task=raw.task,
-        scaling=raw.scaling,
-        scale_targets=raw.scale_targets,
-        period=raw.period,
-    )
+    return dataclasses.replace(raw, **parts, feature_names=names)
 
 
 def numbers_of(values: np.ndarray, where: str, what: str) -> np.ndarray:
     """``values`` as floats; DataError where they are no numbers."""
     if values.dtype.kind not in "biuf":
         raise DataError(f"{where}: {what} are of type {values.dtype}; expected numbers")
+    whole_numbers_fit(values, f"{where}: {what}")
     return values.astype(np.float32 if values.dtype == np.uint8 else np.float64)  # images in float64 fill the memory
+
+
+def whole_numbers_fit(values: np.ndarray, what: str) -> None:
+    """DataError where integers are so large that different ones would become one number of 64 bits."""
+    if values.dtype.kind in "iu" and values.dtype.itemsize == 8 and values.size:
+        most = max(int(values.max()), -int(values.min()))
+        if most > _EXACT:
+            raise DataError(
+                f"{what}: {most} is beyond 2^53, where integers cannot be told apart as numbers; subtract an offset, "
+                "or leave it out (data.drop)"
+            )
 
 
 def finite(values: np.ndarray, names: Sequence[str], where: str, what: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -49,8 +50,28 @@ class DataConfig(BaseModel):
         None, description="Target column, or columns for regression (default: the last column)."
     )
     drop: tuple[str, ...] = Field((), description="Columns that are neither features nor target.")
+    keep: tuple[str, ...] = Field(
+        (),
+        description="Columns that are features although they look like row numbers, are constant, or differ in every "
+        "row; such columns of a table are left out otherwise, and reported.",
+    )
     task: Literal["auto", "classification", "regression"] = Field(
-        "auto", description="auto: labels that are text, booleans or few integers are classes, the rest is regression."
+        "auto",
+        description="auto: text, booleans, codes such as 01, and at most 20 different integers with five samples each "
+        "on average are classes; the rest is regression.",
+    )
+    encoding: str = Field(
+        "auto", description="Of a .csv or .tsv file, e.g. cp1252 (auto: UTF-8, or UTF-16 with its mark; else refused)."
+    )
+    separator: str = Field(
+        "auto",
+        description="Between the cells of a .csv or .tsv file: one character (auto: of comma, semicolon, tab, |).",
+    )
+    decimal: Literal["auto", ".", ","] = Field("auto", description="Decimal mark of a .csv or .tsv file.")
+    header: Literal["auto"] | bool = Field(
+        "auto",
+        description="Whether the first line of a .csv or .tsv file names the columns (auto: yes, but a line that could "
+        "be data is refused).",
     )
     validation: float = Field(0.15, gt=0, lt=1, description="Share for validation (of all but a ready-made test part).")
     test: float = Field(0.2, gt=0, lt=1, description="Share for testing, where the source has no test part of its own.")
@@ -77,6 +98,48 @@ class DataConfig(BaseModel):
             return source
         names, files = ", ".join(BUILT_IN_SOURCES), ", ".join(FILE_SUFFIXES)
         raise ValueError(f"expected one of {names}, a file ({files}), idx:FOLDER, openml:NAME or module:function")
+
+    @field_validator("encoding")
+    @classmethod
+    def _encoding(cls, encoding: str) -> str:
+        if encoding != "auto":
+            try:
+                codecs.lookup(encoding)
+            except LookupError:
+                raise ValueError("expected auto or an encoding such as utf-8, cp1252, latin-1, utf-16") from None
+        return encoding
+
+    @field_validator("separator")
+    @classmethod
+    def _separator(cls, separator: str) -> str:
+        if separator != "auto" and (len(separator) != 1 or separator in '"\r\n' or separator.isalnum()):
+            raise ValueError("expected auto or one character that is no letter, digit or quote, such as ; or a tab")
+        return separator
+
+    @model_validator(mode="after")
+    def _what_is_said_acts(self) -> DataConfig:
+        """Settings that say how to read a text file or a table need one."""
+        where = self.source.lower()
+        kind = where.partition(":")[0] if ":" in where else "file"
+        text = kind == "file" and where.endswith((".csv", ".tsv"))
+        for name in ("encoding", "separator", "decimal", "header"):
+            if getattr(self, name) != "auto" and not text:
+                raise ValueError(f"data.{name} is for .csv and .tsv files, but data.source is {self.source!r}")
+        if self.keep and (where in BUILT_IN_SOURCES or where.endswith(".npz") or kind == "idx"):
+            raise ValueError(f"data.keep is for tables; of data.source {self.source!r} no column is left out")
+        return self
+
+    @model_validator(mode="after")
+    def _each_column_once(self) -> DataConfig:
+        targets = (self.target,) if isinstance(self.target, str) else self.target or ()
+        said: dict[str, str] = {}
+        for key, names in (("target", targets), ("drop", self.drop), ("keep", self.keep)):
+            for name in names:
+                if name in said:
+                    both = f"data.{key} twice" if said[name] == key else f"both data.{said[name]} and data.{key}"
+                    raise ValueError(f"column {name!r} is named in {both}; name it once")
+                said[name] = key
+        return self
 
     @model_validator(mode="after")
     def _something_left_to_train_on(self) -> DataConfig:

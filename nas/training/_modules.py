@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import TrialError
+from nas.training._evidence import quality
 from nas.training._noise import input_noise
 from nas.training._pause import curve_arrays, curves_of
 from nas.training._reference import MOMENTUM
 from nas.training._structure import Structure
 from nas.training._trainer import History, OnLog, _rates, _sample_numbers, history_of, noise_seed, quality_of
 from nas.training._types import Candidate, Dataset, TrainingConfig, TrainingState, TrialResult, TrialStatus
-from nas.training.metrics import evaluate
 from nas.training.timing import hardware, reference_kernel_seconds, time_inference, time_training_step
 
 __all__ = ["run_structure", "train_module"]
@@ -98,7 +98,7 @@ def _train_until(
                 objective, outputs = step(batch, y[rows], rate)
                 last = done + 1 == config.steps
                 evaluated = config.evaluate_every is not None and (last or (done + 1) % config.evaluate_every == 0)
-                if last or evaluated or (done + 1) % config.log_every == 0:
+                if last or evaluated or (done + 1) % config.point_steps() == 0:
                     point = _point(done + 1, objective, outputs, y[rows], rate, config, dataset)
                     if config.evaluate_every is not None:
                         module.eval()
@@ -159,14 +159,15 @@ def run_structure(
         module, dataset, config, candidate.seed, pause_at=candidate.pause_at, resume=candidate.resume, on_log=on_log
     )
     if state is not None:
-        metrics = {**_quality(module, dataset, ("val",)), **structure.measures()}
+        metrics = {**quality(module, dataset, ("val",)).metrics, **structure.measures()}
         used = hardware(torch.get_num_threads())
         return TrialResult(
             candidate.number, TrialStatus.PAUSED, metrics=metrics, hardware=used, state=state, steps=state.step
         )
     measures = structure.measures()
+    found = quality(module, dataset)
     metrics = {
-        **_quality(module, dataset),
+        **found.metrics,
         **measures,
         "flow": 0.0,
         "smooth_edges": measures["edges"],
@@ -181,6 +182,7 @@ def run_structure(
         arrays={name: value.detach().cpu().numpy() for name, value in module.state_dict().items()},
         hardware=hardware(torch.get_num_threads()),
         structure=structure,
+        evidence=found.evidence,
     )
 
 
@@ -264,15 +266,6 @@ def _check_fits(module: nn.Module, dataset: Dataset) -> None:
             f"data set {dataset.name} needs {dataset.n_outputs} outputs, but the network gives shape {found[1:]} "
             "for a sample"
         )
-
-
-def _quality(module: nn.Module, dataset: Dataset, parts: tuple[str, ...] = ("val", "test")) -> dict[str, float]:
-    known = {"val": (dataset.x_val, dataset.y_val), "test": (dataset.x_test, dataset.y_test)}
-    return {
-        f"{part}_{name}": value
-        for part in parts
-        for name, value in evaluate(module, *known[part], dataset.task).items()
-    }
 
 
 def _times(module: nn.Module, dataset: Dataset, config: TrainingConfig) -> Mapping[str, float]:

@@ -19,7 +19,7 @@ from nas.training._types import TrainingConfig
 
 __all__ = ["NOISE_BLOCK", "TABLE_SIZE", "InputNoise", "input_noise"]
 
-NOISE_BLOCK = 128  # steps that share a table
+NOISE_BLOCK = 1024  # steps that share a table: drawing one takes as long as some fifty steps of a small network
 TABLE_SIZE = 2**NOISE_BITS + NOISE_GROUP
 
 

@@ -26,8 +26,16 @@ class RawData:
     x_test: np.ndarray | None = None
     y_test: np.ndarray | None = None
     feature_names: tuple[str, ...] = ()
+    named: bool = False  # the names are columns of a table, by which they are found again; else they are places
+    kinds: tuple[str, ...] = ()  # of each feature of a table: number, integer or boolean
+    target_names: tuple[str, ...] = ()
+    texts: np.ndarray | None = None  # (samples,) `y` as the file has it, where it was text and is numbers
+    code: str = ""  # a target among numbers that is written as no number is ("01"), "" where there is none
     class_names: tuple[str, ...] = ()  # names of the classes 0, 1, … where y holds those numbers
     task: Literal["auto", "classification", "regression"] = "auto"
     scaling: Literal["feature", "global", "none"] = "feature"  # what `standardise: auto` means here
     scale_targets: bool = True  # what an unset `standardise_targets` means here, for regression
     period: int | None = None
+    left_out: tuple[tuple[str, str], ...] = ()  # columns that are no features: name, and why
+    said: tuple[tuple[str, str], ...] = ()  # what was found out of how to read it: words, and the key that overrides
+    notes: tuple[str, ...] = ()  # what people should know

@@ -54,13 +54,14 @@ class Sparsifier:
         assert config.sparsify is not None
         self._config = section = config.sparsify
         self._dataset = dataset
-        self.final_edges = _final_edges(section, network.dag)
+        first_edges = network.dag.n_edges
         if allowed is not None:
             drawn_rows(dataset, rng)  # what follows draws as it did before the pause
             network.become(extended(network, allowed))
         elif section.grow > 0:
             network.become(grown(network, dataset, round(section.grow * network.dag.n_edges), rng))
         self._allowed = network.dag
+        self.final_edges = _final_edges(section, network.dag, first_edges)
         self._objective = torch.nn.CrossEntropyLoss() if dataset.task == "classification" else torch.nn.MSELoss()
         self.rng = rng
         self._plan: engine.Plan | None = None
@@ -279,8 +280,9 @@ def _on_edges(network: ManifoldNetwork, allowed: DAG, old: np.ndarray, new: np.n
     )
 
 
-def _final_edges(config: SparsifyConfig, dag: DAG) -> int:
-    edges = config.edges if config.edges is not None else round((config.share or 1.0) * dag.n_edges)
+def _final_edges(config: SparsifyConfig, dag: DAG, first_edges: int) -> int:
+    """The budget: of edges, or a share of those there were before any came."""
+    edges = config.edges if config.edges is not None else round((config.share or 1.0) * first_edges)
     if edges < dag.n_outputs:
         raise ValueError(f"sparsify must leave an edge for each of the {dag.n_outputs} outputs, but leaves {edges}")
     return min(edges, dag.n_edges)

@@ -1,167 +1,240 @@
-"""Tables and arrays from files, OpenML and functions of the user's own, checked column by column."""
+"""Tables: which columns are features and targets, and whether they can be."""
 
 from __future__ import annotations
 
-import importlib
-import math
-import sys
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nas.errors import DataError
+from nas.training._columns import looks_left_over, odd_number
+from nas.training._data_checks import whole_numbers_fit
 from nas.training._data_config import DataConfig
-from nas.training._idx import MAX_BYTES
+from nas.training._delimited import distinct_names, is_number, read_delimited
+from nas.training._labels import FEWEST_EACH, MOST_CODES, code_among, numbers_in
 from nas.training._raw import RawData
-from nas.training._types import Dataset
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["call_function", "from_arrays", "load_file", "load_openml"]
+__all__ = ["feature_kind", "from_frame", "load_openml", "load_table", "plain"]
 
-_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+_FEW_ODD = 0.05  # share of cells of a target of numbers that may be no numbers before it is taken for text
 
 
-def load_file(path: Path, config: DataConfig) -> RawData:
-    """A .csv, .tsv, .parquet or .npz file.
+def load_table(path: Path, config: DataConfig, features: Collection[str] = (), spare: Collection[str] = ()) -> RawData:
+    """A .csv, .tsv or .parquet file; see `from_frame`.
 
     Raises:
-        DataError: the file is missing, cannot be parsed, or a column is unknown, empty or no number.
+        DataError: the file cannot be parsed, or a column is unknown, empty or no number.
     """
-    if not path.is_file():
-        raise DataError(f"{path}: no such file (looked in {path.absolute().parent})")
-    if path.suffix.lower() == ".npz":
-        return from_arrays(_read_npz(path), path.stem, str(path))
+    if path.suffix.lower() != ".parquet":
+        read = read_delimited(path, config)
+        return from_frame(
+            read.frame, path.stem, str(path), config, features, spare, decimal=read.decimal, said=read.said
+        )
     import pandas as pd  # half a second; only tables need it
 
     try:
-        if path.suffix.lower() == ".parquet":
-            frame = pd.read_parquet(path)
-        else:
-            frame = pd.read_csv(path, sep="\t" if path.suffix.lower() == ".tsv" else ",")
+        frame = pd.read_parquet(path)
     except Exception as error:  # pandas and pyarrow raise a dozen unrelated types here
-        raise DataError(f"{path}: cannot be read as {path.suffix[1:]} ({error})") from error
-    return from_frame(frame, path.stem, str(path), config)
+        raise DataError(f"{path}: cannot be read as parquet ({error})") from error
+    return from_frame(frame, path.stem, str(path), config, features, spare)
 
 
-def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of the archive; ``np.load`` would allocate whatever an array's header announces."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
-            return {info.filename.removesuffix(".npy"): _read_npy(path, archive, info) for info in members}
-    except DataError:
-        raise
-    except Exception as error:  # zipfile, zlib and NumPy raise a dozen unrelated types on damaged files
-        raise DataError(f"{path}: cannot be read as npz ({error}); objects and pickles are refused") from error
-
-
-def _read_npy(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
-    with archive.open(info) as member:
-        version = np.lib.format.read_magic(member)
-        if version not in _HEADERS:
-            raise DataError(f"{path}: {info.filename} has npy version {version}; save it as numbers")
-        shape, by_columns, dtype = _HEADERS[version](member)
-        if dtype.hasobject:
-            raise DataError(
-                f"{path}: {info.filename} holds objects; objects and pickles are refused, save numbers or text"
-            )
-        expected = math.prod(shape) * dtype.itemsize
-        held = info.file_size - member.tell()
-        if expected != held or expected > MAX_BYTES:
-            raise DataError(
-                f"{path}: the header of {info.filename} announces {expected} bytes of data, the file holds {held}; "
-                f"at most {MAX_BYTES} are read"
-            )
-        content = member.read(expected)
-    if len(content) != expected:
-        raise DataError(f"{path}: {info.filename} is truncated; fetch the file again")
-    return np.frombuffer(content, dtype).reshape(shape, order="F" if by_columns else "C")
-
-
-def from_frame(frame: pd.DataFrame, name: str, where: str, config: DataConfig) -> RawData:
+def from_frame(
+    frame: pd.DataFrame,
+    name: str,
+    where: str,
+    config: DataConfig,
+    features: Collection[str] = (),
+    spare: Collection[str] = (),
+    *,
+    decimal: str | None = None,
+    said: tuple[tuple[str, str], ...] = (),
+) -> RawData:
     """Features and targets of a table.
+
+    Args:
+        features: names of a network's inputs, which are features whatever they look like.
+        spare: columns that may be there and are left out.
+        decimal: decimal mark of the targets, where they are text of a file that numbers were not told from.
+        said: how the table was read.
 
     Raises:
         DataError: a stated column does not exist, no feature is left, or a feature is no number.
     """
-    import pandas as pd
-
-    frame = frame.rename(columns=str)
+    frame, index = _with_index(frame.rename(columns=str))
     columns = list(frame.columns)
     if not columns:
         raise DataError(f"{where}: the table has no columns")
-    duplicates = sorted({column for column in columns if columns.count(column) > 1})
-    if duplicates:
-        raise DataError(f"{where}: column {duplicates[0]!r} occurs more than once; rename one")
+    distinct_names(columns, where)
     if config.target is None:
-        targets = [columns[-1]]
+        targets = [next((column for column in reversed(columns) if column not in index), columns[-1])]
     else:
         targets = [config.target] if isinstance(config.target, str) else list(config.target)
-    for column in [*targets, *config.drop]:
-        if column not in columns:
+    known = {*columns}
+    for column in [*targets, *config.drop, *config.keep]:
+        if column not in known:
             raise DataError(f"{where}: no column {column!r}; the columns are {_some(columns)}")
-    features = [column for column in columns if column not in targets and column not in config.drop]
-    if not features:
-        raise DataError(f"{where}: no feature column is left beside the target {_some(targets)}")
-    for column in features:
-        if not (pd.api.types.is_numeric_dtype(frame[column]) or pd.api.types.is_bool_dtype(frame[column])):
-            example = frame[column].iloc[0] if len(frame) else "nothing"
-            raise DataError(
-                f"{where}: feature column {column!r} holds no numbers (e.g. {str(example)[:40]!r}); "
-                "encode it as numbers or list it under data.drop"
-            )
+    no_features = {*targets, *config.drop, *spare} - {*features}
+    candidates = [column for column in columns if column not in no_features]
+    left_out = {column: "data.drop" for column in columns if column in config.drop}
+    by_name = bool({*features} & known)  # then every other column is one too many, whatever it looks like
+    for column in candidates:
+        if column in features or column in config.keep:
+            continue
+        why = "the index of the table" if column in index else None if by_name else looks_left_over(frame[column])
+        if why is not None:
+            left_out[column] = why
+    chosen = [column for column in candidates if column not in left_out]
+    if not chosen:
+        first = next((column for column in candidates), None)
+        hint = f": {first!r} is left out ({left_out[first]}), data.keep: [{first}] keeps it" if first else ""
+        raise DataError(f"{where}: no feature column is left beside the target {_some(targets)}{hint}")
+    kinds = tuple(feature_kind(frame[column], column, where) for column in chosen)
+    x = frame[chosen].to_numpy(dtype=np.float64, na_value=np.nan)
     for column in targets:
-        if frame[column].isna().any():
-            row = int(np.flatnonzero(frame[column].isna().to_numpy())[0])
-            raise DataError(f"{where}: target column {column!r} is empty in row {row} (counted from 0)")
-    x = frame[features].to_numpy(dtype=np.float64, na_value=np.nan)
-    if len(targets) == 1:
-        labels = frame[targets[0]]
-        numeric = pd.api.types.is_numeric_dtype(labels) and not pd.api.types.is_bool_dtype(labels)
-        y: np.ndarray = labels.to_numpy() if numeric else labels.astype(str).to_numpy(dtype=str)
-    else:
-        try:
-            y = frame[targets].to_numpy(dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise DataError(f"{where}: several targets mean regression, but they hold no numbers ({error})") from error
-    return RawData(name, x, y, feature_names=tuple(features))
-
-
-def from_arrays(arrays: Mapping[str, Any], name: str, where: str) -> RawData:
-    """Arrays named x and y, or x_train, y_train, x_test, y_test and perhaps x_val, y_val.
-
-    Raises:
-        DataError: an array is missing or holds no numbers.
-    """
-    train = ("x", "y") if "x" in arrays else ("x_train", "y_train")
-    for key in train:
-        if key not in arrays:
-            raise DataError(f"{where}: no array {key!r}; expected x and y, or x_train, y_train, x_test, y_test")
-    for part in ("val", "test"):
-        keys = (f"x_{part}", f"y_{part}")
-        if (keys[0] in arrays) != (keys[1] in arrays):
-            raise DataError(f"{where}: {keys[0]} and {keys[1]} must be given together")
-
-    def optional(key: str) -> np.ndarray | None:
-        return np.asarray(arrays[key]) if key in arrays else None
-
+        _filled(frame[column], column, where)
+    y, texts, code = _targets(frame, targets, where, config, decimal)
     return RawData(
         name,
-        np.asarray(arrays[train[0]]),
-        np.asarray(arrays[train[1]]),
-        x_val=optional("x_val"),
-        y_val=optional("y_val"),
-        x_test=optional("x_test"),
-        y_test=optional("y_test"),
+        x,
+        y,
+        feature_names=tuple(chosen),
+        named=True,
+        kinds=kinds,
+        target_names=tuple(targets),
+        texts=texts,
+        code=code,
+        left_out=tuple(left_out.items()),
+        said=said,
     )
 
 
-def load_openml(name: str, config: DataConfig) -> RawData:
+def _with_index(frame: pd.DataFrame) -> tuple[pd.DataFrame, set[str]]:
+    """The table with the named levels of its index as columns, and their names."""
+    import pandas as pd
+
+    if isinstance(frame.index, pd.RangeIndex) and frame.index.name is None:
+        return frame, set()
+    levels = [level for level in frame.index.names if level is not None and str(level) not in frame.columns]
+    named = frame.reset_index(level=levels).rename(columns=str) if levels else frame
+    return named.reset_index(drop=True), {str(level) for level in levels}
+
+
+def feature_kind(column: pd.Series[Any], name: str, where: str) -> str:
+    """number, integer or boolean; DataError where a column is no feature."""
+    import pandas as pd
+
+    kind = pd.api.types
+    if kind.is_bool_dtype(column):
+        return "boolean"
+    if kind.is_integer_dtype(column):
+        whole_numbers_fit(column.dropna().to_numpy(), f"{where}: feature column {name!r}")
+        return "integer"
+    if kind.is_numeric_dtype(column) and not kind.is_complex_dtype(column):
+        return "number"
+    cells = [str(cell) for cell in column.dropna()]
+    numbers = [is_number(cell) for cell in cells]
+    if any(numbers) and not all(numbers):
+        row = next(row for row, cell in enumerate(column) if not pd.isna(cell) and not is_number(str(cell)))
+        raise DataError(
+            f"{where}: feature column {name!r} holds no numbers in all rows: {str(column.iloc[row])[:40]!r} in row "
+            f"{row} (counted from 0); fill or remove it, or list the column under data.drop"
+        )
+    example = cells[0][:40] if cells else "nothing"
+    if cells and all(numbers):
+        hint = " as they were read (data.decimal); numbers of more than 18 digits are none"
+    elif odd_number(example):
+        hint = "; write numbers without thousands marks and units (decimal commas: data.decimal)"
+    else:
+        hint = ""
+    raise DataError(
+        f"{where}: feature column {name!r} holds no numbers (e.g. {example!r}){hint}; encode it as numbers or list it "
+        "under data.drop"
+    )
+
+
+def _filled(column: pd.Series[Any], name: str, where: str) -> None:
+    """DataError where a cell of a target is empty: nothing at all, or blanks."""
+    empty = column.isna().to_numpy(dtype=bool)
+    if column.dtype.kind in "OU" or str(column.dtype).startswith("str"):
+        empty = empty | (column.astype(str).str.strip() == "").to_numpy(dtype=bool)
+    if empty.any():
+        row = int(np.flatnonzero(empty)[0])
+        raise DataError(f"{where}: target column {name!r} is empty in row {row} (counted from 0)")
+
+
+def _targets(
+    frame: pd.DataFrame, names: list[str], where: str, config: DataConfig, decimal: str | None
+) -> tuple[np.ndarray, np.ndarray | None, str]:
+    """The targets, (samples,) or (samples, targets); as the file has them, where they were text and are numbers; and
+    one of these that is written as no number is, or ""."""
+    import pandas as pd
+
+    found: list[tuple[np.ndarray, np.ndarray | None, str]] = []
+    for name in names:
+        column = frame[name]
+        if pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column):
+            raise DataError(f"{where}: target column {name!r} holds dates; write them as numbers")
+        if decimal is None:
+            found.append((plain(column), None, ""))
+            continue
+        texts = column.to_numpy(dtype=str)
+        pointed = _with_points(texts, decimal)
+        numbers = numbers_in(pointed)
+        if numbers is None and config.task == "auto":
+            _no_number_amiss(texts, decimal, name, where)
+        if numbers is None and config.task == "regression":
+            row = next(row for row, cell in enumerate(texts) if not is_number(str(cell), decimal))
+            raise DataError(
+                f"{where}: target column {name!r} holds {str(texts[row])[:40]!r} in row {row} (counted from 0), but "
+                "regression needs numbers"
+            )
+        found.append((texts, None, "") if numbers is None else (numbers, texts, code_among(pointed)))
+    if len(found) == 1:
+        return found[0]
+    for name, (values, *_) in zip(names, found, strict=True):
+        if values.dtype.kind not in "biuf":
+            raise DataError(f"{where}: several targets mean regression, but column {name!r} holds no numbers")
+    return np.stack([values.astype(np.float64) for values, *_ in found], axis=1), None, ""
+
+
+def _with_points(texts: np.ndarray, decimal: str) -> np.ndarray:
+    if decimal == ".":
+        return texts
+    # A point is none then: it is made something that no number has.
+    return np.char.replace(np.char.replace(texts, ".", "x"), ",", ".")
+
+
+def _no_number_amiss(texts: np.ndarray, decimal: str, name: str, where: str) -> None:
+    """DataError where a target is numbers but for a few cells: those are missing values, not classes."""
+    numbers = np.array([is_number(str(cell), decimal) for cell in texts])
+    distinct = len(np.unique(texts[numbers]))
+    odd = np.flatnonzero(~numbers)
+    if len(odd) <= _FEW_ODD * len(texts) and (distinct > MOST_CODES or numbers.sum() < FEWEST_EACH * distinct):
+        cell = str(texts[odd[0]])[:40]
+        raise DataError(
+            f"{where}: target column {name!r} holds numbers, but {cell!r} in row {int(odd[0])} (counted from 0; "
+            f"{len(odd)} such cells in all); fill or remove them, or set data.task: classification"
+        )
+
+
+def plain(values: Any) -> np.ndarray:
+    """Values of one type as an array of it: pandas has numbers and booleans as objects where some could be missing."""
+    array: np.ndarray = values.to_numpy() if hasattr(values, "to_numpy") else np.asarray(values)
+    if array.dtype.kind != "O" or array.ndim != 1:
+        return array
+    kinds = {type(value) for value in array.tolist()}
+    if kinds == {bool} or kinds == {int} or kinds == {float} or kinds == {int, float} or kinds == {str}:
+        return np.array(array.tolist())
+    return array
+
+
+def load_openml(name: str, config: DataConfig, features: Collection[str] = (), spare: Collection[str] = ()) -> RawData:
     """A data set of openml.org, by name or number, kept in scikit-learn's cache.
 
     Raises:
@@ -179,35 +252,7 @@ def load_openml(name: str, config: DataConfig) -> RawData:
         config = config.model_copy(update={"target": tuple(str(target) for target in bunch.target_names)})
         if config.target is not None and len(config.target) == 1:
             config = config.model_copy(update={"target": config.target[0]})
-    return from_frame(frame, name, f"openml:{name}", config)
-
-
-def call_function(source: str) -> RawData | Dataset:
-    """What the user's ``module:function`` returns. Modules in the current folder are found.
-
-    Raises:
-        DataError: it cannot be imported, fails, or returns something else than arrays.
-    """
-    module_name, _, function_name = source.partition(":")
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    try:
-        function = getattr(importlib.import_module(module_name), function_name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise DataError(f"{source}: cannot be imported ({error}); expected module:function") from error
-    try:
-        value = function()
-    except DataError:
-        raise
-    except Exception as error:  # the user's own code may raise anything
-        raise DataError(f"{source}: the function failed ({type(error).__name__}: {error})") from error
-    if isinstance(value, Dataset):
-        return value
-    if isinstance(value, Mapping):
-        return from_arrays(value, function_name, source)
-    if isinstance(value, tuple) and len(value) == 2:
-        return from_arrays({"x": value[0], "y": value[1]}, function_name, source)
-    raise DataError(f"{source}: returned {type(value).__name__}; expected (x, y), a mapping of arrays, or a Dataset")
+    return from_frame(frame, name, f"openml:{name}", config, features, spare)
 
 
 def _some(names: list[str], limit: int = 12) -> str:

@@ -68,7 +68,7 @@ def train(
         recorder: takes its frames; the training is the same with and without it.
 
     Returns:
-        The curves, one point every ``config.log_every`` steps and at the last one.
+        The curves, one point every ``config.point_steps()`` steps and at the last one.
 
     Raises:
         TrialError: the loss is no finite number any more, or an output has lost its last path from any input.
@@ -194,7 +194,7 @@ def training_steps(
         shaped = math.ceil(config.structure_until * config.steps)
         batches = _sample_numbers(len(dataset.x_train), trainer.batch_size, np.random.default_rng([seed, 1]))
         rates, temperatures = _rates(config), _temperatures(config)
-        step, rungs = 0, config.rung_steps()
+        step, rungs, point_steps = 0, config.rung_steps(), config.point_steps()
         if resume is not None:
             step = resume.step
             points += curves_of(resume)
@@ -204,7 +204,7 @@ def training_steps(
         if recorder is not None:
             recorder.frame(step, working)
         while step < config.steps:
-            end = min(config.steps, (step // config.log_every + 1) * config.log_every)
+            end = min(config.steps, (step // point_steps + 1) * point_steps)
             if config.evaluate_every is not None:
                 end = min(end, (step // config.evaluate_every + 1) * config.evaluate_every)
             if step < shaped:
@@ -233,7 +233,7 @@ def training_steps(
             if last or cut_due or step == shaped or step in rungs:
                 watch.settle(trainer)
             evaluated = config.evaluate_every is not None and (last or step % config.evaluate_every == 0)
-            if last or evaluated or step % config.log_every == 0:
+            if last or evaluated or step % point_steps == 0:
                 point = _point(report, step, float(chunk[-1]), trainer.network, dataset)
                 point |= {"temperature": trainer.network.temperature, "repairs": float(watch.repairs)}
                 if config.evaluate_every is not None:

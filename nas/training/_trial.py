@@ -20,13 +20,13 @@ from nas.manifold import ManifoldNetwork, compact
 from nas.training._calibration import PinnedCosts, pinned_costs
 from nas.training._costs import costs_for
 from nas.training._devices import gpu_named
+from nas.training._evidence import quality
 from nas.training._gpu_measured import gpu_times
 from nas.training._measured import inference_timing, step_timing, timed_trainer, trainer_bytes
 from nas.training._modules import run_structure
 from nas.training._population import Member, train_population
 from nas.training._trainer import History, OnLog, train_until
 from nas.training._types import Candidate, Dataset, TrainingConfig, TrainingState, TrialResult, TrialStatus
-from nas.training.metrics import evaluate
 from nas.training.timing import hardware, reference_kernel_seconds
 
 __all__ = ["config_of", "failed_result", "network_of", "result_of", "run_trial", "signed"]
@@ -130,14 +130,15 @@ def result_of(
     """
     final = network.pruned()
     if state is not None:
-        metrics = _quality(final, dataset, parts=("val",)) | _structure(network, final)
+        metrics = quality(final, dataset, parts=("val",)).metrics | _structure(network, final)
         used = hardware(torch.get_num_threads())
         return _checked(
             TrialResult(
                 candidate.number, TrialStatus.PAUSED, metrics=metrics, hardware=used, state=state, steps=state.step
             )
         )
-    metrics = _quality(final, dataset) | _structure(network, final) | _times(final, dataset, config, gpu)
+    found = quality(final, dataset)
+    metrics = found.metrics | _structure(network, final) | _times(final, dataset, config, gpu)
     facts = costs_for(config).facts() if gpu is None else {"device": gpu.name}
     result = TrialResult(
         candidate.number,
@@ -147,6 +148,7 @@ def result_of(
         dag=final.dag,
         arrays=final.to_arrays(),
         hardware={**hardware(torch.get_num_threads()), **facts},
+        evidence=found.evidence,
     )
     return _checked(result)
 
@@ -170,15 +172,6 @@ def _checked(result: TrialResult) -> TrialResult:
     if bad := [f"{name} = {value}" for name, value in result.metrics.items() if not math.isfinite(value)]:
         raise TrialError(f"every metric of a trained network must be finite, but {', '.join(bad)}")
     return result
-
-
-def _quality(network: ManifoldNetwork, dataset: Dataset, parts: tuple[str, ...] = ("val", "test")) -> dict[str, float]:
-    known = {"val": (dataset.x_val, dataset.y_val), "test": (dataset.x_test, dataset.y_test)}
-    return {
-        f"{part}_{name}": value
-        for part in parts
-        for name, value in evaluate(network, *known[part], dataset.task).items()
-    }
 
 
 def _structure(network: ManifoldNetwork, final: ManifoldNetwork) -> dict[str, float]:

@@ -60,7 +60,7 @@ class TrainingConfig(BaseModel):
         description="Samples of the forward pass whose process time is the speed of a candidate: large enough that the "
         "network's own work outweighs the call.",
     )
-    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
     learning_rate: float = Field(5e-3, gt=0, description="Initial learning rate.")
     schedule: Literal["constant", "cosine"] = "cosine"
     warmup: float = Field(0.0, ge=0, lt=1, description="Share of the steps in which the learning rate rises from 0.")
@@ -90,7 +90,11 @@ class TrainingConfig(BaseModel):
     )
     losses: LossWeights = Field(default_factory=LossWeights)
     sparsify: SparsifyConfig | None = Field(None, description="Cut the DAG down to a budget of edges while training.")
-    log_every: int = Field(50, ge=1, description="Steps between two points of the logged curves.")
+    log_every: int | None = Field(
+        None,
+        ge=1,
+        description="Steps between two points of the logged curves (default: a hundredth of all, at least 50).",
+    )
     evaluate_every: int | None = Field(
         None, ge=1, description="Steps between two evaluations on the validation and test parts, for the curves."
     )
@@ -106,6 +110,10 @@ class TrainingConfig(BaseModel):
         if any(not 0 < share < 1 for share in rungs) or any(a >= b for a, b in itertools.pairwise(rungs)):
             raise ValueError(f"0 < rungs < 1 must hold, and they must rise, but got {list(rungs)}")
         return rungs
+
+    def point_steps(self) -> int:
+        """Steps between two points of the logged curves."""
+        return self.log_every or max(50, math.ceil(self.steps / 100))
 
     def rung_steps(self) -> tuple[int, ...]:
         """The steps at which a training with this configuration pauses, in [1, steps), rising."""
@@ -168,6 +176,16 @@ class Candidate:
     pause_at: int | None = None  # a step of `TrainingConfig.rung_steps` at which to pause; None: train to the end
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """What the validation part said of a network, sample by sample (of a very large part: evenly spaced samples)."""
+
+    error: np.ndarray  # (kept,) float32: 1 where the class is wrong, or the squared error averaged over the outputs
+    wrong: np.ndarray | None  # (kept,) float32: probability of all classes but the right one; None: a regression
+    samples: int  # of the validation part, of which `kept` are here
+    test_samples: int  # of the test part: what a measurement on it can be expected to vary by
+
+
 class TrialStatus(enum.StrEnum):
     """How a trial ended, or that it has not."""
 
@@ -187,6 +205,7 @@ class TrialResult:
         val_error, test_error       1 - accuracy, or mean squared error: always "smaller is better"
         val_accuracy, test_accuracy classification only, in [0, 1]
         val_loss, test_loss         objective (cross-entropy or MSE)
+        val_score                   what candidates are compared by: val_error with less luck (`nas.training._evidence`)
         edges, density, depth, neurons  of the live DAG without the neurons that are on no path input -> output
         flow, smooth_edges          loss terms at the end
         train_step_seconds          process time of one training step at the job's batch size, median, of the network
@@ -195,7 +214,7 @@ class TrialResult:
         predicted_train_step_seconds, predicted_inference_seconds, predicted_train_bytes
                                     the same by the cost model (`nas calibrate`); hardware["cost_model"] says which
         inference_seconds           process time of a forward pass of ``inference_batch`` samples, median
-        inference_spread            interquartile range of the same, seconds
+        inference_spread            half the 95 % interval of the same, seconds (`half_interval`)
         reference_seconds           process time of the fixed reference kernel taken in the same minute
     """
 
@@ -212,6 +231,7 @@ class TrialResult:
     structure: Structure | None = None  # what was built, if not neurons; `arrays` is then its state dictionary
     state: TrainingState | None = None  # of one that paused, to go on with
     steps: int | None = None  # optimiser steps done, where known; those of a complete trial are its candidate's
+    evidence: Evidence | None = None  # of a complete one: what each validation sample said
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,13 @@
 
 What is measured is the CPU time of this process (``time.process_time``: all its threads, but not the time it waits
 while others run), or on a GPU the device time between two events. A sample repeats the work until it spans many
-ticks of the clock; the median of the samples is the result and their interquartile range its uncertainty. Threads
-are pinned for as long as the measurement lasts. A fixed kernel timed in the same minute tells how fast the machine
+ticks of the clock; the median of the samples is the result. Threads are pinned and memory is kept (`steady_memory`) for
+as long as the measurement lasts. A fixed kernel timed in the same minute tells how fast the machine
 was at that moment, so that times of different or busy machines become comparable as ratios.
+
+The interval that goes with a time is meant to hold the time that a fresh process would measure, in 95 of 100 cases:
+samples in one process agree far better than processes do, whose arrays lie elsewhere in caches and pages. It is put
+together from the samples' own range and from what benchmarks/timing.py found between processes.
 
 Process time counts every thread of the process: measure while this process does nothing else.
 """
@@ -15,10 +19,11 @@ import contextlib
 import functools
 import gc
 import importlib.metadata
+import math
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -28,10 +33,12 @@ import psutil
 import torch
 from torch import Tensor, nn
 
+from nas.training._memory import steady_memory
 from nas.training._types import Scalar
 
 __all__ = [
     "Timing",
+    "half_interval",
     "hardware",
     "measure",
     "pinned_threads",
@@ -45,6 +52,7 @@ _MIN_SAMPLE_SECONDS: Final = 1e-3
 _MAX_SAMPLE_SECONDS: Final = 0.1  # where ticks are so long that a hundred of them would take a second
 _REFERENCE_SIZE: Final = 256
 _REFERENCE_REPEATS: Final = 4
+_BETWEEN: Final = 0.08  # share of a time by which processes differ, 95 of 100: benchmarks/results/timing.md
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +60,7 @@ class Timing:
     """Seconds of process time (GPU: device time) of one call."""
 
     seconds: float  # median over samples
-    spread: float  # interquartile range over samples, seconds
+    spread: float  # half the interval that holds 95 % of what fresh processes measure, seconds; see `half_interval`
     samples: int  # how many samples the two are taken from
     calls: int  # calls in each sample
     threads: int  # CPU threads during the measurement
@@ -79,7 +87,7 @@ def measure(
         warmup: calls before the first sample (compilation, caches, allocator).
 
     Returns:
-        Median and interquartile range, seconds a call.
+        Median and `half_interval` of the samples, seconds a call.
 
     Raises:
         ValueError: fewer than 3 samples or 1 thread, or an unknown device.
@@ -90,7 +98,7 @@ def measure(
     if kind not in ("cpu", "cuda"):
         raise ValueError(f'device must be "cpu" or "cuda", got {device!r}')
     clock = _cuda_seconds if kind == "cuda" else _process_seconds
-    with pinned_threads(threads), _no_collection():
+    with pinned_threads(threads), _no_collection(), steady_memory():
         for _ in range(warmup):
             call()
         calls = _calls_per_sample(call, clock)
@@ -98,8 +106,18 @@ def measure(
         taken: list[float] = []
         while len(taken) < samples and (len(taken) < 3 or time.perf_counter() - start < budget_seconds):
             taken.append(clock(call, calls) / calls)
-    low, median, high = np.percentile(taken, [25, 50, 75])
-    return Timing(float(median), float(high - low), len(taken), calls, threads, kind)
+    return Timing(float(np.median(taken)), half_interval(taken), len(taken), calls, threads, kind)
+
+
+def half_interval(samples: Sequence[float]) -> float:
+    """Half the 95 % interval, around their median, of the same time measured in another process; seconds.
+
+    Args:
+        samples: times in this process, seconds.
+    """
+    middle = float(np.median(samples))
+    within = float(np.abs(np.asarray(samples) - middle).max())
+    return math.hypot(within, _BETWEEN * middle)
 
 
 def time_inference(

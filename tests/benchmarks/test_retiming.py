@@ -13,7 +13,7 @@ from nas.search import StudyStore
 JOB = """
 data: {source: wine}
 space: {name: neuron_dag, options: {n_computational: [3, 9], density: [0.2, 0.6]}}
-search: {trials: 6}
+search: {trials: 6, baselines: false}
 training: {steps: 20, batch_size: 32, inference_batch: 64}
 resources: {executor: serial}
 tracking: {mlflow: false, experiment: mine}

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 import nas
+from nas.checkpoint import UnlikeTrainingWarning
 from nas.engine import DAGModule
 from nas.errors import CheckpointError, DataError
 from nas.graph import random_dag
@@ -31,7 +33,7 @@ def dataset(task: str) -> Dataset:
     )  # fmt: skip
 
 
-def saved(path: Path, data: Dataset, **changes: Any) -> Path:
+def saved(path: Path, data: Dataset, /, **changes: Any) -> Path:
     dag = random_dag(4, 6, 3, n_edges=30, rng=np.random.default_rng(2))
     record = {
         "task": data.task,
@@ -103,3 +105,96 @@ def test_a_record_that_does_not_fit_is_refused(tmp_path: Path, changes: dict[str
     path = saved(tmp_path / "net.safetensors", dataset("classification"), **changes)
     with pytest.raises(CheckpointError, match=message):
         nas.Predictor.load(path)
+
+
+def table(data: Dataset) -> pd.DataFrame:
+    return pd.DataFrame(raw(data), columns=list("abcd"))
+
+
+def test_columns_of_a_table_are_found_by_name(tmp_path: Path) -> None:
+    data = dataset("classification")
+    columns = {"named": True, "targets": ["tree"], "left_out": ["row"]}
+    predictor = nas.Predictor.load(saved(tmp_path / "net.safetensors", data, columns=columns, data={"drop": ["note"]}))
+    expected = predictor.outputs(raw(data))
+    frame = table(data)
+    for given in (
+        frame,
+        frame[["d", "b", "a", "c"]],
+        frame.assign(tree="ash", row=range(60), note="x")[["note", "d", "tree", "c", "b", "a", "row"]],
+        frame.astype("Float64"),
+        frame.astype(object),
+        frame.to_records(index=False),
+    ):
+        np.testing.assert_array_equal(predictor.outputs(given), expected)
+    np.testing.assert_array_equal(predictor.predict(frame[["d", "c", "b", "a"]]), predictor.predict(raw(data)))
+    np.testing.assert_array_equal(
+        predictor.probabilities(frame[["d", "c", "b", "a"]]), predictor.probabilities(raw(data))
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: f.assign(e=1.0), "has 'e', which the network does not know; the network's inputs are 'a', 'b', 'c'"),
+        (lambda f: f.drop(columns=["b", "d"]), "lacks 'b', 'd'; the network's inputs are"),
+        (lambda f: f.rename(columns={"a": "A"}), "lacks 'a' and has 'A', which"),
+        (lambda f: f.rename(columns=dict(zip("abcd", "wxyz", strict=True))), "lacks 'a', 'b', 'c', 'd' and has 'w'"),
+        (lambda f: f.set_axis(range(4), axis=1), "lacks 'a', 'b', 'c', 'd' and has '0'"),
+        (lambda f: f.rename(columns={"d": "a"}), "column 'a' occurs more than once"),
+        (lambda f: f.assign(b=f.b.astype(str)), r"column 'b' must hold numbers, but is str"),
+        (lambda f: f.assign(b=pd.Timestamp("2020-01-01")), "column 'b' must hold numbers, but is datetime64"),
+        (lambda f: f.assign(c=f.c.where(f.index != 3)), r"row 3 has nan in column 2 \('c'\)"),
+        (lambda f: f[[]], "the table has no columns"),
+        (lambda f: f.to_dict("list"), "a mapping is no table"),
+    ],
+)
+def test_tables_with_other_columns_are_refused(tmp_path: Path, change: Any, message: str) -> None:
+    data = dataset("classification")
+    predictor = nas.Predictor.load(saved(tmp_path / "net.safetensors", data))
+    with pytest.raises(DataError, match=message):
+        predictor.predict(change(table(data)))
+
+
+def test_a_network_of_arrays_takes_columns_by_place(tmp_path: Path) -> None:
+    data = dataset("regression")
+    names = ["x0", "x1", "x2", "x3"]
+    predictor = nas.Predictor.load(saved(tmp_path / "net.safetensors", data, feature_names=names))
+    expected = predictor.predict(raw(data))
+    frame = table(data)
+    np.testing.assert_array_equal(predictor.predict(frame), expected)
+    numbered = frame.set_axis(names, axis=1)
+    np.testing.assert_array_equal(predictor.predict(numbered[names[::-1]]), expected)
+    with pytest.raises(DataError, match="has some of these, not all"):
+        predictor.predict(frame.rename(columns={"a": "x1"}))
+    with pytest.raises(DataError, match="must have shape"):
+        predictor.predict(frame[["a", "b"]])
+
+
+def test_other_units_and_kinds_are_noticed(tmp_path: Path) -> None:
+    data = dataset("classification")
+    x = raw(data)
+    columns = {
+        "named": True,
+        "kinds": ["number", "integer", "boolean", "number"],
+        "low": [*x.min(axis=0).tolist()],
+        "high": [*x.max(axis=0).tolist()],
+    }
+    predictor = nas.Predictor.load(saved(tmp_path / "net.safetensors", data, columns=columns))
+    frame = table(data).assign(b=np.arange(60) % 3 - 1.0, c=np.arange(60) % 2 == 0)
+    predictor.predict(frame)
+    predictor.predict(frame[:1])
+    for factor in (1e3, 1e-3):
+        with pytest.warns(UnlikeTrainingWarning, match="feature 'a' is .* is it in other units"):
+            predictor.predict(frame.assign(a=frame.a * factor))
+    with pytest.warns(UnlikeTrainingWarning, match="feature 'b' is 0.5 and the like; .* whole numbers"):
+        predictor.predict(frame.assign(b=0.5))
+    with pytest.raises(DataError, match="feature 'c' was true or false in training, but has 2"):
+        predictor.predict(frame.assign(c=2))
+
+
+@pytest.mark.parametrize("dtype", ["datetime64[s]", "complex128", "U8", "object"])
+def test_arrays_that_numpy_would_convert_are_refused(tmp_path: Path, dtype: str) -> None:
+    predictor = nas.Predictor.load(saved(tmp_path / "net.safetensors", dataset("classification")))
+    values = np.full((2, 4), "1", dtype=object) if dtype == "object" else np.zeros((2, 4), dtype=dtype)
+    with pytest.raises(DataError, match="features must be numbers, but are of type"):
+        predictor.predict(values)

@@ -13,7 +13,7 @@ from nas.job import job_schema
 JOB = """
 data: {source: wine}
 space: {name: neuron_dag, options: {n_computational: 5, density: 0.3}}
-search: {trials: 4, objectives: [error, edges]}
+search: {trials: 4, objectives: [error, edges], baselines: false}
 training: {steps: 20, batch_size: 32, log_every: 10}
 resources: {executor: serial}
 tracking: {mlflow: false}

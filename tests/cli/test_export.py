@@ -15,7 +15,7 @@ from nas.cli import app
 JOB = """
 data: {source: iris}
 space: {name: neuron_dag, options: {n_computational: 5, density: 0.3}}
-search: {trials: 2, objectives: [error, edges]}
+search: {trials: 2, objectives: [error, edges], baselines: false}
 training: {steps: 10, batch_size: 32, log_every: 10}
 resources: {executor: serial}
 tracking: {mlflow: false}

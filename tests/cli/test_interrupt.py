@@ -18,7 +18,7 @@ from nas.search import StudyStore
 JOB = """
 data: {source: wine}
 space: {name: neuron_dag, options: {n_computational: 20, density: 0.5}}
-search: {trials: 1000}
+search: {trials: 1000, baselines: false}
 training: {steps: 300}
 resources: {executor: serial}
 tracking: {mlflow: false}

@@ -62,7 +62,7 @@ class Space(SearchSpace):
 JOB = """
 data: {source: digits}
 space: {name: "bottlenecks:Space"}
-search: {trials: 5, options: {population: 3}}
+search: {trials: 5, options: {population: 3}, baselines: false}
 training: {steps: 20}
 resources: {executor: serial}
 tracking: {mlflow: false, store: store}

@@ -28,12 +28,13 @@ _BLOCK = re.compile(r"^```(python|sh|yaml)\n(.*?)^```$", re.MULTILINE | re.DOTAL
 # So that a search takes seconds; the rest of the job is as the page has it.
 QUICK = ("training.steps=60", "resources.executor=serial")
 QUIET = ("tracking.mlflow=false",)
+ALONE = ("search.baselines=false",)
 
 
 @pytest.mark.parametrize(
     ("page", "job", "settings"),
     [
-        ("data.md", "job.yaml", QUICK + QUIET),
+        ("data.md", "job.yaml", QUICK + QUIET + ALONE),
         ("front.md", "wine.yaml", QUICK + QUIET),
         ("mlflow.md", "wine.yaml", QUICK),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import networkx as nx
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse
 from hypothesis import given, settings
@@ -120,7 +121,7 @@ def test_networkx_keeps_ids_names_and_roles() -> None:
     back = DAG.from_networkx(dag.to_networkx())
     assert back == dag
     assert back.names == dag.names
-    assert nx.get_node_attributes(dag.to_networkx(), "role")[1] == "computational"
+    assert nx.get_node_attributes(dag.to_networkx(), "nas_role")[1] == "computational"
 
 
 def test_bad_networkx_graphs_are_refused() -> None:
@@ -131,8 +132,8 @@ def test_bad_networkx_graphs_are_refused() -> None:
     with pytest.raises(GraphError, match="unknown neuron: 'z' is named as input"):
         DAG.from_networkx(nx.DiGraph([(0, 1)]), inputs=["z"])
     graph = nx.DiGraph([(0, 1)])
-    graph.nodes[0]["role"] = "hidden"
-    with pytest.raises(GraphError, match="role of node 0 must be input, computational or output, but is 'hidden'"):
+    graph.nodes[0]["nas_role"] = "hidden"
+    with pytest.raises(GraphError, match="nas_role of node 0 must be input, computational or output, but is 'hidden'"):
         DAG.from_networkx(graph)
     with pytest.raises(GraphError, match="is given twice"):
         DAG.from_networkx(nx.MultiDiGraph([(0, 1), (0, 1)]))
@@ -187,3 +188,98 @@ def test_bad_matrices_are_refused(matrix: object, message: str) -> None:
 def test_values_of_another_length_are_refused() -> None:
     with pytest.raises(GraphError, match=r"values must have shape \(1,\)"):
         DAG(1, 0, 1, [(0, 1)]).to_adjacency([1.0, 2.0])
+
+
+# ------------------------------------------------------------------------ graphs of other programs
+
+
+FOREIGN = {
+    "id": lambda k: f"n{k}",
+    "role": lambda k: ["admin", "input", 3][k % 3],
+    "name": lambda k: "the same",
+    "activation": lambda k: 0.7 * k,
+    "nas": lambda k: None,
+}
+
+
+@pytest.mark.parametrize("attributes", [*([each] for each in FOREIGN), list(FOREIGN), ["id", "name"]])
+def test_attributes_of_other_programs_are_theirs(attributes: list[str]) -> None:
+    graph = nx.DiGraph([("a", "h"), ("b", "h"), ("h", "y")])
+    expected = DAG.from_networkx(graph)
+    for number, node in enumerate(graph):
+        graph.nodes[node].update({key: FOREIGN[key](number) for key in attributes})
+    found = DAG.from_networkx(graph)
+    assert found == expected
+    assert found.names == ("a", "b", "h", "y")
+    assert found.activations is None
+
+
+def test_graphs_from_before_the_prefix_are_still_ours() -> None:
+    dag = DAG(1, 2, 1, [(0, 3), (0, 2)], [9, 8, 7, 6], list("ixyo"), activations=["", "sin", "", ""])
+    graph = dag.to_networkx()
+    for _, attributes in graph.nodes(data=True):
+        for key in list(attributes):
+            attributes[key.removeprefix("nas_")] = attributes.pop(key)
+    assert DAG.from_networkx(graph) == dag
+    graph.nodes[0]["colour"] = "red"  # not a graph of ours after all
+    with pytest.raises(GraphError, match="one role, but 1 is duplicate"):  # by degrees: it has no edge
+        DAG.from_networkx(graph)
+
+
+def test_labels_that_are_written_alike_are_refused() -> None:
+    graph = nx.DiGraph([(1, "y"), ("1", "y")])
+    with pytest.raises(GraphError, match=r"1 and '1' \(int and str\) are different but both written '1'"):
+        DAG.from_networkx(graph)
+
+
+@pytest.mark.parametrize(("value", "said"), [(None, "no 'weight'"), ("x", "'x'"), (np.nan, "nan"), (True, "True")])
+def test_each_edge_has_a_weight(value: object, said: str) -> None:
+    graph = nx.DiGraph([("a", "y", {"weight": 2.0, "n": "3"}), ("b", "y", {"n": 4})])
+    if value is not None:
+        graph.edges["b", "y"]["weight"] = value
+    with pytest.raises(GraphError, match=f"'b'->'y' has .*{said}"):
+        DAG.from_networkx(graph, weights=True)
+    dag, weight = DAG.from_networkx(graph, weights="n")
+    assert dag.names == ("a", "b", "y")
+    assert weight.tolist() == [3.0, 4.0]
+
+
+def test_weights_of_a_matrix_follow_its_edges() -> None:
+    rng = np.random.default_rng(1)
+    matrix = np.zeros((6, 6))
+    matrix[2:, :2] = rng.standard_normal((4, 2))
+    matrix[2, 3] = 7.0  # against the order of rows
+    matrix[4:, 2:4] = rng.standard_normal((2, 2))
+    for kind in (matrix, scipy.sparse.csr_array(matrix), scipy.sparse.coo_array(matrix)):
+        dag, weight = DAG.from_adjacency(kind, 2, 2, weights=True)
+        back = np.zeros((6, 6))
+        back[np.ix_(dag.ids, dag.ids)] = dag.to_adjacency(weight)
+        assert np.array_equal(back, matrix)
+
+
+def test_tables_of_pandas_name_their_neurons() -> None:
+    labels = ["eye", "brain", "hand"]
+    frame = pd.DataFrame([[0, 0, 0], [2, 0, 0], [0, 3, 0]], labels, labels)
+    dag, weight = DAG.from_adjacency(frame, 1, 1, weights=True)
+    assert dag.names == tuple(labels)
+    assert weight.tolist() == [2.0, 3.0]
+    with pytest.raises(GraphError, match="rows are called .* and the columns"):
+        DAG.from_adjacency(frame[["brain", "eye", "hand"]], 1, 1)
+
+
+def test_a_matrix_the_other_way_round_is_told_so() -> None:
+    with pytest.raises(GraphError, match="give its transpose"):
+        DAG.from_adjacency(complete(2, 3, 1).to_adjacency().T, 2, 1)
+
+
+def test_entries_of_one_place_count_together() -> None:
+    matrix = scipy.sparse.coo_array(([1.0, -1.0, 2.0, 3.0], ([2, 2, 2, 2], [0, 0, 1, 1])), shape=(3, 3))
+    dag, weight = DAG.from_adjacency(matrix, 2, 1, weights=True)
+    assert dag.edges.tolist() == [[1, 2]]
+    assert weight.tolist() == [5.0]
+    assert matrix.nnz == 4
+
+
+def test_names_hold_whole_characters() -> None:
+    with pytest.raises(GraphError, match="name of neuron 1 must be text"):
+        DAG(1, 0, 1, [(0, 1)], names=["a", "\ud800"])

@@ -16,8 +16,8 @@ from nas.search import (
     load_space,
     store_inheritance,
 )
+from nas.search_spaces.families import FAMILIES, draw_family
 from nas.training import TrainingConfig
-from search_spaces.families import FAMILIES, draw_family
 
 OPTIONS = {"n_computational": [2, 40], "density": [0.05, 0.5]}
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nas.tracking import FrontPoint, front_figure, front_html, front_png
+from nas.tracking import BaselinePoint, FrontPoint, front_figure, front_html, front_png
 
 
 def point(number: int, accuracy: float, ms: float, **more: float) -> FrontPoint:
@@ -75,3 +75,40 @@ def test_regression_shows_the_error() -> None:
     np.testing.assert_allclose(figure.data[2].y, [1, 0.1, 0.01, 0.001])
     assert "error" in figure.layout.yaxis.title.text and "edges" in figure.layout.xaxis.title.text
     assert front_png(members, cost="edges").startswith(b"\x89PNG")
+
+
+BASELINES = [
+    BaselinePoint("linear", "logistic regression", {"val_accuracy": 0.6, "inference_seconds": 0.01e-3, "edges": 6.0}),
+    BaselinePoint("boosting", "gradient <boosting>", {"val_accuracy": 0.999, "inference_seconds": 50e-3}),
+    BaselinePoint("mlp", "dense MLP", reason="it failed"),
+]
+
+
+def test_baselines_are_drawn_by_name_on_axes_that_hold_them() -> None:
+    figure = front_figure(FRONT, OTHERS, baselines=BASELINES)
+    linear, boosting = figure.data[3:]
+    assert (linear.name, boosting.name) == ("logistic regression", "gradient <boosting>")
+    assert linear.showlegend is not False and "accuracy, validation: <b>60.0 %" in linear.hovertext
+    assert "gradient &lt;boosting&gt;" in boosting.hovertext
+    for trace in (linear, boosting):
+        low, high = (10**limit for limit in figure.layout.xaxis.range)
+        assert low < trace.x[0] < high
+        high, low = (10**limit for limit in figure.layout.yaxis.range)
+        assert low < trace.y[0] < high
+    assert len(front_png(FRONT, OTHERS, baselines=BASELINES)) > len(front_png(FRONT, OTHERS))
+    assert "gradient \\u003cboosting" in front_html(FRONT, OTHERS, baselines=BASELINES)
+
+
+def test_a_baseline_without_such_a_cost_is_a_line() -> None:
+    figure = front_figure(FRONT, OTHERS, baselines=BASELINES, cost="edges")
+    linear, boosting = figure.data[3:]
+    assert list(linear.x) == [6.0] and linear.mode == "markers+text"
+    assert len(boosting.x) == 2 and boosting.mode == "lines+text"
+    np.testing.assert_allclose(boosting.y, [0.1, 0.1])
+    assert front_png(FRONT, OTHERS, baselines=BASELINES, cost="edges").startswith(b"\x89PNG")
+
+
+def test_a_perfect_baseline_has_a_place() -> None:
+    perfect = [BaselinePoint("linear", "logistic regression", {"val_accuracy": 1.0, "inference_seconds": 1e-4})]
+    trace = front_figure(FRONT, OTHERS, baselines=perfect).data[3]
+    assert trace.y[0] == pytest.approx(1.0)  # % of errors: half of the least that was seen

@@ -1,6 +1,6 @@
 """The overview says the facts first, and fits into MLflow's tag."""
 
-from nas.tracking import FrontPoint
+from nas.tracking import BaselinePoint, FrontPoint
 from nas.tracking._note import overview, search_name
 
 
@@ -47,3 +47,21 @@ def test_names_of_searches() -> None:
     assert search_name([member(1)], 59, 1) == "search · 60 trials · best 97.8 % · front of 1"
     assert search_name([], 0, 0) == "search · 0 trials"
     assert "best error 0.25" in search_name([FrontPoint(0, {"val_error": 0.25})], 1, 0)
+
+
+def test_baselines_and_what_they_mean() -> None:
+    baselines = [
+        BaselinePoint("mlp", "dense MLP", {"val_accuracy": 0.9, "val_error": 0.1}),
+        BaselinePoint("linear", "logistic regression", {"val_accuracy": 0.95, "val_error": 0.05, "edges": 640.0}),
+        BaselinePoint("boosting", "gradient boosting", reason="no room"),
+    ]
+    facts = {"finished": 5, "failed": 0, "hypervolume": 0.5, "job_params": {}, "hardware": {}, "link": lambda _: None}
+    text = overview([member(1)], **facts, baselines=baselines, verdict="It was worth it.")
+    lines = text.splitlines()
+    assert "It was worth it." in lines
+    assert lines.index("| logistic regression | 95.0 % |  |  | 640 |") + 1 == lines.index(
+        "| dense MLP | 90.0 % |  |  |  |"
+    )
+    assert text.endswith("gradient boosting failed: no room")
+    long = overview([member(number) for number in range(1000)], **facts, baselines=baselines, verdict="v")
+    assert len(long) < 8000 and "| dense MLP |" in long

@@ -15,8 +15,8 @@ from ray.cluster_utils import Cluster
 from nas.graph import random_dag
 from nas.search import Evaluate
 from nas.training import Candidate, Dataset, Genome, TrainingConfig, TrialResult, TrialStatus
-from workers import RayExecutor
-from workers._cluster import room
+from nas.workers import RayExecutor
+from nas.workers._cluster import room
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
 
@@ -139,7 +139,7 @@ def test_data_reaches_each_node_once(
     data = make_toy(1024, 3 * 1024)  # 12 MiB
     other = add_node(num_cpus=2)
     put, puts = ray.put, []
-    monkeypatch.setattr("workers.pool.ray.put", lambda value: puts.append(value) or put(value))
+    monkeypatch.setattr("nas.workers.pool.ray.put", lambda value: puts.append(value) or put(value))
     before = stored(head, other)
     pool = make_pool(where(0.2), data, workers=4)
     results: list[TrialResult] = []

@@ -17,13 +17,13 @@ from nas.cli import _app
 from nas.errors import NasError
 from nas.job import Job
 from nas.search import StudyStore
-from workers.jobs import ClusterError, ClusterJobs, _entrypoint
+from nas.workers.jobs import ClusterError, ClusterJobs, _entrypoint
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 SPACE = """
 from my_helper import SIZES
-from search_spaces.neuron_dag import NeuronDag
+from nas.search_spaces.neuron_dag import NeuronDag
 
 
 class Mine(NeuronDag):
@@ -59,7 +59,7 @@ def work(folder: Path, trials: int, sleep: float) -> Path:
         f"""
 data: {{source: toy.csv}}
 space: {{name: "my_space:Mine", options: {{n_computational: [2, 4], density: [0.3, 0.6]}}}}
-search: {{trials: {trials}, options: {{population: 4}}}}
+search: {{trials: {trials}, options: {{population: 4}}, baselines: false}}
 training: {{steps: 10, batch_size: 16, inference_batch: 16, log_every: 10, parametrisation: free}}
 tracking: {{mlflow: false, store: results}}
 """

@@ -14,7 +14,7 @@ import ray
 from ray._private import services
 
 from nas.training import Dataset
-from workers._cluster import WorkerError, _start
+from nas.workers._cluster import WorkerError, _start
 
 pytestmark = pytest.mark.ray
 
@@ -23,7 +23,7 @@ LISTENING = """
 import json, time
 import numpy as np, psutil
 from nas.training import Dataset, TrainingConfig
-from workers import RayExecutor
+from nas.workers import RayExecutor
 
 x, y = np.zeros((10, 2), np.float32), np.zeros(10, np.int64)
 pool = RayExecutor(Dataset("t", "classification", x, y, x, y, x, y, classes=("a", "b")), TrainingConfig(), workers=1)

@@ -9,7 +9,7 @@ import yaml
 
 from nas.errors import JobError
 from nas.job import Job
-from workers.package import local_modules, write_code, write_package
+from nas.workers.package import local_modules, write_code, write_package
 
 BOMB = "raise RuntimeError('imported on the wrong machine')\n"
 
@@ -88,7 +88,7 @@ def test_a_folder_of_images_travels_without_its_neighbours(tmp_path: Path) -> No
 
 
 def test_code_that_is_really_data_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workers.package._MAX_CODE_BYTES", 100)
+    monkeypatch.setattr("nas.workers.package._MAX_CODE_BYTES", 100)
     root = write(tmp_path, {"space/__init__.py": "", "space/weights.bin": "x" * 200})
     with pytest.raises(JobError, match="keep data out of their folders"):
         write_code(Job.from_mapping({"space": {"name": "space:Mine"}}), root, tmp_path / "p")

@@ -15,8 +15,8 @@ from ray.exceptions import ActorDiedError, ActorUnavailableError
 from nas.graph import random_dag
 from nas.search import Evaluate
 from nas.training import Candidate, Dataset, Genome, TrainingConfig, TrialResult, TrialStatus
-from workers import RayExecutor, WorkerError
-from workers._cluster import probe
+from nas.workers import RayExecutor, WorkerError
+from nas.workers._cluster import probe
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
 
@@ -316,7 +316,7 @@ def test_a_worker_that_ray_lost_sight_of_is_replaced_and_its_trial_counts_once(
             raise ActorUnavailableError("may or may not have run", None) if kind is ActorUnavailableError else kind()
         return value
 
-    monkeypatch.setattr("workers.pool.ray.get", lost_once)
+    monkeypatch.setattr("nas.workers.pool.ray.get", lost_once)
     pool.submit(candidate(1))
     results = collect(pool, 1)
     assert [r.number for r in results] == [1]

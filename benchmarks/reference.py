@@ -1,0 +1,191 @@
+"""The reference that a search must beat: single networks trained by a recipe, ``make bench-reference``.
+
+The question: what does whoever needs a small network get without any search, by training one with a few settings and
+cutting it to the size that is wanted? On thirteen sets (regression among them), at five sizes each, every setting of
+`benchmarks._reference_recipe` trains once, and validation chooses; seeds decide split, weights and order of samples.
+
+``run`` (the default) trains what is missing in ``build/reference`` and writes reference.json and .md to
+``benchmarks/results``; ``table`` only writes. ``search --times 3 10`` gives the service as many times the reference's
+process time for a job that names nothing but its data and its budget, and writes reference_search.json and .md;
+``compare`` only writes. Both can be stopped and started again: a run or search that is kept is not repeated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks._reference_recipe import run_set, settings_of
+from benchmarks._reference_score import comparison, comparison_table, reference_table
+from benchmarks._reference_search import search
+from benchmarks._reference_sets import SETS, load
+from nas.errors import NasError
+from nas.training import hardware, pinned_threads
+
+__all__ = ["main", "references", "report", "search_report"]
+
+Json = dict[str, Any]
+_ROOT = Path(__file__).parents[1]
+RUNS = _ROOT / "build" / "reference"
+SEARCHES = _ROOT / "build" / "reference_search"
+RESULTS = _ROOT / "benchmarks" / "results"
+_SEEDS = {"mnist": 2}  # how many, where not three
+
+
+def references(path: Path | None = None) -> list[Json]:
+    """The kept records of the reference, one a set and seed (see `benchmarks._reference_recipe.run_set`)."""
+    records: list[Json] = json.loads((path or RESULTS / "reference.json").read_text())["runs"]
+    return records
+
+
+def report(records: Sequence[Json]) -> str:
+    """The page of the reference, in Markdown."""
+    title, question, *_ = (part.replace("\n", " ") for part in (__doc__ or "").split("\n\n"))
+    steps = ", ".join(f"{r['set']} {r['steps']:,}" for r in {r["set"]: r for r in records}.values())
+    return "\n\n".join(
+        [
+            "# " + title.split(",")[0],
+            question,
+            "Errors are shares of wrong answers, or for regression (friedman1, bikeshare, diabetes) mean squared "
+            "errors in variances of the target; a point is a hundredth of either. The hypervolume is the share of the "
+            "rectangle between the smallest size and the corner, in (log edges, error), above the staircase of test "
+            "errors (`benchmarks/_reference_score.py`). Process seconds: all settings at all sizes, one thread.",
+            reference_table(records).rstrip(),
+            f"Steps of each training: {steps}.",
+        ]
+    )
+
+
+def search_report(records: Sequence[Json], known: Sequence[Json]) -> str:
+    """The page of the searches, in Markdown.
+
+    Args:
+        records: of searches, each with ``times``.
+        known: records of the reference.
+    """
+    by_key = {(record["set"], record["seed"]): record for record in known}
+    found: dict[float, list[Json]] = {}
+    spent = ["| times | set | budget, s | process time of the command, s | wall time, s | trials | members |"]
+    spent += ["| --: | --- | --: | --: | --: | --: | --: |"]
+    for record in sorted(records, key=lambda r: (r["times"], list(SETS).index(r["set"]), r["seed"])):
+        base = by_key.get((record["set"], record["seed"]))
+        if base is None:
+            continue
+        found.setdefault(record["times"], []).append(comparison(base, record["front"]))
+        spent.append(
+            f"| {record['times']:g} | {record['set']} | {record['budget_seconds']:g} | {record['process_seconds']:g} | "
+            f"{record['wall_seconds']:g} | {record['trials']['complete']} | {len(record['front'])} |"
+        )
+    head = (
+        "A job that names its data and its budget, against single networks trained by the recipe "
+        "([reference](reference.md)), split by split. At each size: the test error of the member that validation "
+        "prefers among those with at most so many edges, less the reference's; ± is half a 95 % interval (Student's "
+        "t). Where no member is that small, the error of the hypervolume's corner counts."
+    )
+    return "\n\n".join(
+        ["# The search against the reference", head, comparison_table(found), "## Budgets", "\n".join(spent)]
+    )
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parse the command line and run."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.reference", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("command", nargs="?", choices=("run", "table", "search", "compare"), default="run")
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--seeds", nargs="+", type=int, help="(default: 0 1 2, MNIST 0 1)")
+    parser.add_argument("--times", nargs="+", type=float, default=[3.0, 10.0], help="of the reference's process time")
+    parser.add_argument("--set", action="append", default=[], dest="settings", help="path.to.key=value for the job")
+    parser.add_argument("--label", default="default", help="of searches with other settings, which are kept apart")
+    options = parser.parse_args(arguments)
+    cells = [(name, seed) for name in options.sets for seed in options.seeds or range(_SEEDS.get(name, 3))]
+    try:
+        if options.command == "run":
+            _train(cells)
+        if options.command in ("run", "table"):
+            _publish(RUNS, "reference", report)
+            return
+        known = references()
+        if options.command == "search":
+            _search(cells, options.times, known, options.settings, options.label)
+        suffix = "" if options.label == "default" else f"_{options.label}"
+        _publish(SEARCHES / options.label, f"reference_search{suffix}", lambda records: search_report(records, known))
+    except (NasError, RuntimeError, FileNotFoundError) as error:
+        parser.exit(1, f"{error}\n")
+
+
+def _train(cells: Iterable[tuple[str, int]]) -> None:
+    """Train what is missing, one thread, one after the other."""
+    RUNS.mkdir(parents=True, exist_ok=True)
+    with pinned_threads(1):
+        warm = False
+        for name, seed in cells:
+            path = RUNS / f"{name}-{seed}.json"
+            if path.exists():
+                continue
+            dataset = load(name, seed)
+            if not warm:  # compile what a process compiles at its first use, before any clock runs
+                run_set(SETS["digits"], load("digits"), 0, steps=20)
+                warm = True
+            record = run_set(SETS[name], dataset, seed)
+            _write(path, record)
+            print(f"{name}, seed {seed}: {record['process_seconds']:.1f} s of process time", flush=True)
+
+
+def _search(
+    cells: Iterable[tuple[str, int]], times: Sequence[float], known: Sequence[Json], settings: Sequence[str], label: str
+) -> None:
+    """Search what is missing; the budget of a set is a multiple of the mean over the reference's seeds."""
+    folder = SEARCHES / label
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, seed in cells:
+        took = [record["process_seconds"] for record in known if record["set"] == name]
+        if not took:
+            raise FileNotFoundError(f"{RESULTS / 'reference.json'} has no {name}; run: python -m benchmarks.reference")
+        for multiple in times:
+            path = folder / f"{name}-{seed}-{multiple:g}.json"
+            if path.exists():
+                continue
+            work = path.with_suffix("")
+            shutil.rmtree(work, ignore_errors=True)  # of a search that was stopped: its budget has been spent
+            record = search(SETS[name], seed, multiple * sum(took) / len(took), work, settings)
+            _write(path, {"times": multiple, **record})
+            print(f"{name}, seed {seed}, {multiple:g} times: {record['process_seconds']:.0f} s", flush=True)
+
+
+def _publish(folder: Path, name: str, page: Any) -> None:
+    """Collect the records of a folder into benchmarks/results."""
+    records = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    if not records:
+        raise FileNotFoundError(f"there are no results in {folder}")
+    records.sort(key=lambda r: (list(SETS).index(r["set"]), r["seed"], r.get("times", 0)))
+    facts = {
+        "hardware": hardware(1),
+        "sets": {s.name: {"sizes": s.sizes, "corner": s.corner, **s.data} for s in SETS.values()},
+        "settings": {s: [x._asdict() for x in settings_of(s)] for s in dict.fromkeys(r["set"] for r in records)},
+    }
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(_compact(facts, records))
+    (RESULTS / f"{name}.md").write_text(page(records) + "\n")
+
+
+def _compact(facts: Json, records: Sequence[Json]) -> str:
+    """JSON with one line a record, so that a change shows where it is."""
+    lines = ",\n".join(json.dumps(record) for record in records)
+    return json.dumps(facts)[:-1] + ',\n"runs": [\n' + lines + "\n]}\n"
+
+
+def _write(path: Path, record: Json) -> None:
+    """All of it or nothing, whenever the process is stopped."""
+    whole = path.with_suffix(".tmp")
+    whole.write_text(json.dumps(record) + "\n")
+    whole.replace(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""``nas data``: what a job would take from its data; and whether the data of a study are still those."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from nas.cli._console import console, errors, print_json
+from nas.errors import DataError
+
+if TYPE_CHECKING:
+    from nas.search import StudyStore
+    from nas.training import DataConfig, Dataset, Finding, LoadedData
+
+__all__ = ["as_trained", "data", "data_of_study", "data_table"]
+
+
+def data(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="JOB.yaml|DATA",
+            help="A job, or data: a .csv/.tsv/.parquet/.npz file, digits, idx:FOLDER, openml:NAME or module:function.",
+        ),
+    ],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="data.key=value", help="Replace a value of the job; may be repeated."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Show what would be made of data, without training: columns, task, classes, parts, scaling, and doubts.
+
+    `nas search` prints the same before it begins. Everything in it can be said in the job instead, by the key beside
+    it.
+
+    Examples:
+
+        nas data examples/digits.yaml
+
+        nas data measurements.csv --set data.target=yield
+    """
+    from nas._jobfile import apply_overrides
+    from nas.job import Job
+    from nas.training import read_data
+
+    if source.lower().endswith((".yaml", ".yml")):
+        job = Job.from_yaml(Path(source), settings or [])
+    else:
+        values: dict[str, Any] = {"data": {"source": source}}
+        apply_overrides(values, settings or [])
+        job = Job.from_mapping(values, where=source)
+    loaded = read_data(job.data, twice=True)
+    if as_json:
+        print_json([{"about": each.about, "found": each.words, "key": each.key} for each in loaded.findings])
+        return
+    console.print(data_table(loaded.findings))
+
+
+def data_table(findings: Iterable[Finding]) -> Table:
+    """What was found out about data, with the keys of the job that say otherwise."""
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(ratio=1, overflow="fold")
+    table.add_column(style="dim", overflow="fold", max_width=36)
+    for each in findings:
+        words = Text(each.words, style="yellow" if each.about == "note" else "")
+        table.add_row(each.about, words, Text(each.key))
+    return table
+
+
+def data_of_study(config: DataConfig, study: StudyStore, *, remedy: str) -> LoadedData:
+    """The data that a study was made with, read again. Says so where that cannot be checked.
+
+    Args:
+        config: of the study's job.
+        remedy: what to do where it is other data, for the message.
+
+    Raises:
+        DataError: it is other data now, or cannot be read.
+    """
+    from nas.training import Fingerprint, read_data
+
+    header = study.header.get("job") or {}
+    before = Fingerprint.from_json(header.get("fingerprint"))
+    if before is not None:
+        loaded = read_data(config)
+        difference = before.difference(loaded.fingerprint)
+    else:
+        known = tuple(header.get("feature_names") or ())
+        loaded = read_data(as_trained(config, header), features=known)
+        difference = _known_difference(header, loaded.dataset)
+    if difference is not None:
+        raise DataError(f"{config.source}: not the data of study {study.name!r}: {difference}; {remedy}")
+    if before is None:
+        errors.print(
+            f"study {study.name!r} was begun before studies kept a fingerprint of their data, so whether the data are "
+            "still the same cannot be checked in full",
+            soft_wrap=True,
+        )
+    return loaded
+
+
+def as_trained(config: DataConfig, record: Mapping[str, Any]) -> DataConfig:
+    """How an earlier version read data: what it inferred is in the record, and this version may infer otherwise.
+
+    Args:
+        record: of a checkpoint, or the header of a study.
+    """
+    changes: dict[str, Any] = {}
+    if config.task == "auto" and record.get("task") in ("classification", "regression"):
+        changes["task"] = record["task"]
+    if config.header == "auto" and ":" not in config.source and config.source.lower().endswith((".csv", ".tsv")):
+        changes["header"] = True
+    return config.model_copy(update=changes)
+
+
+def _known_difference(header: Mapping[str, Any], dataset: Dataset) -> str | None:
+    """What differs from the data of a study without a fingerprint, as far as it tells."""
+    import numpy as np
+
+    from nas.training import Statistics
+
+    names = tuple(header.get("feature_names") or ())
+    if names and names != dataset.feature_names:
+        return f"its columns were {', '.join(names[:12])}, and are {', '.join(dataset.feature_names[:12])}"
+    then, now = header.get("statistics") or {}, Statistics.of(dataset)
+    if then.get("classes") is not None and tuple(then["classes"]) != now.classes:
+        return f"its classes were {', '.join(then['classes'][:12])}, and are {', '.join(now.classes[:12])}"
+    for name in ("mean", "scale", "target_mean", "target_scale"):
+        if then.get(name) is None:
+            continue
+        # Kept as float32 by then.
+        before, after = (np.asarray(each, dtype=np.float32) for each in (then[name], getattr(now, name)))
+        if before.shape != after.shape or not np.allclose(before, after, rtol=1e-6, atol=0):
+            return "its values or its split differ (means and deviations are others)"
+    return None

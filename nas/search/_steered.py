@@ -1,0 +1,215 @@
+"""What strategies share that steer the size of networks: roots cut from dense networks, children grown and cut.
+
+Such a strategy aims at a number of edges. A *root* is trained from nothing and cut to it; a *child* starts from a
+network near that size, gains edges or neurons, and is cut to it (see `nas.search._guided`). This works where training
+may choose edges: genomes of neurons, in jobs without a `training.sparsify` of their own.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+
+from nas.errors import NasError
+from nas.search._guided import cuts_allowed
+from nas.search._ladder import Ladder, Network
+from nas.search._objectives import Objectives
+from nas.search._population import Population
+from nas.search._space import SearchSpace
+from nas.search._strategy import OF_THE_FUNCTION, Inheritance, Strategy
+from nas.training._types import Candidate, Scalar, TrainingConfig, TrialResult, TrialStatus
+
+__all__ = ["SteeredStrategy", "log_uniform"]
+
+_ROOTS: Final = (0, 2, 4, 1, 3)  # octaves below the largest of the first roots, in the order in which they are asked
+_FIRST: Final = 9  # roots before the first child
+_ROOT_LEAST, _ROOT_PER_NEURON = 1000, 8  # edges of the largest first root: in all, or for each input and output
+_GROWN: Final = (0.2, 1.5)  # edges that come before a child is cut, as a share of its parent's
+_LENGTHS: Final = (0.5, 1.2)  # steps of a child, as a share of a full training; at the end of a search twice that
+_SMALLER, _LARGEST = 0.4, 6.0  # edges of parents, as multiples of those aimed at
+_ANY: Final = 0.15  # share of the later roots with hyperparameters from anywhere
+_AIMS: Final = 3  # sizes among which an aim is chosen
+_BEHIND: Final = 2.0  # what a front that is behind by a factor e outweighs: twice as large a factor of cost
+_TRIES: Final = 6  # at a parent that fits
+_LARGER: Final = 0.05  # least share of the aims beyond the largest network of the front
+_MOVED: Final = 0.1  # how far a child's hyperparameters move at least, as a share of their ranges
+_POOR: Final = 10  # how many times as large they may be, where the best network is as poor as knowing nothing
+
+
+class SteeredStrategy(Strategy, ABC):
+    """Base of `evolution` and `optuna`.
+
+    Args:
+        inheritance: where parents and weights come from.
+        population: individuals kept as possible parents where size is not steered.
+        grow: share of the children that gain edges or neurons before they are cut.
+        blind: share of these that gain them anywhere, rather than edges by gradient.
+        child_steps: factor of the steps of children.
+        guided: False: children mutate blindly.
+        (others): see `Strategy`.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        training: TrainingConfig,
+        objectives: Objectives,
+        seed: int,
+        *,
+        inheritance: Inheritance,
+        population: int,
+        initial: int | None,
+        grow: float,
+        blind: float,
+        child_steps: float,
+        guided: bool,
+    ) -> None:
+        super().__init__(space, training, objectives, seed)
+        self.inheritance = inheritance
+        self.population = Population(objectives, population)
+        self.ladder = Ladder(objectives.error_reference)
+        self.steered = guided and "error" in objectives.names and cuts_allowed(space, training) and _of_neurons(space)
+        self.grow, self.blind, self.child_steps = grow, blind, child_steps
+        self.initial = initial or (_FIRST if self.steered else population)
+
+    def tell(self, result: TrialResult) -> None:
+        """Learns from a result."""
+        super().tell(result)
+        values = self.objectives.values(result)
+        if result.status is TrialStatus.COMPLETE and values is not None and "edges" in result.metrics:
+            error = values[self.objectives.names.index("error")] if "error" in self.objectives.names else values[0]
+            self.ladder.add(Network(result.number, error, int(result.metrics["edges"])))
+
+    def _tell(self, number: int, values: tuple[float, ...]) -> None:
+        self.population.add(number, values)
+
+    def _aim(self, number: int, position: float) -> int:
+        """Edges to aim at: of a first root, or at a position in [0, 1] of the sizes that are worth a try."""
+        if number < self.initial or not len(self.ladder):
+            top = max(_ROOT_LEAST, _ROOT_PER_NEURON * (self.space.shape.n_inputs + self.space.shape.n_outputs))
+            return max(self._least, round(top / 2 ** _ROOTS[number % len(_ROOTS)]))
+        low, high = self.ladder.span()
+        # The worse the best network, the more may be gained by larger ones; by far larger ones where small steps gain
+        # nothing: no network of two neurons is much better than one of none at telling two spirals apart.
+        poor = self._poor
+        beyond = _LARGER + (1 - _LARGER) * poor
+        if position > 1 - beyond:
+            low, high, position = high, round(high * (2 + _POOR * poor)), (position - 1 + beyond) / beyond
+        else:
+            position /= 1 - beyond
+        return max(self._least, round(math.exp(math.log(low) + position * math.log(high / low))))
+
+    def _aim_where_behind(self, number: int, rng: np.random.Generator) -> int:
+        """Of some sizes that are worth a try, one where the front is behind its own trend, and a try is cheap."""
+        aims = [self._aim(number, float(rng.random())) for _ in range(_AIMS)]
+        if number < self.initial or not len(self.ladder):
+            return aims[0]
+        dear = self.ladder.span()[1] / 4
+        return max(aims, key=lambda edges: _BEHIND * self.ladder.lag(edges) - 0.5 * math.log1p(edges / dear))
+
+    @property
+    def _poor(self) -> float:
+        """How poor the best network is, in [0, 1]: as good as can be, to no better than knowing nothing."""
+        return min(self.ladder.front[-1].error / self.objectives.error_reference, 1.0)
+
+    @property
+    def _least(self) -> int:
+        return 2 * self.space.shape.n_outputs
+
+    def _full_steps(self) -> int:
+        """Steps of a full training: later ones are longer, as less is left that could follow them."""
+        full = self.pace.full(self.seconds)
+        return full if "steps" in self.training.model_fields_set else math.ceil(full * (0.8 + 0.6 * self.spent))
+
+    def _root_at(
+        self, number: int, rng: np.random.Generator, edges: int, hyperparameters: Mapping[str, Scalar] | None = None
+    ) -> Candidate:
+        """A network from nothing of that size."""
+        if hyperparameters is None:
+            hyperparameters = self._root_values(number, rng)
+        return self._root(number, rng, edges, steps=self._full_steps(), hyperparameters=hyperparameters)
+
+    def _root_values(self, number: int, rng: np.random.Generator) -> dict[str, Scalar]:
+        """What job and space say first; later near what served some network well, or any."""
+        if number < self.initial or not len(self.ladder):
+            return self._own_values(number)
+        if rng.random() < _ANY:
+            return self._moved({}, rng)
+        exemplar = self.inheritance.load(self.ladder.exemplar(rng).number)
+        return self._moved(exemplar.genome.hyperparameters, rng)
+
+    def _parent_for(
+        self, edges: int, rng: np.random.Generator, hyperparameters: Mapping[str, Scalar] | None = None
+    ) -> Network | None:
+        """A network from which one of that size may come: about as large, larger, or smaller.
+
+        Args:
+            edges: of the child.
+            rng: source of chance.
+            hyperparameters: of the child, where they are chosen already; those that its function rests on (its
+                activation) must be the parent's. None where no parent has them.
+        """
+        for _ in range(_TRIES):
+            found = self.ladder.parent(edges, _SMALLER, _LARGEST, rng)
+            if found is None or hyperparameters is None:
+                return found
+            known = self.inheritance.load(found.number).genome.hyperparameters
+            if all(hyperparameters.get(path) == known.get(path) for path in OF_THE_FUNCTION):
+                return found
+        return None
+
+    def _child_at(
+        self,
+        number: int,
+        rng: np.random.Generator,
+        edges: int,
+        parent: Network,
+        hyperparameters: Mapping[str, Scalar] | None = None,
+        grow: float | None = None,
+    ) -> Candidate:
+        """A child of that size.
+
+        Args:
+            grow: edges that come before it is cut, beyond those that its size needs, as a share of its parent's;
+                None: drawn.
+        """
+        longer = 1 + self.spent
+        steps = math.ceil(self.child_steps * self.pace.full(self.seconds) * longer * log_uniform(_LENGTHS, rng))
+        if "steps" in self.training.model_fields_set:
+            steps = math.ceil(self.child_steps * self.training.steps)
+        # A larger child can only come by growth, and of about the same size only growth makes it another.
+        grows = rng.random() < self.grow or edges > parent.edges
+        beyond = log_uniform(_GROWN, rng) if grow is None else grow
+        grow = max(edges / parent.edges - 1, 0.0) + beyond if grows and self.grow > 0 else 0.0
+        origin = self.inheritance.load(parent.number)
+        if hyperparameters is None:  # the poorer the best network, the farther from what its parent had
+            hyperparameters = self._perturbed(origin.genome, rng, _MOVED + (1 - _MOVED) * self._poor)
+        return self._cut_child(
+            number,
+            rng,
+            origin,
+            self.inheritance,
+            edges,
+            steps=steps,
+            grow=min(grow, 10.0),
+            blind=rng.random() < (self.blind if edges <= parent.edges else 0.5 * (1 + self.blind)),
+            hyperparameters=hyperparameters,
+        )
+
+
+def _of_neurons(space: SearchSpace) -> bool:
+    """Whether genomes are DAGs of neurons: structures (layers, one's own) have no edges that training could choose."""
+    try:
+        return space.initial(np.random.default_rng(0)).structure is None
+    except NasError:  # a genome that cannot be made is the trial's failure
+        return False
+
+
+def log_uniform(bounds: tuple[float, float], rng: np.random.Generator) -> float:
+    """A number between the bounds, its logarithm uniform."""
+    low, high = bounds
+    return math.exp(rng.uniform(math.log(low), math.log(high)))

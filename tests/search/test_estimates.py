@@ -1,0 +1,200 @@
+"""Estimates against simulated networks whose true errors are known."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from nas.search import Front, FrontMember, Objectives
+from nas.search._estimates import Estimate, Steady, estimates
+from nas.training import Evidence
+from nas.training._evidence import blended
+
+SAMPLES, TEST = 270, 360
+BOTH = Objectives(("error", "edges"))
+
+
+def networks(true: np.ndarray, rng: np.random.Generator, samples: int = SAMPLES, test: int = TEST) -> list[Evidence]:
+    """Networks with such errors that agree on most samples: a margin is the sample's part plus the network's own, and
+    probabilities follow it, overconfident by half."""
+    shared = rng.normal(size=samples)
+    found = []
+    for error in true:
+        bias = np.sqrt(2) * np.abs(_quantile(error))
+        margin = bias + shared + rng.normal(size=samples)
+        wrong = 1 / (1 + np.exp(3 * margin))
+        found.append(Evidence((margin < 0).astype(np.float32), wrong.astype(np.float32), samples, test))
+    return found
+
+
+def _quantile(error: float) -> float:
+    from scipy.stats import norm
+
+    return float(norm.ppf(error))
+
+
+def scores_of(found: list[Evidence]) -> np.ndarray:
+    return np.array([blended(one.error, one.wrong, one.samples).mean() for one in found])
+
+
+def front_of(scores: np.ndarray, costs: np.ndarray) -> list[int]:
+    trials = [
+        FrontMember(k, (float(s), float(c)), {"edges": float(c)})
+        for k, (s, c) in enumerate(zip(scores, costs, strict=True))
+    ]
+    return list(Front.of(BOTH, trials).numbers)
+
+
+def steady_front(found: list[Evidence], costs: np.ndarray) -> Front:
+    trials = [
+        FrontMember(k, (float(score), float(cost)), {"edges": float(cost), "val_accuracy": 0.0})
+        for k, (score, cost) in enumerate(zip(scores_of(found), costs, strict=True))
+    ]
+    return Front.estimated(BOTH, trials, found.__getitem__)
+
+
+def shown(scores: np.ndarray, costs: np.ndarray, members: list[int], found: list[Evidence]) -> dict[int, Estimate]:
+    return estimates(scores, costs[:, None], members, found.__getitem__)
+
+
+@pytest.mark.parametrize("probabilities", [True, False])
+def test_of_equal_networks_the_luckiest_is_shown_at_what_all_are_worth(probabilities: bool) -> None:
+    """150 networks of 5 % each: the best count is 1.5 points too good, the estimate is not."""
+    plain, corrected = [], []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        found = networks(np.full(150, 0.05), rng)
+        counts = np.array([one.error.mean() for one in found])
+        costs = rng.permutation(150).astype(float) + 1
+        plain += [np.mean([counts[k] for k in front_of(counts, costs)])]
+        if probabilities:
+            front = steady_front(found, costs)
+            corrected += [np.mean([member.metrics["shown_error"] for member in front.members])]
+            continue
+        found = [Evidence(one.error, None, one.samples, one.test_samples) for one in found]
+        members = front_of(counts, costs)
+        corrected += [np.mean([one.error for one in shown(counts, costs, members, found).values()])]
+    assert np.mean(plain) < 0.037
+    assert abs(np.mean(corrected) - 0.05) < 0.008
+
+
+def test_intervals_hold_the_test_value_as_often_as_they_say() -> None:
+    inside, bias = [], []
+    for seed in range(25):
+        rng = np.random.default_rng([seed, 1])
+        costs = np.geomspace(10, 1000, 60)
+        true = 0.02 + 0.3 / np.sqrt(costs)
+        for member in steady_front(networks(true, rng), costs).members:
+            measured = rng.binomial(TEST, true[member.number]) / TEST
+            inside.append(member.metrics["shown_error_low"] <= measured <= member.metrics["shown_error_high"])
+            bias.append(measured - member.metrics["shown_error"])
+    assert 0.9 <= np.mean(inside) <= 1.0
+    assert abs(np.mean(bias)) < 0.008
+
+
+def test_shown_errors_rise_with_what_members_were_chosen_by() -> None:
+    rng = np.random.default_rng(3)
+    costs = np.geomspace(10, 1000, 80)
+    found = networks(0.02 + 0.3 / np.sqrt(costs), rng)
+    scores = scores_of(found)
+    members = front_of(scores, costs)
+    estimate = shown(scores, costs, members, found)
+    in_order = [estimate[k] for k in sorted(members, key=lambda k: scores[k])]
+    errors = [one.error for one in in_order]
+    assert errors == sorted(errors) and len(set(errors)) > 3
+    assert all(0 <= one.low <= one.error <= one.high <= 1 for one in in_order)
+
+
+def test_a_lucky_small_network_does_not_drive_out_a_larger_better_one() -> None:
+    """One network of 2 % against 60 smaller ones of 4 %: by counts some small one mostly wins."""
+    kept_by_count, kept = 0, 0
+    for seed in range(20):
+        rng = np.random.default_rng([seed, 2])
+        costs = np.append(np.arange(60.0) + 100, 1000.0)
+        found = networks(np.append(np.full(60, 0.04), 0.02), rng)
+        kept_by_count += 60 in front_of(np.array([one.error.mean() for one in found]), costs)
+        kept += 60 in steady_front(found, costs).numbers
+    assert kept_by_count < 12
+    assert kept >= 18
+
+
+def test_what_networks_are_really_worth_is_not_drawn_away() -> None:
+    """With many samples nothing is noise: steady scores are the scores."""
+    rng = np.random.default_rng(5)
+    costs = np.geomspace(10, 1000, 40)
+    true = np.where(rng.random(40) < 0.5, 0.1, 0.2)
+    found = networks(true, rng, samples=20_000)
+    scores = scores_of(found)
+    steady = Steady.of(scores, costs[:, None], found.__getitem__)
+    assert np.allclose(steady(scores), scores, rtol=0.01)
+
+
+@pytest.mark.parametrize("trials", [1, 2, 5])
+def test_few_trials_have_no_trend(trials: int) -> None:
+    found = networks(np.full(trials, 0.05), np.random.default_rng(0))
+    scores = scores_of(found)
+    steady = Steady.of(scores, np.arange(1.0, trials + 1)[:, None], found.__getitem__)
+    assert np.array_equal(steady(scores), scores)
+
+
+def test_nothing_is_taken_off_where_nobody_chose_by_the_error() -> None:
+    found = networks(np.full(20, 0.05), np.random.default_rng(0))
+    estimate = estimates(np.zeros(20), np.zeros((20, 1)), [3], found.__getitem__, chosen=False)
+    assert estimate[3].error == pytest.approx(float(found[3].error.mean()))
+
+
+def test_one_trial_alone_was_not_chosen() -> None:
+    found = networks(np.array([0.05]), np.random.default_rng(0))
+    estimate = estimates(scores_of(found), np.ones((1, 1)), [0], found.__getitem__)
+    assert estimate[0].error == pytest.approx(float(found[0].error.mean()), abs=0.006)
+
+
+def test_mean_squared_errors_have_positive_intervals_and_lose_their_luck() -> None:
+    plain, corrected = [], []
+    for seed in range(20):
+        rng = np.random.default_rng([seed, 4])
+        shared = rng.normal(size=100)
+        found = [
+            Evidence(((shared + rng.normal(size=100)) ** 2 / 2).astype(np.float32), None, 100, 100) for _ in range(100)
+        ]
+        scores = np.array([float(one.error.mean()) for one in found])
+        best = int(scores.argmin())
+        estimate = estimates(scores, np.ones((100, 0)), [best], found.__getitem__)[best]
+        assert 0 < estimate.low < estimate.error < estimate.high
+        plain.append(scores[best])
+        corrected.append(estimate.error)
+    assert np.mean(plain) < 0.85
+    assert abs(np.mean(corrected) - 1) < 0.1
+
+
+def test_members_without_evidence_have_no_estimate_and_others_of_another_size_do_not_take_part() -> None:
+    rng = np.random.default_rng(0)
+    found: list[Evidence | None] = [*networks(np.full(10, 0.05), rng), None, networks(np.array([0.01]), rng, 50)[0]]
+    scores = np.linspace(0.04, 0.06, 12)
+    estimate = estimates(scores, np.ones((12, 1)), [0, 10], found.__getitem__)
+    assert list(estimate) == [0]
+    assert estimates(scores, np.ones((12, 1)), [10], found.__getitem__) == {}
+
+
+@pytest.mark.parametrize("samples", [1, 2, 5])
+def test_a_handful_of_samples_gives_wide_intervals_and_no_failure(samples: int) -> None:
+    found = networks(np.full(10, 0.3), np.random.default_rng(0), samples, 5)
+    estimate = estimates(scores_of(found), np.ones((10, 1)), list(range(10)), found.__getitem__)
+    assert all(0 <= one.low <= one.error <= one.high <= 1 and one.high - one.low > 0.3 for one in estimate.values())
+
+
+def test_a_thousand_trials_take_less_than_a_second() -> None:
+    rng = np.random.default_rng(0)
+    costs = np.geomspace(10, 1000, 1000)
+    found = networks(0.02 + 0.3 / np.sqrt(costs), rng)
+    start = time.process_time()
+    steady_front(found, costs)
+    assert time.process_time() - start < 1.0
+
+
+def test_equal_arguments_give_equal_estimates() -> None:
+    found = networks(np.full(30, 0.05), np.random.default_rng(0))
+    costs = np.arange(1.0, 31)
+    assert steady_front(found, costs) == steady_front(found, costs)

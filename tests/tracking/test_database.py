@@ -1,0 +1,124 @@
+"""MLflow's database in a store: several processes on a new store, deaths on the way, and names of folders."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from nas._sqlite import sqlite_url
+from nas.tracking import TrackingConfig
+from nas.tracking._database import prepare_database
+
+ROOT = Path(__file__).parents[2]
+PREPARE = """
+import sys, time
+from pathlib import Path
+from nas.tracking import TrackingConfig
+from nas.tracking._database import prepare_database
+from nas.tracking._writer import MlflowWriter
+config = TrackingConfig(store=Path(sys.argv[1]))
+while time.time() < float(sys.argv[2]):
+    time.sleep(0.001)
+prepare_database(config)
+MlflowWriter(config.tracking_uri, sys.argv[3], config.artifact_root)
+"""
+NAMES = ["plain", "with blank", "a%20b", "what?", "no#1", "a%2Fb", "ü 漢", "{x}", "a&b=c", "100%", "it's", "a+b;c"]
+
+
+def start(store: Path, at: float, experiment: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", PREPARE, str(store), str(at), experiment]
+    return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE)
+
+
+def tables(path: Path) -> set[str]:
+    with sqlite3.connect(path) as connection:
+        return {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+def test_processes_that_start_together_share_one_database(tmp_path: Path) -> None:
+    at = time.time() + 8
+    processes = [start(tmp_path, at, f"study{k}") for k in range(3)]
+    for process in processes:
+        _, said = process.communicate(timeout=280)
+        assert process.returncode == 0, said.decode()
+    config = TrackingConfig(store=tmp_path)
+    found = {each.name for each in MlflowClient(config.tracking_uri).search_experiments()}
+    assert found == {"Default", "study0", "study1", "study2"}
+    assert not [name for name in tables(tmp_path / "mlflow.db") if name.startswith("_alembic_tmp")]
+    assert {path.name for path in tmp_path.iterdir()} == {"mlflow.db", ".mlflow-creating", "artifacts"}
+
+
+def test_a_death_while_it_is_made_leaves_nothing_in_the_way(tmp_path: Path) -> None:
+    process = start(tmp_path, 0, "first")
+    while not list(tmp_path.glob(".mlflow-*.db")):
+        assert process.poll() is None
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not (tmp_path / "mlflow.db").exists()
+    prepare_database(TrackingConfig(store=tmp_path))
+    assert {path.name for path in tmp_path.iterdir()} == {"mlflow.db", ".mlflow-creating"}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    folder = tmp_path_factory.mktemp("made")
+    prepare_database(TrackingConfig(store=folder))
+    return (folder / "mlflow.db").read_bytes()
+
+
+@pytest.mark.parametrize("damage", ["left over", "no version", "empty", "text"])
+def test_half_made_databases_without_runs_are_set_aside(
+    tmp_path: Path, made: bytes, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "mlflow.db"
+    path.write_bytes({"empty": b"", "text": b"no database at all, but long enough " * 50}.get(damage, made))
+    if damage in ("left over", "no version"):
+        with sqlite3.connect(path) as connection:
+            change = "CREATE TABLE _alembic_tmp_runs (x)" if damage == "left over" else "DROP TABLE alembic_version"
+            connection.execute(change)
+    before = path.read_bytes()
+    prepare_database(TrackingConfig(store=tmp_path))
+    [aside] = tmp_path.glob("mlflow.db.broken-*")
+    assert aside.read_bytes() == before
+    assert "was half-made" in caplog.text
+    assert MlflowClient(sqlite_url(path)).create_experiment("x")
+
+
+def test_runs_are_kept_where_a_migration_was_interrupted(tmp_path: Path, made: bytes) -> None:
+    path = tmp_path / "mlflow.db"
+    path.write_bytes(made)
+    client = MlflowClient(sqlite_url(path))
+    run = client.create_run(client.create_experiment("mine"))
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE _alembic_tmp_runs (x)")
+    prepare_database(TrackingConfig(store=tmp_path))
+    assert "_alembic_tmp_runs" not in tables(path)
+    assert client.get_run(run.info.run_id)
+    assert not list(tmp_path.glob("mlflow.db.broken-*"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_store_may_be_called_anything(tmp_path: Path, name: str, made: bytes) -> None:
+    from nas.tracking._writer import MlflowWriter
+
+    config = TrackingConfig(store=tmp_path / name)
+    config.store.mkdir()
+    (config.store / "mlflow.db").write_bytes(made)
+    prepare_database(config)
+    writer = MlflowWriter(config.tracking_uri, "study", config.artifact_root)
+    run = writer.client.create_run(writer.experiment_id)
+    writer.client.log_text(run.info.run_id, "hello", "a b.txt")
+    assert (config.store / "artifacts" / "study" / run.info.run_id / "artifacts" / "a b.txt").read_text() == "hello"
+    assert Path(writer.client.download_artifacts(run.info.run_id, "a b.txt", str(tmp_path))).read_text() == "hello"
+    with sqlite3.connect(config.store / "mlflow.db") as connection:
+        assert connection.execute("SELECT count(*) FROM runs").fetchone() == (1,)
+    assert {path.name for path in tmp_path.iterdir()} == {name, "a b.txt"}

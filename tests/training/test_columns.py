@@ -1,0 +1,134 @@
+"""Columns that are no measurements are left out of tables, and said; measurements stay."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nas.errors import DataError
+from nas.training import DataConfig, LoadedData, read_data
+
+N = 200
+RNG = np.random.default_rng(7)
+
+
+def read(tmp_path: Path, column: object, name: str = "c", **settings: object) -> LoadedData:
+    frame = pd.DataFrame({name: column, "a": RNG.normal(size=N), "y": ["p"] * (N // 2) + ["q"] * (N // 2)})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    return read_data(DataConfig.model_validate({"source": str(tmp_path / "t.csv"), **settings}))
+
+
+SHUFFLED = RNG.permutation(N)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        np.arange(N),
+        np.arange(N)[::-1],
+        np.arange(N) * 10 + 7,
+        np.arange(N).astype(float),
+        SHUFFLED,  # a saved index of a table that was sorted since
+        RNG.permutation(3 * N)[:N],  # of which rows were removed
+        np.cumsum(RNG.integers(1, 10**6, N)),  # times in whole seconds, in order
+        np.linspace(0, 1, N),
+        SHUFFLED / N,
+        np.arange(N) + 10**9,
+        [f"sample {k}" for k in range(N)],
+        pd.date_range("2020-01-01", periods=N).astype(str),
+        np.full(N, 3.25),
+        ["same"] * N,
+        [""] * N,
+    ],
+    ids=lambda column: str(column)[:20],
+)
+def test_what_is_left_over_is_left_out_and_said(tmp_path: Path, column: object) -> None:
+    found = read(tmp_path, column)
+    assert found.dataset.feature_names == ("a",)
+    said = next(each for each in found.findings if each.about == "left out")
+    assert said.words.startswith("c (") and said.key == "data.keep"
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        RNG.normal(size=N),  # differ in every row
+        np.sort(RNG.normal(size=N)),
+        RNG.permutation(10**7)[:N],  # whole numbers that are all different by chance
+        RNG.integers(0, 50, N),
+        np.repeat(np.arange(N // 4), 4),
+        [True, False] * (N // 2),
+        np.where(np.arange(N) == 3, 1.0, 0.0),
+    ],
+    ids=lambda column: str(column)[:20],
+)
+def test_measurements_stay(tmp_path: Path, column: object) -> None:
+    assert read(tmp_path, column).dataset.feature_names == ("c", "a")
+
+
+def test_a_saved_index_teaches_nothing_unless_asked_for(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": RNG.normal(size=N), "y": ["p"] * (N // 2) + ["q"] * (N // 2)})
+    frame.to_csv(tmp_path / "t.csv")
+    assert read_data(DataConfig(source=str(tmp_path / "t.csv"))).dataset.feature_names == ("a",)
+    kept = read_data(DataConfig(source=str(tmp_path / "t.csv"), keep=("Unnamed: 0",)))
+    assert kept.dataset.feature_names == ("Unnamed: 0", "a")
+    assert not any(each.about == "left out" for each in kept.findings)
+    with pytest.raises(DataError, match="no column 'b'"):
+        read_data(DataConfig(source=str(tmp_path / "t.csv"), keep=("b",)))
+
+
+def test_a_table_of_nothing_else_says_how_to_keep_it(tmp_path: Path) -> None:
+    pd.DataFrame({"t": np.arange(N), "y": RNG.normal(size=N)}).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(DataError, match=r"'t' is left out \(evenly spaced .*\), data.keep: \[t\] keeps it"):
+        read_data(DataConfig(source=str(tmp_path / "t.csv")))
+    assert read_data(DataConfig(source=str(tmp_path / "t.csv"), keep=("t",))).dataset.n_inputs == 1
+
+
+def test_the_index_of_a_parquet_file_is_said(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": RNG.normal(size=N), "y": ["p", "q"] * (N // 2)})
+    frame.index = pd.Index([f"p{k}" for k in range(N)], name="patient")
+    frame.to_parquet(tmp_path / "t.parquet")
+    found = read_data(DataConfig(source=str(tmp_path / "t.parquet")))
+    assert found.dataset.feature_names == ("a",)
+    assert any("patient (the index of the table)" in each.words for each in found.findings)
+    frame.reset_index().set_index("y").to_parquet(tmp_path / "y.parquet")
+    target = read_data(DataConfig(source=str(tmp_path / "y.parquet"), target="y"))
+    assert target.dataset.classes == ("p", "q")
+
+
+def test_arrays_lose_no_column_but_doubts_are_said(tmp_path: Path) -> None:
+    x = np.column_stack([np.arange(N), RNG.normal(size=N), np.full(N, 2.0)])
+    np.savez(tmp_path / "d.npz", x=x, y=np.arange(N) % 2)
+    found = read_data(DataConfig(source=str(tmp_path / "d.npz")))
+    assert found.dataset.n_inputs == 3
+    notes = " ".join(each.words for each in found.findings if each.about == "note")
+    assert "feature x0 is evenly spaced" in notes and "feature x2 is 2 in every row" in notes
+    dropped = read_data(DataConfig(source=str(tmp_path / "d.npz"), drop=("x0", "x2"))).dataset
+    assert dropped.feature_names == ("x1",)
+    with pytest.raises(DataError, match="no feature 'x9' to drop"):
+        read_data(DataConfig(source=str(tmp_path / "d.npz"), drop=("x9",)))
+    with pytest.raises(DataError, match="data.target names columns of a table, but this is arrays"):
+        read_data(DataConfig(source=str(tmp_path / "d.npz"), target="y"))
+
+
+def test_samples_that_training_has_seen_are_said(tmp_path: Path) -> None:
+    x = np.repeat(RNG.normal(size=(N // 10, 3)), 10, axis=0)
+    np.savez(tmp_path / "d.npz", x=x, y=np.arange(N) // 10 % 2)
+    notes = [each.words for each in read_data(DataConfig(source=str(tmp_path / "d.npz"))).findings]
+    assert any("40 of 40 test samples have exactly the features of training samples" in note for note in notes)
+
+
+def test_small_and_far_values_keep_their_differences(tmp_path: Path) -> None:
+    """A capacitance in farad varies by 1e-13, a time in seconds by 100 around 1.7e9; both are scaled to deviation 1."""
+    small = read(tmp_path, RNG.normal(5e-12, 1e-13, N))
+    assert 0.9 < small.dataset.x_train[:, 0].std() < 1.1
+    times = RNG.normal(1.7e9, 100, N)
+    far = read(tmp_path, times)
+    assert far.dataset.mean is not None and far.dataset.scale is not None
+    back = far.dataset.x_train[:, 0].astype(np.float64) * far.dataset.scale[0] + far.dataset.mean[0]
+    assert np.abs(np.sort(back)[:, None] - times).min(axis=1).max() < 1e-3
+    frame = pd.DataFrame({"a": RNG.normal(size=N), "y": times})
+    frame.to_csv(tmp_path / "y.csv", index=False)
+    targets = read_data(DataConfig(source=str(tmp_path / "y.csv"))).dataset
+    assert len(np.unique(targets.y_train)) == len(targets.y_train)

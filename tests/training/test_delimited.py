@@ -1,0 +1,143 @@
+"""Text tables mean what they can only mean, or are refused with the setting that decides."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from nas.errors import DataError
+from nas.training import DataConfig, LoadedData, load_data, read_data
+
+RNG = np.random.default_rng(5)
+A, B = (RNG.normal(size=60).round(4).astype(str) for _ in range(2))
+LABELS = ["ash", "fir"] * 30
+
+
+def text(header: str, *columns: list[str] | np.ndarray, separator: str = ",") -> str:
+    rows = [separator.join(cells) for cells in zip(*columns, strict=True)]
+    return "\n".join([header, *rows]) + "\n"
+
+
+def read(tmp_path: Path, content: str | bytes, name: str = "t.csv", **settings: object) -> LoadedData:
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return read_data(DataConfig.model_validate({"source": str(path), **settings}))
+
+
+def commas(values: np.ndarray) -> list[str]:
+    return [value.replace(".", ",") for value in values]
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (text("a;b;y", A, B, LABELS, separator=";"), "t.csv"),
+        (text("a\tb\ty", A, B, LABELS, separator="\t"), "t.csv"),
+        (text("a,b,y", A, B, LABELS), "t.tsv"),
+        (text("a|b|y", A, B, LABELS, separator="|"), "t.csv"),
+        (text("a;b;y", commas(A), commas(B), LABELS, separator=";"), "t.csv"),
+        (text("a\tb\ty", commas(A), commas(B), LABELS, separator="\t"), "t.tsv"),
+        (text("a,b,y", A, B, LABELS).encode("utf-8-sig"), "t.csv"),
+        (text("a,b,y", A, B, LABELS).encode("utf-16"), "t.csv"),
+        (text(' "a" , b ,"y"', A, B, LABELS).replace(' "a" ', '"a"'), "t.csv"),
+        (text("a,b,y", A, B, LABELS).replace("\n", "\r\n"), "t.csv"),
+    ],
+)
+def test_every_writing_of_a_table_is_the_same_data(tmp_path: Path, content: str | bytes, name: str) -> None:
+    plain = read(tmp_path, text("a,b,y", A, B, LABELS), "plain.csv")
+    found = read(tmp_path, content, name)
+    assert found.dataset.feature_names == ("a", "b")
+    assert found.dataset.classes == ("ash", "fir")
+    assert plain.fingerprint.difference(found.fingerprint) is None
+    np.testing.assert_array_equal(found.dataset.x_train, plain.dataset.x_train)
+
+
+def test_targets_have_the_decimal_mark_of_the_table(tmp_path: Path) -> None:
+    found = read(tmp_path, text("a;b;y", commas(A), commas(A[::-1]), commas(B), separator=";")).dataset
+    assert found.task == "regression"
+    assert found.target_mean is not None and found.target_scale is not None
+    back = found.y_train[:, 0] * found.target_scale[0] + found.target_mean[0]
+    assert np.abs(back[:, None] - B.astype(float)).min(axis=1).max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            text("a,b,y", A, B, ["é", "fir"] * 30).encode("cp1252"),
+            "byte 0xe9 in line 2 is not UTF-8; .* data.encod",
+        ),
+        (text("a,b,y", A, B, LABELS).encode("utf-16-le"), r"holds a zero byte, .* UTF-16. \(data.encoding\)"),
+        (text("a;b;y", ["1,234"] * 60, B, LABELS, separator=";"), r"'1,234' in column 'a' may be 1234 or 1.234; set"),
+        (text("a;b;y", commas(A), B, LABELS, separator=";"), "column 'a' has decimal commas and column 'b' decimal po"),
+        (text("a;b;y", ["1.234,5", "7.100,25"] * 30, ["3"] * 60, LABELS, separator=";"), "without thousands marks"),
+        (text("a,b,y", ['"1,234"', '"22,345"'] * 30, B, LABELS), "without thousands marks"),
+        (
+            text("5.1,3.5,ash", A, B, LABELS),
+            r"first line holds numbers \(5.1\) .* data.header: true if .* false",
+        ),
+        (text("1;2;3", A, B, A[::-1], separator=";"), "so it may be data; set data.header"),
+        (text("a,b", A, B, LABELS), "names 2 columns, but the next has 3 cells"),
+        (text("a,b,y", A, B, LABELS) + "1,2,3,4\n", "Expected 3 fields in line 62, saw 4"),
+        ("# made by x\n" + text("a,b,y", A, B, LABELS), "names 1 columns, but the next has 3 cells"),
+        (text("a,b,a,y", A, B, A, LABELS), "column 'a' occurs more than once; rename one"),
+        (text("a,b, a,y", A, B, A, LABELS), "column 'a' occurs more than once; rename one"),
+        (text("a,b,y", [*A[:59], "NA"], B, LABELS), "'NA' in row 59"),
+        (text("a,b,y", [*A[:59], "nan"], B, LABELS), "'nan' in row 59"),
+        (text("a,b,y", [*A[:59], "inf"], B, LABELS), "inf"),
+        (text("a,b,y", [*A[:59], "1e999"], B, LABELS), "feature.* 'a' .*(inf|1e999)"),
+        (text("a,b,y", [*A[:59], ""], B, LABELS), "feature 'a' is nan in row 59"),
+        (text("a,b,y", A, B, [*LABELS[:59], " "]), "target column 'y' is empty in row 59"),
+        (text("a,b,y", A, B, [*A[:59], "NA"]), "target column 'y' holds numbers, but 'NA' in row 59"),
+        (text("a,b,y", [f"{2**60 + k % 7}" for k in range(60)], B, LABELS), r"beyond 2\^53"),
+        (text("a,b,y", [f"{10**25 + k}" for k in range(60)], B, LABELS), "'a' holds no numbers"),
+        (text("a,b,y", A, B, ["3.5"] * 60), "target is .* in every row; there is nothing to learn"),
+    ],
+)
+def test_what_may_mean_two_things_is_refused(tmp_path: Path, content: str | bytes, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read(tmp_path, content)
+
+
+def test_settings_decide_what_the_file_does_not(tmp_path: Path) -> None:
+    found = read(tmp_path, text("5.1,3.5,ash", A, B, LABELS), header=False).dataset
+    assert found.feature_names == ("x0", "x1")
+    assert len(found.x_train) + len(found.x_val) + len(found.x_test) == 61
+    assert read(tmp_path, text("1,2,3", A, B, LABELS), header=True).dataset.feature_names == ("1", "2")
+    assert read(tmp_path, text("2019,2020,kind", A, B, LABELS), target="kind").dataset.feature_names == ("2019", "2020")
+    odd = ["1,234", "2,345", "3,001", "4,777"] * 15
+    decimal = read(tmp_path, text("a;b;y", odd, commas(B), LABELS, separator=";"), decimal=",")
+    np.testing.assert_allclose([decimal.columns["low"][0], decimal.columns["high"][0]], [1.234, 4.777])  # type: ignore[index]
+    accented = text("a,b,y", A, B, ["é", "fir"] * 30).encode("cp1252")
+    assert read(tmp_path, accented, encoding="cp1252").dataset.classes == ("fir", "é")
+    assert read(tmp_path, text("a^b^y", A, B, LABELS, separator="^"), separator="^").dataset.n_inputs == 2
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            {"source": "digits", "separator": ";"},
+            "data.separator is for .csv and .tsv files, but .* 'digits'",
+        ),
+        ({"source": "a.parquet", "header": False}, "data.header is for .csv"),
+        ({"source": "a.npz", "keep": ["x0"]}, "data.keep is for tables"),
+        ({"source": "a.csv", "separator": "ab"}, "one character"),
+        ({"source": "a.csv", "encoding": "klingon"}, "expected auto or an encoding"),
+        ({"source": "a.csv", "drop": ["a"], "keep": ["a"]}, "column 'a' is named in both data.drop and data.keep"),
+        ({"source": "a.csv", "target": "a", "drop": ["a"]}, "both data.target and data.drop"),
+    ],
+)
+def test_settings_that_would_do_nothing_are_refused(values: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        DataConfig.model_validate(values)
+
+
+def test_many_columns_take_no_quadratic_time(tmp_path: Path) -> None:
+    """20,000 names: counting each in the list of all took a minute."""
+    names = ",".join(f"c{k}" for k in range(20_000))
+    path = tmp_path / "wide.csv"
+    path.write_text(f"{names},c0\n" + "1," * 20_000 + "x\n")
+    with pytest.raises(DataError, match="column 'c0' occurs more than once"):
+        load_data(DataConfig(source=str(path)))
