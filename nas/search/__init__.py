@@ -39,13 +39,16 @@ from nas.search._random import RandomStrategy
 from nas.search._records import Rung, TrialRecord
 from nas.search._replay import Replay, replay
 from nas.search._retime import Timed, retime, time_side_by_side
+from nas.search._saturation import AnytimeCurve, CurvePoint, Saturation, saturation
 from nas.search._space import Choice, Range, SearchSpace, SpaceOptions, TaskShape, load_space, stable_ids
 from nas.search._store import StudyStore
 from nas.search._strategy import Inheritance, Parent, Strategy
 
 __all__ = [
     "OBJECTIVE_METRICS",
+    "AnytimeCurve",
     "Choice",
+    "CurvePoint",
     "Evaluate",
     "EvaluateGroup",
     "EvolutionOptions",
@@ -72,6 +75,7 @@ __all__ = [
     "Replay",
     "ResourcesConfig",
     "Rung",
+    "Saturation",
     "SearchConfig",
     "SearchSpace",
     "SerialExecutor",
@@ -96,6 +100,7 @@ __all__ = [
     "replay",
     "retime",
     "run_search",
+    "saturation",
     "stable_ids",
     "store_inheritance",
     "time_side_by_side",

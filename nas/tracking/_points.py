@@ -11,7 +11,20 @@ import numpy as np
 
 from nas.graph import DAG
 
-__all__ = ["FrontPoint", "facts", "format_accuracy", "format_count", "format_number", "format_seconds", "run_name"]
+__all__ = [
+    "CurveCorner",
+    "FrontPoint",
+    "facts",
+    "format_accuracy",
+    "format_count",
+    "format_number",
+    "format_seconds",
+    "run_name",
+]
+
+
+CurveCorner = tuple[int, float, float]
+"""Trials that had ended, the seconds that they had taken on workers, the hypervolume of the front by then."""
 
 
 @dataclass(frozen=True, slots=True)

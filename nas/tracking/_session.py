@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from nas.tracking._adjacency_plot import adjacency_png
 from nas.tracking._champion import Champion
@@ -20,12 +20,16 @@ from nas.tracking._dag_plot import dag_png
 from nas.tracking._front_plot import front_html, front_png
 from nas.tracking._moved import mend_addresses
 from nas.tracking._note import overview, search_name
-from nas.tracking._points import FrontPoint, run_name
+from nas.tracking._points import CurveCorner, FrontPoint, run_name
 from nas.tracking._protocol import Ending
 from nas.tracking._record import readable
 from nas.tracking._writer import MlflowWriter, TrialRun
 
 __all__ = ["SearchFacts", "Session"]
+
+# Of the parent run. MLflow draws a metric against its steps, which are whole numbers.
+BY_TRIALS: Final = "curve/hypervolume_by_trials"
+BY_SECONDS: Final = "curve/hypervolume_by_seconds"  # that trials took on workers, summed
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,7 @@ class Session:
         self._tags = {f"hardware.{key}": value for key, value in facts.hardware.items()}
         self.parent = self._writer.ensure_parent(self.search, search_name((), 0, 0), facts.job_params, self._tags)
         self.runs: dict[int, TrialRun] = self._writer.trials(self.parent)
+        self._drawn_to = self._writer.last_step(self.parent, BY_TRIALS)  # trials up to which the curve is there
 
     def log_trial(self, record: Mapping[str, Any]) -> None:
         """Log a trial of this search, or one left over from an earlier one below its own parent run."""
@@ -73,9 +78,15 @@ class Session:
         parent = self._writer.ensure_parent(search, search_name((), 0, 0), {}, self._tags, running=False)
         self._writer.write_trial(record, parent, self._writer.trials(parent).get(number))
 
-    def write_front(self, members: Sequence[FrontPoint], hypervolume: float, others: Sequence[FrontPoint]) -> None:
+    def write_front(
+        self,
+        members: Sequence[FrontPoint],
+        hypervolume: float,
+        others: Sequence[FrontPoint],
+        curve: Sequence[CurveCorner] = (),
+    ) -> None:
         """All that a new front changes: newer metrics of members and `others`, the tag of every trial, the parent
-        run's values, name, note and plots, the experiment's description."""
+        run's values, curves, name, note and plots, the experiment's description."""
         writer, facts = self._writer, self._facts
         now_ms = int(1000 * time.time())
         on_front = {point.number for point in members}
@@ -103,11 +114,30 @@ class Session:
         )
         values = {key: readable(value) for key, value in values.items()}
         writer.log_values(self.parent, values, len(self.runs), now_ms, {"mlflow.note.content": note})
+        self._write_curve(curve, now_ms)
         name = search_name(members, finished, failed)
         writer.rename(self.parent, name)
         if members:
             writer.describe_experiment(bool(accuracies), name.removeprefix("search · "))
             self._write_plots(members, "accuracy" if accuracies else "error")
+
+    def _write_curve(self, curve: Sequence[CurveCorner], now_ms: int) -> None:
+        """The hypervolume against trials and against seconds, as far as it is not there yet."""
+        new = [corner for corner in curve if corner[0] > self._drawn_to]
+        if not new:
+            return
+        writer = self._writer
+        writer.log_curve(
+            self.parent, BY_SECONDS, [(int(seconds), readable(value)) for _, seconds, value in new], now_ms
+        )
+        # Last, for it is what `_drawn_to` is read from after a failure.
+        writer.log_curve(self.parent, BY_TRIALS, [(trials, readable(value)) for trials, _, value in new], now_ms)
+        self._drawn_to = new[-1][0]
+        with tempfile.TemporaryDirectory(prefix="nas-curve-") as folder:
+            file = Path(folder, "anytime.csv")
+            lines = (f"{trials},{seconds:.3f},{value:.6f}\n" for trials, seconds, value in curve)
+            file.write_text("trials,seconds_on_workers,hypervolume\n" + "".join(lines), encoding="utf-8")
+            writer.log_files(self.parent, [file])
 
     def _write_plots(self, members: Sequence[FrontPoint], quality: str) -> None:
         on_front = {point.number for point in members}
