@@ -58,6 +58,8 @@ class ProgressDisplay:
             self._live.stop()
         if self._last is not None and self._last is not self._printed and not self._quiet:
             self._output.print(self._line(self._last), soft_wrap=True)
+        if self._last is not None and self._last.saturation is not None and not self._quiet:
+            self._output.print(str(self._last.saturation), soft_wrap=True)
 
     def __call__(self, progress: Progress) -> None:
         self._last = progress
@@ -81,6 +83,8 @@ class ProgressDisplay:
         grid.add_row("speed", f"{progress.trials_per_minute:.1f} trials a minute")
         grid.add_row("best", f"[bold]{_best(progress)}[/]")
         grid.add_row("front", f"{progress.front_size} networks, hypervolume {progress.hypervolume:.4f}")
+        if progress.saturation is not None:
+            grid.add_row("", Text(str(progress.saturation), style="dim"))
         grid.add_row("time", f"{duration(progress.seconds)} gone, {duration(progress.seconds_left)} left")
         if behind := self._behind():
             grid.add_row("MLflow", behind)

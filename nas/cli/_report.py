@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import dataclasses
 import datetime
 import json
 import logging
@@ -105,6 +106,7 @@ class StatusReport:
             "trials_per_minute": round(progress.trials_per_minute, 2),
             "front": progress.front_size,
             "hypervolume": progress.hypervolume,
+            "saturation": None if progress.saturation is None else dataclasses.asdict(progress.saturation),
             "best": {name: value for name, value in progress.best.items() if name in _BEST},
             "failures": dict(self._reasons.most_common(_MOST_REASONS)),
             "mlflow_behind": self.behind(),

@@ -165,6 +165,7 @@ class _Run:
                         trials=job.search.trials,
                         budget_seconds=None if job.search.budget_minutes is None else 60 * job.search.budget_minutes,
                         budget_steps=job.search.budget_steps,
+                        stop_below=job.search.stop_below,
                         halving=job.search.halving,
                         on_result=_each(status.trial, report),
                         on_progress=_each(status.progress, display),
@@ -429,14 +430,19 @@ class _Reporter:
     """Hands results and fronts to the tracker."""
 
     def __init__(self, study: StudyStore, tracker: Tracker) -> None:
+        from nas.search import AnytimeCurve
+
         self._study = study
         self._tracker = tracker
         self._shown: tuple[int, ...] = ()
         self._points: dict[int, FrontPoint] = {}
+        ended = (record.result for record in study.records() if record.result is not None)
+        self._curve = AnytimeCurve(study.objectives, ended)
 
     def __call__(self, candidate: Candidate, result: TrialResult) -> None:
         """A trial ended."""
         self._tracker.log_trial(candidate, result)
+        self._curve.add(result)
         found = self._study.leading()
         if found.numbers != self._shown:
             self.front(found)
@@ -453,7 +459,8 @@ class _Reporter:
                 others.append(self._point(number, {**known, **metrics}))
         self._points = members
         self._compare(found)
-        self._tracker.log_front(list(members.values()), found.hypervolume, others)
+        corners = [(point.trials, point.seconds, point.hypervolume) for point in self._curve.corners()]
+        self._tracker.log_front(list(members.values()), found.hypervolume, others, corners)
 
     def _compare(self, found: Front) -> None:
         """The front is compared with the baselines, where there are any."""

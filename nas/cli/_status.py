@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import datetime
 import fcntl
 from pathlib import Path
@@ -53,7 +54,7 @@ def status(
 
 def _local(name: str | None, store: Path, storage: str | None) -> dict[str, Any]:
     from nas.cli._report import failure_counts, read_status
-    from nas.search import StudyStore
+    from nas.search import AnytimeCurve, StudyStore
 
     studies = StudyStore.studies(store, storage=storage)
     if not studies:
@@ -72,7 +73,10 @@ def _local(name: str | None, store: Path, storage: str | None) -> dict[str, Any]
         "stopped": counts["stopped"],
         "running": counts["running"],
     }
-    record["failures"] = dict(failure_counts(study.records()).most_common())
+    records = study.records()
+    found = AnytimeCurve(study.objectives, (each.result for each in records if each.result is not None)).saturation()
+    record["saturation"] = None if found is None else dataclasses.asdict(found)
+    record["failures"] = dict(failure_counts(records).most_common())
     if not _driven(study.folder):
         if record["state"] == "running":
             record["state"] = "died"
@@ -117,6 +121,8 @@ def _submitted(name: str | None, address: str) -> dict[str, Any]:
 
 
 def _show(record: dict[str, Any]) -> None:
+    from nas.search import Saturation
+
     title = f"[bold]{record['study']}[/]: {record['state']}"
     if record.get("submission"):
         title += f" ({record['submission']})"
@@ -147,6 +153,8 @@ def _show(record: dict[str, Any]) -> None:
             "best", f"{quality} at {seconds(best.get('inference_seconds'))}, {best.get('edges', 0):,.0f} edges"
         )
         grid.add_row("front", f"{record['front']} networks, hypervolume {record['hypervolume']:.4f}")
+    if saturation := record.get("saturation"):
+        grid.add_row("", str(Saturation(**saturation)))
     if record.get("mlflow_behind"):
         grid.add_row("MLflow", f"{record['mlflow_behind']:,} trials behind")
     workers = record["workers"]

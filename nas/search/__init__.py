@@ -42,6 +42,7 @@ from nas.search._random import RandomStrategy
 from nas.search._records import Rung, TrialRecord
 from nas.search._replay import Replay, replay
 from nas.search._retime import Timed, retime, time_side_by_side
+from nas.search._saturation import AnytimeCurve, CurvePoint, Saturation, saturation
 from nas.search._space import (
     DEFAULT_HYPERPARAMETERS,
     Choice,
@@ -59,9 +60,11 @@ __all__ = [
     "DEFAULT_HYPERPARAMETERS",
     "OBJECTIVE_METRICS",
     "UNLIMITED",
+    "AnytimeCurve",
     "Baseline",
     "Baselines",
     "Choice",
+    "CurvePoint",
     "Evaluate",
     "EvaluateGroup",
     "EvolutionOptions",
@@ -88,6 +91,7 @@ __all__ = [
     "Replay",
     "ResourcesConfig",
     "Rung",
+    "Saturation",
     "SearchConfig",
     "SearchSpace",
     "SerialExecutor",
@@ -114,6 +118,7 @@ __all__ = [
     "replay",
     "retime",
     "run_search",
+    "saturation",
     "stable_ids",
     "store_inheritance",
     "time_side_by_side",

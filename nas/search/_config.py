@@ -189,6 +189,16 @@ class SearchConfig(BaseModel):
     )
     budget_minutes: float | None = Field(None, gt=0, description="Stop starting trials after this much wall time.")
     budget_steps: int | None = Field(None, ge=1, description="Stop starting trials after so many training steps.")
+    stop: Literal["budget", "converged"] = Field(
+        "budget", description="End with the budget, or before it where the front has as good as stopped growing."
+    )
+    least_gain: float = Field(
+        0.003,
+        gt=0,
+        lt=1,
+        description="With stop: converged, end when the next trials, a third of those done, are expected to let the "
+        "hypervolume grow by a smaller share than this.",
+    )
     halving: HalvingConfig = Field(default_factory=HalvingConfig, description="Who goes on at training.rungs.")
     baselines: bool = Field(
         True,
@@ -246,6 +256,19 @@ class SearchConfig(BaseModel):
                 'out and use rule: "rank" or "first"'
             )
         return halving
+
+    @property
+    def stop_below(self) -> float | None:
+        """Share of expected growth below which the search ends; None where only the budget ends it."""
+        return self.least_gain if self.stop == "converged" else None
+
+    @model_validator(mode="after")
+    def _least_gain_acts(self) -> SearchConfig:
+        if "least_gain" in self.model_fields_set and self.stop != "converged":
+            raise ValueError(
+                f"least_gain = {self.least_gain:g} acts with stop: converged only; set that, or leave it out"
+            )
+        return self
 
     def group_size(self, resources: ResourcesConfig) -> int:
         """Candidates of a group: as stated, else as suits the worker, but no more than a tenth of the trials.

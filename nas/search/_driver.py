@@ -15,6 +15,7 @@ from nas.search._executor import Executor
 from nas.search._front import Front
 from nas.search._halving import Halving
 from nas.search._records import Rung
+from nas.search._saturation import AnytimeCurve, Saturation
 from nas.search._storage import DATABASE_FAILURES
 from nas.search._store import StudyStore, stopped
 from nas.search._strategy import Strategy
@@ -46,6 +47,7 @@ class Progress:
     share: float = 0.0  # of the budget that is used up, in [0, 1]
     stopped: int = 0  # at a rung
     steps: int = 0  # of training, in the trials that ended
+    saturation: Saturation | None = None  # what is expected of the next trials; None while there are too few
 
     @property
     def finished(self) -> int:
@@ -61,6 +63,7 @@ def run_search(
     trials: int,
     budget_seconds: float | None = None,
     budget_steps: int | None = None,
+    stop_below: float | None = None,
     halving: HalvingConfig | None = None,
     on_result: Callable[[Candidate, TrialResult], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
@@ -80,6 +83,8 @@ def run_search(
         trials: of the whole study, failed and stopped ones included.
         budget_seconds: no trial is started after this much wall time; running ones are waited for.
         budget_steps: no trial is started when those of the study have (or will have) done so many training steps.
+        stop_below: no trial is started when the next ones are expected to let the hypervolume grow by a smaller share
+            than this (see `nas.search._saturation`); None: they always are.
         halving: who goes on at a rung; None: the defaults.
         on_result: called in this process for each new result, after it was recorded. What it raises is logged.
         on_progress: called often; must be quick. What it raises is logged.
@@ -100,6 +105,7 @@ def run_search(
             trials,
             budget_seconds,
             budget_steps,
+            stop_below,
             halving or HalvingConfig(),
             on_result,
             on_progress,
@@ -119,6 +125,7 @@ class _Search:
         trials: int,
         budget_seconds: float | None,
         budget_steps: int | None,
+        stop_below: float | None,
         halving: HalvingConfig,
         on_result: Callable[[Candidate, TrialResult], None] | None,
         on_progress: Callable[[Progress], None] | None,
@@ -135,6 +142,8 @@ class _Search:
         self.stop = stop
         self.give_up_after = give_up_after
         self.budget_steps = budget_steps
+        self.stop_below = stop_below
+        self.curve = AnytimeCurve(store.objectives)
         self.halving = Halving(halving, store.objectives, store.sampling if halving.pruner else None)
         self.started = time.monotonic()
         self.reported = 0.0
@@ -153,6 +162,7 @@ class _Search:
             if record.result is not None:
                 self._count_steps(record.result, record.steps)
                 self.strategy.tell(record.result)
+                self.curve.add(record.result)
             for index, rung in enumerate(record.rungs):
                 self.halving.seen(record.number, index, rung.metrics)
         counts = self.store.counts()
@@ -189,6 +199,10 @@ class _Search:
         if self.budget_steps is not None:
             running = sum(candidate.steps for candidate in self.running.values())
             if self.steps + running >= self.budget_steps:
+                return False
+        if self.stop_below is not None:
+            saturation = self.curve.saturation()
+            if saturation is not None and saturation.expected < self.stop_below:
                 return False
         return not (self.stop is not None and self.stop())
 
@@ -286,6 +300,7 @@ class _Search:
 
     def _ended(self, result: TrialResult, candidate: Candidate | None = None) -> None:
         self.finished_now += 1
+        self.curve.add(result)
         if result.status is TrialStatus.FAILED:
             self.failed += 1
             self.failed_in_a_row += 1
@@ -334,6 +349,7 @@ class _Search:
             hypervolume=front.hypervolume,
             stopped=self.stopped,
             steps=self.steps,
+            saturation=self.curve.saturation(),
         )
         try:
             self.on_progress(progress)

@@ -13,6 +13,7 @@ from nas.graph import DAG
 
 __all__ = [
     "BaselinePoint",
+    "CurveCorner",
     "FrontPoint",
     "expected",
     "facts",
@@ -23,6 +24,10 @@ __all__ = [
     "format_seconds",
     "run_name",
 ]
+
+
+CurveCorner = tuple[int, float, float]
+"""Trials that had ended, the seconds that they had taken on workers, the hypervolume of the front by then."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
 from nas.tracking._champion import Champion
-from nas.tracking._points import BaselinePoint, FrontPoint
+from nas.tracking._points import BaselinePoint, CurveCorner, FrontPoint
 from nas.training._types import Candidate, TrialResult
 
 __all__ = ["Ending", "NullTracker", "Tracker"]
@@ -24,8 +24,15 @@ class Tracker(Protocol):
     def log_trial(self, candidate: Candidate, result: TrialResult) -> None:
         """A trial has ended; telling one twice does no harm."""
 
-    def log_front(self, members: Sequence[FrontPoint], hypervolume: float, others: Sequence[FrontPoint] = ()) -> None:
-        """The front is now this; `others` are trials off it whose metrics are newer than what `log_trial` told."""
+    def log_front(
+        self,
+        members: Sequence[FrontPoint],
+        hypervolume: float,
+        others: Sequence[FrontPoint] = (),
+        curve: Sequence[CurveCorner] = (),
+    ) -> None:
+        """The front is now this; `others` are trials off it whose metrics are newer than what `log_trial` told,
+        `curve` how its hypervolume grew."""
 
     def log_baselines(self, baselines: Sequence[BaselinePoint], verdict: str) -> None:
         """The front is compared with these; `verdict` says in words how it compares as it is now."""
@@ -61,7 +68,13 @@ class NullTracker:
     def log_trial(self, candidate: Candidate, result: TrialResult) -> None:
         """Do nothing."""
 
-    def log_front(self, members: Sequence[FrontPoint], hypervolume: float, others: Sequence[FrontPoint] = ()) -> None:
+    def log_front(
+        self,
+        members: Sequence[FrontPoint],
+        hypervolume: float,
+        others: Sequence[FrontPoint] = (),
+        curve: Sequence[CurveCorner] = (),
+    ) -> None:
         """Do nothing."""
 
     def log_baselines(self, baselines: Sequence[BaselinePoint], verdict: str) -> None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from nas.tracking._adjacency_plot import adjacency_png
 from nas.tracking._champion import Champion
@@ -21,7 +21,7 @@ from nas.tracking._database import prepare_database
 from nas.tracking._front_plot import front_html, front_png
 from nas.tracking._moved import mend_addresses
 from nas.tracking._note import overview, search_name
-from nas.tracking._points import BaselinePoint, FrontPoint, expected, run_name
+from nas.tracking._points import BaselinePoint, CurveCorner, FrontPoint, expected, run_name
 from nas.tracking._protocol import Ending
 from nas.tracking._record import readable
 from nas.tracking._writer import MlflowWriter, TrialRun
@@ -32,6 +32,9 @@ __all__ = ["SearchFacts", "Session"]
 _BASELINE_METRICS = (
     "val_accuracy", "val_error", "test_accuracy", "test_error", "inference_seconds", "edges", "training_seconds",
 )  # fmt: skip
+# Of the parent run. MLflow draws a metric against its steps, which are whole numbers.
+BY_TRIALS: Final = "curve/hypervolume_by_trials"
+BY_SECONDS: Final = "curve/hypervolume_by_seconds"  # that trials took on workers, summed
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ class Session:
         self._tags = {f"hardware.{key}": value for key, value in facts.hardware.items()}
         self.parent = self._writer.ensure_parent(self.search, search_name((), 0, 0), facts.job_params, self._tags)
         self.runs: dict[int, TrialRun] = self._writer.trials(self.parent)
+        self._drawn_to = self._writer.last_step(self.parent, BY_TRIALS)  # trials up to which the curve is there
 
     def log_trial(self, record: Mapping[str, Any]) -> None:
         """Log a trial of this search, or one left over from an earlier one below its own parent run."""
@@ -87,9 +91,10 @@ class Session:
         others: Sequence[FrontPoint],
         baselines: Sequence[BaselinePoint] = (),
         verdict: str = "",
+        curve: Sequence[CurveCorner] = (),
     ) -> None:
         """All that a new front changes: newer metrics of members and `others`, the tag of every trial, the parent
-        run's values (those of `baselines` as baseline_<name>_<metric>), name, note and plots, the experiment's
+        run's values (those of `baselines` as baseline_<name>_<metric>), curves, name, note and plots, the experiment's
         description."""
         writer, facts = self._writer, self._facts
         now_ms = int(1000 * time.time())
@@ -123,11 +128,30 @@ class Session:
         )
         values = {key: readable(value) for key, value in values.items()}
         writer.log_values(self.parent, values, len(self.runs), now_ms, {"mlflow.note.content": note})
+        self._write_curve(curve, now_ms)
         name = search_name(members, finished, failed)
         writer.rename(self.parent, name)
         if members:
             writer.describe_experiment(bool(accuracies), name.removeprefix("search · "))
             self._write_plots(members, "accuracy" if accuracies else "error", baselines)
+
+    def _write_curve(self, curve: Sequence[CurveCorner], now_ms: int) -> None:
+        """The hypervolume against trials and against seconds, as far as it is not there yet."""
+        new = [corner for corner in curve if corner[0] > self._drawn_to]
+        if not new:
+            return
+        writer = self._writer
+        writer.log_curve(
+            self.parent, BY_SECONDS, [(int(seconds), readable(value)) for _, seconds, value in new], now_ms
+        )
+        # Last, for it is what `_drawn_to` is read from after a failure.
+        writer.log_curve(self.parent, BY_TRIALS, [(trials, readable(value)) for trials, _, value in new], now_ms)
+        self._drawn_to = new[-1][0]
+        with tempfile.TemporaryDirectory(prefix="nas-curve-") as folder:
+            file = Path(folder, "anytime.csv")
+            lines = (f"{trials},{seconds:.3f},{value:.6f}\n" for trials, seconds, value in curve)
+            file.write_text("trials,seconds_on_workers,hypervolume\n" + "".join(lines), encoding="utf-8")
+            writer.log_files(self.parent, [file])
 
     def _write_plots(
         self, members: Sequence[FrontPoint], quality: str, baselines: Sequence[BaselinePoint] = ()

@@ -22,7 +22,7 @@ from pathlib import Path
 from nas.tracking._champion import Champion, champion_files, save_served
 from nas.tracking._config import TrackingConfig
 from nas.tracking._journal import Journal, Key
-from nas.tracking._points import BaselinePoint, FrontPoint
+from nas.tracking._points import BaselinePoint, CurveCorner, FrontPoint
 from nas.tracking._protocol import Ending
 from nas.tracking._record import parameters, redacted, trial_record
 from nas.tracking._session import SearchFacts, Session
@@ -77,6 +77,7 @@ class MlflowTracker:
         self._told: set[int] = set()  # trials that were queued once, or that MLflow has
         self._front: tuple[tuple[FrontPoint, ...], float, tuple[FrontPoint, ...]] = ((), 0.0, ())
         self._baselines: tuple[tuple[BaselinePoint, ...], str] = ((), "")
+        self._curve: tuple[CurveCorner, ...] = ()
         self._front_changed = False
         self._champion: Champion | None = None
         self._ending: Ending | None = None
@@ -163,14 +164,22 @@ class MlflowTracker:
             self._queue.append((self._search, result.number))
             self._wake.notify()
 
-    def log_front(self, members: Sequence[FrontPoint], hypervolume: float, others: Sequence[FrontPoint] = ()) -> None:
+    def log_front(
+        self,
+        members: Sequence[FrontPoint],
+        hypervolume: float,
+        others: Sequence[FrontPoint] = (),
+        curve: Sequence[CurveCorner] = (),
+    ) -> None:
         """Set the current front; of several calls in a row only the last may be drawn.
 
         The metrics of members may be newer than their trials' (timed again): MLflow then shows the newer ones. So it
-        does for `others`, trials that are not on the front (any more); leave out those with nothing new.
+        does for `others`, trials that are not on the front (any more); leave out those with nothing new. `curve` is
+        how the hypervolume grew since the search began.
         """
         with self._wake:
             self._front = (tuple(members), hypervolume, tuple(others))
+            self._curve = tuple(curve)
             self._front_changed = True
             self._wake.notify()
 
@@ -351,9 +360,10 @@ class MlflowTracker:
         with self._wake:
             members, hypervolume, others = self._front
             baselines, verdict = self._baselines
+            curve = self._curve
             self._front_changed = False
         try:
-            session.write_front(members, hypervolume, others, baselines, verdict)
+            session.write_front(members, hypervolume, others, baselines, verdict, curve)
         except BaseException:
             with self._wake:
                 self._front_changed = True

@@ -253,6 +253,16 @@ class MlflowWriter:
 
         self._log(run_id, metrics=[Metric(key, value, now_ms, step) for key, value in metrics.items()], tags=tags)
 
+    def last_step(self, run_id: str, metric: str) -> int:
+        """The highest step at which a metric of a run is known; -1: none."""
+        return max((each.step for each in self.client.get_metric_history(run_id, metric)), default=-1)
+
+    def log_curve(self, run_id: str, metric: str, points: Sequence[tuple[int, float]], now_ms: int) -> None:
+        """Values (step, value) of a metric of any run."""
+        from mlflow.entities import Metric
+
+        self._log(run_id, metrics=[Metric(metric, value, now_ms, step) for step, value in points])
+
     def log_files(self, run_id: str, files: Sequence[Path]) -> None:
         """Copy files to a run's artifacts."""
         for file in files:
