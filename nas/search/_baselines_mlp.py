@@ -16,7 +16,7 @@ import numpy as np
 
 from nas.graph import usable_cells
 from nas.search._baselines_models import Clock, Fitted, dense, logits_of, nonzero, scored
-from nas.training._types import Dataset
+from nas.training._types import Dataset, Scalar
 
 __all__ = ["fit_mlp"]
 
@@ -157,5 +157,9 @@ class _Contender:
                 "depth": float(len(weights)),
                 "neurons": float(sum(hidden)),
             }
-            settings = {"hidden": "-".join(map(str, hidden)), "alpha": penalty, "learning_rate": rate}
+            settings: dict[str, Scalar] = {
+                "hidden": "-".join(map(str, hidden)),
+                "alpha": penalty,
+                "learning_rate": rate,
+            }
             self.best, self._since = Fitted(module, settings, score, structure), self.passes

@@ -207,7 +207,8 @@ def _decayed(module: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]
     A weight may have one axis: the edges of a DAG.
     """
     norms = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
-    decayed, plain = {}, {}
+    decayed: dict[int, nn.Parameter] = {}
+    plain: dict[int, nn.Parameter] = {}
     for owner in module.modules():
         for name, parameter in owner.named_parameters(recurse=False):
             weighs = (parameter.ndim > 1 or name in _EDGE_WEIGHTS) and "bias" not in name
