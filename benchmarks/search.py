@@ -242,11 +242,11 @@ def report(records: Sequence[Json]) -> str:
         lines += ["## What the parts of evolution are worth", "", table(records, ABLATIONS, against="evolution")]
     if any(record["method"] in SPARSE for record in records):
         lines += [
-            "## Swaps where the space is sparse",
+            "## Growth where the space is sparse",
             "",
             "Networks of at most a tenth of the usable cells; difference",
         ]
-        lines += ["from the same search with swaps, seed by seed.", "", pairs(records, SPARSE)]
+        lines += ["from the same search with growth, seed by seed.", "", pairs(records, SPARSE)]
     if any(record["method"] in WITH_RUNGS for record in records):
         lines += ["## Rungs", "", "Difference from the same search without rungs, seed by seed; a trial pauses after"]
         lines += ["10 % and 30 % of its steps, where the better half goes on.", "", pairs(records, WITH_RUNGS)]

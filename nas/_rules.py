@@ -71,7 +71,12 @@ class Situation:
     @property
     def cuts(self) -> bool:
         """Whether training may choose the edges of children."""
-        return self.guided and self.of_neurons
+        return self.guided and self.of_neurons and "error" in self.job.search.objectives
+
+    @property
+    def mutates(self) -> bool:
+        """Whether candidates are, or may be, blindly mutated copies of members of a population."""
+        return not self.cuts or any(kind not in NEURONS.values() for kind in self.kinds)
 
     @property
     def guesses(self) -> bool:
@@ -133,7 +138,11 @@ def _strategy(*names: str) -> Callable[[Situation], bool]:
     return lambda at: at.job.search.strategy in names or ":" in at.job.search.strategy
 
 
-_NOT_CUT: Final = "training chooses no edges of children here (guided: 0, training.sparsify, or no network of neurons)"
+_NOT_CUT: Final = (
+    "training chooses no edges of children here (guided: false, training.sparsify, no network of neurons, or no error "
+    "among the objectives)"
+)
+_CUT: Final = "training chooses the edges of children here, and no child mutates; delete it, or state guided: false"
 _OWN_PROCESS: Final = "executor: serial runs everything in this process; delete it, or use executor: ray"
 
 RULES: Final[tuple[Rule, ...]] = (
@@ -158,9 +167,17 @@ RULES: Final[tuple[Rule, ...]] = (
         "one of Optuna's pruners decides, which compares all trials; delete it",
     ),
     Rule("search.options.guided", lambda at: at.option("guided") is None or at.of_neurons, _NOT_CUT),
-    Rule("search.options.swap", lambda at: at.cuts and at.may_grow, _NOT_CUT + ", or none has free weights"),
-    Rule("search.options.keep", lambda at: at.cuts, _NOT_CUT),
-    Rule("search.options.improve", lambda at: at.cuts, _NOT_CUT),
+    Rule("search.options.roots", lambda at: at.cuts, _NOT_CUT),
+    Rule("search.options.grow", lambda at: at.cuts, _NOT_CUT),
+    Rule("search.options.blind", lambda at: at.cuts and at.may_grow, _NOT_CUT + ", or none has free weights"),
+    Rule("search.options.blind", lambda at: at.option("grow") != 0, "no child grows (grow: 0); delete one of the two"),
+    Rule("search.options.tournament", lambda at: at.mutates, _CUT),
+    Rule("search.options.strength", lambda at: at.mutates, _CUT),
+    Rule(
+        "search.options.population",
+        lambda at: at.mutates or at.option("sampler") in ("nsga2", "nsga3"),
+        _CUT,
+    ),
     Rule(
         "search.options.child_steps",
         lambda at: at.option("inherit") is not False,

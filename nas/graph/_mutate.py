@@ -200,7 +200,7 @@ def _insert_neurons(dag: DAG, count: int, context: _Context) -> tuple[DAG, int]:
         feeds = rng.choice(after, min(after.size, max(LEAST_FED, rng.poisson(0.5 * usual))), replace=False)
         sources += [read, np.full(feeds.size, number)]
         targets += [np.full(read.size, number), feeds]
-    ends = [np.concatenate(group).astype(np.int32) for group in (sources, targets)]
+    ends = np.concatenate(sources).astype(np.int32), np.concatenate(targets).astype(np.int32)
     return _edit.with_neurons(dag, *ends, stands, context.next_id, base=place.astype(np.float64)), count
 
 

@@ -3,15 +3,15 @@
 The best of many networks on some hundred samples is mostly the luckiest. Two things are done about it, without training
 anything again: every trial keeps what each validation sample said (`nas.training.Evidence`).
 
-**Comparing** (`Steady`). Networks of one cost differ less than their scores do, so each score is drawn towards the trend
-of all scores over the costs, by the share of its deviation that is noise:
+**Comparing** (`Steady`). Networks of one cost differ less than their scores do, so each score is drawn towards the
+trend of all scores over the costs, by the share of its deviation that is noise:
 
     log steady = trend + share * (log score - trend),      share = spread / (spread + noise)
 
-(empirical Bayes, Morris 1983, "Parametric empirical Bayes inference"). noise is the variance of the mean over samples of
-what tells a network from the others on the same samples; spread, the variance of what networks are truly worth around
-the trend, is what is left of the deviations. Without it, one of 60 networks of 4 % beats a larger one of 2 % on 270
-samples in 28 of 40 cases by counts, in 12 by scores, in 1 by steady scores.
+(empirical Bayes, Morris 1983, "Parametric empirical Bayes inference"). noise is the variance of the mean over samples
+of what tells a network from the others on the same samples; spread, the variance of what networks are truly worth
+around the trend, is what is left of the deviations. Without it, one of 60 networks of 4 % beats a larger one of 2 % on
+270 samples in 28 of 40 cases by counts, in 12 by scores, in 1 by steady scores.
 
 **Showing** (`estimates`). How much too low the error of the chosen is, is measured by repeating the choice
 (Tsamardinos 2018, "Bootstrapping the out-of-sample predictions for efficient and accurate cross-validation"): samples

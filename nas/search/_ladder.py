@@ -132,7 +132,8 @@ class Ladder:
             return math.log(max(network.error, 1e-9)) + slope * far + _DOUBT * abs(far)
 
         drawn = rng.choice(len(some), min(_COMPARED, len(some)), replace=False)
-        return min((some[k] for k in drawn.tolist()), key=promise)
+        compared: list[int] = drawn.tolist()
+        return min((some[k] for k in compared), key=promise)
 
     def exemplar(self, rng: np.random.Generator) -> Network:
         """A network whose error is good for its size, whatever that is: the best of some.
@@ -143,8 +144,9 @@ class Ladder:
         level, slope = self.trend()
         everyone = [network for _, networks in sorted(self._bins.items()) for network in networks]
         drawn = rng.choice(len(everyone), min(_COMPARED, len(everyone)), replace=False)
+        compared: list[int] = drawn.tolist()
         return min(
-            (everyone[k] for k in drawn.tolist()),
+            (everyone[k] for k in compared),
             key=lambda network: math.log(max(network.error, 1e-9)) - level - slope * math.log(network.edges),
         )
 

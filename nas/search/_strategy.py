@@ -123,7 +123,6 @@ class Strategy(ABC):
         rng: np.random.Generator,
         *,
         spread: bool,
-        large: bool = False,
         density: float | None = None,
         hyperparameters: Mapping[str, Scalar] | None = None,
     ) -> Candidate:
@@ -131,21 +130,15 @@ class Strategy(ABC):
 
         Args:
             spread: its size and density are the next of an even sequence.
-            large: of the largest part of that: the first the largest there is, the others above the middle.
         """
         size = None
         if spread:
             offset = np.random.default_rng(self.seed).random(2)
             position = (offset + (number + 1) / np.array([_PLASTIC, _PLASTIC**2])) % 1
-            if large:
-                position = (1 + position) / 2 if number else np.ones(2)
             size, even = float(position[0]), float(position[1])
             density = even if density is None else density
-        genome = self.space.large(rng) if large and not number else None
-        genome = genome or self.space.initial(rng, size=size, density=density)
+        genome = self.space.initial(rng, size=size, density=density)
         chosen = hyperparameters or {path: domain.sample(rng) for path, domain in self.domains.items()}
-        if large and not number and hyperparameters is None:
-            chosen = self._own_values()
         return self._from_nothing(number, rng, genome, chosen, self.pace.full(self.seconds))
 
     def _root(
@@ -283,7 +276,7 @@ class Strategy(ABC):
         parent = inheritance.load(proposal.parent)
         return self._inheriting(number, rng, parent, inheritance, proposal.genome, steps, proposal.description)
 
-    def _own_values(self, number: int = 0) -> dict[str, Scalar]:
+    def _own_values(self, number: int) -> dict[str, Scalar]:
         """First guesses: what the job states in its training section, else the space's own."""
         section = self.training.model_dump()
         guesses = self.space.first_hyperparameters

@@ -78,7 +78,9 @@ def evidence_arrays(evidence: Evidence | None) -> dict[str, np.ndarray]:
     """As arrays for a file, by names that no parameter has; nothing where there is none."""
     if evidence is None:
         return {}
-    arrays = {"counts": np.array([len(evidence.error), evidence.samples, evidence.test_samples], dtype=np.int64)}
+    arrays: dict[str, np.ndarray] = {
+        "counts": np.array([len(evidence.error), evidence.samples, evidence.test_samples], dtype=np.int64)
+    }
     if evidence.wrong is None:
         arrays["error"] = evidence.error.astype(np.float32)
     else:

@@ -44,7 +44,7 @@ def test_hundreds_of_mutations_in_a_row_keep_every_promise(seed: int) -> None:
         # What grows is held back so that the walk stays small, where the corner cases are.
         shares = dict(zip(OPERATORS, rng.random(len(OPERATORS)), strict=True))
         if dag.n_computational > 12:
-            shares["add_neurons"] = shares["duplicate_neurons"] = 0.0
+            shares["add_neurons"] = shares["insert_neurons"] = shares["duplicate_neurons"] = 0.0
         mutation = mutate(dag, rng, operators=shares, count=count)
         check(dag, mutation.dag)
         assert sum(mutation.changes.values()) == count or set(mutation.changes) < set(OPERATORS)
@@ -73,6 +73,7 @@ EFFECTS = {  # operator: (edges, computational neurons) that each change adds; N
     "remove_neurons": (None, -1),
     "rewire_edges": (0, 0),
     "add_neurons": (2, 1),
+    "insert_neurons": (None, 1),
     "duplicate_neurons": (None, 1),
     "add_edges": (1, 0),
 }
@@ -101,10 +102,38 @@ def test_each_operator_does_what_it_says_as_often_as_it_says(operator: str, seed
         assert child.n_edges - parent.n_edges == edges * made
     if operator == "rewire_edges":
         assert len(by_id(parent) - by_id(child)) == made
-    if operator in ("add_neurons", "duplicate_neurons", "add_edges"):
+    if operator in ("add_neurons", "insert_neurons", "duplicate_neurons", "add_edges"):
         assert by_id(parent) <= by_id(child)
     if operator == "add_edges":
         assert made == min(count, parent.usable_cells - parent.n_edges)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32), st.integers(0, 9), st.integers(1, 20))
+def test_neurons_can_be_inserted_anywhere_also_where_there_are_none(seed: int, hidden: int, count: int) -> None:
+    rng = np.random.default_rng(seed)
+    sizes = int(rng.integers(1, 6)), hidden, int(rng.integers(1, 4))
+    parent = random_dag(*sizes, density=float(rng.random()), rng=rng)
+    child = mutate(parent, rng, operators={"insert_neurons": 1.0}, count=count, next_id=1000).dag
+    check(parent, child)
+    assert child.n_computational == hidden + count
+    assert by_id(parent) <= by_id(child)
+    assert sorted(set(child.ids.tolist()) - set(parent.ids.tolist())) == list(range(1000, 1000 + count))
+    new = np.isin(child.ids, np.arange(1000, 1000 + count))
+    read, fed = np.bincount(child.targets, minlength=child.n)[new], np.bincount(child.sources, minlength=child.n)[new]
+    assert (read >= min(3, sizes[0])).all()  # on one edge in, a neuron could only copy
+    assert (fed >= 1).all()
+    assert child.useful_neurons()[new].any()
+
+
+def test_inserted_neurons_read_and_feed_about_as_many_as_others() -> None:
+    rng = np.random.default_rng(0)
+    parent = random_dag(40, 60, 10, density=0.25, rng=rng)
+    usual = parent.n_edges / 70
+    child = mutate(parent, rng, operators={"insert_neurons": 1.0}, count=200).dag
+    new = ~np.isin(child.ids, parent.ids)
+    read = np.bincount(child.targets, minlength=child.n)[new].mean()
+    assert 0.7 * usual < read < 1.3 * usual
 
 
 def test_every_edge_that_keeps_the_graph_acyclic_has_a_chance() -> None:

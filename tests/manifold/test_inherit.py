@@ -48,6 +48,7 @@ def gap(parent: ManifoldNetwork, child: ManifoldNetwork) -> float:
 PRESERVING = {
     "add_edges": ("masked", "free"),
     "add_neurons": ("masked", "free", "manifold"),
+    "insert_neurons": ("masked", "free", "manifold"),
     "duplicate_neurons": ("masked", "free", "manifold"),
 }
 

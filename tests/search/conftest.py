@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nas.manifold import ManifoldNetwork
+from nas.graph import mutate
+from nas.manifold import ManifoldNetwork, inherit
 from nas.search import (
     EvolutionOptions,
     EvolutionStrategy,
@@ -34,6 +35,11 @@ def pretend(candidate: Candidate, dataset: Dataset, config: TrainingConfig) -> T
     dag = candidate.genome.dag
     luck = np.random.default_rng(candidate.seed).random()
     arrays = candidate.inherited
+    if grow := float(candidate.genome.hyperparameters.get("sparsify.grow", 0.0)):
+        rng = np.random.default_rng(candidate.seed)
+        grown = mutate(dag, rng, operators={"add_edges": 1.0}, count=max(1, round(grow * dag.n_edges))).dag
+        arrays = None if arrays is None else inherit(dag, dict(arrays), grown, rng)
+        dag = grown
     if (edges := int(candidate.genome.hyperparameters.get("sparsify.edges", dag.n_edges))) < dag.n_edges:
         kept = strongest(dag, np.random.default_rng(candidate.seed).random(dag.n_edges), edges)
         arrays = None if arrays is None else {**arrays, "weight": arrays["weight"][kept]}
@@ -90,12 +96,12 @@ def make(space: SearchSpace) -> MakeStrategy:
         if name == "random":
             return RandomStrategy(space, TRAINING, store.objectives, store.seed)
         if name == "evolution":
-            options = EvolutionOptions(population=6)
+            options = EvolutionOptions(population=6, initial=4)
             return EvolutionStrategy(
                 space, TRAINING, store.objectives, store.seed, inheritance=inheritance, options=options
             )
         sampler = OptunaOptions.model_validate(
-            {"sampler": name.removeprefix("optuna-"), "population": 6, "startup_trials": 4}
+            {"sampler": name.removeprefix("optuna-"), "population": 6, "initial": 4, "startup_trials": 4}
         )
         return OptunaStrategy(space, TRAINING, store, inheritance=inheritance, options=sampler)
 

@@ -63,7 +63,7 @@ def test_trials_that_come_onto_the_front_are_timed_too(pretended: Front, store: 
 
 
 def test_picks_do_not_depend_on_noise_that_times_cannot_tell() -> None:
-    """Times that are 1 % off here and there change the front, but not what a person picks from it."""
+    """Times that are 1 % off here and there change neither the front nor what a person picks from it."""
     rng = np.random.default_rng(0)
     trials = []
     for number in range(8):  # from accurate and slow to poor and fast; of each a twin that is a little larger
@@ -79,7 +79,8 @@ def test_picks_do_not_depend_on_noise_that_times_cannot_tell() -> None:
             for trial, factor in zip(trials, noise, strict=True)
         ]
         fronts.append(Front.of(Objectives(("error", "inference_time")), noisy))
-    assert len({front.numbers for front in fronts}) > 5
+    assert len({front.numbers for front in fronts}) == 1
+    assert len(fronts[0]) == 16  # a twin of the same accuracy has one edge less, and is not driven out by its time
     for how in ("knee", "fast", "accurate", "accuracy>=0.95", "accuracy>=0.85"):
         assert len({front.pick(how).number for front in fronts}) == 1, how
 

@@ -23,6 +23,8 @@ from nas.search import (
     load_space,
     store_inheritance,
 )
+from nas.search._steered import SteeredStrategy
+from nas.search_spaces._dags import HYPERPARAMETERS
 from nas.training import Candidate, Dataset, Genome, TrainingConfig, TrialResult, TrialStatus
 from tests.search.conftest import STRATEGIES, TRAINING, MakeStrategy, pretend
 
@@ -113,28 +115,32 @@ def test_failures_are_survived(name: str, make: MakeStrategy, store: StudyStore,
 def test_candidates_fit_the_task_and_the_training_section(
     name: str, make: MakeStrategy, store: StudyStore, dataset: Dataset
 ) -> None:
-    for candidate in run(make(name, store), store, dataset, 12):
+    strategy = make(name, store)
+    asked = run(strategy, store, dataset, 16)
+    for candidate in asked:
         dag = candidate.genome.dag
         assert (dag.n_inputs, dag.n_outputs) == (4, 2)
         assert dag.unreachable_outputs() == ()
         config = TRAINING.with_overrides(candidate.genome.hyperparameters)
-        assert 5e-4 <= config.learning_rate <= 1e-2
+        assert 1e-3 <= config.learning_rate <= 4e-2
+        assert strategy.domains.keys() <= candidate.genome.hyperparameters.keys()
         assert config.parametrisation == "free"
+        assert candidate.steps == 100  # as the job states
         if candidate.parent is None:
-            assert candidate.steps == 100
-            assert candidate.mutation in ("initial", "one hidden layer and shortcuts")
+            assert candidate.mutation == candidate.genome.origin
         else:
-            assert candidate.steps == 100
             assert candidate.mutation != "initial"
             assert candidate.inherited is not None
             assert candidate.inherited["weight"].shape == (dag.n_edges,)
+    assert name == "random" or any(candidate.parent is not None for candidate in asked)
 
 
 @pytest.mark.parametrize("name", [name for name in STRATEGIES if name != "random"])
-def test_children_keep_the_weights_of_edges_that_they_share(
+def test_children_keep_the_weights_of_edges_that_they_share_and_their_activation(
     name: str, make: MakeStrategy, store: StudyStore, dataset: Dataset
 ) -> None:
-    children = [c for c in run(make(name, store), store, dataset, 12) if c.parent is not None]
+    asked = run(make(name, store), store, dataset, 20)
+    children = [c for c in asked if c.parent is not None]
     assert children
     for child in children:
         assert child.parent is not None and child.inherited is not None
@@ -145,6 +151,8 @@ def test_children_keep_the_weights_of_edges_that_they_share(
         shared = old.keys() & new.keys()
         assert len(shared) >= 0.3 * len(old)
         assert [new[edge] for edge in sorted(shared)] == [old[edge] for edge in sorted(shared)]
+        own, inherited = child.genome.hyperparameters, asked[child.parent].genome.hyperparameters
+        assert own["activation"] == inherited["activation"]  # weights mean nothing under another
 
 
 def _by_ids(dag: DAG, weights: np.ndarray) -> dict[tuple[int, int], float]:
@@ -177,7 +185,7 @@ def evolve(space: SearchSpace, store: StudyStore) -> Callable[..., EvolutionStra
 def test_blind_evolution_starts_from_sizes_and_densities_spread_evenly(
     evolve: Callable[..., EvolutionStrategy],
 ) -> None:
-    strategy = evolve(guided=0)
+    strategy = evolve(guided=False)
     dags = [strategy.ask(number).genome.dag for number in range(16)]
     neurons = np.log([dag.n_computational for dag in dags]) / np.log(20 / 3)
     neurons = (neurons - np.log(3) / np.log(20 / 3)).clip(0, 0.999)
@@ -186,64 +194,86 @@ def test_blind_evolution_starts_from_sizes_and_densities_spread_evenly(
     assert max(dag.density for dag in dags) > 3 * min(dag.density for dag in dags)
 
 
-def test_evolution_starts_large_with_the_jobs_own_hyperparameters(evolve: Callable[..., EvolutionStrategy]) -> None:
-    strategy = evolve(training=TRAINING.model_copy(update={"learning_rate": 3e-3}))
-    first, second = (strategy.ask(number) for number in range(2))
-    assert first.genome.dag.n_computational == 20  # the space's largest
-    assert first.genome.dag.depth == 2  # and shallow
-    assert first.genome.dag.n_edges == 4 * 20 + 20 * 2 + 4 * 2
-    assert first.genome.hyperparameters["learning_rate"] == pytest.approx(3e-3)
-    assert second.genome.dag.n_computational >= 8  # above the middle, of 3 to 20
-    assert second.genome.hyperparameters["learning_rate"] != first.genome.hyperparameters["learning_rate"]
+def test_evolution_starts_with_roots_of_many_sizes_by_the_recipe(evolve: Callable[..., EvolutionStrategy]) -> None:
+    strategy = evolve()
+    roots = [strategy.ask(number) for number in range(5)]
+    assert all(root.parent is None for root in roots)
+    for root in roots:
+        guess = strategy.space.first_hyperparameters[root.number % 3]
+        assert {path: root.genome.hyperparameters[path] for path in guess} == pytest.approx(dict(guess))
+    # The space has at most 20 neurons: the first sizes, 1,000 edges and less, are all there is until an octave fits.
+    kept = [_kept(root) for root in roots]
+    assert len(set(kept)) >= 3
+    assert max(kept) >= 2 * min(kept)
 
 
-def test_children_are_cut_where_the_front_has_a_gap(
-    evolve: Callable[..., EvolutionStrategy], space: SearchSpace
+def _kept(candidate: Candidate) -> int:
+    return int(candidate.genome.hyperparameters.get("sparsify.edges", candidate.genome.dag.n_edges))
+
+
+def test_what_the_training_section_states_is_not_searched_unless_the_space_names_it(
+    store: StudyStore, make: MakeStrategy, dataset: Dataset
 ) -> None:
-    rng = np.random.default_rng(0)
-    large = space.initial(rng, size=1.0, density=1.0).dag
-    small = large.with_edges(np.arange(large.n_edges) % 4 == 0, allow_unreachable=True)
-    recorder = Recorder({0: large, 1: small})
-    strategy = evolve(recorder.inheritance, guided=1, swap=0, improve=0)
-    strategy.tell(TrialResult(0, TrialStatus.COMPLETE, {"val_error": 0.01, "inference_seconds": 1e-3}))
-    strategy.tell(TrialResult(1, TrialStatus.COMPLETE, {"val_error": 1.0, "inference_seconds": 1e-5}))
-    for number in range(2, 30):
-        child = strategy.ask(number)
-        assert child.parent == 0  # nothing is to be gained beyond 1
-        assert child.genome.dag == large
-        kept = int(child.genome.hyperparameters.get("sparsify.edges", large.n_edges))
-        assert small.n_edges <= kept <= large.n_edges
-        assert TRAINING.with_overrides(child.genome.hyperparameters).sparsify is not None or kept == large.n_edges
+    stated = TrainingConfig(steps=100, learning_rate=3e-3, weight_decay=0.0)
+    by_default = load_space(SpaceConfig(name="neuron_dag"), TaskShape(4, 2))
+    named = {"hyperparameters": {"learning_rate": {"low": 1e-3, "high": 1e-2, "log": True}}}
+    chosen = load_space(SpaceConfig(name="neuron_dag", options=named), TaskShape(4, 2))
+    inheritance = store_inheritance(store, stated)
+
+    def domains(space: SearchSpace, training: TrainingConfig) -> set[str]:
+        evolution = EvolutionStrategy(space, training, store.objectives, 1, inheritance=inheritance)
+        return set(evolution.domains)
+
+    everything = set(by_default.hyperparameters)
+    assert {"learning_rate", "weight_decay"} < everything
+    assert domains(by_default, TrainingConfig()) == everything
+    assert domains(by_default, stated) == everything - {"learning_rate", "weight_decay"}
+    assert domains(chosen, stated) == {"learning_rate"}
+    first = EvolutionStrategy(chosen, stated, store.objectives, 1, inheritance=inheritance).ask(0)
+    assert first.genome.hyperparameters["learning_rate"] == pytest.approx(3e-3)  # the first guess is the job's
+    not_searched = EvolutionStrategy(by_default, stated, store.objectives, 1, inheritance=inheritance).ask(0)
+    assert "learning_rate" not in not_searched.genome.hyperparameters
 
 
-def test_children_whose_own_hyperparameters_forbid_it_do_not_grow(store: StudyStore) -> None:
-    """A parent's readout may let edges grow, and that drawn for its child not: such a child would fail."""
-    config = SpaceConfig(
-        name="neuron_dag", options={"hyperparameters": {"readout": {"choices": ["activated", "linear"]}}}
-    )
-    space = load_space(config, TaskShape(4, 2))
-    parent = Genome(space.initial(np.random.default_rng(0)).dag, {"parametrisation": "free", "readout": "activated"})
-    inheritance = Inheritance(lambda number: Parent(number, parent), lambda *_: None, lambda _: None)
-    strategy = EvolutionStrategy(
-        space, TRAINING, store.objectives, 1, inheritance=inheritance, options=EvolutionOptions(guided=1, swap=1)
-    )
-    strategy.tell(TrialResult(0, TrialStatus.COMPLETE, {"val_error": 0.1, "inference_seconds": 1e-3}))
-    children = [strategy.ask(number).genome.hyperparameters for number in range(1, 60)]
-    assert {child["readout"] for child in children} == {"activated", "linear"}
-    assert any("sparsify.grow" in child for child in children)
-    assert all(child["readout"] == "activated" for child in children if "sparsify.grow" in child)
+def test_children_that_training_cannot_grow_grow_blindly(store: StudyStore) -> None:
+    """Gradients find edges of free weights and activated outputs only: a child of another kind would fail."""
+    space = load_space(SpaceConfig(name="neuron_dag"), TaskShape(4, 2))
+    dag = space.initial(np.random.default_rng(0), size=0.5, density=0.5).dag
+    seen = {}
+    for readout in ("activated", "linear"):
+        parent = Genome(dag, {"parametrisation": "free", "readout": readout, "activation": "tanh"})
+        inheritance = Inheritance(lambda number, p=parent: Parent(number, p), lambda *_: None, lambda _: None)  # type: ignore[misc]
+        strategy = EvolutionStrategy(
+            space,
+            TRAINING,
+            store.objectives,
+            1,
+            inheritance=inheritance,
+            options=EvolutionOptions(initial=1, roots=0, grow=1, blind=0),
+        )
+        strategy.tell(TrialResult(0, TrialStatus.COMPLETE, {"val_error": 0.1, "inference_seconds": 1e-3, "edges": 100}))
+        seen[readout] = [child for number in range(1, 40) if (child := strategy.ask(number)).parent is not None]
+        assert seen[readout]
+    assert any("sparsify.grow" in child.genome.hyperparameters for child in seen["activated"])
+    assert not any("sparsify.grow" in child.genome.hyperparameters for child in seen["linear"])
+    assert all(child.genome.dag.n_edges > dag.n_edges for child in seen["linear"])
 
 
 def test_children_do_not_inherit_how_their_parents_were_cut(
     make: MakeStrategy, store: StudyStore, dataset: Dataset
 ) -> None:
-    """A cut to fewer edges than a blind child has would be another mutation, one that nobody asked for."""
+    """A cut or growth that is left over from the parent would be another mutation, one that nobody asked for."""
     asked = run(make("evolution", store), store, dataset, 60)
-    cut = [c for c in asked if "sparsify.edges" in c.genome.hyperparameters]
-    blind = [c for c in asked if c.parent is not None and not c.mutation.startswith(("cut: ", "swap: "))]
-    assert len(cut) > 20 and blind
-    assert any("sparsify.edges" in asked[c.parent].genome.hyperparameters for c in blind if c.parent is not None)
-    assert not any(path.startswith("sparsify") for c in blind for path in c.genome.hyperparameters)
+    children = [c for c in asked if c.parent is not None]
+    grown = [c for c in children if "by gradient" in c.mutation]
+    assert len(grown) > 10 and len(grown) < len(children)
+    for child in children:
+        own = child.genome.hyperparameters
+        assert ("sparsify.grow" in own) == ("by gradient" in child.mutation)
+        assert not own.get("sparsify.initial_edges") and not own.get("sparsify.regrow")
+        if "sparsify.edges" in own:
+            assert own["sparsify.start"] == 0  # a root's is not
+    assert any("sparsify.grow" in asked[c.parent].genome.hyperparameters for c in children if c.parent is not None)
 
 
 def test_a_job_that_cuts_by_itself_keeps_its_cut(evolve: Callable[..., EvolutionStrategy], dataset: Dataset) -> None:
@@ -267,32 +297,65 @@ class Recorder:
         return Parent(number, Genome(self.dags[number], {"learning_rate": 1e-3, "parametrisation": "free"}))
 
 
-def test_evolution_breeds_from_the_front(space: SearchSpace, evolve: Callable[..., EvolutionStrategy]) -> None:
+def test_evolution_breeds_from_good_networks_near_the_size_aimed_at(
+    space: SearchSpace, evolve: Callable[..., EvolutionStrategy]
+) -> None:
     rng = np.random.default_rng(0)
-    dags = {number: space.initial(rng).dag for number in range(40)}
+    dags = {number: space.initial(rng).dag for number in range(60)}
     recorder = Recorder(dags)
-    strategy = evolve(recorder.inheritance, population=10, initial=1)
-    for number in range(40):  # the first ten dominate all others
-        good = number < 10
-        metrics = {"val_error": 0.02 + 0.002 * number if good else 0.2, "inference_seconds": 1e-4 / (1 + number)}
-        if not good:
-            metrics["inference_seconds"] = 1e-3
+    strategy = evolve(recorder.inheritance, initial=1, roots=0)
+    edges = np.round(np.geomspace(20, 400, 30)).astype(int).tolist()
+    for number in range(60):  # two of each size, one of them poor
+        good = number % 2 == 0
+        size = edges[number // 2]
+        metrics = {"val_error": 1 / size if good else 0.6, "inference_seconds": 1e-6 * size, "edges": float(size)}
         strategy.tell(TrialResult(number, TrialStatus.COMPLETE, metrics))
-    for number in range(40, 140):
+    parents = []
+    for number in range(60, 160):
         child = strategy.ask(number)
-        assert child.parent == recorder.taken[-1]
-    assert set(recorder.taken) <= set(range(10))
-    assert len(set(recorder.taken)) >= 6
+        if child.parent is None:
+            continue
+        parents.append(child.parent)
+        ratio = edges[child.parent // 2] / _kept(child)
+        if "sparsify.edges" in child.genome.hyperparameters:
+            assert ratio <= 6.1
+    assert len(parents) >= 80
+    assert np.mean([parent % 2 == 0 for parent in parents]) > 0.8
+    assert len(set(parents)) >= 10
+
+
+@pytest.mark.parametrize("name", ["evolution", "optuna-tpe"])
+def test_aims_go_far_beyond_the_front_where_its_best_network_is_poor(
+    name: str, make: MakeStrategy, store: StudyStore
+) -> None:
+    """Two spirals: no network of a few neurons is much better than none, so small steps in size gain nothing."""
+
+    def largest_aim(error: float) -> float:
+        strategy = make(name, store)
+        assert isinstance(strategy, SteeredStrategy)
+        for number, edges in enumerate((20, 40, 80)):
+            metrics = {"val_error": error * (1.2 - 0.1 * number), "inference_seconds": 1e-4, "edges": float(edges)}
+            strategy.tell(TrialResult(number, TrialStatus.COMPLETE, metrics))
+        aims = [strategy._aim(50, position) for position in np.linspace(0, 1, 41)]
+        assert aims == sorted(aims)
+        assert min(aims) >= 2 * 2
+        return max(aims) / 80
+
+    good, poor = largest_aim(0.01), largest_aim(1.0)
+    assert good < 4  # always a little beyond
+    assert poor > 8
 
 
 def test_evolution_does_not_wait_for_a_generation(make: MakeStrategy, store: StudyStore, dataset: Dataset) -> None:
     strategy = make("evolution", store)
     asked = [strategy.ask(store.begin()) for _ in range(20)]
-    assert all(c.parent is None for c in asked)  # nothing finished yet: fresh ones, beyond the initial six too
+    assert all(c.parent is None for c in asked)  # nothing finished yet: fresh ones, beyond the initial ones too
     for candidate in asked[:3]:
         store.record(candidate)
         strategy.tell(store.finish(pretend(candidate, dataset, TRAINING)))
-    assert strategy.ask(store.begin()).parent in {0, 1, 2}
+    parents = {strategy.ask(store.begin()).parent for _ in range(8)}
+    assert parents & {0, 1, 2}
+    assert parents <= {None, 0, 1, 2}
 
 
 def test_strengths_and_growth_of_blind_mutations_vary(
@@ -300,7 +363,7 @@ def test_strengths_and_growth_of_blind_mutations_vary(
 ) -> None:
     dag = space.initial(np.random.default_rng(0), size=1.0, density=1.0).dag
     recorder = Recorder({0: dag})
-    strategy = evolve(recorder.inheritance, guided=0, population=2, initial=1, strength=(0.01, 0.5))
+    strategy = evolve(recorder.inheritance, guided=False, population=2, initial=1, strength=(0.01, 0.5))
     strategy.tell(TrialResult(0, TrialStatus.COMPLETE, {"val_error": 0.1, "inference_seconds": 1e-4}))
     edges = np.array([strategy.ask(number).genome.dag.n_edges for number in range(1, 60)])
     assert (edges > dag.n_edges).sum() > 10
@@ -311,7 +374,7 @@ def test_strengths_and_growth_of_blind_mutations_vary(
 def test_optuna_records_what_it_sampled(make: MakeStrategy, store: StudyStore, dataset: Dataset) -> None:
     asked = run(make("optuna-tpe", store), store, dataset, 8)
     for trial, candidate in zip(store.study.trials, asked, strict=True):
-        assert set(trial.params) == {"learning_rate", "parent", "strength", "density"}
+        assert set(trial.params) == {*HYPERPARAMETERS, "size", "grow"}
         assert trial.params["learning_rate"] == candidate.genome.hyperparameters["learning_rate"]
     assert len({trial.params["learning_rate"] for trial in store.study.trials}) == 8  # a new seed for each trial
 
@@ -325,7 +388,7 @@ def test_optuna_learns(make: MakeStrategy, store: StudyStore, dataset: Dataset) 
         store.record(candidate)
         rate = float(candidate.genome.hyperparameters["learning_rate"])
         rates.append(rate)
-        distance = abs(np.log(rate / 5e-4))
+        distance = abs(np.log(rate / 1e-3))
         base = pretend(candidate, dataset, TRAINING)
         metrics = {**base.metrics, "val_error": 0.02 + 0.3 * distance, "inference_seconds": 1e-4 * (1 + distance)}
         strategy.tell(

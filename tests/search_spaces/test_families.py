@@ -75,7 +75,7 @@ def test_a_search_begins_with_a_graph_of_its_families(tmp_path: Path) -> None:
         assert first.mutation.startswith(origin)
     assert first.genome.dag.n_edges == dag.n_edges
     large = load().large(np.random.default_rng(0))
-    assert large is not None and large.origin == "one hidden layer and shortcuts"
+    assert large is not None and large.origin.startswith(("layer", "complete DAG of"))
 
 
 def test_files_are_families_too(tmp_path: Path) -> None:

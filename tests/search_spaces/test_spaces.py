@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nas.errors import JobError
-from nas.graph import first_id_of_trial, usable_cells
+from nas.graph import DAG, first_id_of_trial, usable_cells
 from nas.search import SearchSpace, SpaceConfig, TaskShape, load_space, stable_ids
+from nas.search_spaces._dags import HYPERPARAMETERS
 from nas.training import Genome, TrainingConfig
 
 SPACES = ("neuron_dag", "manifold")
@@ -145,7 +146,7 @@ def test_neuron_dags_have_free_weights_and_manifolds_what_the_job_says() -> None
 
 
 def test_manifolds_search_the_sparsity_too() -> None:
-    assert set(load("manifold").hyperparameters) == {"learning_rate", "losses.sparsity"}
+    assert set(load("manifold").hyperparameters) == {*HYPERPARAMETERS, "losses.sparsity"}
     assert set(load("manifold", hyperparameters={}).hyperparameters) == set()
 
 
@@ -172,23 +173,52 @@ def test_neurons_may_have_activations_of_their_own(name: str) -> None:
         load(name, activations=["cosh"])
 
 
-@pytest.mark.parametrize("name", ["neuron_dag", "families"])
+def _everything(dag: DAG, origin: str) -> int:
+    """Edges of a complete network of the kind that ``origin`` says."""
+    inputs, hidden, outputs = dag.sizes
+    if origin.startswith("complete DAG"):
+        return usable_cells(*dag.sizes)
+    if origin.startswith("layers of"):
+        first, second = (int(word) for word in origin.split() if word.isdigit())
+        assert first + second == hidden
+        return inputs * first + first * second + second * outputs
+    return (inputs + outputs) * hidden + inputs * outputs
+
+
+@pytest.mark.parametrize("name", ["neuron_dag", "manifold", "families"])
 @pytest.mark.parametrize(
-    ("limits", "edges"),
+    ("limits", "limit"),
     [
-        ({"density": [0.1, 1.0]}, 6 * 20 + 20 * 3 + 6 * 3),  # everything
+        ({"density": [0.1, 1.0]}, usable_cells(6, 20, 3)),
         ({"density": [0.1, 0.2]}, round(0.2 * usable_cells(6, 20, 3))),
         ({"density": [0.1, 1.0], "max_edges": 90}, 90),
     ],
 )
-def test_the_large_start_is_shallow_and_within_the_limits(name: str, limits: dict[str, Any], edges: int) -> None:
-    genome = load(name, n_computational=[3, 20], **limits).large(np.random.default_rng(0))
-    assert genome is not None
-    assert genome.dag.depth == 2
-    assert genome.dag.n_computational == 20
-    limit = limits.get("max_edges")
-    assert genome.dag.n_edges == limit if limit else abs(genome.dag.n_edges - edges) <= 1
-    assert genome.dag.unreachable_outputs() == ()
+def test_large_starts_are_of_three_kinds_and_within_the_limits(name: str, limits: dict[str, Any], limit: int) -> None:
+    space = load(name, n_computational=[3, 20], **limits)
+    kinds = set()
+    for seed in range(12):
+        genome = space.large(np.random.default_rng(seed))
+        assert genome is not None
+        dag = genome.dag
+        kinds.add(genome.origin.split()[0])
+        assert 3 <= dag.n_computational <= 20
+        assert dag.n_edges == min(limit, _everything(dag, genome.origin))
+        assert dag.unreachable_outputs() == ()
+        assert dag.useful_neurons()[6:].all()
+    if limit == usable_cells(6, 20, 3):
+        assert kinds == {"layer", "layers", "complete"}
+
+
+def test_large_starts_are_wider_the_more_edges_will_be_left() -> None:
+    space = load("neuron_dag", n_computational=[1, 300], density=[0.02, 1.0])
+    widths = []
+    for edges in (30, 300, 3000):
+        dags = [space.large(np.random.default_rng(seed), edges=edges).dag for seed in range(30)]  # type: ignore[union-attr]
+        assert max(dag.n_edges for dag in dags) <= 40 * edges
+        assert np.mean([dag.n_edges > edges for dag in dags]) > 0.8  # something is left to choose from
+        widths.append(np.median([dag.n_computational for dag in dags]))
+    assert widths[0] < widths[1] < widths[2]
 
 
 @pytest.mark.parametrize("limit", [2, 11, 19, 20, 21, 37, 150, 209, 500, 5000, 15_439])
@@ -202,11 +232,9 @@ def test_a_large_start_never_breaks_the_most_edges_and_wastes_none(limit: int, i
             continue
         assert genome is not None
         dag = genome.dag
-        everything = (inputs + outputs) * dag.n_computational + inputs * outputs
-        assert dag.n_edges == min(limit, everything)
+        assert dag.n_edges == min(limit, _everything(dag, genome.origin))
         assert dag.useful_neurons()[inputs:].all()
         assert dag.unreachable_outputs() == ()
-        assert dag.depth <= 2
 
 
 def test_a_large_start_of_least_density_keeps_the_most_edges_too() -> None:
@@ -216,7 +244,7 @@ def test_a_large_start_of_least_density_keeps_the_most_edges_too() -> None:
     assert genome is not None and genome.dag.n_edges == 150
 
 
-@pytest.mark.parametrize("name", ["manifold", "recurrent", "layer_dag"])
+@pytest.mark.parametrize("name", ["recurrent", "layer_dag"])
 def test_spaces_whose_genomes_are_more_than_a_graph_offer_no_large_start(name: str) -> None:
     space = load_space(SpaceConfig(name=name), TaskShape(6, 3))
     assert space.large(np.random.default_rng(0)) is None

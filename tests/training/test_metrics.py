@@ -8,6 +8,7 @@ from torch import nn
 
 from nas.errors import DataError
 from nas.training import evaluate
+from nas.training.metrics import judge
 
 
 class Table(nn.Module):
@@ -65,3 +66,21 @@ def test_misfits_are_refused() -> None:
         evaluate(module, rows(4), np.zeros((4, 3), dtype=np.float32), "regression")
     with pytest.raises(DataError, match="got 4 and 3"):
         evaluate(module, rows(4), np.zeros(3), "classification")
+
+
+@pytest.mark.parametrize("scale", [0.5, 2.0, 4.0])
+def test_calibrated_losses_do_not_depend_on_how_sure_a_network_is_of_itself(scale: float) -> None:
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 400)
+    logits = rng.normal(size=(400, 3)) + 1.5 * np.eye(3)[y]
+
+    def judged(factor: float, *, calibrate: bool) -> np.ndarray:
+        return judge(Table(factor * logits), rows(400), y, "classification", calibrate=calibrate).loss
+
+    plain, scaled = judged(1.0, calibrate=True), judged(scale, calibrate=True)
+    np.testing.assert_allclose(scaled.mean(), plain.mean(), rtol=2e-3)  # up to the grid of temperatures
+    assert plain.mean() <= judged(1.0, calibrate=False).mean()
+    assert abs(judged(scale, calibrate=False).mean() / judged(1.0, calibrate=False).mean() - 1) > 0.02
+    found = [judge(Table(logits), rows(400), y, "classification", calibrate=c) for c in (False, True)]
+    assert found[0].metrics == found[1].metrics  # those are of the outputs
+    np.testing.assert_array_equal(found[0].error, found[1].error)

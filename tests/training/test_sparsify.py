@@ -116,6 +116,21 @@ def test_share_counts_from_the_candidates_edges() -> None:
     assert net.dag.n_edges == round(0.25 * edges)
 
 
+@pytest.mark.parametrize("budget", [30, 60, 100])
+def test_a_network_that_grows_may_end_with_more_edges_than_it_began_with(budget: int) -> None:
+    """The budget counts from what there is once edges have come, not from what there was before."""
+    net = network(dag=random_dag(8, 6, 3, density=0.3, rng=np.random.default_rng(0)))
+    before = net.dag
+    assert 30 < before.n_edges < 60 and before.usable_cells >= 100
+    train(net, blobs(), config(edges=budget, grow=2.0), seed=0)
+    assert net.dag.n_edges == min(budget, 3 * before.n_edges, before.usable_cells)
+    came = {tuple(edge) for edge in net.dag.edges.tolist()} - {tuple(edge) for edge in before.edges.tolist()}
+    assert came
+    share = network(dag=before)
+    train(share, blobs(), config(edges=None, share=1.0, grow=2.0), seed=0)
+    assert share.dag.n_edges == before.n_edges  # a share is one of the first edges
+
+
 def test_weights_and_moments_move_along() -> None:
     data, net, chosen = blobs(), network(), config(edges=40)
     trainer = FusedTrainer(net, data, chosen, structure_costs(chosen, net.dag), threads=1)

@@ -1,0 +1,116 @@
+"""The networks by size from which a search takes parents, and the sizes at which it looks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nas.search._ladder import Ladder, Network
+
+networks = st.lists(st.tuples(st.floats(0.001, 1.0), st.integers(1, 5000)), min_size=1, max_size=60).map(
+    lambda found: [Network(number, error, edges) for number, (error, edges) in enumerate(found)]
+)
+
+
+def ladder(*found: tuple[int, float], reference: float = 1.0) -> Ladder:
+    result = Ladder(reference)
+    for number, (edges, error) in enumerate(found):
+        result.add(Network(number, error, edges))
+    return result
+
+
+@settings(max_examples=100, deadline=None)
+@given(networks)
+def test_the_front_is_what_nothing_as_small_beats(found: list[Network]) -> None:
+    result = Ladder()
+    for network in found:
+        result.add(network)
+    front = result.front
+    assert [n.edges for n in front] == sorted({n.edges for n in front})
+    assert [n.error for n in front] == sorted({n.error for n in front}, reverse=True)
+    beaten = {
+        (a.edges, a.error)
+        for a in found
+        if any((b.edges <= a.edges and b.error <= a.error) and (b.edges, b.error) != (a.edges, a.error) for b in found)
+    }
+    assert {(n.edges, n.error) for n in front} == {(n.edges, n.error) for n in found} - beaten
+
+
+@settings(max_examples=60, deadline=None)
+@given(networks, st.randoms(use_true_random=False))
+def test_the_order_of_results_does_not_matter(found: list[Network], random: object) -> None:
+    one, other = Ladder(), Ladder()
+    shuffled = list(found)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    for network in found:
+        one.add(network)
+    for network in shuffled:
+        other.add(network)
+    assert len(one) == len(other)
+    values = [[(n.edges, n.error) for n in each.front] for each in (one, other)]
+    assert values[0] == values[1]
+    assert one.span() == other.span()
+    for edges in (3, 100, 4000):
+        parents = [each.parent(edges, 0.4, 6.0, np.random.default_rng(edges)) for each in (one, other)]
+        assert parents[0] == parents[1]
+
+
+def test_a_network_that_is_told_twice_counts_once() -> None:
+    result = ladder((100, 0.1), (110, 0.2))
+    result.add(Network(1, 0.2, 110))
+    assert len(result) == 2
+
+
+def test_only_the_best_of_a_size_are_kept() -> None:
+    result = ladder(*((100, 0.1 + 0.01 * k) for k in range(20)))
+    assert len(result) == 4
+    drawn = {result.parent(100, 0.4, 6.0, np.random.default_rng(seed)).number for seed in range(20)}  # type: ignore[union-attr]
+    assert drawn == {0}  # four are compared
+
+
+def test_the_span_leaves_out_what_is_far_from_the_best_and_what_is_larger_and_hardly_better() -> None:
+    low, high = ladder((10, 0.9), (20, 0.6), (100, 0.1), (400, 0.02), (5000, 0.0199)).span()
+    assert 20 < low <= 100  # 0.6 is more than a tenth of the reference and eight times the best beyond
+    assert 400 < high < 5000
+    # Where all are nearly as good, the smallest are worth a try.
+    assert ladder((10, 0.11), (100, 0.1), (400, 0.02)).span()[0] < 10
+    assert ladder((100, 0.1)).span() == (66, 150)
+    with pytest.raises(IndexError):
+        Ladder().span()
+
+
+def test_the_front_lags_where_its_error_is_above_its_trend() -> None:
+    result = ladder((50, 0.2), (100, 0.1), (200, 0.09), (400, 0.025), (800, 0.0125))
+    lags = {edges: result.lag(edges) for edges in (50, 100, 200, 400, 800)}
+    assert max(lags, key=lags.__getitem__) == 200
+    # Between two members the smaller is what there is: the farther from it, the more can be gained.
+    assert result.lag(799) > result.lag(500) > result.lag(400)
+    assert -1.2 < result.trend()[1] < -0.8
+    assert ladder((100, 0.3), (200, 0.2)).trend()[1] == -1.0  # two points are no trend
+    assert ladder((10, 0.9), (11, 0.5), (12, 0.001)).trend()[1] == -2.0  # bounded
+
+
+def test_parents_are_near_in_size_and_promise_most() -> None:
+    result = ladder((100, 0.1), (110, 0.4), (1000, 0.01), (10_000, 0.009))
+    rng = np.random.default_rng(0)
+    assert result.parent(100, 0.4, 6.0, rng) == Network(0, 0.1, 100)
+    assert result.parent(5, 0.4, 6.0, rng) is None
+    assert result.parent(900, 0.4, 6.0, rng) == Network(2, 0.01, 1000)
+    for seed in range(30):
+        found = result.parent(3000, 0.4, 6.0, np.random.default_rng(seed))
+        assert found is not None and 1200 <= found.edges <= 18_000
+
+
+def test_an_exemplar_is_good_for_its_size_whatever_that_is() -> None:
+    """Hyperparameters that serve a small network well may be worth as much as those of the most accurate one."""
+    sizes = [20, 40, 80, 160, 320, 640]
+    good = [(size, 2.0 / size) for size in sizes]
+    poor = [(size, 20.0 / size) for size in sizes]
+    result = ladder(*good, *poor)
+    drawn = [result.exemplar(np.random.default_rng(seed)) for seed in range(200)]
+    assert np.mean([network.number < len(sizes) for network in drawn]) > 0.9
+    assert len({network.edges for network in drawn}) >= 4
+    with pytest.raises(ValueError):
+        Ladder().exemplar(np.random.default_rng(0))
