@@ -43,7 +43,8 @@ class Cell:
     @property
     def dag(self) -> DAG:
         """Nodes and the edges that carry something."""
-        return _dag(tuple(operation != _NONE for operation in self.operations))
+        found: DAG = _dag(tuple(operation != _NONE for operation in self.operations))
+        return found
 
     @property
     def key(self) -> str:
@@ -154,7 +155,8 @@ class CellSpace(SearchSpace):
 
     def encode(self, genome: Genome) -> np.ndarray:
         """Operations by edge and in all, of the cell and of what of it lies on a path; operations by path."""
-        return _encoded(_cell(genome).operations)
+        found: np.ndarray = _encoded(_cell(genome).operations)
+        return found
 
 
 @functools.lru_cache(maxsize=len(OPERATIONS) ** len(EDGES))

@@ -152,8 +152,8 @@ def chosen(record: Json) -> dict[int, Json]:
 
     Of classifiers whose validation errors are within half a standard error of the lowest, that with the lowest loss:
     a few hundred samples cannot tell them apart by counts, and the loss alone prefers networks that are unsure (on
-    vehicle their test error is 4 points higher). Over the thirteen sets this rule ends 0.4 points above a choice made on
-    the test part, the lowest error too, the lowest loss 0.7.
+    vehicle their test error is 4 points higher). Over the thirteen sets this rule ends 0.4 points above a choice made
+    on the test part, the lowest error too, the lowest loss 0.7.
     """
     best: dict[int, Json] = {}
     for size in dict.fromkeys(run["size"] for run in record["runs"]):

@@ -221,7 +221,8 @@ def _with(genome: Genome, own: Mapping[str, Scalar]) -> Genome:
 def _nondominated(values: np.ndarray) -> np.ndarray:
     """Which rows (bool) no other dominates; of equal ones the first."""
     if values.shape[1] == 1:
-        return np.arange(len(values)) == int(values.argmin())
+        first: np.ndarray = np.arange(len(values)) == int(values.argmin())
+        return first
     return np.asarray(moocore.is_nondominated(values, keep_weakly=False))
 
 

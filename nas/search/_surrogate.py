@@ -137,7 +137,8 @@ def _lengths(points: np.ndarray, reference: np.ndarray, directions: np.ndarray) 
     found = room[:, :1] / directions[None, :, 0]
     for k in range(1, directions.shape[1]):
         found = np.minimum(found, room[:, k : k + 1] / directions[None, :, k])
-    return found
+    result: np.ndarray = found
+    return result
 
 
 def _distances(A: np.ndarray, B: np.ndarray) -> np.ndarray:
