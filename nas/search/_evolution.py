@@ -80,7 +80,9 @@ class EvolutionStrategy(SteeredStrategy):
         if not self.steered:
             return self._mutated(number, rng)
         edges = self._aim_where_behind(number, rng)
-        if number < self.initial or not len(self.ladder) or rng.random() < self.options.roots:
+        # Early, what serves roots is still to be found out; late, nothing is left that could follow one.
+        roots = 2 * self.options.roots * (1 - self.spent) if self.options.roots < 1 else 1.0
+        if number < self.initial or not len(self.ladder) or rng.random() < roots:
             return self._root_at(number, rng, edges)
         parent = self._parent_for(edges, rng)
         return self._root_at(number, rng, edges) if parent is None else self._child_at(number, rng, edges, parent)
