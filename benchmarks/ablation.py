@@ -1,14 +1,14 @@
-"""What are the parts of evolution worth? Ten sets of the reference, equal process time.
+"""What are the parts of evolution worth? Ten sets of the reference, equal process time: ``make bench-ablation``.
 
-Four searches share trainer, hyperparameters that are searched, and clock. *evolution* is the service's default: roots of
-many sizes and shapes, and children that gain edges or neurons and are cut. *cuts only* has children that are only cut
-(`grow: 0`). *hyperparameters only* trains every network from nothing (`roots: 1`), from one family of one width, and
-cuts it to size: what is left is the search of regularisers and sizes. *random structure* draws sparse structures and
-hyperparameters at random and trains each for a full training.
+Four searches share trainer, hyperparameters that are searched, and clock. *evolution* is the service's default: roots
+of many sizes and shapes, and children that gain edges or neurons and are cut. *cuts only* has children that are only
+cut (`grow: 0`). *hyperparameters only* trains every network from nothing (`roots: 1`), from one family of one width,
+and cuts it to size: what is left is the search of regularisers and sizes. *random structure* draws sparse structures
+and hyperparameters at random and trains each for a full training.
 
 The budget of a set is a multiple of what its reference took (benchmarks/results/reference.json). The score is the share
 of the rectangle of (log edges, test error) that the front dominates, members chosen by validation
-(`benchmarks._reference_score.hypervolume`). ``make bench-ablation``; kept in ``build/ablation``: whatever is there is not run again.
+(`benchmarks._reference_score.hypervolume`). Kept in ``build/ablation``: whatever is there is not run again.
 """
 
 from __future__ import annotations
