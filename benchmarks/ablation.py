@@ -1,4 +1,4 @@
-"""What are the parts of evolution worth? Ten sets of the reference, equal process time.
+"""What are the parts of evolution worth? Ten sets of the reference, equal process time: ``make bench-ablation``.
 
 Four searches share trainer, hyperparameters that are searched, and clock. *evolution* is the service's default: roots
 of many sizes and shapes, and children that gain edges or neurons and are cut. *cuts only* has children that are only
@@ -8,8 +8,7 @@ and hyperparameters at random and trains each for a full training.
 
 The budget of a set is a multiple of what its reference took (benchmarks/results/reference.json). The score is the share
 of the rectangle of (log edges, test error) that the front dominates, members chosen by validation
-(`benchmarks._reference_score.hypervolume`). ``make bench-ablation``; what is kept in ``build/ablation`` is not run
-again.
+(`benchmarks._reference_score.hypervolume`). Kept in ``build/ablation``: whatever is there is not run again.
 """
 
 from __future__ import annotations

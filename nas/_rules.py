@@ -76,7 +76,7 @@ class Situation:
     @property
     def mutates(self) -> bool:
         """Whether candidates are, or may be, blindly mutated copies of members of a population."""
-        return not self.cuts or any(kind not in NEURONS.values() for kind in self.kinds)
+        return not (self.cuts and self.kinds) or any(kind not in NEURONS.values() for kind in self.kinds)
 
     @property
     def guesses(self) -> bool:

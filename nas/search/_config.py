@@ -77,7 +77,11 @@ class EvolutionOptions(StrategyOptions):
     """Options of `strategy: evolution` (steady state, multi-objective)."""
 
     roots: float = Field(
-        0.25, ge=0, le=1, description="Share of the later candidates that are trained from nothing, not from a parent."
+        0.25,
+        ge=0,
+        le=1,
+        description="Share of the later candidates that are trained from nothing, not from a parent; twice as many early, "
+        "none at the end.",
     )
     grow: float = Field(
         0.7,

@@ -143,7 +143,7 @@ class Ladder:
         """
         level, slope = self.trend()
         everyone = [network for _, networks in sorted(self._bins.items()) for network in networks]
-        drawn = rng.choice(len(everyone), min(_COMPARED, len(everyone)), replace=False)
+        drawn = rng.choice(len(everyone), min(2 * _COMPARED, len(everyone)), replace=False)
         compared: list[int] = drawn.tolist()
         return min(
             (everyone[k] for k in compared),

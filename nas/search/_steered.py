@@ -97,7 +97,7 @@ class SteeredStrategy(Strategy, ABC):
         # nothing: no network of two neurons is much better than one of none at telling two spirals apart.
         poor = self._poor
         beyond = _LARGER + (1 - _LARGER) * poor
-        if position > 1 - beyond:
+        if position >= 1 - beyond:  # nothing else is left where the best network is no better than knowing nothing
             low, high, position = high, round(high * (2 + _POOR * poor)), (position - 1 + beyond) / beyond
         else:
             position /= 1 - beyond

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from nas.graph import DAG
+from nas.manifold import without_idle_neurons
 from nas.search import (
     EvolutionOptions,
     EvolutionStrategy,
@@ -212,7 +213,7 @@ def _kept(candidate: Candidate) -> int:
 
 
 def test_what_the_training_section_states_is_not_searched_unless_the_space_names_it(
-    store: StudyStore, make: MakeStrategy, dataset: Dataset
+    store: StudyStore,
 ) -> None:
     stated = TrainingConfig(steps=100, learning_rate=3e-3, weight_decay=0.0)
     by_default = load_space(SpaceConfig(name="neuron_dag"), TaskShape(4, 2))
@@ -238,7 +239,7 @@ def test_what_the_training_section_states_is_not_searched_unless_the_space_names
 def test_children_that_training_cannot_grow_grow_blindly(store: StudyStore) -> None:
     """Gradients find edges of free weights and activated outputs only: a child of another kind would fail."""
     space = load_space(SpaceConfig(name="neuron_dag"), TaskShape(4, 2))
-    dag = space.initial(np.random.default_rng(0), size=0.5, density=0.5).dag
+    dag = without_idle_neurons(space.initial(np.random.default_rng(0), size=0.5, density=0.5).dag)[0]
     seen = {}
     for readout in ("activated", "linear"):
         parent = Genome(dag, {"parametrisation": "free", "readout": readout, "activation": "tanh"})

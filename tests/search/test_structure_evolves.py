@@ -92,7 +92,7 @@ def gains(child: Candidate, parent: TrialResult) -> bool:
 
 def share_that_gains(asked: dict[int, Candidate], ended: dict[int, TrialResult]) -> float:
     children = [child for child in asked.values() if child.parent is not None]
-    assert len(children) >= 6
+    assert len(children) >= 4
     return float(np.mean([gains(child, ended[child.parent]) for child in children if child.parent is not None]))
 
 
