@@ -80,8 +80,8 @@ class EvolutionOptions(StrategyOptions):
         0.25,
         ge=0,
         le=1,
-        description="Share of the later candidates that are trained from nothing, not from a parent; twice as many early, "
-        "none at the end.",
+        description="Share of the later candidates that are trained from nothing, not from a parent; twice as many "
+        "early, none at the end.",
     )
     grow: float = Field(
         0.7,
