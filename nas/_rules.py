@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from nas.search import SpaceOptions
+from nas.search import SpaceOptions, searched_domains
 from nas.search._config import ResourcesConfig, SearchConfig, SpaceConfig
 from nas.tracking._config import TrackingConfig
 from nas.training._acting import NEURONS, NetworkKind
@@ -50,7 +50,7 @@ class Situation:
     @property
     def searched(self) -> Mapping[str, Any]:
         """Domains of the training fields that the search chooses."""
-        return {} if self.options is None else self.options.hyperparameters
+        return {} if self.options is None else searched_domains(self.options, self.job.training)
 
     @property
     def of_neurons(self) -> bool:

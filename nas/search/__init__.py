@@ -50,6 +50,7 @@ from nas.search._space import (
     SearchSpace,
     SpaceOptions,
     TaskShape,
+    searched_domains,
     stable_ids,
 )
 from nas.search._store import StudyStore
@@ -119,6 +120,7 @@ __all__ = [
     "retime",
     "run_search",
     "saturation",
+    "searched_domains",
     "stable_ids",
     "store_inheritance",
     "time_side_by_side",

@@ -26,7 +26,9 @@ __all__ = [
     "SearchSpace",
     "SpaceOptions",
     "TaskShape",
+    "searched_domains",
     "stable_ids",
+    "states",
 ]
 
 
@@ -233,6 +235,33 @@ class SearchSpace(ABC):
         None (the default): children are drawn blindly.
         """
         return None
+
+
+def searched_domains(
+    options: SpaceOptions, training: TrainingConfig, domains: Mapping[str, Range | Choice] | None = None
+) -> dict[str, Range | Choice]:
+    """What is searched in a job: what its space's options name, or of their defaults what its training section leaves
+    open.
+
+    Args:
+        domains: of a space that has others than its options.
+    """
+    chosen = "hyperparameters" in options.model_fields_set
+    return {
+        path: domain
+        for path, domain in (options.hyperparameters if domains is None else domains).items()
+        if chosen or not states(training, path)
+    }
+
+
+def states(training: TrainingConfig, path: str) -> bool:
+    """Whether whoever wrote the job's training section gave the field at a dotted path."""
+    section: object = training
+    for name in path.split("."):
+        if not isinstance(section, BaseModel) or name not in section.model_fields_set:
+            return False
+        section = getattr(section, name)
+    return True
 
 
 def stable_ids(dag: DAG, first_id: int) -> DAG:

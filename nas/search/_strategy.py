@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
-from pydantic import BaseModel
 
 from nas.graph import first_id_of_trial
 from nas.manifold import without_idle_neurons
@@ -21,7 +20,7 @@ from nas.search._guided import cut_overrides, cuts_allowed, may_grow, without_cu
 from nas.search._objectives import Objectives
 from nas.search._pace import Pace
 from nas.search._proposals import Proposer
-from nas.search._space import Choice, Range, SearchSpace, stable_ids
+from nas.search._space import SearchSpace, searched_domains, stable_ids, states
 from nas.training._types import Arrays, Candidate, Genome, Scalar, TrainingConfig, TrialResult, TrialStatus
 
 __all__ = ["OF_THE_FUNCTION", "Inheritance", "Parent", "Strategy"]
@@ -82,10 +81,7 @@ class Strategy(ABC):
         self.seconds: float | None = None
         self.spent = 0.0
         self.pace = Pace(training)
-        chosen = "hyperparameters" in space.options.model_fields_set
-        self.domains: dict[str, Range | Choice] = {
-            path: domain for path, domain in space.hyperparameters.items() if chosen or not _stated(training, path)
-        }
+        self.domains = searched_domains(space.options, training, space.hyperparameters)
 
     def ask(self, number: int) -> Candidate:
         """The candidate for trial `number`, a number that the study's storage gave out.
@@ -283,7 +279,7 @@ class Strategy(ABC):
         guess = guesses[number % len(guesses)] if guesses else {}
         return {
             path: domain.nearest(
-                _at(section, path) if path not in guess or _stated(self.training, path) else guess[path]
+                _at(section, path) if path not in guess or states(self.training, path) else guess[path]
             )
             for path, domain in self.domains.items()
         }
@@ -308,16 +304,6 @@ def _at(section: Mapping[str, Any], path: str) -> Any:
     for name in path.split("."):
         section = (section or {}).get(name)  # type: ignore[assignment]
     return section
-
-
-def _stated(training: TrainingConfig, path: str) -> bool:
-    """Whether whoever wrote the job's training section gave the field at `path`."""
-    section: Any = training
-    for name in path.split("."):
-        if not isinstance(section, BaseModel) or name not in section.model_fields_set:
-            return False
-        section = getattr(section, name)
-    return True
 
 
 def _seed(rng: np.random.Generator) -> int:
