@@ -158,7 +158,7 @@ class SteeredStrategy(Strategy, ABC):
             if found is None or hyperparameters is None:
                 return found
             known = self.inheritance.load(found.number).genome.hyperparameters
-            if all(hyperparameters.get(path) == known.get(path) for path in OF_THE_FUNCTION):
+            if all(hyperparameters[path] == known.get(path) for path in OF_THE_FUNCTION & hyperparameters.keys()):
                 return found
         return None
 
