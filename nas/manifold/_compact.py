@@ -41,7 +41,7 @@ def compact(network: ManifoldNetwork) -> ManifoldNetwork:
 
 
 def without_idle_neurons(dag: DAG) -> tuple[DAG, np.ndarray]:
-    """The DAG without the computational neurons that are on no path and without their edges, and who stays, bool (n,)."""
+    """The DAG without the computational neurons that are on no path, nor their edges; and who stays, bool (n,)."""
     keep = dag.useful_neurons() | (dag.roles != Role.COMPUTATIONAL)
     number = np.cumsum(keep) - 1
     changes = {
