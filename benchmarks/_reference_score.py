@@ -145,11 +145,11 @@ def comparison_table(comparisons: Mapping[float, Sequence[Json]]) -> str:
             gaps = {s: sum(r["differences"][s] for r in own) / len(own) for s in own[0]["differences"]}
             mean = sum(gaps.values()) / len(gaps)
             gain, half = interval(record["own"] - record["reference"] for record in own)
-            star = " *" if gain > half else ""
+            spread = "" if math.isnan(half) else f" ± {half:.4f}" + (" *" if gain > half else "")
             cells = "; ".join(
                 f"{size:,}: {100 * gap:+.2f}" + (" !" if gap > TOLERANCE else "") for size, gap in gaps.items()
             )
-            lines.append(f"| {name} | {len(own)} | {cells} | {100 * mean:+.2f} | {gain:+.4f} ± {half:.4f}{star} |")
+            lines.append(f"| {name} | {len(own)} | {cells} | {100 * mean:+.2f} | {gain:+.4f}{spread} |")
             above += [f"{name} at {size:,}" for size, gap in gaps.items() if gap > TOLERANCE]
             below += [name] if mean < 0 else []
             ahead += [name] if gain > half else []
