@@ -25,7 +25,7 @@ AnyPath = str | os.PathLike[str]
 
 
 @overload
-def read_edge_list(  # type: ignore[overload-overlap]  # False is an int, and so a column for mypy alone
+def read_edge_list(  # type: ignore[overload-overlap] # False is an int, but no column
     path: AnyPath,
     inputs: Iterable[Hashable] | None = None,
     outputs: Iterable[Hashable] | None = None,
