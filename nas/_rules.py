@@ -201,6 +201,11 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("tracking.model", _mlflow, "models are registered in MLflow, and mlflow is false; delete one of the two"),
     Rule("tracking.animation", _mlflow, "films are kept in MLflow, and mlflow is false; `nas watch` makes one"),
     Rule("tracking.model", _champion, "champion is null, so that no model is registered; delete one of the two"),
+    Rule(
+        "search.least_gain",
+        lambda at: at.job.search.stop == "converged",
+        "it says when a search ends by itself; set search.stop: converged, or leave it out",
+    ),
     Rule("tracking.animation", _champion, "it films the champion, and champion is null; `nas watch` makes one"),
     Rule(
         "tracking.animation",

@@ -266,14 +266,6 @@ class SearchConfig(BaseModel):
         """Share of expected growth below which the search ends; None where only the budget ends it."""
         return self.least_gain if self.stop == "converged" else None
 
-    @model_validator(mode="after")
-    def _least_gain_acts(self) -> SearchConfig:
-        if "least_gain" in self.model_fields_set and self.stop != "converged":
-            raise ValueError(
-                f"least_gain = {self.least_gain:g} acts with stop: converged only; set that, or leave it out"
-            )
-        return self
-
     def group_size(self, resources: ResourcesConfig) -> int:
         """Candidates of a group: as stated, else as suits the worker, but no more than a tenth of the trials.
 

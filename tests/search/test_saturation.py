@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pydantic import ValidationError
 
+from nas.errors import JobError
+from nas.job import Job, stored_job
 from nas.search import (
     AnytimeCurve,
     Objectives,
@@ -141,5 +142,6 @@ def test_least_gain_is_refused_where_it_does_nothing() -> None:
     assert SearchConfig(stop="converged").stop_below == 0.003
     assert SearchConfig(stop="converged", least_gain=0.01).stop_below == 0.01
     assert SearchConfig().stop_below is None
-    with pytest.raises(ValidationError, match="least_gain = 0.01 acts with stop: converged only"):
-        SearchConfig(least_gain=0.01)
+    with pytest.raises(JobError, match="search.least_gain: it says when a search ends by itself"):
+        Job.from_mapping({"search": {"least_gain": 0.01}})
+    stored_job(Job.from_mapping({}).to_mapping(), "a study")  # which keeps every default
