@@ -41,12 +41,12 @@ def compact(network: ManifoldNetwork) -> ManifoldNetwork:
 
 
 def without_idle_neurons(dag: DAG) -> tuple[DAG, np.ndarray]:
-    """The DAG without the computational neurons that are on no path, nor their edges; and who stays, bool (n,)."""
+    """The DAG without the computational neurons that are on no path and their edges, and which stay, bool (n,)."""
     keep = dag.useful_neurons() | (dag.roles != Role.COMPUTATIONAL)
     number = np.cumsum(keep) - 1
     changes = {
         "n_computational": int(keep[dag.n_inputs : dag.first_output].sum()),
-        "edges": number[dag.edges[keep[dag.sources] & keep[dag.targets]]],
+        "edges": number[dag.edges[keep[dag.edges].all(axis=1)]],
         "ids": dag.ids[keep],
     }
     for name in ("names", "activations"):  # one entry a neuron, where there are any

@@ -158,7 +158,8 @@ class SteeredStrategy(Strategy, ABC):
             if found is None or hyperparameters is None:
                 return found
             known = self.inheritance.load(found.number).genome.hyperparameters
-            if all(hyperparameters[path] == known.get(path) for path in OF_THE_FUNCTION & hyperparameters.keys()):
+            chosen = OF_THE_FUNCTION & hyperparameters.keys()  # what the space fixes is the same for all
+            if all(hyperparameters[path] == known.get(path) for path in chosen):
                 return found
         return None
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nas.graph import DAG, add_edge, add_neuron, match_edges, match_neurons, mutate, random_dag, remove_neuron
-from nas.manifold import ManifoldNetwork, inherit
+from nas.manifold import ManifoldNetwork, inherit, without_idle_neurons
 
 NEURON_ARRAYS = ["alpha", "beta", "gamma", "theta", "phi", "sigma", "mu", "offset", "bias"]
 
@@ -204,3 +204,13 @@ def test_refuses_arrays_of_another_graph() -> None:
     other = random_dag(4, 9, 2, density=0.5, rng=np.random.default_rng(1))
     with pytest.raises(ValueError, match=r"array \w+ must have shape"):
         inherit(other, parent.to_arrays(), other, np.random.default_rng(0))
+
+
+def test_neurons_on_no_path_go_with_their_edges() -> None:
+    """Also where these were not cut off before: an edge must not move to the neighbour of the neuron that goes."""
+    # 0, 1 inputs; 2 is read by nobody, 3 reads nothing but feeds the output 5, 4 is on a path
+    dag = DAG(2, 3, 1, [(0, 2), (1, 4), (3, 5), (4, 5), (3, 4)], ids=[0, 1, 20, 30, 40, 5])
+    small, keep = without_idle_neurons(dag)
+    assert keep.tolist() == [True, True, False, False, True, True]
+    assert small.ids.tolist() == [0, 1, 40, 5]
+    assert [(small.ids[s], small.ids[t]) for s, t in small.edges] == [(1, 40), (40, 5)]

@@ -25,7 +25,7 @@ from nas.search import (
     store_inheritance,
 )
 from nas.search._steered import SteeredStrategy
-from nas.search_spaces._dags import HYPERPARAMETERS
+from nas.search_spaces._dags import HYPERPARAMETERS, NOISES
 from nas.training import Candidate, Dataset, Genome, TrainingConfig, TrialResult, TrialStatus
 from tests.search.conftest import STRATEGIES, TRAINING, MakeStrategy, pretend
 
@@ -200,7 +200,7 @@ def test_evolution_starts_with_roots_of_many_sizes_by_the_recipe(evolve: Callabl
     roots = [strategy.ask(number) for number in range(5)]
     assert all(root.parent is None for root in roots)
     for root in roots:
-        guess = strategy.space.first_hyperparameters[root.number % 4]
+        guess = strategy.space.first_hyperparameters[root.number % len(NOISES)]
         assert {path: root.genome.hyperparameters[path] for path in guess} == pytest.approx(dict(guess))
     # The space has at most 20 neurons: the first sizes, 1,000 edges and less, are all there is until an octave fits.
     kept = [_kept(root) for root in roots]

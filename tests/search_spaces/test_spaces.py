@@ -211,12 +211,12 @@ def test_large_starts_are_of_three_kinds_and_within_the_limits(name: str, limits
 
 
 def test_large_starts_are_wider_the_more_edges_will_be_left() -> None:
-    space = load("neuron_dag", n_computational=[1, 300], density=[0.02, 1.0])
+    space = load_space(SpaceConfig(name="neuron_dag"), TaskShape(64, 10))
     widths = []
     for edges in (30, 300, 3000):
         dags = [space.large(np.random.default_rng(seed), edges=edges).dag for seed in range(30)]  # type: ignore[union-attr]
-        assert max(dag.n_edges for dag in dags) <= 40 * edges
-        assert np.mean([dag.n_edges > edges for dag in dags]) > 0.8  # something is left to choose from
+        assert max(dag.n_edges for dag in dags) <= 40 * max(edges, 64)
+        assert np.mean([dag.n_edges > 1.5 * edges for dag in dags]) > 0.9  # something is left to choose from
         widths.append(np.median([dag.n_computational for dag in dags]))
     assert widths[0] < widths[1] < widths[2]
 
@@ -238,10 +238,10 @@ def test_a_large_start_never_breaks_the_most_edges_and_wastes_none(limit: int, i
 
 
 def test_a_large_start_of_least_density_keeps_the_most_edges_too() -> None:
-    """Each neuron has an edge in, however low the density."""
+    """And the density, as far as each neuron has an edge in."""
     config = SpaceConfig(name="neuron_dag", options={"density": [0.001, 0.002], "max_edges": 150})
     genome = load_space(config, TaskShape(64, 10)).large(np.random.default_rng(0))
-    assert genome is not None and genome.dag.n_edges == 150
+    assert genome is not None and genome.dag.n_edges == round(0.002 * usable_cells(64, 300, 10)) < 150
 
 
 @pytest.mark.parametrize("name", ["recurrent", "layer_dag"])
