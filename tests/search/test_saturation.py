@@ -142,6 +142,6 @@ def test_least_gain_is_refused_where_it_does_nothing() -> None:
     assert SearchConfig(stop="converged").stop_below == 0.003
     assert SearchConfig(stop="converged", least_gain=0.01).stop_below == 0.01
     assert SearchConfig().stop_below is None
-    with pytest.raises(JobError, match="search.least_gain: it says when a search ends by itself"):
+    with pytest.raises(JobError, match="search.least_gain: it does nothing here: it says when a search ends by itself"):
         Job.from_mapping({"search": {"least_gain": 0.01}})
     stored_job(Job.from_mapping({}).to_mapping(), "a study")  # which keeps every default
