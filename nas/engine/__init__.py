@@ -14,6 +14,7 @@ from nas.engine._activations import (
     derivative,
     needs_input,
 )
+from nas.engine._again import gradients_again, operations_wanted
 from nas.engine._choices import choose_tiling, walks_by_rows
 from nas.engine._function import apply
 from nas.engine._levels import Level, levels_of, traceable_apply
@@ -42,8 +43,10 @@ __all__ = [
     "choose_tiling",
     "compile_plan",
     "derivative",
+    "gradients_again",
     "levels_of",
     "needs_input",
+    "operations_wanted",
     "reference_apply",
     "run_threads",
     "traceable_apply",

@@ -63,6 +63,20 @@ def _activated(sums: Tensor, neurons: np.ndarray, dag: DAG, activation: str) -> 
     return torch.stack([activation_function(name)(row) for name, row in zip(names, sums, strict=True)])
 
 
+def _summed(sent: Tensor, level: Level) -> Tensor:
+    """Σ of what each neuron's in-edges bring, (m, batch), of ``sent`` (k, batch), as sums of rows filled up with 0.
+
+    For ONNX's older exporter, in which an `index_add` that meets a place twice adds one of the two (it warns).
+    """
+    degree = np.bincount(level.places, minlength=level.neurons.size)
+    most = int(degree.max())
+    column = np.arange(most)
+    index = np.where(column < degree[:, None], (np.cumsum(degree) - degree)[:, None] + column, len(level.places))
+    padded = torch.nn.functional.pad(sent, (0, 0, 0, 1))
+    rows = padded.index_select(0, torch.from_numpy(index.reshape(-1).astype(np.int64)).to(sent.device))
+    return rows.reshape(level.neurons.size, most, sent.shape[1]).sum(1)
+
+
 def traceable_apply(
     dag: DAG,
     x: Tensor,
@@ -87,7 +101,8 @@ def traceable_apply(
         ordered = values.index_select(0, numbers(np.concatenate(wanted))).unsqueeze(1)
         return torch.split_with_sizes(ordered, [each.size for each in wanted])
 
-    state = x.T
+    # A traced program is not told the width that it was traced with: this refuses another one.
+    state = x.reshape(x.shape[0], dag.n_inputs).T
     for level, w, b, a in zip(
         levels, parts(weight, "edges"), parts(bias, "neurons"), parts(gain, "neurons"), strict=True
     ):
@@ -95,7 +110,11 @@ def traceable_apply(
         sums = sums.expand(level.neurons.size, x.shape[0])
         if level.edges.size and w is not None:
             sent = state.index_select(0, numbers(level.rows)) * w
-            sums = sums.index_add(0, numbers(level.places), sent)
+            sums = (
+                sums + _summed(sent, level)
+                if torch.jit.is_tracing()
+                else sums.index_add(0, numbers(level.places), sent)
+            )  # type: ignore[no-untyped-call]
         if a is not None:
             sums = sums * a if b is None else sums * a + b
         if level is not levels[-1]:

@@ -171,7 +171,8 @@ class ManifoldNetwork(nn.Module):
 
     def _apply_to(self, x: Tensor, strengths: Strengths | None) -> Tensor:
         live = None
-        if strengths is not None and not (alive := strengths.c.detach() != 0).all():
+        # An operation that is followed must not depend on which edges are live just now: dead ones have weight 0.
+        if strengths is not None and not engine.operations_wanted() and not (alive := strengths.c.detach() != 0).all():
             live = alive
         weight = self._weights(strengths)
         if self._unrolled is not None:
