@@ -106,7 +106,7 @@ def input_of(module: nn.Module, batch: int = 3, dtype: torch.dtype = torch.float
 
 
 def plain(module: nn.Module, x: Tensor) -> Tensor:
-    """What the module gives, in plain torch operations written down from its definition: differentiable to any order."""
+    """What the module gives, by its definition in plain torch operations: differentiable to any order."""
     if isinstance(module, LayerDAG):
         return module(x)  # made of nothing else
     if isinstance(module, MaskedLinear):

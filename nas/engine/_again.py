@@ -9,20 +9,40 @@ of forward-mode differentiation, all of which would pass over a kernel without a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-__all__ = ["gradients_again", "operations_wanted"]
+__all__ = ["followed", "gradients_again", "operations_wanted", "plain_operations"]
 
 # Not part of torch's interface, but what `torch.autograd.Function` and `forward_ad` themselves go by.
 _transforms_active: Callable[[], bool] = torch._C._are_functorch_transforms_active
 
 
+_wanted: ContextVar[bool] = ContextVar("_wanted", default=False)
+
+
+@contextlib.contextmanager
+def plain_operations() -> Iterator[None]:
+    """Within the block, in this thread, plain torch operations take the place of all kernels, on any device."""
+    token = _wanted.set(True)
+    try:
+        yield
+    finally:
+        _wanted.reset(token)
+
+
 def operations_wanted() -> bool:
-    """Whether plain torch operations are to be used because somebody follows them, one by one."""
+    """Whether plain torch operations are to be used: because they are followed, or within `plain_operations`."""
+    return followed() or _wanted.get()
+
+
+def followed() -> bool:
+    """Whether somebody looks at the operations one by one, so that nothing may depend on present numbers."""
     return (
         torch.compiler.is_exporting()
         or torch.jit.is_tracing()  # type: ignore[no-untyped-call]

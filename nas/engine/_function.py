@@ -280,13 +280,16 @@ def _on_gpu(
     activation: str,
     live: Tensor | None,
 ) -> Tensor:
-    from nas.engine.cuda import gpu_apply, gpu_of  # here, so that nobody without a GPU waits for it
+    from nas.engine.cuda import MODULE_CHECK, gpu_apply, gpu_at, verdict_on  # here: nobody without a GPU waits for it
 
+    gpu = gpu_at(weight.device.index or 0)
+    if not verdict_on(gpu, MODULE_CHECK).right:
+        plan = plan if live is None else plan.restrict(live.detach().cpu().numpy())
+        return _operations(plan, x, weight, bias, gain, activation)
     if plan.edge_numbers is not None:
         live = torch.zeros(plan.dag.n_edges, dtype=torch.bool)
         live[torch.from_numpy(plan.edge_numbers.astype(np.int64))] = True
     live = None if live is None else live.to(weight.device)
-    gpu = gpu_of(weight.device.index or 0)
     return gpu_apply(gpu, plan.dag, x, weight, bias, gain, activation=activation, live=live)
 
 
@@ -303,8 +306,9 @@ def apply(
     """Run a batch through a DAG of neurons.
 
     ``h_j = σ(a_j x_j + b_j)`` for computational neurons, ``a_j x_j + b_j`` for outputs, the datum for inputs, with
-    ``x_i = Σ_j W_ij h_j`` over the live edges j→i. Differentiable in x, weight, bias and gain: the first derivative comes
-    from kernels, further ones, and transforms and tracers of torch, from plain operations (`nas.engine._again`).
+    ``x_i = Σ_j W_ij h_j`` over the live edges j→i. Differentiable in x, weight, bias and gain: first
+    derivatives come from kernels; further ones, and what torch's transforms and tracers see, are plain operations
+    (`nas.engine._again`).
 
     Args:
         plan: from `compile_plan`.

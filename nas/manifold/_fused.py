@@ -26,7 +26,7 @@ def fused_d(p: Tensor, in_ptr: Tensor, period: float, *parameters: Tensor) -> Te
         period: see `nas.manifold.Closeness`.
         parameters: alpha, beta, gamma, theta, phi, sigma, mu, each (m,), of the dtype of ``p``.
     """
-    if operations_wanted():
+    if operations_wanted() or not p.is_cpu:
         return _operations(p, in_ptr, period, *parameters)
     result: Tensor = _FusedD.apply(p, in_ptr, period, *parameters)  # type: ignore[no-untyped-call]
     return result

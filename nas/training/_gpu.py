@@ -41,6 +41,7 @@ from nas.training._fused import (
 from nas.training._fused_state import NOISE_BITS
 from nas.training._gpu_arena import Arena
 from nas.training._gpu_data import GPUData
+from nas.training._plain import PlainTrainer
 from nas.training._types import TrainingConfig
 
 __all__ = ["GPUTrainer", "Launch", "Steps", "Trainer", "finish", "prepare", "run_together", "team_for"]
@@ -322,7 +323,7 @@ class GPUTrainer:
         return len(dag.with_edges(self.network.live_mask(), allow_unreachable=True).unreachable_outputs()) > 0
 
 
-Trainer = FusedTrainer | GPUTrainer
+Trainer = FusedTrainer | GPUTrainer | PlainTrainer
 
 _SCHEDULE = (
     "slot_input", "group_ptr", "group_ahead", "group_back", "row_ptr", "sources", "outer_ptr", "earlier_ptr",
