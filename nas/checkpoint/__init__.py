@@ -8,7 +8,8 @@ from nas.checkpoint._file import FORMAT_VERSION
 from nas.checkpoint._folded import export_dot, export_graphml
 from nas.checkpoint._inputs import UnlikeTrainingWarning
 from nas.checkpoint._layers import CheckpointLayers
-from nas.checkpoint._module import CheckpointModule, load, save
+from nas.checkpoint._module import CheckpointModule, CheckpointNetwork, load, save
+from nas.checkpoint._neurons import CheckpointManifold, CheckpointMasked, CheckpointWired
 from nas.checkpoint._onnx import export_onnx
 from nas.checkpoint._predictor import Predictor
 from nas.checkpoint._program import export_program
@@ -17,8 +18,12 @@ from nas.checkpoint._recurrent import CheckpointRecurrent
 __all__ = [
     "FORMAT_VERSION",
     "CheckpointLayers",
+    "CheckpointManifold",
+    "CheckpointMasked",
     "CheckpointModule",
+    "CheckpointNetwork",
     "CheckpointRecurrent",
+    "CheckpointWired",
     "Predictor",
     "UnlikeTrainingWarning",
     "export_dot",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import safetensors
 
-from nas.checkpoint._file import Record, read, write
+from nas.checkpoint._file import Record, encoded, read, write
 from nas.errors import CheckpointError
 from nas.graph import DAG
 
@@ -34,7 +34,7 @@ def save_arrays(
         CheckpointError: the record is not plain data, see `save`.
         OSError: the folder is missing or not writeable, or the disk is full.
     """
-    write(path, "arrays", dag, arrays, record or {}, flush=flush)
+    write(path, encoded("arrays", dag, arrays, record or {}), flush=flush)
 
 
 def load_arrays(path: str | os.PathLike[str]) -> tuple[DAG, dict[str, np.ndarray], dict[str, Any]]:

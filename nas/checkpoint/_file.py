@@ -1,7 +1,7 @@
 """The file itself: safetensors written atomically, and read with suspicion.
 
-Metadata (all strings): ``format`` and ``version`` of this package, ``kind`` ("module", "layers", "recurrent" or
-"arrays"), ``dag`` and ``record`` as JSON, and what the kind adds.
+Metadata (all strings): ``format`` and ``version`` of this package, ``kind`` (one of `NETWORKS`, or "arrays"), ``dag``
+and ``record`` as JSON, and what the kind adds.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ import safetensors.numpy
 from nas.errors import CheckpointError, GraphError
 from nas.graph import DAG
 
-__all__ = ["FORMAT_VERSION", "Contents", "Record", "read", "record_json", "write"]
+__all__ = ["FORMAT_VERSION", "NETWORKS", "Contents", "Record", "encoded", "parsed", "read", "record_json", "write"]
 
 Record = Mapping[str, Any]
 
 FORMAT: Final = "dag-nas"
 FORMAT_VERSION: Final = 1
+NETWORKS: Final = ("module", "layers", "recurrent", "manifold", "wired", "masked")  # kinds that `load` reads
 # safetensors' own limit; a DAG of a million edges takes about 15 MB of it.
 MAX_HEADER_BYTES: Final = 100_000_000
 LENGTH_BYTES: Final = 8
@@ -43,24 +44,13 @@ class Contents:
     metadata: dict[str, str]
 
 
-def write(
-    path: str | os.PathLike[str],
-    kind: str,
-    dag: DAG,
-    arrays: Mapping[str, np.ndarray],
-    record: Record,
-    extra: Mapping[str, str] | None = None,
-    *,
-    flush: bool = True,
-) -> None:
-    """Write a file, or leave what was there untouched: a temporary file beside it, flushed to disk, then renamed.
-
-    Args:
-        flush: False: leave it to the system when it reaches the disk; after a power cut it may be empty or damaged.
+def encoded(
+    kind: str, dag: DAG, arrays: Mapping[str, np.ndarray], record: Record, extra: Mapping[str, str] | None = None
+) -> bytes:
+    """The bytes of a file.
 
     Raises:
         CheckpointError: the record cannot be written as JSON, or the metadata is too long to be read again.
-        OSError: the folder is missing or not writeable, or the disk is full.
     """
     metadata = {
         "format": FORMAT,
@@ -72,11 +62,23 @@ def write(
     }
     # ascontiguousarray would turn shape () into (1,)
     tensors = {name: np.array(value, order="C", copy=True) for name, value in arrays.items()}
-    data = safetensors.numpy.save(tensors, metadata=metadata)
+    data: bytes = safetensors.numpy.save(tensors, metadata=metadata)
     if (length := int.from_bytes(data[:LENGTH_BYTES], "little")) > MAX_HEADER_BYTES:
         raise CheckpointError(
             f"graph and record must fit in {MAX_HEADER_BYTES} bytes, but take {length}; make the record shorter"
         )
+    return data
+
+
+def write(path: str | os.PathLike[str], data: bytes, *, flush: bool = True) -> None:
+    """Write a file, or leave what was there untouched: a temporary file beside it, flushed to disk, then renamed.
+
+    Args:
+        flush: False: leave it to the system when it reaches the disk; after a power cut it may be empty or damaged.
+
+    Raises:
+        OSError: the folder is missing or not writeable, or the disk is full.
+    """
     target = Path(path)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     try:
@@ -107,7 +109,11 @@ def read(path: str | os.PathLike[str], *kinds: str) -> Contents:
             record is damaged.
         OSError: it cannot be opened.
     """
-    data = Path(path).read_bytes()
+    return parsed(path, Path(path).read_bytes(), *kinds)
+
+
+def parsed(path: object, data: bytes, *kinds: str) -> Contents:
+    """What `read` gives, of bytes; ``path`` is for messages."""
     metadata = _metadata(path, data)
     if metadata.get("format") != FORMAT:
         raise CheckpointError(
@@ -120,8 +126,7 @@ def read(path: str | os.PathLike[str], *kinds: str) -> Contents:
             f"{FORMAT_VERSION}; use the version of the package that wrote it"
         )
     if metadata.get("kind") not in kinds:
-        load = "nas.checkpoint.load"
-        reader = {"module": load, "layers": load, "recurrent": load, "arrays": "nas.checkpoint.load_arrays"}
+        reader = dict.fromkeys(NETWORKS, "nas.checkpoint.load") | {"arrays": "nas.checkpoint.load_arrays"}
         hint = f"; use {reader[metadata['kind']]}" if metadata.get("kind") in reader else ""
         raise CheckpointError(f"{path} holds {_shown(metadata.get('kind'))}, not {kinds[0]!r}{hint}")
     for key in ("dag", "record"):

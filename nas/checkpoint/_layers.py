@@ -9,8 +9,10 @@ import numpy as np
 import torch
 
 from nas.checkpoint._file import Contents
+from nas.checkpoint._neurons import filled
+from nas.checkpoint._state import plain_arrays
 from nas.errors import CheckpointError, LayerError
-from nas.layers import LayerDAG, LayerSpec, Module, state_arrays
+from nas.layers import LayerDAG, LayerSpec, Module
 
 __all__ = ["CheckpointLayers", "layers_in", "layers_metadata"]
 
@@ -37,11 +39,11 @@ def layers_metadata(module: LayerDAG) -> tuple[dict[str, np.ndarray], dict[str, 
                 f"node {node.name!r} holds an instance, which a file cannot describe; give its Module a path, or save "
                 "the state dictionary yourself"
             )
-    return state_arrays(module), {"layers": module.spec.to_json()}
+    return plain_arrays(module), {"layers": module.spec.to_json()}
 
 
 def layers_in(path: object, contents: Contents, modules: Collection[str]) -> CheckpointLayers:
-    """The network in a file, in evaluation mode.
+    """The network in a file.
 
     Raises:
         CheckpointError: its specification is damaged or names a module that is not allowed, or its tensors do not fit.
@@ -60,10 +62,4 @@ def layers_in(path: object, contents: Contents, modules: Collection[str]) -> Che
             f"{path}: {name} must have shape {wanted.get(name, 'none')} in its network, "
             f"but has {found.get(name, 'none')}"
         )
-    for name, array in contents.arrays.items():
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise CheckpointError(f"{path}: {name} must be finite, but holds NaN or infinity")
-    module = CheckpointLayers(spec, seed=0)
-    module.load_state_dict({name: torch.from_numpy(array) for name, array in contents.arrays.items()})
-    module.record = contents.record
-    return module.eval()
+    return filled(path, CheckpointLayers(spec, seed=0), contents.arrays)

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from nas.checkpoint._inputs import Inputs
 from nas.checkpoint._layers import CheckpointLayers
-from nas.checkpoint._module import CheckpointModule, load
+from nas.checkpoint._module import CheckpointNetwork, load
 from nas.checkpoint._recurrent import CheckpointRecurrent
 from nas.errors import CheckpointError, DataError
 
@@ -41,8 +41,8 @@ class Predictor:
         CheckpointError: its record lacks the scaling, or the scaling does not fit the network.
     """
 
-    def __init__(self, module: CheckpointModule | CheckpointLayers | CheckpointRecurrent) -> None:
-        sizes: Any = module.dag if isinstance(module, CheckpointModule) else module
+    def __init__(self, module: CheckpointNetwork) -> None:
+        sizes: Any = module if isinstance(module, CheckpointLayers | CheckpointRecurrent) else module.dag
         self.module = module
         self.n_inputs, self.n_outputs = int(sizes.n_inputs), int(sizes.n_outputs)
         record = module.record

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 
 from nas.checkpoint._file import Contents
+from nas.checkpoint._neurons import filled
+from nas.checkpoint._state import plain_arrays
 from nas.errors import CheckpointError, GraphError
 from nas.recurrent import RecurrentDAG, RecurrentStructure
 
@@ -26,12 +28,11 @@ class CheckpointRecurrent(RecurrentDAG):
 
 def recurrent_metadata(module: RecurrentDAG) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Tensors and metadata of a file."""
-    arrays = {name: value.detach().cpu().numpy() for name, value in module.state_dict().items()}
-    return arrays, {"recurrent": RecurrentStructure.of(module).settings_json()}
+    return plain_arrays(module), {"recurrent": RecurrentStructure.of(module).settings_json()}
 
 
 def recurrent_in(path: object, contents: Contents) -> CheckpointRecurrent:
-    """The network in a file, in evaluation mode.
+    """The network in a file.
 
     Raises:
         CheckpointError: its description is damaged, or its tensors do not fit.
@@ -56,17 +57,4 @@ def recurrent_in(path: object, contents: Contents) -> CheckpointRecurrent:
         bias=structure.bias,
         dtype=torch.from_numpy(np.zeros(0, dtype)).dtype,
     )
-    wanted = {name: tuple(value.shape) for name, value in module.state_dict().items()}
-    found = {name: array.shape for name, array in arrays.items()}
-    if wanted != found:
-        name = next(name for name in sorted({*wanted, *found}) if wanted.get(name) != found.get(name))
-        raise CheckpointError(
-            f"{path}: {name} must have shape {wanted.get(name, 'none')} in its network, "
-            f"but has {found.get(name, 'none')}"
-        )
-    for name, array in arrays.items():
-        if not np.isfinite(array).all():
-            raise CheckpointError(f"{path}: {name} must be finite, but holds NaN or infinity")
-    module.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
-    module.record = contents.record
-    return module.eval()
+    return filled(path, module, arrays)

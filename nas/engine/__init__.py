@@ -4,8 +4,7 @@
 for use with torch. `reference_apply` is the slow specification that they are tested against.
 """
 
-from pathlib import Path
-
+import nas._stamps  # noqa: F401 - before any kernel is: it decides which cached ones are still right
 from nas.engine._activations import (
     ACTIVATIONS,
     activate,
@@ -14,14 +13,14 @@ from nas.engine._activations import (
     derivative,
     needs_input,
 )
+from nas.engine._again import gradients_again, operations_wanted, plain_operations
 from nas.engine._choices import choose_tiling, walks_by_rows
 from nas.engine._function import apply
 from nas.engine._levels import Level, levels_of, traceable_apply
-from nas.engine._masked import MaskedLinear
+from nas.engine._masked import Execution, MaskedLinear
 from nas.engine._module import DAGModule
 from nas.engine._plan import Plan, compile_plan
 from nas.engine._reference import reference_apply
-from nas.engine._stale import forget_stale_kernels
 from nas.engine._team import run as run_threads
 from nas.engine._wired import Edge, WiredModule, wire
 from nas.engine._workspace import Workspace
@@ -30,6 +29,7 @@ __all__ = [
     "ACTIVATIONS",
     "DAGModule",
     "Edge",
+    "Execution",
     "Level",
     "MaskedLinear",
     "Plan",
@@ -42,13 +42,14 @@ __all__ = [
     "choose_tiling",
     "compile_plan",
     "derivative",
+    "gradients_again",
     "levels_of",
     "needs_input",
+    "operations_wanted",
+    "plain_operations",
     "reference_apply",
     "run_threads",
     "traceable_apply",
     "walks_by_rows",
     "wire",
 ]
-
-forget_stale_kernels(Path(__file__).parent.parent)

@@ -7,19 +7,23 @@ derivative from the value where that is possible (relu, sigmoid, …); the other
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numba import njit
+from numba.core.errors import TypingError
+from numba.extending import overload
 from torch import Tensor
 from torch.nn import functional
 
 from nas.engine.functions import v_cos, v_exp, v_sigmoid, v_sin, v_softplus, v_tanh
 from nas.engine.simd import add, div, fma, like, mul, sub, where_positive
-from nas.graph import DAG
+
+if TYPE_CHECKING:
+    from nas.graph import DAG
 
 __all__ = [
     "ACTIVATIONS",
@@ -57,7 +61,12 @@ ACTIVATIONS: tuple[str, ...] = tuple(_FUNCTIONS)
 CODES: dict[str, int] = {name: code for code, name in enumerate(ACTIVATIONS)}
 NEEDS_INPUT = frozenset({"silu", "gelu", "sin", "square"})
 
-IDENTITY, RELU, LEAKY_RELU, SIGMOID, TANH, ELU, SOFTPLUS, SILU, GELU, SIN, SQUARE = range(11)
+IDENTITY, RELU, LEAKY_RELU, SIGMOID, TANH, ELU, SOFTPLUS, SILU, GELU, SIN, SQUARE = (
+    CODES[name]
+    for name in (
+        "identity", "relu", "leaky_relu", "sigmoid", "tanh", "elu", "softplus", "silu", "gelu", "sin", "square",
+    )
+)  # fmt: skip
 _GELU_A, _GELU_B = 0.7978845608028654, 0.044715  # sqrt(2 / pi); Hendrycks & Gimpel 2016, equation of the tanh form
 
 
@@ -113,9 +122,17 @@ def needs_input(dag: DAG, activation: str) -> bool:
     return dag.activations is not None and not NEEDS_INPUT.isdisjoint(dag.activations)
 
 
-@njit
 def activate(code: int, x: Any) -> Any:
     """σ(x) of a vector in a kernel."""
+    raise NotImplementedError("only inside numba kernels")
+
+
+def derivative(code: int, h: Any, x: Any) -> Any:
+    """σ'(x) of a vector in a kernel, given h = σ(x); ``x`` is looked at only for `NEEDS_INPUT`."""
+    raise NotImplementedError("only inside numba kernels")
+
+
+def _value(code: Any, x: Any) -> Any:
     if code == RELU:
         return where_positive(x, x, mul(like(x, 0.0), x))  # 0 * x keeps a NaN
     if code == IDENTITY:
@@ -136,12 +153,12 @@ def activate(code: int, x: Any) -> Any:
         return mul(x, v_sigmoid(mul(like(x, 2 * _GELU_A), fma(mul(like(x, _GELU_B), x), mul(x, x), x))))
     if code == SQUARE:
         return mul(x, x)
-    return v_sin(x)
+    if code == SIN:
+        return v_sin(x)
+    return like(x, math.nan)
 
 
-@njit
-def derivative(code: int, h: Any, x: Any) -> Any:
-    """σ'(x) of a vector in a kernel, given h = σ(x); ``x`` is looked at only for `NEEDS_INPUT`."""
+def _slope(code: Any, h: Any, x: Any) -> Any:
     one = like(h, 1.0)
     if code == RELU:
         return where_positive(h, one, like(h, 0.0))
@@ -167,4 +184,31 @@ def derivative(code: int, h: Any, x: Any) -> Any:
         return fma(mul(mul(x, s), sub(one, s)), slope, s)
     if code == SQUARE:
         return add(x, x)
-    return v_cos(x)
+    if code == SIN:
+        return v_cos(x)
+    return like(h, math.nan)
+
+
+def _checked(branches: Callable[..., Any]) -> Callable[..., Any]:
+    """``branches``, if there is one for every activation: a kernel that takes one for another must not be compiled.
+
+    Raises:
+        TypingError: while a kernel is compiled; names what lacks a branch.
+    """
+    has = {name.lower() for name in branches.__code__.co_names if name.isupper()}
+    if lacking := [name for name in CODES if name not in has]:
+        raise TypingError(
+            f"no branch of nas.engine._activations.{branches.__name__} computes {', '.join(lacking)}; write one "
+            "`if code == …` for each activation of the table"
+        )
+    return branches
+
+
+@overload(activate)
+def _activate(code: Any, x: Any) -> Any:
+    return _checked(_value)
+
+
+@overload(derivative)
+def _derivative(code: Any, h: Any, x: Any) -> Any:
+    return _checked(_slope)

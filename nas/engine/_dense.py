@@ -22,12 +22,15 @@ Glossary (the rest is that of `nas.engine._plan`):
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import njit
 
 from nas.engine._native import address_of
-from nas.graph import DAG
+
+if TYPE_CHECKING:
+    from nas.graph import DAG
 
 __all__ = ["PANEL", "Dense", "find_dense"]
 

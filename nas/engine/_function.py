@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from nas.engine import _passes
+from nas.engine._again import gradients_again, operations_wanted
 from nas.engine._choices import choose_tiling, goes_by_rows
 from nas.engine._dense import Dense
 from nas.engine._jobs import run_job
@@ -154,13 +154,13 @@ class _Apply(torch.autograd.Function):
         activation: str,
     ) -> Tensor:
         y, ctx.kept = _forward(plan, x, weight, bias, gain, activation, keep=True)
-        ctx.save_for_backward(weight, bias, gain)
+        ctx.save_for_backward(x, weight, bias, gain)
         return y
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-        # The decorator takes two microseconds, and is needed only where somebody may differentiate again.
-        return (_backward_once if torch.is_grad_enabled() else _backward)(ctx, grad_output)
+        # With gradients enabled, what is computed here is itself to be differentiated.
+        return (_backward_again if torch.is_grad_enabled() else _backward)(ctx, grad_output)
 
 
 def _run_backward(
@@ -197,7 +197,7 @@ def _run_backward(
 
 
 def _backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-    whole_weight, bias, gain = ctx.saved_tensors  # also checks that nothing was changed in place since
+    _, whole_weight, bias, gain = ctx.saved_tensors  # also checks that nothing was changed in place since
     kept: _Kept = ctx.kept
     plan, dag = kept.plan, kept.plan.dag
     incoming = grad_output.contiguous().resolve_neg()
@@ -220,7 +220,27 @@ def _backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
     return grad_x, grad_weight, None if bias is None else grad_bias, grad_gain, None, None
 
 
-_backward_once = once_differentiable(_backward)
+def _backward_again(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+    kept: _Kept = ctx.kept
+
+    def function(x: Tensor, weight: Tensor, bias: Tensor | None, gain: Tensor | None) -> Tensor:
+        return _operations(kept.plan, x, weight, bias, gain, kept.activation)
+
+    gradients = gradients_again(function, ctx.saved_tensors, ctx.needs_input_grad[:4], grad_output)
+    return *gradients, None, None
+
+
+def _operations(
+    plan: Plan, x: Tensor, weight: Tensor, bias: Tensor | None, gain: Tensor | None, activation: str
+) -> Tensor:
+    """The pass in plain torch operations; over the live edges alone, as the kernels do it."""
+    dag = plan.dag
+    if plan.edge_numbers is not None:
+        mask = np.zeros(dag.n_edges, np.bool_)
+        mask[plan.edge_numbers] = True
+        dag = dag.with_edges(mask, allow_unreachable=True)
+        weight = weight.index_select(0, torch.from_numpy(plan.edge_numbers.astype(np.int64)).to(weight.device))
+    return traceable_apply(dag, x, weight, bias, gain, activation=activation)
 
 
 def _check(
@@ -260,13 +280,16 @@ def _on_gpu(
     activation: str,
     live: Tensor | None,
 ) -> Tensor:
-    from nas.engine.cuda import gpu_apply, gpu_of  # here, so that nobody without a GPU waits for it
+    from nas.engine.cuda import MODULE_CHECK, gpu_apply, gpu_at, verdict_on  # here: nobody without a GPU waits for it
 
+    gpu = gpu_at(weight.device.index or 0)
+    if not verdict_on(gpu, MODULE_CHECK).right:
+        plan = plan if live is None else plan.restrict(live.detach().cpu().numpy())
+        return _operations(plan, x, weight, bias, gain, activation)
     if plan.edge_numbers is not None:
         live = torch.zeros(plan.dag.n_edges, dtype=torch.bool)
         live[torch.from_numpy(plan.edge_numbers.astype(np.int64))] = True
     live = None if live is None else live.to(weight.device)
-    gpu = gpu_of(weight.device.index or 0)
     return gpu_apply(gpu, plan.dag, x, weight, bias, gain, activation=activation, live=live)
 
 
@@ -283,7 +306,9 @@ def apply(
     """Run a batch through a DAG of neurons.
 
     ``h_j = σ(a_j x_j + b_j)`` for computational neurons, ``a_j x_j + b_j`` for outputs, the datum for inputs, with
-    ``x_i = Σ_j W_ij h_j`` over the live edges j→i. Differentiable once in x, weight, bias and gain.
+    ``x_i = Σ_j W_ij h_j`` over the live edges j→i. Differentiable in x, weight, bias and gain: first
+    derivatives come from kernels; further ones, and what torch's transforms and tracers see, are plain operations
+    (`nas.engine._again`).
 
     Args:
         plan: from `compile_plan`.
@@ -317,11 +342,11 @@ def apply(
             fits = fits and tensor.shape == (m,) and tensor.dtype == dtype and tensor.is_cpu
     if not fits:
         _complain(dag, x, weight, bias, gain)
-        if not torch.compiler.is_exporting():
+        if not operations_wanted():
             return _on_gpu(plan, x, weight, bias, gain, activation, live)
-    if torch.compiler.is_exporting():  # nothing to run: the operations themselves are wanted
-        if live is not None:
-            raise ValueError("a program is exported with all edges of its DAG; export the folded network: .fold()")
+    if operations_wanted():
+        # Which edges are live is no operation, so all take part: a dead one with its weight, which is 0.
+        weight = weight if live is None else torch.where(live, weight, 0.0)
         return traceable_apply(dag, x, weight, bias, gain, activation=activation)
     if live is not None:
         plan = plan.restrict(live.detach().numpy())

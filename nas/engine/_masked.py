@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from nas.engine._function import apply
 from nas.engine._plan import compile_plan
+from nas.engine._written import written_through
 from nas.errors import GraphError
 from nas.graph import DAG, bipartite
 
@@ -118,16 +119,36 @@ class MaskedLinear(nn.Module):
 
     @property
     def weight(self) -> Tensor:
-        """W, dense (out_features, in_features), exactly 0 where not connected; differentiable, changed by `values`."""
-        flat = self.values.new_zeros(self.out_features * self.in_features)
-        return flat.index_copy(0, self.cells, self.values).view(self.out_features, self.in_features)
+        """W, dense (out_features, in_features), exactly 0 where not connected; differentiable.
+
+        What is written into it in place (``nn.init``, ``copy_``, ``.data =``) becomes the `values` where it is
+        connected; the rest of what is written is dropped.
+        """
+        return written_through(self._dense_weight(), self._write_weight)
 
     @property
     def bias(self) -> Tensor | None:
-        """b, (out_features,), exactly 0 for outputs without a bias; None if there is none at all."""
+        """b, (out_features,), exactly 0 for outputs without a bias; None if there is none. Written as `weight`."""
+        bias = self._dense_bias()
+        return bias if bias is None or bias is self.bias_values else written_through(bias, self._write_bias)
+
+    def _dense_weight(self) -> Tensor:
+        flat = self.values.new_zeros(self.out_features * self.in_features)
+        return flat.index_copy(0, self.cells, self.values).view(self.out_features, self.in_features)
+
+    def _dense_bias(self) -> Tensor | None:
         if self.bias_values is None or self.bias_values.numel() == self.out_features:
             return self.bias_values
         return self.bias_values.new_zeros(self.out_features).index_copy(0, self.bias_places, self.bias_values)
+
+    @torch.no_grad()
+    def _write_weight(self, dense: Tensor) -> None:
+        self.values.copy_(dense.reshape(-1)[self.cells])
+
+    @torch.no_grad()
+    def _write_bias(self, dense: Tensor) -> None:
+        assert self.bias_values is not None
+        self.bias_values.copy_(dense[self.bias_places])
 
     @property
     def density(self) -> float:
@@ -149,8 +170,9 @@ class MaskedLinear(nn.Module):
         if x.ndim == 0 or x.shape[-1] != self.in_features:
             raise ValueError(f"x must have shape (…, {self.in_features}), but has {tuple(x.shape)}")
         if self.runs_dense:
-            return nn.functional.linear(x, self.weight, self.bias)
-        y = apply(self.plan, x.reshape(-1, self.in_features), self.values, self.bias, activation="identity")
+            return nn.functional.linear(x, self._dense_weight(), self._dense_bias())
+        rows = x.reshape(-1, self.in_features)
+        y = apply(self.plan, rows, self.values, self._dense_bias(), activation="identity")
         return y.reshape(*x.shape[:-1], self.out_features)
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *arguments: Any) -> None:

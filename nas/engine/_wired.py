@@ -30,6 +30,7 @@ from nas.engine._activations import activation_function
 from nas.engine._function import apply
 from nas.engine._module import DAGModule
 from nas.engine._plan import compile_plan
+from nas.engine._written import written_through
 from nas.errors import GraphError
 from nas.graph import DAG, Role
 
@@ -127,13 +128,35 @@ class WiredModule(nn.Module):
 
     @property
     def weight(self) -> Tensor:
-        """W (E,), in the order of ``dag.edges``; differentiable."""
+        """W (E,), in the order of ``dag.edges``; differentiable.
+
+        What is written into it in place (``nn.init``, ``copy_``, ``.data =``) goes to `raw`.
+
+        Raises:
+            GraphError: on writing: another weight for a frozen edge, or one that its fixed sign does not allow.
+        """
+        return written_through(self._weights(), self._write_weights)
+
+    @torch.no_grad()
+    def _write_weights(self, weights: Tensor) -> None:
+        now = self._weights()
+        for number in torch.nonzero(weights != now).flatten().tolist():
+            edge, value = self.edges[number], float(weights[number])
+            if edge.frozen:
+                held = float(now[number])
+                raise GraphError(f"edge {edge}: it is frozen at {held:g}, but {value:g} was written to it")
+            edge.checked(value)
+        values = weights.index_select(0, self.trainable)
+        changed = values != now.index_select(0, self.trainable)  # the others keep every bit of their roots
+        self.raw.copy_(torch.where(changed, torch.where(self.signs == 0, values, values.abs().sqrt()), self.raw))
+
+    def _weights(self) -> Tensor:
         values = torch.where(self.signs == 0, self.raw, self.signs * self.raw.square())
         return self.initial.index_copy(0, self.trainable, values)
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, outputs) of (batch, inputs)."""
-        return apply(self.plan, x, self.weight, self.bias, activation=self.activation)
+        return apply(self.plan, x, self._weights(), self.bias, activation=self.activation)
 
     def table(self) -> pd.DataFrame:
         """One row an edge: source, target, weight and learned ("+", "-", "0") now, sign (what is fixed, or ""),

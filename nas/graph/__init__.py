@@ -4,6 +4,7 @@ Nothing here knows of weights or of training: neurons keep their ids through eve
 finds the old ones by id (`match_neurons`, `match_edges`). All chance comes from a ``numpy.random.Generator`` passed in.
 """
 
+import nas._stamps  # noqa: F401 - before any kernel is: it decides which cached ones are still right
 from nas.graph._bipartite import bipartite
 from nas.graph._cells import usable_cells
 from nas.graph._dag import DAG, Role

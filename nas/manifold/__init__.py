@@ -1,6 +1,6 @@
 """Networks whose structure is learned: closeness, the loss terms that shape it, and inheritance of weights."""
 
-from nas.manifold._closeness import NEURON_PARAMETERS, Closeness, Init, Strengths, reference_d, strengths
+from nas.manifold._closeness import NEURON_PARAMETERS, Closeness, Init, Strengths, strengths
 from nas.manifold._compact import compact, without_idle_neurons
 from nas.manifold._inherit import inherit
 from nas.manifold._losses import (
@@ -14,6 +14,7 @@ from nas.manifold._losses import (
 )
 from nas.manifold._network import ManifoldNetwork, Parametrisation, parametrisation_of
 from nas.manifold._readout import Readout
+from nas.manifold._reference import reference_d
 
 __all__ = [
     "NEURON_PARAMETERS",

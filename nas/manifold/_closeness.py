@@ -24,13 +24,11 @@ from typing import Literal
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import softplus
 
 from nas.graph import DAG
 from nas.manifold._fused import fused_d
-from nas.manifold.kernels import WAVE_FLOOR, WIDTH_FLOOR
 
-__all__ = ["NEURON_PARAMETERS", "Closeness", "Init", "Strengths", "reference_d", "strengths"]
+__all__ = ["NEURON_PARAMETERS", "Closeness", "Init", "Strengths", "strengths"]
 
 Init = Literal["published", "open"]
 
@@ -161,20 +159,3 @@ def strengths(d: Tensor, cutoff: Tensor) -> Strengths:
     """Apply the cutoff (a logit, ()) to ``d`` (E,) and rescale what is left so that it starts at 0."""
     kappa = torch.sigmoid(cutoff)
     return Strengths(d, torch.sign(d) * torch.relu(d.abs() - kappa) / (1 - kappa), kappa)
-
-
-def reference_d(p: Tensor, targets: Tensor, period: float, *parameters: Tensor) -> Tensor:
-    """d by plain torch operations, as written at the top of this file: the specification of `fused_d`.
-
-    Args:
-        p: displacement of each edge, (E,).
-        targets: number of each edge's target among the non-input neurons, (E,) int64.
-        period: see `Closeness`.
-        parameters: the seven of `NEURON_PARAMETERS`, each (m,).
-    """
-    alpha, beta, gamma, theta, phi, sigma, mu = (parameter[targets] for parameter in parameters)
-    gauss = torch.exp(-((p - mu) ** 2) / (2 * softplus(sigma).clamp(min=WIDTH_FLOOR) ** 2))
-    angle = 2 * math.pi * p / (period * softplus(theta).clamp(min=WIDTH_FLOOR) / math.log(2)) + phi
-    base = (0.5 + 0.5 * torch.sin(angle)).clamp(min=WAVE_FLOOR)
-    wave = base ** (beta + 1).clamp(min=0)
-    return (2 * torch.sigmoid(alpha) - 1) * gauss * (wave - torch.sigmoid(gamma))

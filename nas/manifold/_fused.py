@@ -6,10 +6,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from nas.engine import gradients_again, operations_wanted
 from nas.engine.simd import LANES
 from nas.manifold import kernels
+from nas.manifold._reference import reference_d
 
 __all__ = ["fused_d"]
 
@@ -17,7 +18,7 @@ _NARROW = LANES[16]
 
 
 def fused_d(p: Tensor, in_ptr: Tensor, period: float, *parameters: Tensor) -> Tensor:
-    """d (E,) of the edges grouped by target; differentiable once, in the seven parameters.
+    """d (E,) of the edges grouped by target; differentiable in the seven parameters.
 
     Args:
         p: displacement of each edge, (E,); constant.
@@ -25,8 +26,15 @@ def fused_d(p: Tensor, in_ptr: Tensor, period: float, *parameters: Tensor) -> Te
         period: see `nas.manifold.Closeness`.
         parameters: alpha, beta, gamma, theta, phi, sigma, mu, each (m,), of the dtype of ``p``.
     """
+    if operations_wanted() or not p.is_cpu:
+        return _operations(p, in_ptr, period, *parameters)
     result: Tensor = _FusedD.apply(p, in_ptr, period, *parameters)  # type: ignore[no-untyped-call]
     return result
+
+
+def _operations(p: Tensor, in_ptr: Tensor, period: float, *parameters: Tensor) -> Tensor:
+    rows = torch.arange(in_ptr.numel() - 1, device=p.device)
+    return reference_d(p, torch.repeat_interleave(rows, in_ptr.diff()), period, *parameters)
 
 
 class _FusedD(torch.autograd.Function):
@@ -38,13 +46,19 @@ class _FusedD(torch.autograd.Function):
         derived = torch.empty((kernels.DERIVED, stacked.shape[1]), dtype=p.dtype)
         kernels.derive(_NARROW, stacked.numpy(), 0, stacked.shape[1], period, derived.numpy())
         kernels.all_values(_NARROW, p.numpy(), in_ptr.numpy(), derived.numpy(), d.numpy(), saved.numpy())
-        ctx.save_for_backward(p, in_ptr, stacked, derived, saved)
+        ctx.save_for_backward(p, in_ptr, stacked, derived, saved, *parameters)
+        ctx.period = period
         return d
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        p, in_ptr, stacked, derived, saved = ctx.saved_tensors
+        p, in_ptr, stacked, derived, saved, *parameters = ctx.saved_tensors
+        if torch.is_grad_enabled():  # what is computed here is itself to be differentiated
+
+            def function(*own: Tensor) -> Tensor:
+                return _operations(p, in_ptr, ctx.period, *own)
+
+            return None, None, None, *gradients_again(function, parameters, ctx.needs_input_grad[3:], gradient)
         sums = torch.empty_like(stacked)
         gradients = torch.empty_like(stacked)
         kernels.all_gradients(

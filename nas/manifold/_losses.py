@@ -130,10 +130,11 @@ def smooth_neurons(smooth: Tensor, targets: Tensor, n: int) -> Tensor:
         n: number of neurons.
     """
     open_share = torch.log1p(-smooth.clamp(max=1 - 1e-6))
-    return (1 - torch.exp(torch.zeros(n, dtype=smooth.dtype).index_add(0, targets, open_share))).sum()
+    return (1 - torch.exp(smooth.new_zeros(n).index_add(0, targets, open_share))).sum()
 
 
 def cost(terms: LossTerms, dag: DAG, model: CostModel) -> Tensor:
     """Cost of the network at its smooth counts, (), in the model's unit (seconds or bytes); differentiable."""
-    neurons = smooth_neurons(terms.smooth, torch.from_numpy(dag.targets.astype(np.int64)), dag.n)
+    targets = torch.from_numpy(dag.targets.astype(np.int64)).to(terms.smooth.device)
+    neurons = smooth_neurons(terms.smooth, targets, dag.n)
     return model.per_step + model.per_neuron * neurons + model.per_edge * terms.smooth_edges

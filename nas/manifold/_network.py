@@ -118,7 +118,9 @@ class ManifoldNetwork(nn.Module):
     def closeness_values(self) -> np.ndarray:
         """c of every allowed edge now, (E,), without gradient; free: 1."""
         with torch.no_grad():
-            c: np.ndarray = self.strengths().c.numpy() if self.closeness is not None else np.ones(self.dag.n_edges)
+            c: np.ndarray = (
+                self.strengths().c.cpu().numpy() if self.closeness is not None else np.ones(self.dag.n_edges)
+            )
         return c
 
     def strengths(self) -> Strengths:
@@ -152,7 +154,10 @@ class ManifoldNetwork(nn.Module):
     def forward_with_terms(self, x: Tensor) -> tuple[Tensor, LossTerms, Tensor]:
         """`forward`, `terms` and the live mask (E,) in one evaluation of the closeness: what a training step needs."""
         strengths = None if self.closeness is None else self.strengths()
-        live = torch.ones(self.dag.n_edges, dtype=torch.bool) if strengths is None else strengths.c.detach() != 0
+        if strengths is None:
+            live = torch.ones(self.dag.n_edges, dtype=torch.bool, device=self.bias.device)
+        else:
+            live = strengths.c.detach() != 0
         return self._apply_to(x, strengths), self._terms(strengths), live
 
     def _weights(self, strengths: Strengths | None) -> Tensor:
@@ -171,7 +176,8 @@ class ManifoldNetwork(nn.Module):
 
     def _apply_to(self, x: Tensor, strengths: Strengths | None) -> Tensor:
         live = None
-        if strengths is not None and not (alive := strengths.c.detach() != 0).all():
+        # An operation that is followed must not depend on which edges are live just now: dead ones have weight 0.
+        if strengths is not None and not engine.operations_wanted() and not (alive := strengths.c.detach() != 0).all():
             live = alive
         weight = self._weights(strengths)
         if self._unrolled is not None:
@@ -180,19 +186,21 @@ class ManifoldNetwork(nn.Module):
 
     def _apply_unrolled(self, x: Tensor, weight: Tensor, live: Tensor | None) -> Tensor:
         assert self._unrolled is not None
-        dag, places = self._unrolled.dag, torch.from_numpy(self._unrolled.edges)
-        own = torch.from_numpy(self._unrolled.neurons)
+        device = weight.device
+        dag, places = self._unrolled.dag, torch.from_numpy(self._unrolled.edges).to(device)
+        own = torch.from_numpy(self._unrolled.neurons).to(device)
         gain: Tensor | None = self.gain
         bias: Tensor = self.bias
-        last = torch.arange(len(bias)) >= self.dag.n_computational
+        last = torch.arange(len(bias), device=device) >= self.dag.n_computational
         bias = torch.where(last, bias.detach(), bias)
         if gain is not None:
             gain = torch.where(last, gain.detach(), gain)
-            weight = weight * gain[torch.from_numpy(self.dag.targets.astype(np.int64) - self.dag.n_inputs)]
-        everything = torch.ones(dag.n_edges, dtype=weight.dtype).index_put((places,), weight)
+            targets = torch.from_numpy(self.dag.targets.astype(np.int64) - self.dag.n_inputs).to(device)
+            weight = weight * gain[targets]
+        everything = torch.ones(dag.n_edges, dtype=weight.dtype, device=device).index_put((places,), weight)
         bias = torch.where(own >= 0, bias[own.clamp(min=0)], 0.0)
         if live is not None:
-            live = torch.ones(dag.n_edges, dtype=torch.bool).index_put((places,), live)
+            live = torch.ones(dag.n_edges, dtype=torch.bool, device=device).index_put((places,), live)
         assert self._unrolled_plan is not None
         return engine.apply(self._unrolled_plan, x, everything, bias, None, activation=self.activation, live=live)
 

@@ -8,11 +8,19 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from nas.engine import Workspace, activation_codes, choose_tiling, needs_input, run_threads
+from nas.engine import (
+    Workspace,
+    activation_codes,
+    choose_tiling,
+    gradients_again,
+    needs_input,
+    operations_wanted,
+    run_threads,
+)
 from nas.engine.simd import LANES
 from nas.graph import DAG
+from nas.recurrent._steps import traceable_sequence
 from nas.recurrent.kernels import CELL_VECTORS, backward_sequences, forward_sequences
 
 __all__ = ["LSTM", "SequencePlan", "apply_sequence", "compile_sequence"]
@@ -26,6 +34,8 @@ class SequencePlan:
 
     dag: DAG
     memory: int
+    activation: str
+    memory_activation: str
     codes: np.ndarray
     carry_code: int
     keep_z: bool
@@ -56,6 +66,8 @@ def compile_sequence(dag: DAG, memory: int, activation: str, memory_activation: 
     return SequencePlan(
         dag,
         memory,
+        activation,
+        memory_activation,
         activation_codes(ordinary, activation),
         int(carry[1]),
         needs_input(ordinary, activation),
@@ -97,9 +109,17 @@ def apply_sequence(
                 f"x and all weights must be {dtype} on the CPU, but there is {tensor.dtype} on {tensor.device}; "
                 "convert with .to()"
             )
+    if operations_wanted():
+        return _operations(plan, every, *tensors)
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
         return _Sequence.apply(plan, every, *tensors)  # type: ignore[no-untyped-call,no-any-return]
     return _forward(plan, every, tensors, keep=False)[0]
+
+
+def _operations(plan: SequencePlan, every: bool, *tensors: Tensor) -> Tensor:
+    return traceable_sequence(
+        plan.dag, *tensors, activation=plan.activation, memory_activation=plan.memory_activation, every=every
+    )
 
 
 @dataclass(slots=True, eq=False)
@@ -153,14 +173,19 @@ class _Sequence(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, plan: SequencePlan, every: bool, *tensors: Tensor) -> Tensor:
         y, ctx.kept = _forward(plan, every, list(tensors), keep=True)
-        ctx.save_for_backward(*tensors[1:])
+        ctx.save_for_backward(*tensors)
         return y
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-        weight, _, gate_weight, recurrent, _, initial = ctx.saved_tensors
         kept: _Kept = ctx.kept
+        if torch.is_grad_enabled():  # what is computed here is itself to be differentiated
+
+            def function(*own: Tensor) -> Tensor:
+                return _operations(kept.plan, kept.every, *own)
+
+            return None, None, *gradients_again(function, ctx.saved_tensors, ctx.needs_input_grad[2:], grad_output)
+        _, weight, _, gate_weight, recurrent, _, initial = ctx.saved_tensors
         plan, dag, (size, tiles, threads) = kept.plan, kept.plan.dag, kept.tiling
         batch, steps, features = kept.shape
         need_x = bool(ctx.needs_input_grad[2])

@@ -8,11 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nas.engine import DAGModule, activation_function, traceable_apply
+from nas.engine import DAGModule
 from nas.graph import DAG
 from nas.recurrent._edit import check_memory, slot_edges
 from nas.recurrent._function import LSTM, apply_sequence, compile_sequence
-from nas.recurrent._reference import reference_step
 
 __all__ = ["Outputs", "RecurrentDAG"]
 
@@ -84,7 +83,6 @@ class RecurrentDAG(nn.Module):
             raise ValueError(f"time must be at least 1 step, or None, but is {time}")
         if outputs not in ("last", "all"):
             raise ValueError(f"outputs must be 'last' or 'all', but is {outputs!r}")
-        self._carry = activation_function(memory_activation)
         self._sequence = compile_sequence(dag, memory, activation, memory_activation)
         cells = [k for k, word in enumerate(dag.activations or ()) if word == LSTM]
         step = DAGModule(
@@ -128,8 +126,6 @@ class RecurrentDAG(nn.Module):
         every = self.outputs == "all"
         if self.memory == 0 and self.recurrent is None and not every:
             x = x[:, -1:]  # nothing else is seen
-        if torch.compiler.is_exporting():  # nothing to run: the operations themselves are wanted
-            return self._steps(x)
         none = self.weight.new_zeros
         gates = (
             (none(0, 3), none(0, 4), none(0, 3))
@@ -137,26 +133,6 @@ class RecurrentDAG(nn.Module):
             else (self.gate_weight, self.recurrent, self.gate_bias)
         )
         return apply_sequence(self._sequence, x, self.weight, self.bias, *gates, self.initial, every=every)
-
-    def _steps(self, x: Tensor) -> Tensor:
-        """The same in plain torch operations, one step after another."""
-        memory = x.new_zeros(x.shape[0], self.memory)
-        if self.initial is not None:
-            memory = memory + self.initial
-        state = x.new_zeros(x.shape[0], 0 if self.recurrent is None else 2 * len(self.recurrent))
-        found = []
-        for step in range(x.shape[1]):
-            inputs = torch.cat([x[:, step], memory], dim=1)
-            if self.recurrent is None or self.gate_weight is None or self.gate_bias is None:
-                y = traceable_apply(self.dag, inputs, self.weight, self.bias, activation=self.activation)
-            else:
-                gates = self.gate_weight, self.recurrent, self.gate_bias
-                y, state = reference_step(
-                    self.dag, inputs, state, self.weight, self.bias, *gates, activation=self.activation
-                )
-            memory = self._carry(y[:, self.n_outputs :])
-            found.append(y[:, : self.n_outputs])
-        return found[-1] if self.outputs == "last" else torch.stack(found, dim=1)
 
     def _sequences(self, x: Tensor) -> Tensor:
         """(batch, time, features)."""

@@ -24,6 +24,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from nas._stamps import stamp_of
 from nas.errors import NasError
 from nas.training._cost_fit import Fits
 from nas.training._types import Scalar
@@ -42,7 +43,7 @@ __all__ = [
 
 VERSION: Final = 1
 SHIPPED: Final = Path(__file__).with_name("shipped_calibration.json")
-_PACKAGES: Final = ("engine", "manifold", "training")  # whose kernels a step runs
+_KERNELS: Final = ("engine/_passes.py", "engine/_jobs.py", "engine/_choices.py", "training/_fused_kernels.py")
 
 logger = logging.getLogger(__name__)
 
@@ -118,14 +119,9 @@ def machine() -> tuple[str, dict[str, Scalar]]:
 
 
 def _kernels() -> str:
-    digest = hashlib.blake2b(digest_size=8)
+    """What differs when the kernels that a step or a pass runs do something else, or the choices between them."""
     root = Path(__file__).parents[1]
-    for package in _PACKAGES:
-        for path in sorted((root / package).glob("*.py")):
-            text = path.read_bytes()
-            if b"njit" in text or package == "engine":
-                digest.update(text)
-    return digest.hexdigest()
+    return stamp_of([root / path for path in _KERNELS])
 
 
 def check_place(path: Path | None = None) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from nas.engine.cuda import GPU, SimulatedGPU, gpu_of
+from nas.engine.cuda import GPU, SimulatedGPU, Verdict, gpu_at, verdict_on
 
-__all__ = ["SIMULATED", "gpu_named"]
+__all__ = ["SIMULATED", "gpu_named", "way_on"]
 
 SIMULATED = "simulated"  # a GPU's kernels on the processor: for tests, slow
 
@@ -30,4 +30,9 @@ def gpu_named(device: str) -> GPU | None:
     kind, _, index = device.partition(":")
     if kind != "cuda" or not (index == "" or index.isdecimal()):
         raise ValueError(f'a device is "cpu", "cuda" or "cuda:1", but got {device!r}')
-    return gpu_of(int(index or 0))
+    return gpu_at(int(index or 0))
+
+
+def way_on(gpu: GPU) -> Verdict:
+    """Whether networks are trained on this GPU by kernels, or by plain torch operations, and why."""
+    return verdict_on(gpu, "nas.training._gpu_check")

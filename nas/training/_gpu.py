@@ -42,6 +42,7 @@ from nas.training._fused_state import NOISE_BITS, NOISE_GROUP
 from nas.training._gpu_arena import Arena
 from nas.training._gpu_data import GPUData
 from nas.training._noise import NOISE_BLOCK, InputNoise, input_noise
+from nas.training._plain import PlainTrainer
 from nas.training._types import TrainingConfig
 
 __all__ = ["GPUTrainer", "Launch", "Steps", "Trainer", "finish", "prepare", "run_together", "team_for"]
@@ -328,7 +329,7 @@ class GPUTrainer:
         return len(dag.with_edges(self.network.live_mask(), allow_unreachable=True).unreachable_outputs()) > 0
 
 
-Trainer = FusedTrainer | GPUTrainer
+Trainer = FusedTrainer | GPUTrainer | PlainTrainer
 
 _SCHEDULE = (
     "slot_input", "group_ptr", "group_ahead", "group_back", "row_ptr", "sources", "outer_ptr", "earlier_ptr",

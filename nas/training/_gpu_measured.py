@@ -13,9 +13,11 @@ import torch
 
 from nas.engine.cuda import GPU
 from nas.manifold import ManifoldNetwork
+from nas.training._devices import way_on
 from nas.training._fused import StructureCosts
 from nas.training._gpu import GPUTrainer, Steps, prepare
 from nas.training._gpu_data import data_on
+from nas.training._plain import PlainTrainer
 from nas.training._types import Dataset, TrainingConfig
 from nas.training.timing import measure, reference_kernel_seconds, time_inference
 
@@ -41,6 +43,8 @@ def gpu_times(
         ValueError: the loss is not finite, so that steps stop early and look fast.
     """
     device, threads = gpu.torch_device.type, torch.get_num_threads()
+    if not way_on(gpu).right:
+        return _plain_times(final, small, dataset, config, gpu, budget)
     quiet = config.model_copy(update={"input_noise": 0.0, "final_input_noise": None, "input_dropout": 0.0})
     trainer = GPUTrainer(small, data_on(gpu, dataset), quiet, StructureCosts(0.0, 0.0, 0.0))
     rates = np.zeros(STEPS_TIMED)  # the learning rate 0 costs what any other does
@@ -49,12 +53,40 @@ def gpu_times(
     # Only the launch: between events a GPU's clock runs on while it waits for the processor.
     (launch,) = prepare([Steps(trainer, None, rates, None)])
     step = measure(launch.start, threads=threads, device=device, samples=5, budget_seconds=budget, warmup=1)
+    return {
+        "train_step_seconds": step.seconds / STEPS_TIMED,
+        "train_bytes": float(trainer.bytes),
+        **_inference(final, dataset, config, gpu, budget),
+    }
+
+
+def _plain_times(
+    final: ManifoldNetwork, small: ManifoldNetwork, dataset: Dataset, config: TrainingConfig, gpu: GPU, budget: float
+) -> dict[str, float]:
+    """The same where no kernels are used: of steps as they are done there."""
+    trainer = PlainTrainer(small, dataset, config, StructureCosts(0.0, 0.0, 0.0), device=gpu.torch_device)
+    rates = np.zeros(1)
+    if not trainer.run(None, rates).finite:
+        raise ValueError("the loss must stay finite for a training step to be timed")
+    step = measure(
+        lambda: trainer.run(None, rates),
+        threads=torch.get_num_threads(), device=gpu.torch_device.type, samples=5, budget_seconds=budget, warmup=1,
+    )  # fmt: skip
+    return {
+        "train_step_seconds": step.seconds,
+        "train_bytes": float(trainer.bytes),
+        **_inference(final, dataset, config, gpu, budget),
+    }
+
+
+def _inference(
+    final: ManifoldNetwork, dataset: Dataset, config: TrainingConfig, gpu: GPU, budget: float
+) -> dict[str, float]:
+    threads = torch.get_num_threads()
     rows = np.resize(np.arange(len(dataset.x_val)), config.inference_batch)
     module = final.fold().to(gpu.torch_device)
     inference = time_inference(module, dataset.x_val[rows], threads=threads, budget_seconds=budget)
     return {
-        "train_step_seconds": step.seconds / STEPS_TIMED,
-        "train_bytes": float(trainer.bytes),
         "inference_seconds": inference.seconds,
         "inference_spread": inference.spread,
         "reference_seconds": _reference_seconds(str(gpu.torch_device), threads),

@@ -155,6 +155,7 @@ def _on_gpu(members: Sequence[Member], dataset: Dataset, gpu: GPU) -> list[Ended
     reports: dict[int, StepReport | None] = dict.fromkeys(range(len(members)))
     while reports:
         wanted: dict[int, Steps] = {}
+        alone: dict[int, Stretch] = {}
         for k, report in reports.items():
             try:
                 stretch = next(routines[k]) if report is None else routines[k].send(report)
@@ -164,7 +165,14 @@ def _on_gpu(members: Sequence[Member], dataset: Dataset, gpu: GPU) -> list[Ended
             except Exception as error:  # a member's failure is its own
                 ended[k] = error
                 continue
-            assert isinstance(stretch.trainer, GPUTrainer)
-            wanted[k] = Steps(stretch.trainer, stretch.numbers, stretch.rates, stretch.temperatures)
+            if isinstance(stretch.trainer, GPUTrainer):
+                wanted[k] = Steps(stretch.trainer, stretch.numbers, stretch.rates, stretch.temperatures)
+            else:  # no kernels here, so nothing that could be done in one launch
+                alone[k] = stretch
         reports = dict(zip(wanted, run_together(list(wanted.values())), strict=True))
+        for k, stretch in alone.items():
+            try:
+                reports[k] = stretch.run()
+            except Exception as error:  # likewise
+                ended[k] = error
     return [ended[k] for k in range(len(members))]

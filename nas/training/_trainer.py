@@ -16,10 +16,12 @@ from nas.errors import TrialError
 from nas.graph import DAG, usable_cells
 from nas.manifold import ManifoldNetwork
 from nas.training._connectivity import Connectivity, lobotomised, lost_outputs
+from nas.training._devices import way_on
 from nas.training._fused import FusedTrainer, StepReport, structure_costs
 from nas.training._gpu import GPUTrainer, Trainer
 from nas.training._gpu_data import data_on
 from nas.training._pause import allowed_edges, curves_of, optimiser_of, paused, working_network
+from nas.training._plain import PlainTrainer
 from nas.training._recorder import Recorder
 from nas.training._sparsify import Sparsifier
 from nas.training._types import Dataset, TrainingConfig, TrainingState
@@ -131,7 +133,7 @@ class Stretch:
 
     def run(self) -> StepReport:
         """Do them here, alone."""
-        if isinstance(self.trainer, GPUTrainer):
+        if not isinstance(self.trainer, FusedTrainer):
             return self.trainer.run(self.numbers, self.rates, self.temperatures)
         assert self.numbers is not None
         return self.trainer.run(self.numbers, self.rates, self.temperatures)
@@ -186,10 +188,15 @@ def training_steps(
                 working, dataset, config, costs, threads=threads, seed=key, watched=True, state=state
             )
         else:
-            data = data_on(gpu, dataset)
-            trainer = GPUTrainer(
-                working, data, config, costs, seed=key, population=population, state=state, watched=True
-            )
+            if way_on(gpu).right:
+                data = data_on(gpu, dataset)
+                trainer = GPUTrainer(
+                    working, data, config, costs, seed=key, population=population, state=state, watched=True
+                )
+            else:
+                trainer = PlainTrainer(
+                    working, dataset, config, costs, device=gpu.torch_device, seed=key, state=state, watched=True
+                )
         watch = Connectivity(config.on_lost_output, seed)
         shaped = math.ceil(config.structure_until * config.steps)
         batches = _sample_numbers(len(dataset.x_train), trainer.batch_size, np.random.default_rng([seed, 1]))

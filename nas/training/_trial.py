@@ -19,7 +19,7 @@ from nas.graph import usable_cells
 from nas.manifold import ManifoldNetwork, compact
 from nas.training._calibration import PinnedCosts, pinned_costs
 from nas.training._costs import costs_for
-from nas.training._devices import gpu_named
+from nas.training._devices import gpu_named, way_on
 from nas.training._evidence import quality
 from nas.training._gpu_measured import gpu_times
 from nas.training._measured import inference_timing, step_timing, timed_trainer, trainer_bytes
@@ -139,7 +139,7 @@ def result_of(
         )
     found = quality(final, dataset)
     metrics = found.metrics | _structure(network, final) | _times(final, dataset, config, gpu)
-    facts = costs_for(config).facts() if gpu is None else {"device": gpu.name}
+    facts = costs_for(config).facts() if gpu is None else {"device": gpu.name, **way_on(gpu).facts}
     result = TrialResult(
         candidate.number,
         TrialStatus.COMPLETE,

@@ -5,16 +5,21 @@ source runs on a simulator, which is how its tests run everywhere.
 """
 
 from nas.engine.cuda._apply import gpu_apply
-from nas.engine.cuda._device import CudaGPU, NoGPUError, gpu_is_lost, gpu_of, limit_memory, why_no_gpu
+from nas.engine.cuda._device import CudaGPU, NoGPUError, TorchGPU, gpu_at, gpu_is_lost, gpu_of, limit_memory, why_no_gpu
 from nas.engine.cuda._machine import GPU, Kernel
 from nas.engine.cuda._schedule import Schedule, schedule_of
 from nas.engine.cuda._simulator import SimulatedGPU
 from nas.engine.cuda._source import MOST_THREADS, VARIANTS, Variant, program
 from nas.engine.cuda._struct import Struct
 from nas.engine.cuda._variant import Tiling, choose_variant, tiling_of
+from nas.engine.cuda._verdict import Verdict, report, verdict_on
+
+MODULE_CHECK = "nas.engine.cuda._check"
+"""See `verdict_on`: the check of what `gpu_apply` runs."""
 
 __all__ = [
     "GPU",
+    "MODULE_CHECK",
     "MOST_THREADS",
     "VARIANTS",
     "CudaGPU",
@@ -24,14 +29,19 @@ __all__ = [
     "SimulatedGPU",
     "Struct",
     "Tiling",
+    "TorchGPU",
     "Variant",
+    "Verdict",
     "choose_variant",
     "gpu_apply",
+    "gpu_at",
     "gpu_is_lost",
     "gpu_of",
     "limit_memory",
     "program",
+    "report",
     "schedule_of",
     "tiling_of",
+    "verdict_on",
     "why_no_gpu",
 ]

@@ -10,9 +10,10 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from nas.engine._activations import activation_codes, needs_input
+from nas.engine._again import gradients_again
+from nas.engine._levels import traceable_apply
 from nas.engine.cuda._machine import GPU, Kernel
 from nas.engine.cuda._schedule import Schedule, schedule_of
 from nas.engine.cuda._source import VARIANTS, Variant, program
@@ -177,16 +178,22 @@ class _Apply(torch.autograd.Function):
     ) -> Tensor:
         call = _call(gpu, dag, x, weight, bias, activation)
         y = _forward(call, keep=True)
-        ctx.save_for_backward(x, weight, *(() if bias is None else (bias,)))  # notices changes in place
-        ctx.call, ctx.dag = call, dag
+        ctx.save_for_backward(x, weight, bias)  # notices changes in place
+        ctx.call, ctx.dag, ctx.activation = call, dag, activation
         return y
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-        _ = ctx.saved_tensors
+        arguments = ctx.saved_tensors
         call: _Call = ctx.call
         dag: DAG = ctx.dag
+        if torch.is_grad_enabled():  # what is computed here is itself to be differentiated
+
+            def function(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+                return traceable_apply(dag, x, weight, bias, activation=ctx.activation)
+
+            found = gradients_again(function, arguments, ctx.needs_input_grad[:3], grad_output)
+            return *found, None, None, None
         f, device = call.fields, call.gpu.torch_device
 
         def empty(*shape: int) -> Tensor:

@@ -17,11 +17,11 @@ import numpy as np
 import torch
 
 from nas.engine.cuda._driver import call, driver
-from nas.engine.cuda._machine import Kernel
+from nas.engine.cuda._machine import GPU, Kernel
 from nas.engine.cuda._nvrtc import compiled
 from nas.errors import NasError
 
-__all__ = ["CudaGPU", "NoGPUError", "gpu_is_lost", "gpu_of", "limit_memory", "why_no_gpu"]
+__all__ = ["CudaGPU", "NoGPUError", "TorchGPU", "gpu_at", "gpu_is_lost", "gpu_of", "limit_memory", "why_no_gpu"]
 
 _MOST_DYNAMIC_SHARED = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 _MOST_SHARED_A_BLOCK = 97  # CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN
@@ -52,6 +52,8 @@ class CudaGPU:
     Raises:
         NoGPUError: there is none, or it is older than compute capability 7.0.
     """
+
+    why_no_kernels = ""
 
     def __init__(self, index: int = 0, *, threads: int = 512) -> None:
         if (reason := why_no_gpu()) is not None:
@@ -159,6 +161,53 @@ def gpu_of(index: int) -> CudaGPU:
         NoGPUError: see `CudaGPU`.
     """
     return CudaGPU(index)
+
+
+class TorchGPU:
+    """A GPU that torch can use and the kernels cannot; see `nas.engine.cuda.GPU`."""
+
+    threads, multiprocessors, shared_bytes = 32, 1, 0
+
+    def __init__(self, index: int, why: str) -> None:
+        self.torch_device = torch.device("cuda", index)
+        self.name = str(torch.cuda.get_device_properties(index).name)
+        self.why_no_kernels = why
+
+    def launch(
+        self,
+        kernel: Kernel,
+        grid: int,
+        jobs: torch.Tensor | np.ndarray,
+        count: int = 1,
+        *,
+        shared_bytes: int = 0,
+        team: int = 1,
+    ) -> None:
+        """Raises: NoGPUError: always."""
+        raise NoGPUError(f"{kernel.name} cannot be launched on {self.name}: {self.why_no_kernels}")
+
+    def synchronize(self) -> None:
+        """See `nas.engine.cuda.GPU.synchronize`."""
+        torch.cuda.synchronize(self.torch_device)
+
+    def upload(self, array: np.ndarray) -> torch.Tensor:
+        """See `nas.engine.cuda.GPU.upload`."""
+        return torch.from_numpy(np.array(array)).to(self.torch_device)
+
+
+@lru_cache(maxsize=16)
+def gpu_at(index: int) -> GPU:
+    """The GPU that torch counts as ``index``: `gpu_of`, or where the driver or its age rules that out, torch's alone.
+
+    Raises:
+        NoGPUError: torch can use none of that number.
+    """
+    try:
+        return gpu_of(index)
+    except (NoGPUError, OSError, RuntimeError, AttributeError) as error:
+        if why_no_gpu() is not None or not 0 <= index < torch.cuda.device_count():
+            raise
+        return TorchGPU(index, str(error))
 
 
 def gpu_is_lost() -> bool:

@@ -29,6 +29,8 @@ class GPU(Protocol):
     multiprocessors: int
     shared_bytes: int
     """Shared memory that a block may have."""
+    why_no_kernels: str
+    """Why no kernel can be launched at all; "" where one can."""
 
     def launch(
         self,

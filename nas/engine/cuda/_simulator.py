@@ -50,6 +50,7 @@ class SimulatedGPU:
     """
 
     torch_device = torch.device("cpu")
+    why_no_kernels = ""
 
     def __init__(
         self,

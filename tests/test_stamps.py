@@ -1,0 +1,103 @@
+"""A cached kernel is taken for stale exactly when something changes that it was compiled from."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import nas
+from nas._stamps import modules_behind, stamp_of
+
+ROOT = Path(nas.__file__).parent
+FILES = {
+    "__init__.py": "",
+    "errors.py": "class Oops(Exception): pass\n",
+    "engine/__init__.py": "from toy.engine._act import relu, sine as wave\nfrom toy.engine._module import Module\n",
+    "engine/_act.py": "from typing import TYPE_CHECKING\nfrom toy.engine import simd\n"
+    "if TYPE_CHECKING:\n    from toy.graph import DAG\n"
+    "def relu(x):\n    return simd.top(x)\ndef sine(x):\n    return x\n",
+    "engine/simd.py": "def top(x):\n    return max(x, 0)\n",
+    "engine/_module.py": "class Module: pass\n",
+    "graph.py": "class DAG: pass\n",
+    "recurrent/__init__.py": "",
+    "recurrent/kernels.py": "from toy.engine import relu, wave\ndef run(x):\n    return relu(wave(x))\n",
+}
+
+
+@pytest.fixture
+def toy(tmp_path):
+    for name, text in FILES.items():
+        (tmp_path / "toy" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "toy" / name).write_text(text)
+    return tmp_path / "toy"
+
+
+def names(root, path):
+    return {str(each.relative_to(root)) for each in modules_behind(root / path, root)}
+
+
+def test_a_kernel_is_made_of_the_modules_that_define_what_it_uses(toy):
+    assert names(toy, "recurrent/kernels.py") == {"recurrent/kernels.py", "engine/_act.py", "engine/simd.py"}
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "stale"),
+    [
+        ("engine/simd.py", "max(x, 0)", "max(x, 1)", True),  # three modules away, through a package
+        ("engine/_act.py", "return x", "return -x", True),
+        ("recurrent/kernels.py", "relu(wave(x))", "wave(relu(x))", True),
+        ("engine/simd.py", "max(x, 0)", "max(x,  0)  # the larger", False),
+        ("engine/simd.py", "def top(x):\n", 'def top(x):\n    """The larger."""\n', False),
+        ("engine/_module.py", "pass", "a = 1", False),
+        ("graph.py", "pass", "a = 1", False),
+    ],
+)
+def test_what_makes_a_kernel_stale(toy, name, old, new, stale):
+    before = stamp_of([toy / "recurrent/kernels.py"], toy)
+    path = toy / name
+    times = path.stat()
+    path.write_text(path.read_text().replace(old, new))
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))  # times of files say nothing
+    assert (stamp_of([toy / "recurrent/kernels.py"], toy) != before) == stale
+
+
+def test_kernels_of_all_packages_follow_what_they_inline():
+    for kernels in ("engine/kernels.py", "recurrent/kernels.py", "training/_fused_kernels.py", "engine/_passes.py"):
+        assert {"engine/_activations.py", "engine/functions.py", "engine/simd.py"} <= names(ROOT, kernels)
+    assert "manifold/kernels.py" in names(ROOT, "training/_fused_kernels.py")
+    assert not any(name.startswith("graph") for name in names(ROOT, "recurrent/kernels.py"))
+
+
+PROGRAM = """
+import numpy as np, pathlib, sys
+sys.path.insert(0, {folder!r})
+import nas._stamps
+nas._stamps._ROOT = nas._stamps.Path({folder!r}) / "toy"
+nas._stamps.stamp_of.__defaults__ = (nas._stamps._ROOT,)
+nas._stamps.modules_behind.__defaults__ = (nas._stamps._ROOT,)
+from toy.kernel import run
+print(run(3.0), sum(run.stats.cache_hits.values()))
+"""
+
+
+def test_numba_compiles_again_what_a_change_elsewhere_has_made_wrong(toy):
+    (toy / "part.py").write_text("from numba import njit\n@njit\ndef part(x):\n    return x + 1\n")
+    (toy / "kernel.py").write_text(
+        "from numba import njit\nfrom toy.part import part\n@njit(cache=True)\ndef run(x):\n    return 2 * part(x)\n"
+    )
+    program = PROGRAM.format(folder=str(toy.parent))
+
+    def printed():
+        environment = {**os.environ, "PYTHONPATH": str(ROOT.parent)}
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split()
+
+    assert printed() == ["8.0", "0"]
+    assert printed() == ["8.0", "1"]
+    (toy / "part.py").write_text("from numba import njit\n@njit\ndef part(x):\n    # more\n    return x + 1\n")
+    assert printed() == ["8.0", "1"]
+    (toy / "part.py").write_text("from numba import njit\n@njit\ndef part(x):\n    return x + 5\n")
+    assert printed() == ["16.0", "0"]
