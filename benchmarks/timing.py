@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,13 +63,13 @@ def _recurrent(computational: int, steps: int) -> nn.Module:
 
 
 NETWORKS: Final[dict[str, Callable[[], nn.Module]]] = {
-    **{f"neurons {n}, {d:.0%}": lambda n=n, d=d: _neurons(n, d) for n, d in
+    **{f"neurons {n}, {d:.0%}": partial(_neurons, n, d) for n, d in
        ((20, 0.05), (50, 0.3), (100, 0.1), (200, 0.3), (500, 0.02), (500, 0.3))},
-    **{f"masked {n}": lambda n=n: _manifold("masked", n) for n in (20, 60, 200, 400)},
-    **{f"manifold {n}": lambda n=n: _manifold("manifold", n) for n in (50, 150)},
-    **{f"layers {w} wide, {d} deep": lambda w=w, d=d: _layers(w, d) for w, d in
+    **{f"masked {n}": partial(_manifold, "masked", n) for n in (20, 60, 200, 400)},
+    **{f"manifold {n}": partial(_manifold, "manifold", n) for n in (50, 150)},
+    **{f"layers {w} wide, {d} deep": partial(_layers, w, d) for w, d in
        ((2, 1), (4, 2), (8, 1), (8, 3), (16, 2))},
-    **{f"recurrent {n}, {s} steps": lambda n=n, s=s: _recurrent(n, s) for n, s in ((20, 4), (60, 8), (120, 16))},
+    **{f"recurrent {n}, {s} steps": partial(_recurrent, n, s) for n, s in ((20, 4), (60, 8), (120, 16))},
 }  # fmt: skip
 
 
