@@ -68,16 +68,17 @@ def time_side_by_side(
     rows = np.resize(np.arange(len(dataset.x_val)), config.inference_batch)
     batch = np.ascontiguousarray(dataset.x_val[rows])
     seconds: dict[int, list[float]] = {number: [] for number in folded}
-    references = []
+    references, busy = [], []
     for round_number in range(rounds):
         references.append(reference_kernel_seconds(threads, device))
         for number in list(folded)[:: -1 if round_number % 2 else 1]:
             timing = time_inference(folded[number], batch, threads=threads, samples=3, budget_seconds=0.1)
             seconds[number].append(timing.seconds)
+            busy.append(timing.busy)
     return {
         number: {
             "inference_seconds": min(taken),
-            "inference_spread": half_interval(taken),
+            "inference_spread": half_interval(taken, float(np.mean(busy))),
             "reference_seconds": min(references),
         }
         for number, taken in seconds.items()

@@ -41,7 +41,13 @@ def step_timing(trainer: FusedTrainer, budget_seconds: float, samples: int = 11,
         threads=torch.get_num_threads(), samples=samples, budget_seconds=budget_seconds, warmup=warmup,
     )  # fmt: skip
     return Timing(
-        timing.seconds / STEPS_TIMED, timing.spread / STEPS_TIMED, timing.samples, timing.calls, timing.threads, "cpu"
+        timing.seconds / STEPS_TIMED,
+        timing.spread / STEPS_TIMED,
+        timing.samples,
+        timing.calls,
+        timing.threads,
+        "cpu",
+        timing.busy,
     )
 
 

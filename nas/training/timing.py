@@ -52,7 +52,10 @@ _MIN_SAMPLE_SECONDS: Final = 1e-3
 _MAX_SAMPLE_SECONDS: Final = 0.1  # where ticks are so long that a hundred of them would take a second
 _REFERENCE_SIZE: Final = 256
 _REFERENCE_REPEATS: Final = 4
-_BETWEEN: Final = 0.08  # share of a time by which processes differ, 95 of 100: benchmarks/results/timing.md
+# From benchmarks/timing.py: processes differ by more than the samples of one do, and by most where they share a processor.
+_WITHIN: Final = 3.0  # of the farthest sample's distance
+_BETWEEN: Final = 0.08  # of the time
+_BUSY: Final = 0.3  # of the time, were this process to wait for a processor all the while
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class Timing:
     calls: int  # calls in each sample
     threads: int  # CPU threads during the measurement
     device: str  # "cpu" or "cuda"
+    busy: float = 0.0  # share of the wall time that went by without this process running; 0 on a GPU
 
 
 def measure(
@@ -104,20 +108,25 @@ def measure(
         calls = _calls_per_sample(call, clock)
         start = time.perf_counter()
         taken: list[float] = []
+        used = time.process_time()
         while len(taken) < samples and (len(taken) < 3 or time.perf_counter() - start < budget_seconds):
             taken.append(clock(call, calls) / calls)
-    return Timing(float(np.median(taken)), half_interval(taken), len(taken), calls, threads, kind)
+        wall, used = time.perf_counter() - start, time.process_time() - used
+    busy = 0.0 if kind == "cuda" else min(1.0, max(0.0, 1.0 - used / wall))
+    return Timing(float(np.median(taken)), half_interval(taken, busy), len(taken), calls, threads, kind, busy)
 
 
-def half_interval(samples: Sequence[float]) -> float:
+def half_interval(samples: Sequence[float], busy: float = 0.0) -> float:
     """Half the 95 % interval, around their median, of the same time measured in another process; seconds.
 
     Args:
         samples: times in this process, seconds.
+        busy: share of the wall time meanwhile in which this process did not run. Others then had the caches, and will
+            have them again, or not, when a time is taken next.
     """
     middle = float(np.median(samples))
     within = float(np.abs(np.asarray(samples) - middle).max())
-    return math.hypot(within, _BETWEEN * middle)
+    return math.hypot(_WITHIN * within, (_BETWEEN + _BUSY * busy) * middle)
 
 
 def time_inference(
