@@ -67,7 +67,7 @@ class Steady:
         as they are and have no say in the trend."""
         steady = cls(np.zeros(len(scores)), np.ones(len(scores)))
         places, rows = _like_each_other(np.argsort(scores, kind="stable"), evidence)
-        if not len(places):
+        if len(places) < _LEAST:
             return steady
         logs = np.log(np.maximum(costs[places], 1e-12))
         logs = logs[:, np.ptp(logs, axis=0) > 0]

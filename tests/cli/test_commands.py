@@ -78,12 +78,15 @@ def test_a_study_is_not_overwritten_but_continued(folder: Path) -> None:
 def test_front(folder: Path) -> None:
     table = nas("front", "small")
     assert table.exit_code == 0
-    assert "val acc" in table.output
+    assert "accuracy (95 %)" in table.output and "to expect on samples that did not choose the network" in plain(table)
     found = json.loads(nas("front", "small", "--json").stdout)
     assert found["objectives"] == ["error", "edges"]
     assert found["knee"] in [member["trial"] for member in found["front"]]
     errors = [member["objectives"]["error"] for member in found["front"]]
-    assert errors == sorted(errors)
+    assert errors == sorted(errors) == [member["metrics"]["shown_error"] for member in found["front"]]
+    for member in found["front"]:
+        m = member["metrics"]
+        assert m["shown_accuracy_low"] <= m["shown_accuracy"] <= m["shown_accuracy_high"]
     missing = nas("front", "absent")
     assert missing.exit_code == 1
     assert "no study 'absent'" in plain(missing)

@@ -131,6 +131,12 @@ def test_what_networks_are_really_worth_is_not_drawn_away() -> None:
     assert np.allclose(steady(scores), scores, rtol=0.01)
 
 
+def test_a_study_without_evidence_has_the_front_of_its_values() -> None:
+    trials = [FrontMember(k, (0.1 - 0.01 * k, k + 1.0), {"val_error": 0.1 - 0.01 * k}) for k in range(5)]
+    assert Front.estimated(BOTH, trials, lambda _: None) == Front.of(BOTH, trials)
+    assert Front.estimated(BOTH, [], lambda _: None).members == ()
+
+
 @pytest.mark.parametrize("trials", [1, 2, 5])
 def test_few_trials_have_no_trend(trials: int) -> None:
     found = networks(np.full(trials, 0.05), np.random.default_rng(0))

@@ -140,7 +140,7 @@ def test_everything_is_there(config: TrackingConfig, tracker: Make) -> None:
     assert parent.info.status == "FINISHED" and parent.info.run_id == tracking.parent_run_id
     assert parent.data.params["training.losses.flow"] == "0.0001"
     assert parent.data.tags["hardware.processor"] == "abacus"
-    assert parent.data.metrics == {"hypervolume": 0.5, "front_size": 2, "trials": 4, "best_val_accuracy": 0.902}
+    assert parent.data.metrics == {"hypervolume": 0.5, "front_size": 2, "trials": 4, "best_accuracy": 0.902}
     note = parent.data.tags["mlflow.note.content"]
     assert f"[#002](#/experiments/{experiment.experiment_id}/runs/{children[2][0].info.run_id}?" in note
     assert [file.path for file in client.list_artifacts(parent.info.run_id)] == ["front.html", "front.png"]
