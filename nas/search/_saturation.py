@@ -34,7 +34,7 @@ _LEAST: Final = 60  # trials before anything is said
 _SHARE: Final = 1 / 3  # of the trials that are looked back at
 _CONFIDENCE: Final = 0.95  # of the bound on the number of jumps, and of that on their size
 _QUANTILE: Final = 1.645  # of the normal distribution, for that confidence
-_JUMPS: Final = 8  # that tell how large jumps are lately, at least
+_JUMPS: Final = 5  # that tell how large jumps are lately, at least
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from nas.cli import _progress
 from nas.cli._progress import ProgressDisplay
-from nas.search import Progress
+from nas.search import Progress, Saturation
 
 
 def progress(complete: int = 3, **changes: object) -> Progress:
@@ -50,6 +50,16 @@ def test_says_how_far_mlflow_is_behind(behind: int, shown: bool) -> None:
             display.behind = lambda: behind
             display(progress())
         assert (f"{behind:,} trials behind" in output.getvalue()) is shown
+
+
+def test_says_what_is_expected_of_the_next_trials() -> None:
+    for terminal in (False, True):
+        output = io.StringIO()
+        with ProgressDisplay("title", Console(file=output, width=200, force_terminal=terminal)) as display:
+            display(progress(saturation=Saturation(60, 0.002, 0.00294)))
+        assert "grown by 0.20 % in the last 60 trials; the next 60 are expected to add less than 0.30 %" in (
+            output.getvalue()
+        )
 
 
 def test_the_last_line_is_not_repeated() -> None:

@@ -83,6 +83,16 @@ def test_status_of_a_search_that_runs_is_killed_and_is_finished(job: Path, tmp_p
     assert "2 × it took longer than … s" in run("status", *store)
 
 
+def test_status_says_what_is_expected_of_the_next_trials(job: Path, tmp_path: Path) -> None:
+    store = ("--store", str(tmp_path / "store"))
+    assert "are expected to add less than" not in run("search", str(job), "--trials", "59")
+    assert "are expected" not in run("status", *store)
+    sentence = "in the last 20 trials; the next 20 are expected to add less than"
+    assert sentence in run("search", str(job), "--trials", "60", "--resume")
+    assert sentence in run("status", *store)
+    assert json.loads(run("status", *store, "--json"))["saturation"]["window"] == 20
+
+
 @pytest.mark.parametrize(
     ("reason", "kind"),
     [

@@ -10,7 +10,16 @@ import numpy as np
 import pytest
 
 from nas.graph import DAG
-from nas.search import EvolutionStrategy, Inheritance, Objectives, Parent, SearchSpace, SpaceOptions, TaskShape
+from nas.search import (
+    EvolutionOptions,
+    EvolutionStrategy,
+    Inheritance,
+    Objectives,
+    Parent,
+    SearchSpace,
+    SpaceOptions,
+    TaskShape,
+)
 from nas.search._proposals import Proposer, encodes
 from nas.search._surrogate import Surrogate, expected_improvement
 from nas.training import Candidate, Genome, TrainingConfig, TrialResult, TrialStatus
@@ -72,8 +81,10 @@ def search(
         lambda number: asked[number].genome,
     )
 
+    options = EvolutionOptions(guided=0)
+
     def new() -> EvolutionStrategy:
-        return EvolutionStrategy(space, TrainingConfig(steps=1), BOTH, seed, inheritance=inheritance)
+        return EvolutionStrategy(space, TrainingConfig(steps=1), BOTH, seed, inheritance=inheritance, options=options)
 
     strategy = new()
     for number in range(trials):

@@ -37,7 +37,7 @@ def levels(errors: list[float]) -> list[TrialResult]:
 
 def settled(number: int) -> float:
     """Error of a trial of a search that gets better in ever smaller jumps and then no more."""
-    return 0.5 + 0.3 * 0.5 ** min(number, 12)
+    return 0.5 + 0.3 * 0.5 ** min(number, 16)
 
 
 def rising(number: int) -> float:

@@ -122,6 +122,29 @@ class Outage:
             time.sleep(0.005)
 
 
+def test_the_curve_of_the_hypervolume_is_drawn_and_goes_on_where_it_was(config: TrackingConfig, tracker: Make) -> None:
+    def history(name: str) -> list[tuple[int, float]]:
+        client = MlflowClient(config.tracking_uri)
+        [parent], _ = runs(config)
+        return sorted((each.step, each.value) for each in client.get_metric_history(parent.info.run_id, name))
+
+    corners = [(1, 1.5, 0.2), (3, 4.6, 0.4), (4, 6.0, 0.4), (6, 8.2, 0.5)]
+    first = tracker()
+    first.start()
+    first.log_trial(*make_trial(0))
+    first.log_front([point(0)], 0.4, curve=corners[:3])
+    assert first.finish("KILLED") == 0
+    second = tracker()
+    second.start(resume=True)
+    second.log_trial(*make_trial(1))
+    second.log_front([point(1)], 0.5, curve=[*corners[:2], corners[3]])
+    assert second.finish() == 0
+    assert history("curve/hypervolume_by_trials") == [(trials, value) for trials, _, value in corners]
+    assert history("curve/hypervolume_by_seconds") == [(1, 0.2), (4, 0.4), (6, 0.4), (8, 0.5)]
+    file = config.artifact_root.rglob("anytime.csv")
+    assert next(iter(file)).read_text().splitlines()[1:] == ["1,1.500,0.200000", "3,4.600,0.400000", "6,8.200,0.500000"]
+
+
 def test_everything_is_there(config: TrackingConfig, tracker: Make) -> None:
     tracking = tracker()
     tracking.start()
