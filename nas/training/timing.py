@@ -52,7 +52,7 @@ _MIN_SAMPLE_SECONDS: Final = 1e-3
 _MAX_SAMPLE_SECONDS: Final = 0.1  # where ticks are so long that a hundred of them would take a second
 _REFERENCE_SIZE: Final = 256
 _REFERENCE_REPEATS: Final = 4
-# From benchmarks/timing.py: processes differ by more than the samples of one do, and by most where they share a processor.
+# From benchmarks/timing.py: processes differ by more than the samples of one, and by most where they share a processor.
 _WITHIN: Final = 3.0  # of the farthest sample's distance
 _BETWEEN: Final = 0.08  # of the time
 _BUSY: Final = 0.3  # of the time, were this process to wait for a processor all the while
