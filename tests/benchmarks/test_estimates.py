@@ -39,6 +39,6 @@ def test_the_table_says_the_mean_over_runs() -> None:
 
 
 def test_a_run_is_scored() -> None:
-    found = run(load_data(DataConfig(source="wine")), 0, 0.5)
+    found = run(load_data(DataConfig(source="wine")), 0, trials=6, steps=30)
     assert found["validation"] == 27 and found["members"]
     assert 0 <= score(found)["inside"] <= 1
