@@ -23,6 +23,10 @@ __all__ = ["check_resumable", "create_study", "existing_study", "export_network"
 _FIXED: Final = ("data", "space", "search.objectives", "search.seed", "training")
 
 
+# Of the training section: a study of an earlier program keeps them although its job file may not have stated them.
+_FORMER_DEFAULTS: Final[dict[str, Any]] = {"optimizer": "adam", "log_every": 50}
+
+
 def study_header(job: Job, data: LoadedData) -> dict[str, Any]:
     """JSON for `StudyStore.create`: the job, how inputs and targets were scaled and labelled, what the data was, and
     the calibration that the time and memory terms and all predictions go by."""
@@ -102,6 +106,9 @@ def check_resumable(job: Job, study: StudyStore) -> None:
     # Read as a job, so that fields which this program has learnt since then get their defaults.
     before = stored_job(stored, f"the job kept in study {study.name!r}").to_mapping(complete=True)
     now = job.to_mapping(complete=True)
+    for field, default in _FORMER_DEFAULTS.items():  # stored whole by earlier programs, whoever stated them
+        if field not in job.training.model_fields_set and before["training"].get(field) == default:
+            before["training"][field] = now["training"][field]
     for path in _FIXED:
         old, new = _at(before, path), _at(now, path)
         if old != new:

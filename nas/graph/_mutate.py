@@ -194,8 +194,14 @@ def _insert_neurons(dag: DAG, count: int, context: _Context) -> tuple[DAG, int]:
     usual = dag.n_edges / max(dag.n_computational + dag.n_outputs, 1)
     sources, targets = [dag.sources], [dag.targets]
     stands = rng.uniform(dag.n_inputs - 0.5, dag.first_output - 0.5, count)
+    # What it reads must tell of the inputs, and what it feeds must matter, or it would do nothing.
+    told = dag.reached_neurons().copy()
+    told[: dag.n_inputs] = True
+    matters = dag.useful_neurons().copy()
+    matters[dag.first_output :] = True
     for number, stand in enumerate(stands, start=dag.n):
         before, after = order[: int(stand + 1)], order[int(stand + 1) :]
+        before, after = before[told[before]], after[matters[after]]
         read = rng.choice(before, min(before.size, max(LEAST_READ, rng.poisson(usual))), replace=False)
         feeds = rng.choice(after, min(after.size, max(LEAST_FED, rng.poisson(0.5 * usual))), replace=False)
         sources += [read, np.full(feeds.size, number)]

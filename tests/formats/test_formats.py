@@ -30,7 +30,7 @@ V1 = Path(__file__).parent / "v1"
 JOB = {
     "data": {"source": "iris", "samples": 60},
     "space": {"name": "neuron_dag", "options": {"n_computational": [3, 4], "density": [0.3, 0.6]}},
-    "search": {"trials": 5, "strategy": "evolution", "options": {"population": 2, "initial": 3}},
+    "search": {"trials": 5, "strategy": "evolution", "options": {"guided": False, "population": 2, "initial": 3}},
     "training": {"steps": 20, "batch_size": 8, "inference_batch": 16, "log_every": 10, "parametrisation": "free"},
     "resources": {"executor": "serial"},
     "tracking": {"experiment": "golden", "mlflow": False},

