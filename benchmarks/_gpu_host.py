@@ -24,6 +24,7 @@ class NoGPU:
     """A GPU of an H100's size, in the processor's memory, that does nothing: each step is reported as done."""
 
     name, torch_device, threads, multiprocessors, shared_bytes = "none", torch.device("cpu"), 512, 132, 227 * 1024
+    why_no_kernels = ""
 
     def launch(
         self,

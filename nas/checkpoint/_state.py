@@ -41,13 +41,13 @@ def _tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
             continue
         prefix = f"{place}." if place else ""
         if parametrize.is_parametrized(part):
-            for name in part.parametrizations:  # type: ignore[union-attr]
+            for name in part.parametrizations:
                 yield prefix + name, getattr(part, name)
         pruned = {
             hook._tensor_name: hook for hook in part._forward_pre_hooks.values() if isinstance(hook, BasePruningMethod)
         }
         for name, hook in pruned.items():  # the attribute itself is that of the last forward pass
-            yield prefix + name, hook.apply_mask(part)
+            yield prefix + name, hook.apply_mask(part)  # type: ignore[no-untyped-call]
         for name, value in (*part._parameters.items(), *part._buffers.items()):
             kept = value is not None and name not in part._non_persistent_buffers_set
             if kept and not (name.endswith(("_orig", "_mask")) and name[:-5] in pruned):

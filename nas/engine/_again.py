@@ -45,7 +45,7 @@ def followed() -> bool:
     """Whether somebody looks at the operations one by one, so that nothing may depend on present numbers."""
     return (
         torch.compiler.is_exporting()
-        or torch.jit.is_tracing()  # type: ignore[no-untyped-call]
+        or torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]
         or _transforms_active()
         or forward_ad._current_level >= 0
     )

@@ -155,7 +155,7 @@ def traceable_apply(
                 sums = sums + block @ state.index_select(0, at.used)
             else:
                 sent = state.index_select(0, at.rows) * w
-                tracing = torch.jit.is_tracing()  # type: ignore[no-untyped-call]
+                tracing = torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]
                 sums = sums + _summed(sent, level) if tracing else sums.index_add(0, at.places, sent)
         if a is not None:
             sums = sums * a if b is None else sums * a + b

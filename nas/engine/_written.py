@@ -70,7 +70,7 @@ class _Written(Tensor):
         return self.detach().as_subclass(Tensor).clone()
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return self.detach().as_subclass(Tensor).__reduce_ex__(protocol)
+        return self.detach().as_subclass(Tensor).__reduce_ex__(protocol)  # type: ignore[no-untyped-call]
 
 
 def _stamp(tensor: Tensor) -> int | Tensor:
@@ -79,7 +79,9 @@ def _stamp(tensor: Tensor) -> int | Tensor:
 
 
 def _same(one: int | Tensor, other: int | Tensor) -> bool:
-    return torch.equal(one, other) if isinstance(one, Tensor) and isinstance(other, Tensor) else one == other
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return torch.equal(one, other)
+    return one is other or (isinstance(one, int) and isinstance(other, int) and one == other)
 
 
 def _hand_on(func: Any, holder: _Written, alias: Tensor) -> None:

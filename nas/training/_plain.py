@@ -63,7 +63,7 @@ class PlainTrainer:
         self._most = _updated(network)
         sizes = [parameter.numel() for parameter in _parameters(network)]
         moments = np.zeros((2, sum(sizes)), np.float32) if state is None else state.moments
-        rows = [torch.from_numpy(np.array(row)).to(self.device).split(sizes) for row in moments]
+        rows = [torch.split_with_sizes(torch.from_numpy(np.array(row)).to(self.device), sizes) for row in moments]
         self._moments = [[part.clone() for part in row] for row in rows]
         self._before: np.ndarray | None = None
         self._live: Tensor | None = None  # the last structure that was seen to have all paths
@@ -77,7 +77,7 @@ class PlainTrainer:
             numbers = keyed_batches(len(self._x), self.batch_size, self._seed, self.steps_done, len(rates))
         twin = self._twin
         twin.temperature = self.network.temperature
-        done, seen = 0, {"objective": 0.0, "flow": 0.0, "smooth_edges": 0.0, "total": 0.0, "correct": 0.0}
+        done, seen = 0, (0.0, 0.0, 0.0, 0.0, 0.0)
         live, finite = int(twin.dag.n_edges), True
         for k, rate in enumerate(rates.tolist()):
             if temperatures is not None:
@@ -86,24 +86,20 @@ class PlainTrainer:
             with plain_operations():
                 outputs, terms, alive = twin.forward_with_terms(self._noisy(self._x[rows]))
                 if not self._has_paths(alive):
-                    return StepReport(done, **seen, live=live, finite=True, lost=True)
+                    return StepReport(done, *seen, live, True, lost=True)
                 objective, total = self._loss(outputs, self._y[rows], terms)
-                seen = {
-                    "objective": float(objective.detach()),
-                    "flow": float(terms.flow.detach()),
-                    "smooth_edges": float(terms.smooth_edges.detach()),
-                    "total": float(total.detach()),
-                    "correct": self._correct(outputs.detach(), self._y[rows]),
-                }
+                parts = (objective, terms.flow, terms.smooth_edges, total)
+                one, two, three, four = (float(each.detach()) for each in parts)
+                seen = (one, two, three, four, self._correct(outputs.detach(), self._y[rows]))
                 live = int(alive.sum())
-                finite = bool(np.isfinite(seen["total"]))
+                finite = bool(np.isfinite(four))
                 if not finite:
                     break
                 parameters = _parameters(twin)
                 gradients = torch.autograd.grad(total, parameters, allow_unused=True, materialize_grads=True)
             self._update(parameters, gradients, rate)
             done += 1
-        return StepReport(done, **seen, live=live, finite=finite)
+        return StepReport(done, *seen, live, finite)
 
     def _loss(self, outputs: Tensor, targets: Tensor, terms: LossTerms) -> tuple[Tensor, Tensor]:
         weights, costs = self._config.losses, self._costs
@@ -207,8 +203,8 @@ class PlainTrainer:
         """Go on with other closeness parameters; see `FusedTrainer.set_closeness`."""
         parameters = _parameters(self._twin)
         sizes = [parameter.numel() for parameter in parameters[-8:]]
-        fresh = torch.from_numpy(values.astype(np.float32)).to(self.device).split(sizes)
-        forgotten = torch.from_numpy(reset).to(self.device).split(sizes)
+        fresh = torch.split_with_sizes(torch.from_numpy(values.astype(np.float32)).to(self.device), sizes)
+        forgotten = torch.split_with_sizes(torch.from_numpy(reset).to(self.device), sizes)
         for k, (value, forget) in enumerate(zip(fresh, forgotten, strict=True), len(parameters) - 8):
             parameters[k].copy_(value.view_as(parameters[k]))
             self._moments[0][k][forget] = 0

@@ -44,8 +44,9 @@ def test_an_unknown_code_is_no_other_activation():
 
 def test_an_activation_without_a_branch_is_refused_when_kernels_are_compiled(monkeypatch):
     monkeypatch.setitem(_activations.CODES, "toy", len(_activations.CODES))
+    fresh = np.uint16(1)  # of a type for which nothing in this process has been compiled before
     for kernel, arguments, where in zip(
-        compiled(), ((LANES[16], 1, 0.5), (LANES[16], 1, 0.5, 0.5)), ("_value", "_slope"), strict=True
+        compiled(), ((LANES[16], fresh, 0.5), (LANES[16], fresh, 0.5, 0.5)), ("_value", "_slope"), strict=True
     ):
         with pytest.raises(TypingError, match=f"_activations.{where} computes toy"):
             kernel(*arguments)

@@ -190,6 +190,35 @@ def test_trials_on_the_stand_in(standin):
         assert "out of memory" in reason
 
 
+WRONG = (
+    TRIALS.split("ends = []")[0]
+    + """
+import logging
+logging.basicConfig()
+config = TrainingConfig(batch_size=64, inference_batch=32, parametrisation="masked", learning_rate=0.01)
+dag = random_dag(12, 20, 2, density=0.3, rng=rng)
+results = run_trials([Candidate(k, Genome(dag), k, 60) for k in range(2)], data, config, device="cuda")
+for each in results:
+    assert each.status.value == "complete", each.reason
+print(json.dumps([[dict(each.hardware), dict(each.metrics)] for each in results]))
+"""
+)
+
+
+def test_a_gpu_with_a_wrong_kernel_trains_without_kernels_and_says_so(standin, tmp_path):
+    settings = {"STANDIN_WRONG": "#define MOMENTUM real(0.9)=>#define MOMENTUM real(0.8)", "XDG_CACHE_HOME": tmp_path}
+    for hardware, metrics in json.loads(standin(WRONG, **settings)):
+        assert hardware["gpu_path"] == "plain torch operations"
+        assert "is wrong by" in hardware["gpu_path_reason"]
+        assert metrics["val_accuracy"] > 0.6
+    (entry, *_) = json.loads((tmp_path / "dag-nas" / "gpu-checks.json").read_text()).values()
+    assert entry["right"] is False
+    settings["STANDIN_WRONG"] = "DEVICE real activate=>DEVICE rael activate"  # which does not compile
+    settings["XDG_CACHE_HOME"] = tmp_path / "second"
+    for hardware, _ in json.loads(standin(WRONG, **settings)):
+        assert "NVRTC refused the kernels" in hardware["gpu_path_reason"]
+
+
 JOB = """
 data: {source: digits}
 space: {name: neuron_dag, options: {n_computational: [5, 12], density: [0.05, 0.15]}}
