@@ -36,6 +36,7 @@ CONFIG = TrainingConfig(steps=120, batch_size=32, learning_rate=2e-2, log_every=
 
 METRICS = {  # of a trial of neurons, see tests/training/test_trial.py
     *(f"{part}_{name}" for part in ("val", "test") for name in ("loss", "error", "accuracy")),
+    "val_score",
     *("edges", "density", "depth", "neurons", "flow", "smooth_edges"),
     *("val_score", "train_step_seconds", "inference_seconds", "inference_spread", "reference_seconds"),
 }
