@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -23,6 +24,8 @@ __all__ = ["Timed", "retime", "time_side_by_side"]
 # on the machine only ever adds to a time, so the least of the rounds is taken: between ten re-timings of 27 networks on
 # a busy machine it varies by 1.6 % with 9 rounds and 0.9 % with 22, the median of 5 rounds by 4.5 %.
 _ROUNDS: Final = 21
+_LEAST_ROUNDS: Final = 5  # a front of many slow networks has fewer rounds, so that nobody waits for minutes ...
+_SECONDS: Final = 8.0  # ... but for about so long
 _REPEATS: Final = 4  # fronts to time until every member of the new front has been timed
 
 
@@ -69,7 +72,10 @@ def time_side_by_side(
     batch = np.ascontiguousarray(dataset.x_val[rows])
     seconds: dict[int, list[float]] = {number: [] for number in folded}
     references, busy = [], []
+    began = time.perf_counter()
     for round_number in range(rounds):
+        if round_number >= _LEAST_ROUNDS and time.perf_counter() - began > _SECONDS:
+            break
         references.append(reference_kernel_seconds(threads, device))
         for number in list(folded)[:: -1 if round_number % 2 else 1]:
             timing = time_inference(folded[number], batch, threads=threads, samples=3, budget_seconds=0.1)
