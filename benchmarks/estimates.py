@@ -1,7 +1,9 @@
 """Is what a front shows of its members what they are worth? ``python -m benchmarks.estimates`` measures it.
 
-On each set and split a search of many short trials is run, for it is the choice among many that flatters; each member of its front is shown at an
-accuracy with an interval (`nas.search.StudyStore.front`), and measured on the test part, which nothing has looked at.
+On each set and split a search of many short trials is run, for it is the choice among many that flatters; each member
+of its front is shown at an accuracy with an interval (`nas.search.StudyStore.front`), and measured on the test part,
+which nothing has looked at.
+
 Points are per cents: of the samples, or, for regression, of the error of knowing nothing. The mean of (test - shown)
 over members is one number a run; what counts is its mean over all runs, which the luck of single splits enters (a
 validation part of 40 samples is off by four points), so its standard error is in the table. The same figure for the
