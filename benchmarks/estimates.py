@@ -2,10 +2,12 @@
 
 On each set and split a search of many short trials is run, for it is the choice among many that flatters; each member
 of its front is shown at an accuracy with an interval (`nas.search.StudyStore.front`), and measured on the test part,
-which nothing has looked at. Points are per cents: of the samples, or, for regression, of the error of knowing nothing.
-The mean of (test - shown) over members is one number a run; what counts is its mean over all runs, which the luck of
-single splits enters (a validation part of 40 samples is off by four points), so its standard error is in the table.
-The same figure for the plain count of the members, and for the front by plain counts, says what is gained.
+which nothing has looked at.
+
+Points are per cents: of the samples, or, for regression, of the error of knowing nothing. The mean of (test - shown)
+over members is one number a run; what counts is its mean over all runs, which the luck of single splits enters (a
+validation part of 40 samples is off by four points), so its standard error is in the table. The same figure for the
+plain count of the members, and for the front by plain counts, says what is gained.
 
 Members with an error far from the best (`Objectives.relevant`) do not count: they guess, and no estimate is hard there.
 Writes ``benchmarks/results/estimates.{md,json}``; takes about six minutes of one core.
@@ -28,7 +30,6 @@ from nas.errors import NasError
 from nas.search import (
     Front,
     FrontMember,
-    Objective,
     SearchConfig,
     SerialExecutor,
     SpaceConfig,
@@ -52,10 +53,7 @@ NAMES: Final = (
 
 def run(dataset: Dataset, seed: int, trials: int, steps: int) -> Json:
     """One search of so many trials, trained for so many steps; how its members compare with the test part."""
-    objectives: tuple[Objective, ...] = (
-        "error",
-        "edges",
-    )  # nothing is timed again here, so nothing that is timed decides
+    objectives = ("error", "edges")  # nothing is timed again here, so nothing that is timed decides
     config = SearchConfig(trials=trials, objectives=objectives, seed=seed)
     space = load_space(SpaceConfig(), dataset)
     training = TrainingConfig(steps=steps)

@@ -144,3 +144,27 @@ def test_the_running_front_is_that_of_all_trials_whatever_their_order() -> None:
     assert running.members == whole.members
     assert running.hypervolume == whole.hypervolume
     assert running.near == ()
+
+
+def shown(number: int, score: float, edges: float, error: float, half: float = 0.02) -> FrontMember:
+    """A member whose count was lower than what is to be expected of it."""
+    metrics = {
+        "val_error": score, "val_accuracy": 1 - score, "edges": edges, "shown_error": error,
+        "shown_error_low": error - half, "shown_error_high": error + half, "shown_accuracy": 1 - error,
+        "shown_accuracy_low": 1 - error - half, "shown_accuracy_high": 1 - error + half,
+    }  # fmt: skip
+    return FrontMember(number, (score, edges), metrics)
+
+
+def test_picks_go_by_what_is_to_be_expected() -> None:
+    front = Front.of(
+        Objectives(("error", "edges")),
+        [shown(0, 0.01, 900, 0.03), shown(1, 0.012, 300, 0.03), shown(2, 0.03, 100, 0.05)],
+    )
+    assert front.pick("accurate").number == 1  # as good as trial 0, by all that is known, and smaller
+    assert front.pick("accuracy>=0.97, edges<=1000").number == 1
+    with pytest.raises(PickError, match="no member of the front has shown_accuracy >= 0.98; the closest has 0.97"):
+        front.pick("accuracy>=0.98")  # though the validation part counted 99 %
+    assert front.pick("accuracy_low>=0.94").number == 1
+    assert front.pick("error_high<=0.08").number == 2
+    assert front.rows()[0]["objectives"]["error"] == 0.03

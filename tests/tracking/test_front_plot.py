@@ -112,3 +112,22 @@ def test_a_perfect_baseline_has_a_place() -> None:
     perfect = [BaselinePoint("linear", "logistic regression", {"val_accuracy": 1.0, "inference_seconds": 1e-4})]
     trace = front_figure(FRONT, OTHERS, baselines=perfect).data[3]
     assert trace.y[0] == pytest.approx(1.0)  # % of errors: half of the least that was seen
+
+
+def test_intervals_are_bars_and_others_lie_on_the_scale_of_the_members() -> None:
+    def estimated(number: int, score: float, shown: float, ms: float) -> FrontPoint:
+        ends = {"shown_error_low": shown / 2, "shown_error_high": 2 * shown}
+        return point(number, 1 - score, ms, val_score=score, shown_error=shown, shown_accuracy=1 - shown, **ends)
+
+    members = [estimated(0, 0.02, 0.04, 0.4), estimated(1, 0.05, 0.1, 0.1)]
+    # All but one in a thousand samples of trial 2 are right, by luck: its score says that it is worse.
+    lucky = point(2, 0.999, 0.3, val_score=0.03)
+    others, _, front = front_figure(members, [lucky]).data
+    np.testing.assert_allclose(front.y, [10, 4])
+    np.testing.assert_allclose(front.error_y.array, [10, 4])
+    np.testing.assert_allclose(front.error_y.arrayminus, [5, 2])
+    np.testing.assert_allclose(others.y, [6])
+    assert "to expect on new samples" in front_figure(members).layout.yaxis.title.text
+    picture = np.asarray(Image.open(io.BytesIO(front_png(members, [lucky]))))
+    bare = np.asarray(Image.open(io.BytesIO(front_png([point(0, 0.96, 0.4), point(1, 0.9, 0.1)], [lucky]))))
+    assert picture.shape == bare.shape and (picture != bare).any()

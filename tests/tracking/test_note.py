@@ -65,3 +65,11 @@ def test_baselines_and_what_they_mean() -> None:
     assert text.endswith("gradient boosting failed: no room")
     long = overview([member(number) for number in range(1000)], **facts, baselines=baselines, verdict="v")
     assert len(long) < 8000 and "| dense MLP |" in long
+
+
+def test_members_are_shown_at_what_is_to_be_expected_with_the_interval() -> None:
+    metrics = {"val_accuracy": 0.99, "val_error": 0.01, "shown_error": 0.039, "shown_accuracy": 0.961}
+    metrics |= {"shown_accuracy_low": 0.94, "shown_accuracy_high": 0.975}
+    text = note([FrontPoint(3, metrics)])
+    assert "| trial | accuracy (95 % interval) |" in text
+    assert "| 96.1 % (94.0–97.5) |" in text and "Best 96.1 %" in text and "99" not in text
