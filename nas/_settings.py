@@ -94,6 +94,8 @@ def _situation(job: Sections, genome: Genome | None) -> Situation:
         fixed |= {path: value for path, value in genome.hyperparameters.items() if path not in searched}
         if genome.structure is not None and space.kind is None:
             return Situation(job, options, fixed, (MODULES,))
+    elif ":" in job.space.name and space.kind is None:
+        return Situation(job, options, fixed, ())  # one's own: only a genome tells whether it is of neurons
     return Situation(job, options, fixed, kinds_of(space.kind, fixed, options, job.training))
 
 

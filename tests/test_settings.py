@@ -214,7 +214,10 @@ def refusal(values: Mapping[str, Any]) -> str:
 def test_what_the_search_chooses_cannot_be_stated_in_vain(strategy: str) -> None:
     values = base("neuron_dag", search={"strategy": strategy}, training={"learning_rate": 0.02})
     Job.from_mapping(values)
-    del values["space"]["options"]["hyperparameters"]  # the default searches the learning rate
+    hyperparameters = values["space"]["options"].pop("hyperparameters")
+    Job.from_mapping(values)  # the defaults search the learning rate, but where it is stated
+    hyperparameters["learning_rate"] = {"low": 1e-3, "high": 1e-2, "log": True}
+    values["space"]["options"]["hyperparameters"] = hyperparameters
     if strategy == "evolution":  # its first guess
         Job.from_mapping(values)
     else:
@@ -289,7 +292,7 @@ OPTIONS: dict[str, dict[str, tuple[Any, dict[str, Any]]]] = {
     "evolution": {
         "roots": (1.0, {"initial": 3}),
         "grow": (0.0, {"initial": 3}),
-        "blind": (1.0, {"initial": 3}),
+        "blind": (1.0, {"initial": 3, "roots": 0.0, "grow": 1.0}),
         "guided": (False, {}),
         "population": (2, {"guided": False}),
         "initial": (3, {}),
@@ -312,6 +315,9 @@ OPTIONS: dict[str, dict[str, tuple[Any, dict[str, Any]]]] = {
 }
 # Who does not see a setting in what is trained, because it says where, for how long, or how fast; and which test does.
 ELSEWHERE = {
+    "search.baselines": "tests/cli/test_baselines.py",
+    "search.stop": "tests/search/test_saturation.py",
+    "search.least_gain": "tests/search/test_saturation.py",
     "resources.executor": "tests/cli/test_devices.py",
     "resources.threads": "tests/training/test_trial.py",
     "resources.workers": "tests/workers/test_pool.py",

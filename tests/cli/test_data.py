@@ -78,7 +78,7 @@ def test_what_was_found_out_is_printed_before_anything_runs(folder: Path) -> Non
         "scaling each feature to mean 0 and deviation 1, by the training part data.standardise",
     ):
         assert words in output
-    assert output.index("left out") < output.index("2 trials of 20 steps")
+    assert output.index("left out") < output.index("2 trials, 20 steps each")
 
 
 def test_nas_data_shows_the_same_without_training() -> None:
