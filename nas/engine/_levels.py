@@ -77,6 +77,10 @@ class _Order:
     levels: tuple[_Places, ...]
 
 
+_NONE = torch.zeros(0, dtype=torch.int64)
+_NOWHERE = _Places(_NONE, _NONE, _NONE, None)
+
+
 def _places(dag: DAG, device: torch.device) -> _Order:
     def numbers(values: np.ndarray) -> Tensor:
         # Not torch.tensor: its result cannot be told from computed ones while torch.export traces.
@@ -85,6 +89,9 @@ def _places(dag: DAG, device: torch.device) -> _Order:
     levels = levels_of(dag)
     found = []
     for level in levels:
+        if not level.edges.size:  # nothing to trace either: torch.export cannot save several constants of no size
+            found.append(_NOWHERE)
+            continue
         used = np.unique(level.rows)
         dense = used.size * level.neurons.size <= _CELLS_AN_EDGE * level.edges.size
         columns = numbers(np.searchsorted(used, level.rows)) if dense else None
