@@ -92,7 +92,7 @@ def test_a_replay_goes_by_the_calibration_of_its_study(
         "training.losses.time": 5.0,
         "search.strategy": "random",
         "resources.executor": executor,
-        "resources.workers": 1,
+        **({"resources.workers": 1} if executor == "ray" else {}),
     }
     settings = [word for key, value in values.items() for word in ("--set", f"{key}={value}")]
     result = nas("search", tmp_path / "timed.yaml", "--trials", "2", *settings)

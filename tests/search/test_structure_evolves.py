@@ -132,4 +132,4 @@ def test_edges_that_came_outlive_the_cut(data: Dataset, tmp_path: Path) -> None:
             dag, before = ended[child.number].dag, ended[child.parent].dag
             assert dag is not None and before is not None
             kept.append(not by_ids(dag) <= by_ids(before))
-    assert np.mean(kept) > 0.5
+    assert np.mean(kept) > 0.3  # of trainings of some dozen steps
