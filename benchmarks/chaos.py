@@ -35,7 +35,7 @@ __all__ = ["Chaos", "check", "dominated", "main", "small_disk"]
 _JOB: Final = """
 data: {source: iris}
 space: {options: {n_computational: [4, 12], density: [0.2, 0.6]}}
-search: {trials: 1000000, options: {population: 8}}
+search: {trials: 1000000, options: {initial: 4}}
 training: {steps: 50, batch_size: 16, inference_batch: 16, log_every: 25}
 tracking: {experiment: chaos}
 """

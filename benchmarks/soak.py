@@ -26,7 +26,7 @@ __all__ = ["Sample", "drift", "failures", "sample", "table"]
 _JOB: Final = """
 data: {{source: iris}}
 space: {{options: {{n_computational: [4, 12], density: [0.2, 0.6]}}}}
-search: {{trials: {trials}, options: {{population: 16}}}}
+search: {{trials: {trials}, options: {{initial: 9}}}}
 training: {{steps: 20, batch_size: 16, inference_batch: 16, log_every: 10}}
 resources: {{workers: {workers}}}
 tracking: {{experiment: soak, store: {store}}}

@@ -35,7 +35,7 @@ pytestmark = [
 JOB = """
 data: {source: iris}
 space: {options: {n_computational: [2, 4], density: [0.3, 0.6]}}
-search: {trials: 6, options: {population: 4}, baselines: false}
+search: {trials: 6, options: {initial: 3}, baselines: false}
 training: {steps: 10, batch_size: 16, inference_batch: 16, log_every: 10}
 tracking: {experiment: together}
 """

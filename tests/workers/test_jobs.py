@@ -59,7 +59,7 @@ def work(folder: Path, trials: int, sleep: float) -> Path:
         f"""
 data: {{source: toy.csv}}
 space: {{name: "my_space:Mine", options: {{n_computational: [2, 4], density: [0.3, 0.6]}}}}
-search: {{trials: {trials}, options: {{population: 4}}, baselines: false}}
+search: {{trials: {trials}, options: {{initial: 3}}, baselines: false}}
 training: {{steps: 10, batch_size: 16, inference_batch: 16, log_every: 10, parametrisation: free}}
 tracking: {{mlflow: false, store: results}}
 """
