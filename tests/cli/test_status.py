@@ -18,7 +18,7 @@ from nas.search import StudyStore
 JOB = """
 data: {source: iris}
 space: {options: {n_computational: [2, 4], density: [0.3, 0.6]}}
-search: {trials: 4, options: {population: 2}, baselines: false}
+search: {trials: 4, options: {initial: 2}, baselines: false}
 training: {steps: 5, batch_size: 16, inference_batch: 16, log_every: 5}
 resources: {executor: serial}
 tracking: {experiment: mine, mlflow: false}
