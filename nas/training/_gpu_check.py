@@ -73,9 +73,9 @@ def _apart(gpu: GPU, data: Dataset, parametrisation: Parametrisation, readout: R
         if not abs(value - other) <= _TOLERANCE * max(abs(value), 1e-3):
             wrong.append(f"{name} is {other:.4g} in place of {value:.4g}")
     for (name, a), b, begin in zip(slow.named_parameters(), fast.parameters(), start.parameters(), strict=True):
-        a, b, begin = a.detach(), b.detach(), begin.detach()
-        change, apart = float((a - begin).abs().max()), float((a - b).abs().max())
-        if not apart <= _TOLERANCE * change + _ROUNDINGS * torch.finfo(a.dtype).eps * float(a.abs().max()):
+        with torch.no_grad():
+            change, apart, size = (float(each.abs().max()) for each in (a - begin, a - b, a))
+        if not apart <= _TOLERANCE * change + _ROUNDINGS * torch.finfo(a.dtype).eps * size:
             wrong.append(f"{name} is wrong by {apart:.2g}, where it changed by {change:.2g}")
     return wrong
 
