@@ -72,12 +72,10 @@ def _apart(gpu: GPU, data: Dataset, parametrisation: Parametrisation, readout: R
         value, other = float(getattr(wanted, name)), float(getattr(found, name))
         if not abs(value - other) <= _TOLERANCE * max(abs(value), 1e-3):
             wrong.append(f"{name} is {other:.4g} in place of {value:.4g}")
-    for (name, slow_one), fast_one, first in zip(
-        slow.named_parameters(), fast.parameters(), start.parameters(), strict=True
-    ):
-        a, b, begin = slow_one.detach(), fast_one.detach(), first.detach()
-        change, apart = float((a - begin).abs().max()), float((a - b).abs().max())
-        if not apart <= _TOLERANCE * change + _ROUNDINGS * torch.finfo(a.dtype).eps * float(a.abs().max()):
+    for (name, a), b, begin in zip(slow.named_parameters(), fast.parameters(), start.parameters(), strict=True):
+        with torch.no_grad():
+            change, apart, size = (float(each.abs().max()) for each in (a - begin, a - b, a))
+        if not apart <= _TOLERANCE * change + _ROUNDINGS * torch.finfo(a.dtype).eps * size:
             wrong.append(f"{name} is wrong by {apart:.2g}, where it changed by {change:.2g}")
     return wrong
 

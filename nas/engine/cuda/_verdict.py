@@ -94,6 +94,8 @@ def _remembered(gpu: GPU, check: str) -> Verdict:
             return Verdict(right, why)
     logger.info("%s (%s): its kernels are checked there, once", gpu.name, gpu.torch_device)
     found = _check(gpu, check)
+    if "out of memory" in found.why.lower():
+        return found  # which says nothing of the kernels: the next process tries again
     entries = _read(path) | {name: {"right": found.right, "why": found.why, "taken": time.time(), "gpu": gpu.name}}
     partial = path.with_suffix(f".{os.getpid()}.part")
     with contextlib.suppress(OSError):

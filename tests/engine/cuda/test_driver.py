@@ -177,8 +177,9 @@ def test_on_the_stand_in(standin, code):
     standin(code)
 
 
+@pytest.mark.timeout(900)  # a process of its own checks the kernels first, which compiles them
 def test_trials_on_the_stand_in(standin):
-    group, alone, large = json.loads(standin(TRIALS, STANDIN_MEMORY=4 << 20))
+    group, alone, large = json.loads(standin(TRIALS, timeout=800, STANDIN_MEMORY=4 << 20))
     for status, reason, metrics in [*group, *alone]:
         assert status == "complete", reason
         # What the stand-in's events say: a launch is 2 ms, whatever the processor does meanwhile.
@@ -205,17 +206,18 @@ print(json.dumps([[dict(each.hardware), dict(each.metrics)] for each in results]
 )
 
 
+@pytest.mark.timeout(900)
 def test_a_gpu_with_a_wrong_kernel_trains_without_kernels_and_says_so(standin, tmp_path):
     settings = {"STANDIN_WRONG": "#define MOMENTUM real(0.9)=>#define MOMENTUM real(0.8)", "XDG_CACHE_HOME": tmp_path}
-    for hardware, metrics in json.loads(standin(WRONG, **settings)):
+    for hardware, metrics in json.loads(standin(WRONG, timeout=400, **settings)):
         assert hardware["gpu_path"] == "plain torch operations"
         assert "is wrong by" in hardware["gpu_path_reason"]
-        assert metrics["val_accuracy"] > 0.6
+        assert 0 < metrics["val_loss"] < 0.8
     (entry, *_) = json.loads((tmp_path / "dag-nas" / "gpu-checks.json").read_text()).values()
     assert entry["right"] is False
     settings["STANDIN_WRONG"] = "DEVICE real activate=>DEVICE rael activate"  # which does not compile
     settings["XDG_CACHE_HOME"] = tmp_path / "second"
-    for hardware, _ in json.loads(standin(WRONG, **settings)):
+    for hardware, _ in json.loads(standin(WRONG, timeout=400, **settings)):
         assert "NVRTC refused the kernels" in hardware["gpu_path_reason"]
 
 

@@ -56,7 +56,7 @@ def install(torch):
     driver = Driver()
     driver.out_of_memory = torch.OutOfMemoryError
     gpu = torch.device("cuda", 0)
-    plain = {name: getattr(torch, name) for name in ("zeros", "ones", "full", "empty", "randn")}
+    plain = {name: getattr(torch, name) for name in ("zeros", "ones", "full", "empty", "randn", "arange")}
     plain_to = torch.Tensor.to
 
     def wait():
