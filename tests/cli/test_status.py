@@ -13,12 +13,14 @@ from typer.testing import CliRunner
 
 from nas.cli import _app
 from nas.cli._report import failure_kind
-from nas.search import StudyStore
+from nas.search import RandomStrategy, SerialExecutor, SpaceConfig, StudyStore, load_space, run_search
+from nas.training import DataConfig, load_data
+from tests.search.conftest import TRAINING, pretend
 
 JOB = """
 data: {source: iris}
 space: {options: {n_computational: [2, 4], density: [0.3, 0.6]}}
-search: {trials: 4, options: {initial: 2}, baselines: false}
+search: {trials: 4, baselines: false}
 training: {steps: 5, batch_size: 16, inference_batch: 16, log_every: 5}
 resources: {executor: serial}
 tracking: {experiment: mine, mlflow: false}
@@ -83,14 +85,17 @@ def test_status_of_a_search_that_runs_is_killed_and_is_finished(job: Path, tmp_p
     assert "2 × it took longer than … s" in run("status", *store)
 
 
-def test_status_says_what_is_expected_of_the_next_trials(job: Path, tmp_path: Path) -> None:
-    store = ("--store", str(tmp_path / "store"))
-    assert "are expected to add less than" not in run("search", str(job), "--trials", "59")
-    assert "are expected" not in run("status", *store)
-    sentence = "in the last 20 trials; the next 20 are expected to add less than"
-    assert sentence in run("search", str(job), "--trials", "60", "--resume")
-    assert sentence in run("status", *store)
-    assert json.loads(run("status", *store, "--json"))["saturation"]["window"] == 20
+def test_status_says_what_is_expected_of_the_next_trials(tmp_path: Path) -> None:
+    data = load_data(DataConfig(source="iris"))
+    space = load_space(SpaceConfig(options={"n_computational": [2, 4], "density": [0.3, 0.6]}), data)
+    store = StudyStore.create(tmp_path, "mine")
+    where = ("status", "mine", "--store", str(tmp_path))
+    for trials in (59, 60):
+        strategy = RandomStrategy(space, TRAINING, store.objectives, 0)
+        run_search(strategy, SerialExecutor(data, TRAINING, evaluate=pretend), store, trials=trials)
+        said = "in the last 20 trials; the next 20 are expected to add less than" in run(*where)
+        assert said is (trials == 60)
+    assert json.loads(run(*where, "--json"))["saturation"]["window"] == 20
 
 
 @pytest.mark.parametrize(

@@ -117,12 +117,12 @@ def share(words: list[str]) -> float:
 
 
 def test_no_genome_is_evaluated_twice_until_the_space_is_exhausted() -> None:
-    words = search(Words(), 0, 60)
-    assert len(set(words)) == 60
+    words = search(Words(), 0, 40)
+    assert len(set(words)) == 40
 
 
 def test_the_model_finds_more_of_the_front_than_blind_mutation() -> None:
-    seeds = range(3)
+    seeds = range(2)
     chosen = [share(search(Words(), seed, 50)) for seed in seeds]
     blind = [share(search(Blind(), seed, 50)) for seed in seeds]
     assert np.mean(chosen) > np.mean(blind) + 0.01
@@ -139,9 +139,9 @@ def test_what_failed_is_not_asked_again_and_its_like_is_avoided() -> None:
     failing = frozenset(
         "".join(map(str, each)) for each in itertools.product(range(LETTERS), repeat=PLACES) if each[0] > 1
     )
-    words = search(Words(), 1, 60, failing)
-    assert len(set(words)) == 60
-    late = [text in failing for text in words[30:]]
+    words = search(Words(), 1, 44, failing)
+    assert len(set(words)) == 44
+    late = [text in failing for text in words[24:]]
     assert np.mean(late) < 0.35  # of all words it is half
 
 
