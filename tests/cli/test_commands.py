@@ -156,7 +156,7 @@ def test_evaluate_without_the_data_of_the_training_says_what_to_do(
 def test_refusals_of_export_and_evaluate(folder: Path) -> None:
     out = folder / "best.safetensors"
     assert nas("export", "small", "--pick", "accuracy>=1.5").exit_code == 1
-    assert "no member of the front has val_accuracy >= 1.5" in plain(nas("export", "small", "--pick", "accuracy>=1.5"))
+    assert "no member of the front has shown_accuracy >= 1.5" in plain(nas("export", "small", "--pick", "accuracy>=1.5"))
     nas("export", "small", "--out", out)
     other = nas("evaluate", out, "--data", "iris")
     assert other.exit_code == 1
