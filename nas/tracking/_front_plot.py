@@ -351,7 +351,8 @@ class _View:
 
 
 class _Scale:
-    """Error of a point: the estimate of a member; of any other trial what its score comes to on the members' scale.
+    """Error of a point: the estimate of a member; of any other trial what was counted, but no less than what members
+    with its score are worth.
 
     The plain count of a trial that nobody estimates has its luck in it: the luckiest of hundreds would lie above the
     front that it is not on.
@@ -372,11 +373,10 @@ class _Scale:
     def __call__(self, metrics: Mapping[str, float], accuracy: bool) -> float:
         if "shown_error" in metrics:
             return metrics["shown_error"]
+        counted = 1 - metrics.get("val_accuracy", math.nan) if accuracy else metrics.get("val_error", math.nan)
         if "val_score" in metrics and len(self._scores):
-            score = metrics["val_score"]
-            ratio = np.interp(score, self._scores, self._shown / np.maximum(self._scores, 1e-12))
-            return min(float(score * ratio), 1.0) if accuracy else float(score * ratio)
-        return 1 - metrics.get("val_accuracy", math.nan) if accuracy else metrics.get("val_error", math.nan)
+            return max(counted, float(np.interp(metrics["val_score"], self._scores, self._shown)))
+        return counted
 
 
 def _add_baselines(figure: go.Figure, view: _View) -> None:
