@@ -43,10 +43,10 @@ def data() -> Dataset:
 
 
 def searched(
-    folder: Path, data: Dataset, space: str, strategy: str, **options: Any
+    folder: Path, data: Dataset, space: str, strategy: str, steps: int = 30, **options: Any
 ) -> tuple[dict[int, Candidate], dict[int, TrialResult], Front]:
-    """A search of real trainings, each so short that its weights hardly move."""
-    training = TrainingConfig(steps=30, batch_size=32)
+    """A search of real trainings, by default each so short that its weights hardly move."""
+    training = TrainingConfig(steps=steps, batch_size=32)
     config = SearchConfig(
         strategy=strategy,
         trials=TRIALS,
@@ -125,7 +125,7 @@ def test_a_search_that_only_cuts_would_be_noticed(data: Dataset, tmp_path: Path)
 
 def test_edges_that_came_outlive_the_cut(data: Dataset, tmp_path: Path) -> None:
     """What is added is not what is cut again: trained networks hold edges that their parents lacked."""
-    asked, ended, _ = searched(tmp_path, data, "neuron_dag", "evolution", roots=0.0)
+    asked, ended, _ = searched(tmp_path, data, "neuron_dag", "evolution", steps=400, roots=0.0)
     kept = []
     for child in asked.values():
         if child.parent is not None and gains(child, ended[child.parent]):
