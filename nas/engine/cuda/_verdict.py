@@ -15,6 +15,7 @@ import importlib.util
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -157,5 +158,8 @@ def _check(gpu: GPU, check: str) -> Verdict:
         problems = None
     if problems is None:
         said = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        return Verdict(False, f"the check of its kernels ended with {done.returncode}: {' '.join(said[-1:])[:400]}")
+        # A compiler's message has many lines, of which the last is often a mark under one word.
+        raised = [line for line in said if re.match(r"[\w.]*(Error|Exception)\b", line)]
+        why = (raised or said)[-1:]
+        return Verdict(False, f"the check of its kernels ended with {done.returncode}: {' '.join(why)[:400]}")
     return Verdict(not problems, "; ".join(problems)[:1000])
