@@ -35,7 +35,7 @@ FLAGS = [
 JOB = """
 data: {source: digits}
 space: {name: manifold, options: {n_computational: [12, 20]}}
-search: {strategy: evolution, trials: 6, seed: 1, options: {initial: 2}}
+search: {strategy: evolution, trials: 6, seed: 1, options: {initial: 2}, baselines: false}
 training: {steps: 30, batch_size: 64}
 resources: {executor: serial}
 tracking: {experiment: seen, animation: true}
