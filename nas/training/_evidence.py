@@ -21,8 +21,8 @@ __all__ = ["EVIDENCE", "KEPT", "PRIOR", "blended", "evidence_arrays", "evidence_
 
 KEPT: Final = 20_000  # samples of which a trial keeps its evidence; 42 kB
 # The network's own probabilities count like so many samples. On seven sets with 27 to 270 validation samples, the
-# networks chosen by the blend at five sizes are 0.6 points of accuracy worse than the best there are, those chosen by
-# counts 2.2; anything from the blend at 1:1 to the probabilities alone is level (benchmarks/estimates_notes.md). With
+# networks chosen by the blend at five sizes are 0.9 points of accuracy worse than the best there are, those chosen by
+# counts 2.0; anything from the blend at 1:1 to the probabilities alone is level (benchmarks/estimates_notes.md). With
 # many samples the count decides, because probabilities are overconfident, some networks' more than others'.
 PRIOR: Final = 1000.0
 

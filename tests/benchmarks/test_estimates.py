@@ -35,7 +35,7 @@ def test_the_table_says_the_mean_over_runs() -> None:
     other = FOUND | {"members": [member(0.05, 0.03, 0.08, 0.03, 0.04)]}
     text = report([FOUND, other])
     assert "| abacus | 100 | 200 | 2 | 1.5 | +0.25 | +2.25 | +4.00 | 75 % |" in text
-    assert "Mean of test − shown over 2 runs: +0.25 points, standard error 1.25" in text
+    assert "Mean of test − shown over 2 runs: +0.25 points, standard error 1.25 (+0.25 where" in text
 
 
 def test_a_run_is_scored() -> None:
