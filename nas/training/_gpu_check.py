@@ -89,4 +89,4 @@ def _samples(task: Task) -> Dataset:
 
 
 if __name__ == "__main__":
-    report(training_problems(gpu_of(int(sys.argv[1]))))
+    report(lambda: training_problems(gpu_of(int(sys.argv[1]))))

@@ -210,7 +210,8 @@ def test_what_was_found_is_remembered_by_driver(strange, monkeypatch):
         ("raise RuntimeError('NVRTC refused the kernels')", "RuntimeError: NVRTC refused the kernels"),
         ("import time; time.sleep(60)", "did not end within 1 s"),
         ("print('nothing')", "ended with 0: nothing"),
-        ("from nas.engine.cuda import report; report(['y is wrong'])", "y is wrong"),
+        ("from nas.engine.cuda import report; report(lambda: 1 / 0)", "ZeroDivisionError: division by zero"),
+        ("from nas.engine.cuda import report; report(lambda: ['y is wrong'])", "y is wrong"),
     ],
 )
 def test_a_check_that_dies_or_never_ends_is_a_verdict_too(strange, monkeypatch, tmp_path, code, why):

@@ -52,4 +52,4 @@ def module_problems(gpu: GPU) -> list[str]:
 
 
 if __name__ == "__main__":
-    report(module_problems(gpu_of(int(sys.argv[1]))))
+    report(lambda: module_problems(gpu_of(int(sys.argv[1]))))

@@ -20,6 +20,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -80,8 +81,12 @@ def verdict_on(gpu: GPU, check: str) -> Verdict:
         return _known[key]
 
 
-def report(problems: list[str]) -> None:
-    """Print what a check has found, for `verdict_on`; nothing: all is right."""
+def report(check: Callable[[], list[str]]) -> None:
+    """Print what a check finds wrong, for `verdict_on`: nothing where all is right, the error that ends it."""
+    try:
+        problems = check()
+    except Exception as error:  # whatever a driver or a compiler may say
+        problems = [f"{type(error).__name__}: {' '.join(str(error).split())[:400]}"]
     sys.stdout.write(json.dumps({"problems": problems}) + "\n")
 
 
