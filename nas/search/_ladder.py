@@ -141,10 +141,10 @@ class Ladder:
         Raises:
             ValueError: there is no network yet.
         """
-        level, slope = self.trend()
         everyone = [network for _, networks in sorted(self._bins.items()) for network in networks]
         drawn = rng.choice(len(everyone), min(2 * _COMPARED, len(everyone)), replace=False)
         compared: list[int] = drawn.tolist()
+        level, slope = self.trend()
         return min(
             (everyone[k] for k in compared),
             key=lambda network: math.log(max(network.error, 1e-9)) - level - slope * math.log(network.edges),
