@@ -142,6 +142,8 @@ class Ladder:
             ValueError: there is no network yet.
         """
         everyone = [network for _, networks in sorted(self._bins.items()) for network in networks]
+        if not everyone:
+            raise ValueError("there is no network yet to take hyperparameters from; add one first")
         drawn = rng.choice(len(everyone), min(2 * _COMPARED, len(everyone)), replace=False)
         compared: list[int] = drawn.tolist()
         level, slope = self.trend()

@@ -119,5 +119,5 @@ def test_an_exemplar_is_good_for_its_size_whatever_that_is() -> None:
     drawn = [result.exemplar(np.random.default_rng(seed)) for seed in range(200)]
     assert np.mean([network.number < len(sizes) for network in drawn]) > 0.9
     assert np.mean([network.edges == 40 for network in drawn]) > 0.5
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="no network yet"):
         Ladder().exemplar(np.random.default_rng(0))
