@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nas.cexport import export_c
     from nas.checkpoint import Predictor, export_dot, export_graphml, export_onnx, export_program, load, save
     from nas.engine import DAGModule, Edge, MaskedLinear, WiredModule, wire
     from nas.graph import DAG, read_edge_list, read_graphml
@@ -25,6 +26,7 @@ __all__ = [
     "Predictor",
     "WiredModule",
     "draw",
+    "export_c",
     "export_dot",
     "export_graphml",
     "export_onnx",
@@ -45,6 +47,7 @@ _HOMES = {
     "Predictor": "nas.checkpoint",
     "WiredModule": "nas.engine",
     "draw": "nas.tracking",
+    "export_c": "nas.cexport",
     "export_dot": "nas.checkpoint",
     "export_graphml": "nas.checkpoint",
     "export_onnx": "nas.checkpoint",

@@ -5,7 +5,7 @@ Loading a stranger's file runs none of its code: no pickle anywhere, every lengt
 
 from nas.checkpoint._arrays import load_arrays, load_some, save_arrays
 from nas.checkpoint._file import FORMAT_VERSION
-from nas.checkpoint._folded import export_dot, export_graphml
+from nas.checkpoint._folded import export_dot, export_graphml, folded
 from nas.checkpoint._inputs import UnlikeTrainingWarning
 from nas.checkpoint._layers import CheckpointLayers
 from nas.checkpoint._module import CheckpointModule, CheckpointNetwork, load, save
@@ -30,6 +30,7 @@ __all__ = [
     "export_graphml",
     "export_onnx",
     "export_program",
+    "folded",
     "load",
     "load_arrays",
     "load_some",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -31,8 +32,15 @@ def export(
     form: Annotated[
         str | None,
         typer.Option(
-            "--format", help="safetensors, onnx, pt2 (torch.export), graphml or dot (default: by the file's name)."
+            "--format", help="safetensors, c, onnx, pt2 (torch.export), graphml or dot (default: by the file's name)."
         ),
+    ] = None,
+    layout: Annotated[
+        str | None,
+        typer.Option("--layout", help="Of C: unrolled (fastest) or tables (smallest; default: by the size)."),
+    ] = None,
+    prefix: Annotated[
+        str | None, typer.Option("--prefix", help="Of C: what all names begin with (default: the file's name).")
     ] = None,
     store: Path = STORE,
     storage: str | None = STORAGE,
@@ -40,23 +48,34 @@ def export(
     """Write a network of the front to a file that `nas evaluate` and `nas.load` read, or to another format.
 
     The file is safetensors: the weights of the live edges, with the graph, the scaling of the inputs, the metrics and
-    the origin in its metadata (an ONNX file has the same there). Loading it runs no code.
+    the origin in its metadata (an ONNX file has the same there). Loading it runs no code. With --out net.c it becomes
+    plain C, for where no Python runs: net.c and net.h, with a function that reads raw features and gives labels or
+    targets.
     """
     form = (form or out.suffix.removeprefix(".") or "safetensors").lower()
     if form not in _FORMATS:
         raise JobError(f"--format (or the ending of --out) must be one of {', '.join(_FORMATS)}, but is {form!r}")
+    if form != "c" and (layout is not None or prefix is not None):
+        raise JobError(f"--layout and --prefix are of C files, but --out is {out}; write --out {out.stem}.c")
     from nas.cli._study import export_network
     from nas.search import StudyStore
 
     study = StudyStore.open(store, experiment, storage=storage)
     member = study.front().pick(pick)
     try:
-        export_network(study, member.number, out, write=_FORMATS[form])
+        write = partial(_c, layout=layout, prefix=prefix) if form == "c" else _FORMATS[form]
+        export_network(study, member.number, out, write=write)
     except OSError as error:
         raise NasError(f"{out}: cannot be written ({error.strerror})") from error
     console.print(f"wrote {out}: {describe(member.number, dict(member.metrics))}")
     if form == "safetensors":
         console.print(f"evaluate it: {program()} evaluate {out}")
+
+
+def _c(path: Path, module: nn.Module, record: dict[str, Any], *, layout: Any = None, prefix: str | None = None) -> None:
+    from nas.cexport import export_c
+
+    export_c(module, path, layout=layout, prefix=prefix, record=record)
 
 
 def _onnx(path: Path, module: nn.Module, record: dict[str, Any]) -> None:
@@ -85,6 +104,7 @@ def _dot(path: Path, module: nn.Module, record: dict[str, Any]) -> None:
 
 _FORMATS: Final[dict[str, Callable[..., None] | None]] = {
     "safetensors": None,
+    "c": _c,
     "onnx": _onnx,
     "pt2": _pt2,
     "graphml": _graphml,

@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 import nas as package
 from nas.cli import app
+from tests.cexport.compilers import Library
 
 JOB = """
 data: {source: iris}
@@ -60,4 +61,21 @@ def test_the_format_may_be_named_and_must_be_known(store: Path, tmp_path: Path) 
     assert (tmp_path / "x").read_text().startswith("digraph {")
     refused = nas("export", "iris", "--store", store, "--out", tmp_path / "x.h5")
     assert refused.exit_code == 2
-    assert "must be one of safetensors, onnx, pt2, graphml, dot, but is 'h5'" in " ".join(refused.output.split())
+    assert "must be one of safetensors, c, onnx, pt2, graphml, dot, but is 'h5'" in " ".join(refused.output.split())
+
+
+def test_a_network_of_the_front_as_c_predicts_as_its_checkpoint_does(store: Path, tmp_path: Path) -> None:
+    assert nas("export", "iris", "--store", store, "--out", tmp_path / "n.safetensors").exit_code == 0
+    result = nas(
+        "export", "iris", "--store", store, "--out", tmp_path / "n.c", "--prefix", "iris", "--layout", "tables"
+    )
+    assert result.exit_code == 0, result.output
+    assert "#define IRIS_INPUTS 4" in (tmp_path / "n.h").read_text()
+    assert "Study iris, trial" in (tmp_path / "n.c").read_text()
+    predictor = package.Predictor.load(tmp_path / "n.safetensors")
+    raw = np.random.default_rng(0).uniform([4, 2, 1, 0], [8, 4, 7, 3], (50, 4)).astype(np.float32)
+    returned, _ = Library(tmp_path).predict("iris", raw, 3)
+    np.testing.assert_array_equal(np.array(predictor.classes)[returned], predictor.predict(raw))
+    refused = nas("export", "iris", "--store", store, "--out", tmp_path / "x.onnx", "--prefix", "iris")
+    assert refused.exit_code == 2
+    assert "--layout and --prefix are of C files" in " ".join(refused.output.split())

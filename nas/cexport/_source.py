@@ -1,0 +1,177 @@
+"""Networks as plain C: the file and its header, put together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike
+from torch import nn
+
+from nas.cexport import _float
+from nas.cexport._common import (
+    answer,
+    evaluate,
+    extern_c,
+    float_selftest,
+    meaning,
+    raw_samples,
+    rom_macros,
+    sizes,
+    unit,
+)
+from nas.cexport._program import Program
+from nas.cexport._recurrent import recurrent_source
+from nas.cexport._text import banner, guarded, prefix_of
+from nas.checkpoint import Predictor
+from nas.errors import ExportError
+
+__all__ = ["CSource", "Layout", "c_source", "export_c"]
+
+Layout = Literal["unrolled", "tables"]
+UNROLLED_EDGES: Final = 5000  # up to which the float form is unrolled unless asked otherwise
+_VECTORS: Final = 4  # of the self-test
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CSource:
+    """A network as C99.
+
+    Attributes:
+        source: text of the ``.c`` file, which includes ``PREFIX.h``.
+        header: text of that.
+        prefix: of all names in them.
+    """
+
+    source: str
+    header: str
+    prefix: str
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write ``path`` and the header beside it, as ``.h``.
+
+        Raises:
+            OSError: a file cannot be written.
+        """
+        path = Path(path)
+        path.with_suffix(".h").write_text(self.header, encoding="ascii")
+        own = self.source.replace(f'#include "{self.prefix}.h"', f'#include "{path.stem}.h"')
+        path.write_text(own, encoding="ascii")
+
+
+def export_c(
+    network: nn.Module | Predictor,
+    path: str | os.PathLike[str],
+    *,
+    layout: Layout | None = None,
+    prefix: str | None = None,
+    samples: ArrayLike | None = None,
+    record: Record | None = None,
+) -> CSource:
+    """Write a network as one C99 file and a header, which need nothing but ``math.h`` where an activation does.
+
+    ``int PREFIX_predict(const float *inputs, float *outputs)`` reads raw features, as they were measured, and gives
+    scores of the classes and returns the number of the best one, or gives targets in their own units and returns 0; it
+    returns -1 where an output is no number. It uses no heap, no recursion and no global variable. A network with memory
+    has a state besides: ``PREFIX_reset(&state)``, then ``PREFIX_step(&state, inputs, outputs)`` for every step.
+    Compiled with ``PREFIX_SELFTEST`` (in capitals) the file has a ``main`` that returns the number of test vectors
+    that it does not reproduce.
+
+    Args:
+        network: `DAGModule`, `ManifoldNetwork`, `WiredModule`, `MaskedLinear`, `RecurrentDAG`, a `Predictor`, what
+            `nas.load` returns, or ``nn.Sequential`` of the first four with Linear, BatchNorm1d and activations.
+        path: ending in ``.c``; an existing file is replaced, as is the ``.h`` beside it.
+        layout: "unrolled" (one statement a neuron: fastest) or "tables" (a loop over tables: smallest); by default
+            unrolled up to 5,000 edges. Networks with memory are unrolled.
+        prefix: of all names; by default the file's name.
+        samples: (samples, n_inputs) raw features of which the test vectors are taken; by default drawn from the
+            range of the training data, where the record has it.
+        record: scaling, labels and origin, instead of the network's own ``record``.
+
+    Returns:
+        What was written.
+
+    Raises:
+        ExportError: the network is of another kind (one of layers, for example), or an option does not fit.
+        OSError: a file cannot be written.
+    """
+    path = Path(path)
+    if path.suffix != ".c":
+        raise ExportError(f"the path of a C file must end in .c, but is {path}")
+    written = c_source(network, prefix_of(prefix, path), layout=layout, samples=samples, record=record)
+    written.write(path)
+    return written
+
+
+def c_source(
+    network: nn.Module | Predictor,
+    prefix: str = "net",
+    *,
+    layout: Layout | None = None,
+    samples: ArrayLike | None = None,
+    record: Record | None = None,
+) -> CSource:
+    """What `export_c` writes."""
+    if layout is not None and layout not in get_args(Layout):
+        raise ExportError(f"layout must be one of {', '.join(get_args(Layout))}, but is {layout!r}")
+    prefix = prefix_of(prefix, Path())
+    module = network.module if isinstance(network, Predictor) else network
+    program = Program.of(module, record)
+    if program.memory is not None:
+        if layout == "tables":
+            raise ExportError("networks with memory are written unrolled; leave layout out")
+        header, source = recurrent_source(program, prefix, raw_samples(program, samples, _VECTORS))
+        return CSource(source, header, prefix)
+    layout = layout or ("unrolled" if program.n_edges <= UNROLLED_EDGES else "tables")
+    return _float_source(program, prefix, layout, raw_samples(program, samples, _VECTORS))
+
+
+def _float_source(program: Program, prefix: str, layout: Layout, vectors: np.ndarray) -> CSource:
+    capitals, scaling = prefix.upper(), program.scaling
+    count = program.n_outputs
+    notes = [
+        f"int {prefix}_predict(const float *inputs, float *outputs) reads {program.n_inputs} raw features and gives "
+        + meaning(program),
+    ]
+    top = banner(program, form=f"float, {layout}", notes=notes)
+    header = guarded(
+        prefix,
+        [
+            *top,
+            *extern_c(
+                [
+                    *sizes(program, prefix),
+                    f"int {prefix}_predict(const float *inputs, float *outputs);",
+                ]
+            ),
+        ],
+    )
+    tables: list[str] = []
+    if layout == "unrolled":
+        inputs = _float.input_expressions(scaling.mean, scaling.scale, lambda k: f"inputs[{k}]")
+        body, values = _float.unrolled_body(prefix, program, inputs)
+        body += [f"    outputs[{k}] = {unit(value, scaling.target_mean[k], scaling.target_scale[k])};"
+                 for k, value in enumerate(values)]  # fmt: skip
+    else:
+        tables, body, _ = _float.tables_body(prefix, program)
+        body += [f"    outputs[{k}] = {unit(f'outputs[{k}]', scaling.target_mean[k], scaling.target_scale[k])};"
+                 for k in range(count) if (scaling.target_mean[k], scaling.target_scale[k]) != (0.0, 1.0)]  # fmt: skip
+    if not program.used_inputs.size:
+        body.insert(0, "    (void)inputs;")
+    lines = [*top, f'#include "{prefix}.h"', ""]
+    if _float.needs_math(program):
+        lines += ["#include <math.h>", ""]
+    if layout == "tables":
+        lines += ["#include <stdint.h>", "", *rom_macros(capitals, ("byte", "word", "float"))]
+    lines += _float.activation_lines(prefix, program)
+    lines += tables
+    lines += [f"int {prefix}_predict(const float *inputs, float *outputs)", "{", *body]
+    outputs = evaluate(program, (vectors - scaling.mean) / scaling.scale) * scaling.target_scale + scaling.target_mean
+    lines += [*answer(program, count), "}", "", *float_selftest(prefix, vectors, outputs)]
+    return CSource("\n".join(lines), header, prefix)
