@@ -21,7 +21,6 @@ from nas.engine._masked import Execution, MaskedLinear
 from nas.engine._module import DAGModule
 from nas.engine._plan import Plan, compile_plan
 from nas.engine._reference import reference_apply
-from nas.engine._team import run as run_threads
 from nas.engine._wired import Edge, WiredModule, wire
 from nas.engine._workspace import Workspace
 
@@ -48,7 +47,6 @@ __all__ = [
     "operations_wanted",
     "plain_operations",
     "reference_apply",
-    "run_threads",
     "traceable_apply",
     "walks_by_rows",
     "wire",

@@ -16,9 +16,9 @@ from nas.engine import (
     gradients_again,
     needs_input,
     operations_wanted,
-    run_threads,
 )
 from nas.engine.simd import LANES
+from nas.engine.threads import team
 from nas.graph import DAG
 from nas.recurrent._steps import traceable_sequence
 from nas.recurrent.kernels import CELL_VECTORS, backward_sequences, forward_sequences
@@ -145,27 +145,19 @@ def _forward(plan: SequencePlan, every: bool, tensors: list[Tensor], keep: bool)
     own = dag.n_outputs - plan.memory
     # Four multiply-adds an edge of an LSTM neuron, in each step.
     work = steps * (dag.n_edges + 3 * plan.gate_edges.size)
-    size, tiles, threads = tiling = choose_tiling(work, batch, torch.get_num_threads())
-    places = steps * tiles if keep else 2 * threads
+    size, tiles, ranks = tiling = choose_tiling(work, batch, torch.get_num_threads())
+    places = steps * tiles if keep else 2 * ranks
     values = Workspace(places * dag.n * size, weight.dtype)
     kept_z = Workspace(places * dag.n * size if keep and plan.keep_z else 0, weight.dtype)
     states = Workspace(places * cells * CELL_VECTORS * size, weight.dtype)
     y = torch.empty((batch, steps, own) if every else (batch, own), dtype=tensors[1].dtype)
     flat_x, flat_y = x.reshape(-1), y.numpy().reshape(-1)
 
-    def run(rank: int) -> None:
-        def mine(space: Workspace) -> np.ndarray:
-            share = space.array.size // threads
-            return space.array if keep else space.array[rank * share : (rank + 1) * share]
-
-        forward_sequences(
-            LANES[size], size, rank, tiles, threads, keep, every, flat_x, batch, steps, features, dag.n_inputs,
-            dag.n_outputs, plan.in_ptr, plan.sources, weight, bias, plan.codes, plan.cells, plan.gate_start,
-            gate_weight, recurrent, gate_bias, plan.carry_code, initial, mine(values), mine(kept_z), mine(states),
-            flat_y,
-        )  # fmt: skip
-
-    run_threads(run, threads)
+    forward_sequences(
+        team(), ranks, LANES[size], size, tiles, keep, every, flat_x, batch, steps, features, dag.n_inputs,
+        dag.n_outputs, plan.in_ptr, plan.sources, weight, bias, plan.codes, plan.cells, plan.gate_start, gate_weight,
+        recurrent, gate_bias, plan.carry_code, initial, values.array, kept_z.array, states.array, flat_y,
+    )  # fmt: skip
     return y, _Kept(plan, every, tiling, (batch, steps, features), values, kept_z, states)
 
 
@@ -186,7 +178,7 @@ class _Sequence(torch.autograd.Function):
 
             return None, None, *gradients_again(function, ctx.saved_tensors, ctx.needs_input_grad[2:], grad_output)
         _, weight, _, gate_weight, recurrent, _, initial = ctx.saved_tensors
-        plan, dag, (size, tiles, threads) = kept.plan, kept.plan.dag, kept.tiling
+        plan, dag, (size, tiles, ranks) = kept.plan, kept.plan.dag, kept.tiling
         batch, steps, features = kept.shape
         need_x = bool(ctx.needs_input_grad[2])
         incoming = _array(grad_output).reshape(-1)
@@ -197,22 +189,17 @@ class _Sequence(torch.autograd.Function):
             initial.shape,
         ]  # fmt: skip
         dtype = _array(weight).dtype
-        sums = [[np.zeros(shape, dtype) for shape in shapes] for _ in range(threads)]
-        width = (dag.n + plan.memory + 2 * plan.gate_start.size) * size
-        scratch = Workspace(width * threads, dtype)
-
-        def run(rank: int) -> None:
-            mine = scratch.array[rank * width : (rank + 1) * width]
-            backward_sequences(
-                LANES[size], size, rank, tiles, threads, kept.every, batch, steps, features, dag.n_inputs,
-                dag.n_outputs, plan.in_ptr, plan.sources, _array(weight), plan.codes, plan.cells, plan.gate_start,
-                _array(gate_weight), _array(recurrent), plan.carry_code, kept.values.array, kept.kept_z.array,
-                kept.states.array, incoming, mine[: dag.n * size], mine[dag.n * size :], *sums[rank], need_x,
-                flat_grad_x,
-            )  # fmt: skip
-
-        run_threads(run, threads)
-        for other in sums[1:]:
-            for mine, theirs in zip(sums[0], other, strict=True):
-                mine += theirs
-        return None, None, grad_x if need_x else None, *map(torch.from_numpy, sums[0])
+        sums = [np.zeros((ranks, *shape), dtype) for shape in shapes]
+        of_values, of_carried = dag.n * size, (plan.memory + 2 * plan.gate_start.size) * size
+        scratch = Workspace((of_values + of_carried) * ranks, dtype)
+        at = of_values * ranks
+        backward_sequences(
+            team(), ranks, LANES[size], size, tiles, kept.every, batch, steps, features, dag.n_inputs, dag.n_outputs,
+            plan.in_ptr, plan.sources, _array(weight), plan.codes, plan.cells, plan.gate_start, _array(gate_weight),
+            _array(recurrent), plan.carry_code, kept.values.array, kept.kept_z.array, kept.states.array, incoming,
+            scratch.array[:at].reshape(ranks, -1), scratch.array[at:].reshape(ranks, -1), *sums, need_x, flat_grad_x,
+        )  # fmt: skip
+        for each in sums:
+            for other in each[1:]:  # in this order, so that equally many ranks give equal bits
+                each[0] += other
+        return None, None, grad_x if need_x else None, *(torch.from_numpy(each[0]) for each in sums)

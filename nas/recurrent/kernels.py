@@ -31,6 +31,7 @@ from numba import njit
 from nas.engine import activate, derivative
 from nas.engine.functions import v_sigmoid, v_tanh
 from nas.engine.simd import add, fma, like, load, mul, splat, store, sub, total
+from nas.engine.threads import together
 
 __all__ = ["CELL_VECTORS", "backward_sequences", "forward_sequences"]
 
@@ -38,21 +39,35 @@ CELL_VECTORS = 6
 INPUT, FORGET, OUTPUT, CANDIDATE, STATE, SQUASHED = range(CELL_VECTORS)
 
 
+@njit(error_model="numpy")
+def _part(array, rank, parts):
+    share = array.size // parts
+    return array[rank * share : (rank + 1) * share]
+
+
+@njit(error_model="numpy")
+def _forward_ranks(
+    thread, threads, ranks, lanes, size, tiles, keep, every, x, batch, steps, features, n_inputs, n_outputs, in_ptr,
+    sources, weight, bias, codes, cells, gate_start, gate_weight, recurrent, gate_bias, carry_code, initial, values,
+    kept_z, states, y,
+):  # fmt: skip
+    parts = 1 if keep else ranks
+    for rank in range(thread, ranks, threads):
+        own = 0 if keep else rank
+        _forward(
+            lanes, size, rank, tiles, ranks, keep, every, x, batch, steps, features, n_inputs, n_outputs, in_ptr,
+            sources, weight, bias, codes, cells, gate_start, gate_weight, recurrent, gate_bias, carry_code, initial,
+            _part(values, own, parts), _part(kept_z, own, parts), _part(states, own, parts), y,
+        )  # fmt: skip
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
-def forward_sequences(
+def _forward(
     lanes, size, first_tile, last_tile, tile_step, keep, every, x, batch, steps, features, n_inputs, n_outputs, in_ptr,
     sources, weight, bias, codes, cells, gate_start, gate_weight, recurrent, gate_bias, carry_code, initial, values,
     kept_z, states, y,
 ):  # fmt: skip
-    """Run tiles ``first_tile, first_tile + tile_step, …`` below ``last_tile`` through all steps.
-
-    Args:
-        every: whether ``y`` takes the outputs of each step, (batch, T, own outputs), or of the last alone.
-        x: (batch * T * F,).
-        carry_code: activation of what the memory outputs carry over; initial: (memory,) before the first step.
-        values, kept_z, states: of one tile where not ``keep`` (two steps), else of all tiles and steps; ``kept_z`` is
-            empty where no derivative needs it.
-    """
+    """Run tiles ``first_tile, first_tile + tile_step, …`` below ``last_tile`` through all steps."""
     n = in_ptr.size - 1
     n_cells = gate_start.size
     memory = n_inputs - features
@@ -135,21 +150,28 @@ def forward_sequences(
                         y[((first + s) * row + place) * own + o] = values[at + s]
 
 
+@njit(error_model="numpy")
+def _backward_ranks(
+    thread, threads, ranks, lanes, size, tiles, every, batch, steps, features, n_inputs, n_outputs, in_ptr, sources,
+    weight, codes, cells, gate_start, gate_weight, recurrent, carry_code, values, kept_z, states, grad_y, grads,
+    carried, grad_weight, grad_bias, grad_gate_weight, grad_recurrent, grad_gate_bias, grad_initial, need_x, grad_x,
+):  # fmt: skip
+    for r in range(thread, ranks, threads):
+        _backward(
+            lanes, size, r, tiles, ranks, every, batch, steps, features, n_inputs, n_outputs, in_ptr, sources, weight,
+            codes, cells, gate_start, gate_weight, recurrent, carry_code, values, kept_z, states, grad_y, grads[r],
+            carried[r], grad_weight[r], grad_bias[r], grad_gate_weight[r], grad_recurrent[r], grad_gate_bias[r],
+            grad_initial[r], need_x, grad_x,
+        )  # fmt: skip
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
-def backward_sequences(
+def _backward(
     lanes, size, first_tile, last_tile, tile_step, every, batch, steps, features, n_inputs, n_outputs, in_ptr, sources,
     weight, codes, cells, gate_start, gate_weight, recurrent, carry_code, values, kept_z, states, grad_y, grads,
     carried, grad_weight, grad_bias, grad_gate_weight, grad_recurrent, grad_gate_bias, grad_initial, need_x, grad_x,
 ):  # fmt: skip
-    """Gradients of the tiles that `forward_sequences` kept, added to the ``grad_…`` of the weights.
-
-    Args:
-        grad_y: like ``y`` of the forward pass.
-        grads: scratch (n * size,): gradients of the values of one step.
-        carried: scratch ((memory + 2 K) * size,): gradients that one step hands to the one before: of the memory
-            outputs, of h and of c of each cell.
-        grad_x: (batch * T * F,), written when ``need_x``.
-    """
+    """The tiles ``first_tile, first_tile + tile_step, …`` below ``last_tile``; arrays are those of one rank."""
     n = in_ptr.size - 1
     n_cells = gate_start.size
     memory = n_inputs - features
@@ -253,3 +275,56 @@ def backward_sequences(
                 for j in range(features):
                     for s in range(count):
                         grad_x[((first + s) * steps + t) * features + j] = grads[j * size + s]
+
+
+_start_forward = together(_forward_ranks)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def forward_sequences(
+    on, ranks, lanes, size, tiles, keep, every, x, batch, steps, features, n_inputs, n_outputs, in_ptr, sources, weight,
+    bias, codes, cells, gate_start, gate_weight, recurrent, gate_bias, carry_code, initial, values, kept_z, states, y,
+):  # fmt: skip
+    """Run all tiles through all steps.
+
+    Args:
+        on: a team of threads; ranks: into how many parts the tiles are shared out.
+        every: whether ``y`` takes the outputs of each step, (batch, T, own outputs), or of the last alone.
+        x: (batch * T * F,).
+        carry_code: activation of what the memory outputs carry over; initial: (memory,) before the first step.
+        values, kept_z, states: of all tiles and steps; where not ``keep``, of a tile of each rank (two steps);
+            ``kept_z`` is empty where no derivative needs it.
+    """
+    _start_forward(
+        on, ranks,
+        (ranks, lanes, size, tiles, keep, every, x, batch, steps, features, n_inputs, n_outputs, in_ptr, sources,
+         weight, bias, codes, cells, gate_start, gate_weight, recurrent, gate_bias, carry_code, initial, values, kept_z,
+         states, y),
+    )  # fmt: skip
+
+
+_start_backward = together(_backward_ranks)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def backward_sequences(
+    on, ranks, lanes, size, tiles, every, batch, steps, features, n_inputs, n_outputs, in_ptr, sources, weight, codes,
+    cells, gate_start, gate_weight, recurrent, carry_code, values, kept_z, states, grad_y, grads, carried, grad_weight,
+    grad_bias, grad_gate_weight, grad_recurrent, grad_gate_bias, grad_initial, need_x, grad_x,
+):  # fmt: skip
+    """Gradients of the tiles that `forward_sequences` kept, added to the ``grad_…`` of the weights.
+
+    Args:
+        grad_y: like ``y`` of the forward pass.
+        grads: scratch (ranks, n * size): gradients of the values of one step.
+        carried: scratch (ranks, (memory + 2 K) * size): gradients that one step hands to the one before: of the memory
+            outputs, of h and of c of each cell.
+        grad_weight, …, grad_initial: (ranks, …), of each rank's tiles.
+        grad_x: (batch * T * F,), written when ``need_x``.
+    """
+    _start_backward(
+        on, ranks,
+        (ranks, lanes, size, tiles, every, batch, steps, features, n_inputs, n_outputs, in_ptr, sources, weight, codes,
+         cells, gate_start, gate_weight, recurrent, carry_code, values, kept_z, states, grad_y, grads, carried,
+         grad_weight, grad_bias, grad_gate_weight, grad_recurrent, grad_gate_bias, grad_initial, need_x, grad_x),
+    )  # fmt: skip

@@ -5,7 +5,6 @@ See `nas.training._fused_kernels` for the loop itself.
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +12,7 @@ import torch
 
 from nas import engine
 from nas.engine.simd import LANES
-from nas.engine.threads import BARRIER_WORDS
+from nas.engine.threads import team
 from nas.graph import DAG
 from nas.manifold import CostModel, ManifoldNetwork
 from nas.manifold.kernels import DERIVED
@@ -138,7 +137,7 @@ class FusedTrainer:
         dag, plan, closeness = network.dag, network.plan, network.closeness
         n, m, n_edges = dag.n, dag.n - dag.n_inputs, dag.n_edges
         self._most_threads, self._refresh, self._watched = threads, refresh, watched
-        size, _, self.threads = trainer_tiling(n_edges, self.batch_size, threads)
+        size, _, self.ranks = trainer_tiling(n_edges, self.batch_size, threads)
         self._size = size
         floats = np.float32
         self._graph = shared.Graph(
@@ -181,7 +180,7 @@ class FusedTrainer:
         )
         keeps_z = engine.needs_input(dag, network.activation) or network.readout != "activated"
         count, padding = sum(p.numel() for p in self._parameters()), 16
-        team = self.threads
+        ranks = self.ranks
         chunk_ptr = np.concatenate([[0], np.cumsum(-(-np.diff(plan.in_ptr) // 16))])
         self._buffers = shared.Buffers(
             theta=np.zeros(count + padding, floats),
@@ -206,17 +205,16 @@ class FusedTrainer:
             live_targets=plan.targets.copy(),
             live_edges=plan.out_edges.copy(),
             used=plan.used_inputs.copy(),
-            values=_aligned(team, n * size),
-            kept_z=_aligned(team, n * size if keeps_z else 0),
-            grads=_aligned(team, (n + 2) * size),
-            grad_weight=np.zeros((team, n_edges), floats),
-            grad_bias=np.zeros((team, m), floats),
-            partial=np.zeros((team, 16)),
-            rows=_shares(plan.in_ptr, dag.n_inputs, n, team),
-            columns=_shares(plan.out_ptr, 0, n, team),
+            values=_aligned(ranks, n * size),
+            kept_z=_aligned(ranks, n * size if keeps_z else 0),
+            grads=_aligned(ranks, (n + 2) * size),
+            grad_weight=np.zeros((ranks, n_edges), floats),
+            grad_bias=np.zeros((ranks, m), floats),
+            partial=np.zeros((ranks, 16)),
+            rows=_shares(plan.in_ptr, dag.n_inputs, n, ranks),
+            columns=_shares(plan.out_ptr, 0, n, ranks),
             before=np.zeros(7 * m + 1 if closeness is not None and watched else 0, floats),
             reached=np.zeros(n, np.uint8),
-            meeting=np.zeros(BARRIER_WORDS, np.int64),
         )
         self._read()
         self._count = count
@@ -315,19 +313,10 @@ class FusedTrainer:
             self._data = self._data._replace(factor=factor, offset=offset)
             deviations = self._noise.deviations(self.steps_done, len(numbers))
 
-        def work(rank: int) -> None:
-            train_steps(
-                LANES[16], LANES[self._size], self._size, rank, self.threads, self._graph, self._data, self._settings,
-                self._buffers, numbers, rates, sharpnesses, deviations, self.steps_done, report,
-            )  # fmt: skip
-
-        # Threads of their own, not the engine's team: they meet at barriers, so all of them must run.
-        others = [threading.Thread(target=work, args=(rank,)) for rank in range(1, self.threads)]
-        for thread in others:
-            thread.start()
-        work(0)
-        for thread in others:
-            thread.join()
+        train_steps(
+            team(), LANES[16], LANES[self._size], self._size, self.ranks, self._graph, self._data,
+            self._settings, self._buffers, numbers, rates, sharpnesses, deviations, self.steps_done, report,
+        )  # fmt: skip
         self.steps_done += int(report[shared.STEPS_DONE])
 
     def closeness_step(self) -> ClosenessStep:
@@ -359,9 +348,9 @@ class FusedTrainer:
             return False
         graph, settings, buffers = self._graph, self._settings, self._buffers
         cutoff = buffers.theta[self._count - 1]
-        for rank in range(self.threads):
+        for rank in range(self.ranks):
             structure(LANES[16], rank, graph, settings, buffers, cutoff, np.float32(2.0), True)
-        for rank in range(self.threads):
+        for rank in range(self.ranks):
             columns(rank, graph, buffers)
         used_inputs(graph, settings.n_inputs, buffers)
         return bool(lost_output(graph, settings.n_inputs, settings.n_outputs, buffers))

@@ -1,4 +1,4 @@
-"""What the threads of the fused training loop share; see `nas.training._fused_kernels`."""
+"""What the ranks of the fused training loop share; see `nas.training._fused_kernels`."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Settings(NamedTuple):
 
 
 class Buffers(NamedTuple):
-    """What changes. T leading rows where each thread has its own."""
+    """What changes. T leading rows where each rank has its own."""
 
     theta: Array  # parameters, one vector
     gradient: Array  # of theta
@@ -101,12 +101,11 @@ class Buffers(NamedTuple):
     grads: Array  # (T, (n + 2) * size)
     grad_weight: Array  # (T, E)
     grad_bias: Array  # (T, m)
-    partial: Array  # (T, 16) float64: sums a thread hands to the others
-    rows: Array  # (T + 1,) first neuron of each thread's rows
-    columns: Array  # (T + 1,) first neuron of each thread's columns
+    partial: Array  # (T, 16) float64: sums a rank hands to the others
+    rows: Array  # (T + 1,) first neuron of each rank's rows
+    columns: Array  # (T + 1,) first neuron of each rank's columns
     before: Array  # (7 m + 1,) closeness parameters and cutoff of the step before; (0,) where nobody watches
     reached: Array  # (n,) uint8, neurons that an input reaches over live edges
-    meeting: Array  # (16,) int64, state of the barrier
 
 
 # A chunk is near when its edges' closeness matters to the loss, live when one of its edges is.
@@ -115,5 +114,5 @@ NEAR, LIVE_CHUNK = 1, 2
 # the count is only reported, a coarser one will do.
 NEGLIGIBLE_SHARE, NEGLIGIBLE_IN_REPORT = 1e-8, 1e-4
 
-# Columns of ``partial``, a cache line and more a thread.
+# Columns of ``partial``, a cache line and more a rank.
 P_FLOW, P_SMOOTH, P_NEURONS, P_LIVE, P_CHANGED, P_LOSS, P_CORRECT, P_CUTOFF, P_LOST = range(9)

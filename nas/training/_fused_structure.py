@@ -43,7 +43,7 @@ TINY = 1e-30  # in place of d = 0, which has no logarithm
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def structure(narrow, rank, graph, settings, buffers, cutoff, sharpness, refresh):
-    """Step 1 for the rows of one thread; ``sharpness`` is 1 / temperature of the smooth counts.
+    """Step 1 for the rows of one rank; ``sharpness`` is 1 / temperature of the smooth counts.
 
     Most cells of a manifold lie far outside their neuron's Gaussian. There |d| <= gauss decides without evaluating the
     wave that an edge is dead, and, where the structure terms look at dead edges too, that its share is negligible.
@@ -209,7 +209,7 @@ def lost_output(graph, n_inputs, n_outputs, buffers):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def columns(rank, graph, buffers):
-    """Step 2 for the columns of one thread."""
+    """Step 2 for the columns of one rank."""
     out_ptr, targets, out_edges = graph.out_ptr, graph.targets, graph.out_edges
     dirty, alive, out_end = buffers.dirty, buffers.alive, buffers.out_end
     live_targets, live_edges = buffers.live_targets, buffers.live_edges

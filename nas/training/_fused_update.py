@@ -60,8 +60,8 @@ def update(lanes, kind, buffers, first, last, rate, decay, step):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def row_updates(narrow, rank, threads, graph, settings, buffers, cutoff, sharpness, flow, rate, step):
-    """Step 4 for the rows of one thread; the cutoff's share of the gradient goes to ``partial``."""
+def row_updates(narrow, rank, ranks, graph, settings, buffers, cutoff, sharpness, flow, rate, step):
+    """Step 4 for the rows of one rank; the cutoff's share of the gradient goes to ``partial``."""
     n_inputs = settings.n_inputs
     n_edges = graph.sources.size
     m = graph.in_ptr.size - 1 - n_inputs
@@ -81,7 +81,7 @@ def row_updates(narrow, rank, threads, graph, settings, buffers, cutoff, sharpne
     for i in range(first, last):
         start, end = graph.in_ptr[i], graph.in_ptr[i + 1]
         into_bias = np.float32(0.0)
-        for t in range(threads):
+        for t in range(ranks):
             into_bias += buffers.grad_bias[t, i - n_inputs]
             buffers.grad_bias[t, i - n_inputs] = 0
         gradient[bias_at + i - n_inputs] = into_bias
@@ -91,7 +91,7 @@ def row_updates(narrow, rank, threads, graph, settings, buffers, cutoff, sharpne
             for e in range(start, end, 16):
                 count = min(end - e, 16)
                 outer = zero
-                for t in range(threads):
+                for t in range(ranks):
                     outer = add(outer, load_some(narrow, flat_grads, t * n_edges + e, count))
                     store_some(flat_grads, t * n_edges + e, zero, count)
                 w = load_some(narrow, theta, e, count)
@@ -126,7 +126,7 @@ def row_updates(narrow, rank, threads, graph, settings, buffers, cutoff, sharpne
             d = load_some(narrow, buffers.d, e, count)
             c = load_some(narrow, buffers.c, e, count)
             outer = zero  # gradient with respect to W
-            for t in range(threads):
+            for t in range(ranks):
                 outer = add(outer, load_some(narrow, flat_grads, t * n_edges + e, count))
                 store_some(flat_grads, t * n_edges + e, zero, count)
             to_gain = fma(outer, c, to_gain)

@@ -1,4 +1,4 @@
-"""Jobs: every rank runs once, whoever takes it; callers do not disturb each other; a forked child has a crew too."""
+"""Jobs: every rank runs once, whoever takes it; callers do not disturb each other, nor a forked child its parent."""
 
 import multiprocessing
 import threading

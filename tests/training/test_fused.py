@@ -56,7 +56,7 @@ def both(
     for k in range(steps):
         values = step(x[numbers[k]], y[numbers[k]], rates[k], temperature=temperature)
     trainer = FusedTrainer(fast, data, config, structure_costs(config, fast.dag), threads=threads)
-    assert trainer.threads == min(threads, -(-batch // 16))  # races between threads need threads
+    assert trainer.ranks == min(threads, -(-batch // 16))  # races between threads need threads
     half = steps // 2
     temperatures = np.full(steps, temperature)
     if half:
@@ -176,7 +176,7 @@ def test_stops_at_the_step_whose_loss_is_not_finite():
     config = TrainingConfig(optimizer="sgd", batch_size=50)
     data = dataset("regression")
     trainer = FusedTrainer(network("free"), data, config, structure_costs(config, network("free").dag), threads=2)
-    assert trainer.threads == 2
+    assert trainer.ranks == 2
     numbers = np.random.default_rng(0).integers(0, 300, (50, 50))
     report = trainer.run(numbers, np.full(50, 1e12))
     assert not report.finite
