@@ -24,15 +24,19 @@ from nas.cexport._common import (
     sizes,
     unit,
 )
+from nas.cexport._integer import integer_source
+from nas.cexport._integers import IntegerNetwork
 from nas.cexport._program import Program
+from nas.cexport._quantise import quantised
 from nas.cexport._recurrent import recurrent_source
 from nas.cexport._text import banner, guarded, prefix_of
 from nas.checkpoint import Predictor
 from nas.errors import ExportError
 
-__all__ = ["CSource", "Layout", "c_source", "export_c"]
+__all__ = ["CSource", "Layout", "Precision", "c_source", "export_c"]
 
 Layout = Literal["unrolled", "tables"]
+Precision = Literal["float", "int8", "int4"]
 UNROLLED_EDGES: Final = 5000  # up to which the float form is unrolled unless asked otherwise
 _VECTORS: Final = 4  # of the self-test
 
@@ -47,11 +51,13 @@ class CSource:
         source: text of the ``.c`` file, which includes ``PREFIX.h``.
         header: text of that.
         prefix: of all names in them.
+        integers: what they compute, bit for bit, where the precision is int8 or int4; its `run` is the reference.
     """
 
     source: str
     header: str
     prefix: str
+    integers: IntegerNetwork | None = None
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write ``path`` and the header beside it, as ``.h``.
@@ -69,12 +75,17 @@ def export_c(
     network: nn.Module | Predictor,
     path: str | os.PathLike[str],
     *,
+    precision: Precision = "float",
     layout: Layout | None = None,
     prefix: str | None = None,
     samples: ArrayLike | None = None,
     record: Record | None = None,
 ) -> CSource:
     """Write a network as one C99 file and a header, which need nothing but ``math.h`` where an activation does.
+
+    With precision int8 or int4 everything is integers, without any library: weights of 8 or 4 bits, values of one byte,
+    sums of 32 bits. Features are then read in fixed point: the header says with how many bits after the point, and what
+    1 in an output is worth. All else is as for floats:
 
     ``int PREFIX_predict(const float *inputs, float *outputs)`` reads raw features, as they were measured, and gives
     scores of the classes and returns the number of the best one, or gives targets in their own units and returns 0; it
@@ -87,11 +98,13 @@ def export_c(
         network: `DAGModule`, `ManifoldNetwork`, `WiredModule`, `MaskedLinear`, `RecurrentDAG`, a `Predictor`, what
             `nas.load` returns, or ``nn.Sequential`` of the first four with Linear, BatchNorm1d and activations.
         path: ending in ``.c``; an existing file is replaced, as is the ``.h`` beside it.
-        layout: "unrolled" (one statement a neuron: fastest) or "tables" (a loop over tables: smallest); by default
-            unrolled up to 5,000 edges. Networks with memory are unrolled.
+        precision: "float", "int8" or "int4".
+        layout: of floats: "unrolled" (one statement a neuron: fastest) or "tables" (a loop over tables: smallest); by
+            default unrolled up to 5,000 edges. Networks with memory are unrolled, integers tables.
         prefix: of all names; by default the file's name.
-        samples: (samples, n_inputs) raw features of which the test vectors are taken; by default drawn from the
-            range of the training data, where the record has it.
+        samples: (samples, n_inputs) raw features, such as those of the training data. Integers take their ranges from
+            them, so these need them; floats take test vectors, which by default are drawn from the range of the
+            training data.
         record: scaling, labels and origin, instead of the network's own ``record``.
 
     Returns:
@@ -104,7 +117,9 @@ def export_c(
     path = Path(path)
     if path.suffix != ".c":
         raise ExportError(f"the path of a C file must end in .c, but is {path}")
-    written = c_source(network, prefix_of(prefix, path), layout=layout, samples=samples, record=record)
+    written = c_source(
+        network, prefix_of(prefix, path), precision=precision, layout=layout, samples=samples, record=record
+    )
     written.write(path)
     return written
 
@@ -113,6 +128,7 @@ def c_source(
     network: nn.Module | Predictor,
     prefix: str = "net",
     *,
+    precision: Precision = "float",
     layout: Layout | None = None,
     samples: ArrayLike | None = None,
     record: Record | None = None,
@@ -120,9 +136,19 @@ def c_source(
     """What `export_c` writes."""
     if layout is not None and layout not in get_args(Layout):
         raise ExportError(f"layout must be one of {', '.join(get_args(Layout))}, but is {layout!r}")
+    if precision not in get_args(Precision):
+        raise ExportError(f"precision must be one of {', '.join(get_args(Precision))}, but is {precision!r}")
     prefix = prefix_of(prefix, Path())
     module = network.module if isinstance(network, Predictor) else network
     program = Program.of(module, record)
+    if precision != "float":
+        if samples is None:
+            raise ExportError(f"{precision} takes its ranges from data; pass samples, such as the training data, raw")
+        if layout == "unrolled":
+            raise ExportError(f"{precision} is written as tables; leave layout out")
+        integers = quantised(program, raw_samples(program, samples), 4 if precision == "int4" else 8)
+        header, source = integer_source(program, integers, prefix, raw_samples(program, samples, _VECTORS))
+        return CSource(source, header, prefix, integers)
     if program.memory is not None:
         if layout == "tables":
             raise ExportError("networks with memory are written unrolled; leave layout out")

@@ -14,10 +14,12 @@ from nas.cli._console import console, errors, print_json
 from nas.errors import DataError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from nas.search import StudyStore
     from nas.training import DataConfig, Dataset, Finding, LoadedData
 
-__all__ = ["as_trained", "data", "data_of_study", "data_table"]
+__all__ = ["as_trained", "data", "data_of_study", "data_table", "training_features"]
 
 
 def data(
@@ -118,6 +120,40 @@ def as_trained(config: DataConfig, record: Mapping[str, Any]) -> DataConfig:
     if config.header == "auto" and ":" not in config.source and config.source.lower().endswith((".csv", ".tsv")):
         changes["header"] = True
     return config.model_copy(update=changes)
+
+
+def training_features(record: Mapping[str, Any]) -> np.ndarray:
+    """The training part of the data that a network was trained on, (samples, inputs) as it was measured.
+
+    Args:
+        record: of a checkpoint.
+
+    Raises:
+        DataError: the data cannot be loaded, or its source is not known.
+    """
+    import numpy as np
+    from pydantic import ValidationError
+
+    from nas.cli._study import statistics_of
+    from nas.training import DataConfig, load_data
+
+    try:
+        config = DataConfig.model_validate(record.get("data") or {})
+    except ValidationError as error:
+        raise DataError(f"the record does not say which data the network was trained on: {error}") from None
+    columns = record.get("columns") or {}
+    dataset = load_data(
+        as_trained(config, record),
+        statistics=statistics_of(record),
+        features=record.get("feature_names") or (),
+        spare={*columns.get("left_out", ()), *columns.get("targets", ())} - {*config.drop},
+    )
+    x = dataset.x_train.astype(np.float64)
+    if dataset.mean is not None and dataset.scale is not None:
+        x = x * dataset.scale + dataset.mean
+    whole = np.rint(x)  # scaled in float32 and back, counts are no longer exactly so
+    found: np.ndarray = np.where(np.abs(x - whole).max(axis=0) < 1e-3, whole, x)
+    return found
 
 
 def _known_difference(header: Mapping[str, Any], dataset: Dataset) -> str | None:

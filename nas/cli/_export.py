@@ -35,6 +35,10 @@ def export(
             "--format", help="safetensors, c, onnx, pt2 (torch.export), graphml or dot (default: by the file's name)."
         ),
     ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option("--precision", help="Of C: float (default), int8 or int4 (integers, ranges from the data)."),
+    ] = None,
     layout: Annotated[
         str | None,
         typer.Option("--layout", help="Of C: unrolled (fastest) or tables (smallest; default: by the size)."),
@@ -55,15 +59,16 @@ def export(
     form = (form or out.suffix.removeprefix(".") or "safetensors").lower()
     if form not in _FORMATS:
         raise JobError(f"--format (or the ending of --out) must be one of {', '.join(_FORMATS)}, but is {form!r}")
-    if form != "c" and (layout is not None or prefix is not None):
-        raise JobError(f"--layout and --prefix are of C files, but --out is {out}; write --out {out.stem}.c")
+    if form != "c" and {precision, layout, prefix} != {None}:
+        raise JobError(f"--precision, --layout and --prefix are of C, but --out is {out}; write --out {out.stem}.c")
     from nas.cli._study import export_network
     from nas.search import StudyStore
 
     study = StudyStore.open(store, experiment, storage=storage)
     member = study.front().pick(pick)
     try:
-        write = partial(_c, layout=layout, prefix=prefix) if form == "c" else _FORMATS[form]
+        options: dict[str, Any] = {"precision": precision or "float", "layout": layout, "prefix": prefix}
+        write: Callable[..., None] | None = partial(_c, **options) if form == "c" else _FORMATS[form]
         export_network(study, member.number, out, write=write)
     except OSError as error:
         raise NasError(f"{out}: cannot be written ({error.strerror})") from error
@@ -72,10 +77,12 @@ def export(
         console.print(f"evaluate it: {program()} evaluate {out}")
 
 
-def _c(path: Path, module: nn.Module, record: dict[str, Any], *, layout: Any = None, prefix: str | None = None) -> None:
+def _c(path: Path, module: nn.Module, record: dict[str, Any], **options: Any) -> None:
     from nas.cexport import export_c
+    from nas.cli._data import training_features
 
-    export_c(module, path, layout=layout, prefix=prefix, record=record)
+    samples = None if options["precision"] == "float" else training_features(record)
+    export_c(module, path, record=record, samples=samples, **options)
 
 
 def _onnx(path: Path, module: nn.Module, record: dict[str, Any]) -> None:

@@ -39,7 +39,7 @@ class Library:
 
     def __init__(self, folder: Path, compiler: str = "gcc") -> None:
         path = folder / f"{compiler}.so"
-        run(needed(compiler), *STRICT, "-O2", "-shared", "-fPIC", *sorted(folder.glob("*.c")), "-lm", "-o", path)
+        run(needed(compiler), *STRICT, "-O1", "-shared", "-fPIC", *sorted(folder.glob("*.c")), "-lm", "-o", path)
         self._library = ctypes.CDLL(str(path))
 
     def predict(self, prefix: str, inputs: np.ndarray, outputs: int, dtype: Any = np.float32) -> tuple[Any, Any]:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 import nas as package
 from nas.cli import app
-from tests.cexport.compilers import Library
+from tests.cexport.compilers import Library, selftest
 
 JOB = """
 data: {source: iris}
@@ -78,4 +78,15 @@ def test_a_network_of_the_front_as_c_predicts_as_its_checkpoint_does(store: Path
     np.testing.assert_array_equal(np.array(predictor.classes)[returned], predictor.predict(raw))
     refused = nas("export", "iris", "--store", store, "--out", tmp_path / "x.onnx", "--prefix", "iris")
     assert refused.exit_code == 2
-    assert "--layout and --prefix are of C files" in " ".join(refused.output.split())
+    assert "--precision, --layout and --prefix are of C" in " ".join(refused.output.split())
+
+
+def test_integers_take_their_ranges_from_the_data_of_the_study(store: Path, tmp_path: Path) -> None:
+    for precision in ("int8", "int4"):
+        out = tmp_path / f"{precision}.c"
+        result = nas("export", "iris", "--store", store, "--out", out, "--precision", precision)
+        assert result.exit_code == 0, result.output
+        assert selftest(tmp_path, out, precision) == 0
+    assert "const int16_t *inputs, int32_t *outputs" in (tmp_path / "int8.h").read_text()
+    refused = nas("export", "iris", "--store", store, "--out", tmp_path / "x.c", "--precision", "int2")
+    assert "precision must be one of float, int8, int4, but is 'int2'" in " ".join(refused.output.split())
