@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 
 from nas.search import SpaceOptions, searched_domains
 from nas.search._config import ResourcesConfig, SearchConfig, SpaceConfig
+from nas.search._constraints import Bound
 from nas.tracking._config import TrackingConfig
 from nas.training._acting import NEURONS, NetworkKind
 from nas.training._data_config import DataConfig
@@ -99,6 +100,7 @@ class Rule:
     why: str
 
 
+_CHIP: Final = {"flash", "ram", "cycles"}
 _TABLES: Final = (".csv", ".tsv", ".parquet")
 _LABELLED: Final = ("digits", "wine", "iris", "breast_cancer", "recall", "parity", "mnist")
 
@@ -150,6 +152,16 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("data.drop", _table, "only tables have columns that can be left out; delete it"),
     Rule("data.test", lambda at: not _with_test_part(at), "the source has a test part of its own; delete it"),
     Rule("data.standardise_targets", _regression, "the targets are classes, which have no scale; delete it"),
+    Rule(
+        "search.objectives",
+        lambda at: at.of_neurons or not _CHIP & {*at.job.search.objectives},
+        "flash, ram and cycles are known of networks of neurons only; name edges or inference_time",
+    ),
+    Rule(
+        "search.constraints",
+        lambda at: at.of_neurons or not any(Bound.parse(text).name in _CHIP for text in at.job.search.constraints),
+        "flash, ram and cycles are known of networks of neurons only; bound edges or inference_time",
+    ),
     Rule("search.halving", _rungs, "it says who goes on at training.rungs, and there are none; state rungs"),
     Rule(
         "search.halving.keep",

@@ -36,6 +36,7 @@ ALLOWED: dict[str, set[str]] = {
         "nas.recurrent",
         "nas.manifold",
         "nas.checkpoint",
+        "nas.cexport",
     },
     "nas.search": {
         "nas._named",

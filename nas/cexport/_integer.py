@@ -8,7 +8,7 @@ added.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -16,8 +16,9 @@ from nas.cexport._common import extern_c, rom_macros, sizes
 from nas.cexport._integers import TABLED, IntegerNetwork, Neuron8, Output8
 from nas.cexport._program import Program
 from nas.cexport._text import banner, guarded, table
+from nas.errors import ExportError
 
-__all__ = ["edge_bytes", "integer_source", "table_bytes"]
+__all__ = ["Table", "edge_bytes", "integer_source", "tables_of"]
 
 _READERS: Final = {"uint8_t": "byte", "int8_t": "byte", "uint16_t": "word", "int16_t": "word", "int32_t": "dword"}
 _WIDTHS: Final = {"uint8_t": 1, "int8_t": 1, "uint16_t": 2, "int16_t": 2, "int32_t": 4}
@@ -42,8 +43,24 @@ def edge_bytes(places: np.ndarray, weights: np.ndarray, bits: int) -> tuple[list
     return [byte for (s, w), (t, v) in pairs for byte in (s, t, (w // 16 + 8) | (v // 16 + 8) << 4)], len(edges) // 2
 
 
+class Table(NamedTuple):
+    """An array of constants, of a C type."""
+
+    kind: str
+    values: list[int]
+
+    @property
+    def bytes(self) -> int:
+        """In flash."""
+        return _WIDTHS[self.kind] * len(self.values)
+
+
+def tables_of(network: IntegerNetwork) -> dict[str, Table]:
+    """The tables by name."""
+    return {name: Table(kind, values) for name, (kind, values) in _rows(network).items()}
+
+
 def _rows(network: IntegerNetwork) -> dict[str, tuple[str, list[int]]]:
-    """Type and values of each table."""
     edges: list[int] = []
     counts: list[int] = []
     every: list[Neuron8 | Output8] = [*network.neurons, *network.outputs]
@@ -53,6 +70,8 @@ def _rows(network: IntegerNetwork) -> dict[str, tuple[str, list[int]]]:
             found, count = edge_bytes(places, weights, network.bits)
             edges += found
             counts.append(count)
+    if max(counts) >= 2**16:
+        raise ExportError(f"a neuron has {max(counts):,} edges, more than the {2**16 - 1:,} of a loop; use float")
     inputs, neurons, outputs = network.inputs, network.neurons, network.outputs
     kinds = sorted(network.tables)
     looked_up = [kinds.index(neuron.kind) + 1 if neuron.kind >= 0 else 0 for neuron in neurons]
@@ -90,11 +109,6 @@ def _narrow(values: Iterable[int]) -> str:
     return "int16_t" if low >= -(2**15) and high < 2**15 else "int32_t"
 
 
-def table_bytes(network: IntegerNetwork) -> int:
-    """Bytes of all tables in flash."""
-    return sum(_WIDTHS[kind] * len(values) for kind, values in _rows(network).values())
-
-
 def integer_source(program: Program, network: IntegerNetwork, prefix: str, vectors: np.ndarray) -> tuple[str, str]:
     """Header and source; ``vectors`` (vectors, inputs) are raw features for the self-test."""
     capitals, inputs = prefix.upper(), network.inputs
@@ -110,7 +124,7 @@ def integer_source(program: Program, network: IntegerNetwork, prefix: str, vecto
             "",
         ]
     header = guarded(prefix, [*top, *extern_c([*public, f"{declaration};"])])
-    tables = _rows(network)
+    tables = tables_of(network)
     readers = sorted({_READERS[kind] for kind, _ in tables.values()})
     lines = [*top, f'#include "{prefix}.h"', "", *rom_macros(capitals, readers)]
     for name, (kind, values) in tables.items():
@@ -171,18 +185,17 @@ def _dot(prefix: str, bits: int) -> list[str]:
     return [*lines, "    }", "    *edges = edge;", "    return acc;", "}", ""]
 
 
-def _body(
-    program: Program, network: IntegerNetwork, prefix: str, tables: dict[str, tuple[str, list[int]]]
-) -> list[str]:
+def _body(program: Program, network: IntegerNetwork, prefix: str, tables: dict[str, Table]) -> list[str]:
     neurons, outputs, inputs = network.neurons, network.outputs, network.inputs
     total = len(neurons) + len(outputs)
 
     def read(name: str, at: str) -> str:
-        kind = tables[name][0]
+        kind = tables[name].kind
         found = f"{prefix.upper()}_READ_{_READERS[kind].upper()}(&{prefix}_{name}[{at}])"
         return found if kind.startswith("u") else f"({kind}){found}"
 
-    index = "uint8_t" if max(2 * total, inputs.used.size) < 256 else "uint16_t"
+    most = max(2 * total, inputs.used.size)
+    index = "uint8_t" if most < 2**8 else "uint16_t" if most < 2**16 else "uint32_t"
     lines = [f"    uint8_t value[{max(len(neurons), 1)}];"]
     given = "inputs"
     if inputs.kind != "uint8_t":
@@ -247,7 +260,7 @@ def _staged(kind: str, count: int, read: Callable[[str, str], str], chosen: bool
 
 
 def _emitted(
-    network: IntegerNetwork, prefix: str, tables: dict[str, tuple[str, list[int]]], read: Callable[[str, str], str]
+    network: IntegerNetwork, prefix: str, tables: dict[str, Table], read: Callable[[str, str], str]
 ) -> Sequence[str]:
     """From a sum to the byte of a neuron."""
     kinds = sorted(network.tables)

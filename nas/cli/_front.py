@@ -51,7 +51,7 @@ def front(
         f"{counts['running']} running or interrupted; hypervolume {found.hypervolume:.4f}"
     )
     if not len(found):
-        console.print("no trial is complete yet, so the front is empty")
+        console.print(f"the front is empty: {found.missed or 'no trial is complete yet'}")
         return
     console.print(front_table(found))
     console.print(estimates_line(found), soft_wrap=True)
@@ -69,6 +69,9 @@ def front_table(found: Front) -> Table:
     quality = "accuracy" if classification else "error"
     estimated = any("shown_error" in member.metrics for member in found.members)
     wide = not estimated or console.width >= _WIDE
+    # What a chip would need is shown where it is asked for.
+    asked = {*found.objectives.names, *(bound.metric for bound in found.objectives.bounds)}
+    chip = [name for name in ("flash", "ram", "cycles") if name in asked]
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("", no_wrap=True)
     for heading in (
@@ -81,6 +84,7 @@ def front_table(found: Front) -> Table:
         "edges",
         *(["density"] if wide else []),
         "depth",
+        *chip,
     ):
         table.add_column(heading, justify="right", no_wrap=True)
     knee = found.knee().number
@@ -96,6 +100,7 @@ def front_table(found: Front) -> Table:
             _count(m, "edges"),
             *([percent(m.get("density"), 1)] if wide else []),
             _count(m, "depth"),
+            *(_count(m, name) for name in chip),
             style="bold green" if member.number == knee else "",
         )
     return table

@@ -327,6 +327,8 @@ class _Run:
         from nas.errors import NasError
 
         counts = study.counts()
+        if found.missed:
+            raise NasError(f"{found.missed}; relax a bound of search.constraints, or search longer: --resume")
         if not len(found):
             reasons = {trial.result.reason for trial in study.records() if trial.result is not None}
             why = "; ".join(sorted(reasons)[:3]) or "none was started within the budget"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["check_resumable", "create_study", "existing_study", "export_network", "statistics_of", "study_header"]
 
 # Changing any of these would make old and new trials of one study incomparable.
-_FIXED: Final = ("data", "space", "search.objectives", "search.seed", "training")
+_FIXED: Final = ("data", "space", "search.objectives", "search.constraints", "search.seed", "training")
 
 
 # Of the training section: a study of an earlier program keeps them although its job file may not have stated them.
@@ -91,6 +91,7 @@ def create_study(job: Job, data: LoadedData) -> StudyStore:
         tracking.store,
         tracking.experiment,
         objectives=job.search.objectives,
+        constraints=job.search.constraints,
         error_reference=error_reference(data.dataset),
         seed=job.search.seed,
         storage=tracking.database,

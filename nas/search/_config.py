@@ -10,6 +10,8 @@ from typing import Any, Final, Literal
 import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from nas.search._constraints import Bound
+
 __all__ = [
     "OBJECTIVE_METRICS",
     "SPACES",
@@ -26,7 +28,7 @@ __all__ = [
     "StrategyOptions",
 ]
 
-Objective = Literal["error", "inference_time", "training_time", "edges", "density", "depth"]
+Objective = Literal["error", "inference_time", "training_time", "edges", "density", "depth", "flash", "ram", "cycles"]
 
 OBJECTIVE_METRICS: Final[dict[str, str]] = {
     "error": "val_error",
@@ -35,6 +37,9 @@ OBJECTIVE_METRICS: Final[dict[str, str]] = {
     "edges": "edges",
     "density": "density",
     "depth": "depth",
+    "flash": "flash",
+    "ram": "ram",
+    "cycles": "cycles",
 }
 """The metric of a `nas.training.TrialResult` that each objective minimises."""
 
@@ -191,6 +196,11 @@ class SearchConfig(BaseModel):
         min_length=1,
         description="What to minimise; all are 'smaller is better'.",
     )
+    constraints: tuple[str, ...] = Field(
+        (),
+        description='Bounds that members of the front keep, e.g. ["flash<=2000", "accuracy>=0.9"]: upper or lower ones '
+        "of edges, neurons, depth, inference_time, flash, ram, cycles, error, accuracy or any other metric.",
+    )
     budget_minutes: float | None = Field(None, gt=0, description="Stop starting trials after this much wall time.")
     budget_steps: int | None = Field(None, ge=1, description="Stop starting trials after so many training steps.")
     stop: Literal["budget", "converged"] = Field(
@@ -235,6 +245,13 @@ class SearchConfig(BaseModel):
         if len(set(objectives)) != len(objectives):
             raise ValueError(f"each objective may be named once, got {list(objectives)}")
         return objectives
+
+    @field_validator("constraints")
+    @classmethod
+    def _bounds(cls, constraints: tuple[str, ...]) -> tuple[str, ...]:
+        for text in constraints:
+            Bound.parse(text)
+        return constraints
 
     @field_validator("strategy")
     @classmethod

@@ -13,6 +13,7 @@ from typing import Any, Final
 import moocore
 import numpy as np
 
+from nas.search._constraints import nearest_miss
 from nas.search._errors import PickError
 from nas.search._estimates import Estimate, Steady, estimates
 from nas.search._objectives import Objectives
@@ -77,13 +78,14 @@ class Front:
     members: tuple[FrontMember, ...]
     hypervolume: float  # share of the unit cube of `Objectives.coordinates`, in [0, 1]
     near: tuple[FrontMember, ...] = ()  # the members, and trials that are worse by less than times can tell
+    missed: str = ""  # where there are trials, but none within the bounds of the objectives: what stands in the way
 
     @classmethod
     def of(cls, objectives: Objectives, trials: Iterable[FrontMember]) -> Front:
         """The front of all `trials`."""
-        candidates = sorted(trials, key=lambda trial: trial.number)
+        candidates, missed = _within(objectives, trials)
         if not candidates:
-            return cls(objectives, (), 0.0)
+            return cls(objectives, (), 0.0, missed=missed)
         values = np.array([trial.values for trial in candidates])
         timed = _timed(objectives)
         if values.shape[1] == 1:
@@ -125,9 +127,9 @@ class Front:
         Args:
             evidence: of a trial, by its number (`StudyStore.evidence`). Those without keep what they have.
         """
-        trials = sorted(trials, key=lambda trial: trial.number)
+        trials, missed = _within(objectives, trials)
         if not trials:
-            return cls.of(objectives, trials)
+            return cls(objectives, (), 0.0, missed=missed)
         values = np.array([trial.values for trial in trials], dtype=float)
         place = objectives.error_place
         scores = np.zeros(len(trials)) if place is None else values[:, place].copy()
@@ -154,6 +156,8 @@ class Front:
     def with_trial(self, trial: FrontMember) -> Front:
         """The bare front of the members and one newer trial."""
         timed = _timed(self.objectives)
+        if self.objectives.outside(trial.metrics):
+            return self
         driven_out = any(_drives_out(member, trial, timed) for member in self.members)
         return self if driven_out else Front.of(self.objectives, [*self.members, trial]).bare()
 
@@ -279,8 +283,18 @@ class Front:
         ]
 
     def _require_members(self) -> None:
+        if self.missed:
+            raise PickError(f"the front is empty: {self.missed}; relax the bound (search.constraints) or search longer")
         if not self.members:
             raise PickError("the front is empty because no trial has finished; run the search first")
+
+
+def _within(objectives: Objectives, trials: Iterable[FrontMember]) -> tuple[list[FrontMember], str]:
+    """The trials within the bounds by number, and what stands in the way where there are trials, but none of these."""
+    everyone = sorted(trials, key=lambda trial: trial.number)
+    within = [trial for trial in everyone if not objectives.outside(trial.metrics)]
+    missed = nearest_miss(objectives.bounds, [trial.metrics for trial in everyone]) if everyone and not within else ""
+    return within, missed
 
 
 def _timed(objectives: Objectives) -> np.ndarray:

@@ -20,6 +20,7 @@ import numpy as np
 
 from nas.errors import JobError
 from nas.search._config import OBJECTIVE_METRICS, Objective
+from nas.search._constraints import Bound, violation
 from nas.training._types import Dataset, TrialResult
 
 __all__ = ["ObjectiveScale", "Objectives", "error_reference"]
@@ -41,6 +42,8 @@ class ObjectiveScale:
         return np.log(values / self.floor) / math.log(self.reference / self.floor)
 
 
+_OUTSIDE: Final = 10.0  # times the reference: values of networks outside their bounds
+
 SCALES: Final[dict[Objective, ObjectiveScale]] = {
     "error": ObjectiveScale(0.0, 1.0, log=False),
     "inference_time": ObjectiveScale(1e-6, 1.0, log=True),  # seconds a batch
@@ -48,6 +51,9 @@ SCALES: Final[dict[Objective, ObjectiveScale]] = {
     "edges": ObjectiveScale(1.0, 1e6, log=True),
     "density": ObjectiveScale(1e-6, 1.0, log=True),
     "depth": ObjectiveScale(1.0, 1e4, log=True),
+    "flash": ObjectiveScale(100.0, 1e6, log=True),  # bytes
+    "ram": ObjectiveScale(10.0, 1e6, log=True),  # bytes
+    "cycles": ObjectiveScale(1e3, 1e9, log=True),
 }
 
 
@@ -67,6 +73,7 @@ class Objectives:
     # What errors are compared by: the plain count or mean square in studies from before there was anything else, so
     # that one that is continued compares like with like.
     error_metric: Literal["val_score", "val_error"] = "val_score"
+    bounds: tuple[Bound, ...] = ()  # what members of the front keep
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.names if name not in SCALES]
@@ -91,6 +98,18 @@ class Objectives:
         """
         values = tuple(math.nan if value is None else float(value) for value in self.measured(result.metrics).values())
         return values if all(math.isfinite(value) for value in values) else None
+
+    def outside(self, metrics: Mapping[str, float]) -> float:
+        """How far outside its bounds a network with these metrics is; 0: within."""
+        return violation(self.bounds, metrics)
+
+    def ranked(self, result: TrialResult) -> tuple[float, ...] | None:
+        """Values by which parents are chosen: as `values`, but those of a network outside its bounds are worse than
+        any within, the farther outside the worse."""
+        values = self.values(result)
+        if values is None or not (beyond := self.outside(result.metrics)):
+            return values
+        return tuple(scale.reference * (_OUTSIDE + min(beyond, _OUTSIDE)) for scale in self.scales())
 
     def measured(self, metrics: Mapping[str, float]) -> dict[str, float | None]:
         """What `values` are taken from: the metric of each objective by its name; None where it is missing."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 import optuna
 from optuna.study import StudyDirection
@@ -19,7 +20,9 @@ from optuna.trial import FrozenTrial, TrialState
 from nas.search._rows import Row, params_from, params_of
 from nas.search._window import WindowStorage
 
-__all__ = ["Sampling"]
+__all__ = ["CONSTRAINTS", "Sampling"]
+
+CONSTRAINTS: Final = "constraints"  # Optuna's own name of a trial's attribute
 
 
 class Sampling:
@@ -31,6 +34,7 @@ class Sampling:
         params: what samplers chose for them, by number (see `Rows.params`).
         reported: intermediate values by number and step.
         system: what samplers remember with trials and with the study (see `Rows.system`).
+        outside: how far outside its bounds each trial is; None where there are none.
 
     Attributes:
         study: Optuna's; its sampler is whoever asks to set.
@@ -43,6 +47,7 @@ class Sampling:
         params: Mapping[int, Mapping[str, tuple[float, str]]],
         reported: Mapping[int, Mapping[int, float]],
         system: tuple[Mapping[int, Mapping[str, Any]], Mapping[str, Any]],
+        outside: Mapping[int, float | None] = MappingProxyType({}),
     ) -> None:
         self.study = optuna.create_study(
             storage=WindowStorage(),
@@ -71,7 +76,7 @@ class Sampling:
         # Which trials are in a window, and which of the old are the best, depends on the order in which they ended.
         for row in sorted(rows, key=lambda row: (row.ended or datetime.datetime.min, row.number)):
             if row.state.is_finished():
-                self.end(row.number, row.state, row.values)
+                self.end(row.number, row.state, row.values, outside.get(row.number))
 
     @property
     def _one(self) -> bool:
@@ -109,9 +114,11 @@ class Sampling:
         if self._one and number < self._count:
             self._storage.set_trial_intermediate_value(number, step, value)
 
-    def end(self, number: int, state: TrialState, values: Sequence[float]) -> None:
-        """A trial has ended."""
+    def end(self, number: int, state: TrialState, values: Sequence[float], outside: float | None = None) -> None:
+        """A trial has ended, so far outside the bounds of the search."""
         self.begin(number)
+        if outside is not None:  # where samplers look for what their constraints_func returned
+            self._storage.set_trial_system_attr(number, CONSTRAINTS, [outside])
         self._storage.set_trial_state_values(number, state, list(values) if state is TrialState.COMPLETE else None)
 
     def _fill(self, number: int) -> None:

@@ -106,7 +106,7 @@ class AnytimeCurve:
         """A trial has ended."""
         values = self._front.objectives.values(result) if result.status is TrialStatus.COMPLETE else None
         if values is not None:
-            self._front = self._front.with_trial(FrontMember(result.number, values, {}))
+            self._front = self._front.with_trial(FrontMember(result.number, values, result.metrics))
         before = self._points[-1].seconds if self._points else 0.0
         self._points.append(CurvePoint(len(self._points) + 1, before + result.seconds, self._front.hypervolume))
 

@@ -7,6 +7,7 @@ may choose edges: genomes of neurons, in jobs without a `training.sparsify` of t
 
 from __future__ import annotations
 
+import collections
 import math
 from abc import ABC
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from typing import Final
 import numpy as np
 
 from nas.errors import NasError
+from nas.search._constraints import largest_within
 from nas.search._guided import cuts_allowed
 from nas.search._ladder import Ladder, Network
 from nas.search._objectives import Objectives
@@ -37,6 +39,7 @@ _BEHIND: Final = 2.0  # what a front that is behind by a factor e outweighs: twi
 _TRIES: Final = 6  # at a parent that fits
 _LARGER: Final = 0.05  # least share of the aims beyond the largest network of the front
 _MOVED: Final = 0.1  # how far a child's hyperparameters move at least, as a share of their ranges
+_COSTS: Final = 200
 _POOR: Final = 10  # how many times as large they may be, where the best network is as poor as knowing nothing
 
 
@@ -75,6 +78,8 @@ class SteeredStrategy(Strategy, ABC):
         self.steered = guided and "error" in objectives.names and cuts_allowed(space, training) and _of_neurons(space)
         self.grow, self.blind, self.child_steps = grow, blind, child_steps
         self.initial = initial or (_FIRST if self.steered else population)
+        # Of the last networks: by these, bounds of costs become bounds of edges.
+        self._costs: collections.deque[Mapping[str, float]] = collections.deque(maxlen=_COSTS)
 
     def tell(self, result: TrialResult) -> None:
         """Learns from a result."""
@@ -83,16 +88,22 @@ class SteeredStrategy(Strategy, ABC):
         if result.status is TrialStatus.COMPLETE and values is not None and "edges" in result.metrics:
             error = values[self.objectives.names.index("error")] if "error" in self.objectives.names else values[0]
             self.ladder.add(Network(result.number, error, int(result.metrics["edges"])))
+            if self.objectives.bounds:
+                self._costs.append(dict(result.metrics))
 
     def _tell(self, number: int, values: tuple[float, ...]) -> None:
         self.population.add(number, values)
 
     def _aim(self, number: int, position: float) -> int:
-        """Edges to aim at: of a first root, or at a position in [0, 1] of the sizes that are worth a try."""
+        """Edges to aim at: of a first root, or at a position in [0, 1] of the sizes that are worth a try; no more than
+        the bounds of the search allow."""
+        most = largest_within(self.objectives.bounds, [*self._costs])
         if number < self.initial or not len(self.ladder):
             top = max(_ROOT_LEAST, _ROOT_PER_NEURON * (self.space.shape.n_inputs + self.space.shape.n_outputs))
-            return max(self._least, round(top / 2 ** _ROOTS[number % len(_ROOTS)]))
+            return max(self._least, round(min(top, most) / 2 ** _ROOTS[number % len(_ROOTS)]))
         low, high = self.ladder.span()
+        if most < high:  # all that is worth a try is within; what is larger is cut to it
+            low, high = max(1, min(low, math.floor(most / 2))), max(2, math.floor(most))
         # The worse the best network, the more may be gained by larger ones; by far larger ones where small steps gain
         # nothing: no network of two neurons is much better than one of none at telling two spirals apart.
         poor = self._poor
@@ -101,7 +112,8 @@ class SteeredStrategy(Strategy, ABC):
             low, high, position = high, round(high * (2 + _POOR * poor)), (position - 1 + beyond) / beyond
         else:
             position /= 1 - beyond
-        return max(self._least, round(math.exp(math.log(low) + position * math.log(high / low))))
+        aim = math.exp(math.log(low) + position * math.log(high / low))
+        return max(self._least, round(min(aim, most)))
 
     def _aim_where_behind(self, number: int, rng: np.random.Generator) -> int:
         """Of some sizes that are worth a try, one where the front is behind its own trend, and a try is cheap."""

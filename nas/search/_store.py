@@ -40,6 +40,7 @@ from nas import checkpoint
 from nas.errors import CheckpointError, JobError
 from nas.search._baselines import Baselines
 from nas.search._config import Objective
+from nas.search._constraints import Bound
 from nas.search._errors import StorageError, StudyError
 from nas.search._front import Front, FrontMember
 from nas.search._journal import Journal
@@ -67,6 +68,7 @@ from nas.training._types import Candidate, Evidence, Genome, TrialResult, TrialS
 
 __all__ = ["StudyStore"]
 
+_FARTHEST: Final = 1e9  # outside all bounds, as a number that databases hold
 _HEADER: Final = "nas:study"
 _RETIMED: Final = "nas:retimed"
 _BASELINES: Final = "nas:baselines"
@@ -105,7 +107,10 @@ class StudyStore:
             raise StudyError(f"study {name!r} has format {header['format']}, newer than {FORMAT}; upgrade to open it")
         self.header: Mapping[str, Any] = header
         self.objectives = Objectives(
-            tuple(header["objectives"]), float(header["error_reference"]), header.get("error_metric", "val_error")
+            tuple(header["objectives"]),
+            float(header["error_reference"]),
+            header.get("error_metric", "val_error"),
+            tuple(Bound.parse(text) for text in header.get("constraints", ())),
         )
         self.seed = int(header["seed"])
         self._rows = Rows(study._storage, study._study_id)
@@ -123,6 +128,7 @@ class StudyStore:
         name: str,
         *,
         objectives: tuple[Objective, ...] = ("error", "inference_time"),
+        constraints: tuple[str, ...] = (),
         error_reference: float = 1.0,
         seed: int = 0,
         storage: str | None = None,
@@ -134,6 +140,7 @@ class StudyStore:
             folder: the store; made where missing.
             name: letters, digits and "._-".
             objectives: what to minimise, by name.
+            constraints: bounds that members of the front keep, as in `nas.search.SearchConfig`.
             error_reference: see `nas.search.error_reference`.
             seed: decides every random choice of the search.
             storage: URL of an RDB; default: SQLite, `optuna.db` in the folder.
@@ -171,6 +178,7 @@ class StudyStore:
                     "objectives": list(objectives),
                     "error_reference": error_reference,
                     "error_metric": "val_score",
+                    **({"constraints": list(constraints)} if constraints else {}),
                     "seed": seed,
                     "job": job,
                 },
@@ -354,7 +362,7 @@ class StudyStore:
         told = values if state is TrialState.COMPLETE and values is not None else ()
         live.ended(result.number, state, told, result_json(result, live.rungs(result.number)))
         if self._sampling is not None:
-            self._sampling.end(result.number, state, told)
+            self._sampling.end(result.number, state, told, self._outside(result.metrics))
         if self._front is not None and told:
             self._front = self._front.with_trial(FrontMember(result.number, told, result.metrics))
 
@@ -598,8 +606,15 @@ class StudyStore:
                 row.number: {round(100 * each.share): self._reported(each.metrics) for each in record_of(row).rungs}
                 for row in rows
             }
-            self._sampling = Sampling(self._study.directions, rows, self._rows.params(), reported, self._rows.system())
+            outside = {row.number: self._outside(dict((row.result or {}).get("metrics") or {})) for row in rows}
+            self._sampling = Sampling(
+                self._study.directions, rows, self._rows.params(), reported, self._rows.system(), outside
+            )
         return self._sampling
+
+    def _outside(self, metrics: Mapping[str, float]) -> float | None:
+        """How far outside its bounds a trial is, for samplers; None where there are none."""
+        return min(self.objectives.outside(metrics), _FARTHEST) if self.objectives.bounds else None
 
     def _reported(self, metrics: Mapping[str, float]) -> float:
         """A rung's one number for Optuna: the first objective that is known there, the error if none is."""

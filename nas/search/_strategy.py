@@ -100,7 +100,7 @@ class Strategy(ABC):
         """Learns from a result. Failed trials and results without finite objectives teach nothing."""
         self.pace.told(result)
         if result.status is TrialStatus.COMPLETE:
-            values = self.objectives.values(result)
+            values = self.objectives.ranked(result)
             if values is not None:
                 self._tell(result.number, values)
 

@@ -36,6 +36,9 @@ _COSTS = {
     "edges": "live edges",
     "density": "density, %",
     "depth": "depth, edges on the longest path",
+    "flash": "flash as integers on a Cortex-M0, bytes",
+    "ram": "memory as integers, bytes",
+    "cycles": "cycles of an 8-bit processor",
 }
 # Marker of a baseline in plotly and in matplotlib; others than these three share the last one.
 _MARKERS = {"linear": ("diamond", "D"), "mlp": ("square", "s"), "boosting": ("triangle-up", "^"), "": ("cross", "P")}

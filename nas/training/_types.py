@@ -207,6 +207,8 @@ class TrialResult:
         val_loss, test_loss         objective (cross-entropy or MSE)
         val_score                   what candidates are compared by: val_error with less luck (`nas.training._evidence`)
         edges, density, depth, neurons  of the live DAG without the neurons that are on no path input -> output
+        flash, ram, cycles          of one prediction, in integers on a small chip: bytes, bytes, and cycles of an 8-bit
+                                    processor (`nas.cexport.chip_costs`); networks of neurons only
         flow, smooth_edges          loss terms at the end
         train_step_seconds          process time of one training step at the job's batch size, median, of the network
                                     without neurons that are on no path

@@ -26,9 +26,9 @@ CONFIG = TrainingConfig(steps=80, batch_size=32, learning_rate=0.01, log_every=2
 
 METRICS = {
     "val_loss", "val_error", "val_accuracy", "test_loss", "test_error", "test_accuracy", "edges", "density", "depth",
-    "val_score", "neurons", "flow", "smooth_edges", "train_step_seconds", "inference_seconds", "inference_spread",
-    "reference_seconds", "train_bytes", "predicted_train_step_seconds", "predicted_inference_seconds",
-    "predicted_train_bytes",
+    "val_score", "neurons", "flash", "ram", "cycles", "flow", "smooth_edges", "train_step_seconds", "inference_seconds",
+    "inference_spread", "reference_seconds", "train_bytes", "predicted_train_step_seconds",
+    "predicted_inference_seconds", "predicted_train_bytes",
 }  # fmt: skip
 
 
