@@ -13,7 +13,13 @@ from nas.engine._activations import (
     derivative,
     needs_input,
 )
-from nas.engine._again import gradients_again, operations_wanted, plain_operations
+from nas.engine._again import (
+    being_compiled,
+    gradients_again,
+    operations_wanted,
+    plain_operations,
+    refuse_transforms,
+)
 from nas.engine._choices import choose_tiling, walks_by_rows
 from nas.engine._function import apply
 from nas.engine._levels import Level, levels_of, traceable_apply
@@ -38,6 +44,7 @@ __all__ = [
     "activation_codes",
     "activation_function",
     "apply",
+    "being_compiled",
     "choose_tiling",
     "compile_plan",
     "derivative",
@@ -47,6 +54,7 @@ __all__ = [
     "operations_wanted",
     "plain_operations",
     "reference_apply",
+    "refuse_transforms",
     "traceable_apply",
     "walks_by_rows",
     "wire",

@@ -4,7 +4,8 @@ The kernels give first derivatives as numbers. Whoever asks for a graph of them 
 penalties, Hessians, residuals of differential equations) gets them from the same function written in torch operations,
 which is slower, but differentiable to any order in everything. Likewise what looks at operations instead of running
 them: ``torch.jit.trace`` and the older ONNX exporter, ``torch.export``, the transforms of ``torch.func``, and tangents
-of forward-mode differentiation, all of which would pass over a kernel without a word.
+of forward-mode differentiation, all of which would pass over a kernel without a word. `torch.compile` is not among
+them: in its graphs a pass is one operator (`nas.engine._operator`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,14 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-__all__ = ["followed", "gradients_again", "operations_wanted", "plain_operations"]
+__all__ = [
+    "being_compiled",
+    "followed",
+    "gradients_again",
+    "operations_wanted",
+    "plain_operations",
+    "refuse_transforms",
+]
 
 # Not part of torch's interface, but what `torch.autograd.Function` and `forward_ad` themselves go by.
 _transforms_active: Callable[[], bool] = torch._C._are_functorch_transforms_active
@@ -36,9 +44,25 @@ def plain_operations() -> Iterator[None]:
         _wanted.reset(token)
 
 
+def being_compiled() -> bool:
+    """Whether `torch.compile` makes a graph of what is called, in which a kernel stands as an operator."""
+    return torch.compiler.is_compiling() and not torch.compiler.is_exporting()
+
+
+def refuse_transforms() -> None:
+    """Raises:
+    NotImplementedError: a transform of ``torch.func`` is active where only an operator can stand.
+    """
+    if _transforms_active():
+        raise NotImplementedError(
+            "torch.func transforms (grad, vmap, jvp, …) of networks of this package do not work within torch.compile; "
+            "transform them without compiling, or keep that part out of the graph with torch.compiler.disable"
+        )
+
+
 def operations_wanted() -> bool:
     """Whether plain torch operations are to be used: because they are followed, or within `plain_operations`."""
-    return followed() or _wanted.get()
+    return not being_compiled() and (followed() or _wanted.get())
 
 
 def followed() -> bool:

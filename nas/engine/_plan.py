@@ -12,6 +12,7 @@ Glossary (n neurons, E live edges):
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from itertools import count
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -23,7 +24,7 @@ from nas.engine._dense import Dense, find_dense
 from nas.engine._native import address_of
 from nas.graph import DAG
 
-__all__ = ["Plan", "compile_plan"]
+__all__ = ["Plan", "compile_plan", "plan_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -38,6 +39,8 @@ class Plan:
     out_edges: np.ndarray
     used_inputs: np.ndarray
     edge_numbers: np.ndarray | None = None
+    name: str = field(init=False, repr=False, default="")  # by which `plan_of` finds it; "" of a restricted one
+    all_edges: int = field(init=False, repr=False)  # of the DAG, live or not
     slots: np.ndarray = field(init=False, repr=False)
     # For the kernels: (n, n_inputs, n_outputs, edges, addresses of in_ptr … slots, and at 17 and 18 the edges again:
     # see `nas.engine._dense.Dense`), and where these words are.
@@ -47,6 +50,7 @@ class Plan:
     _dense: list[Dense | None] = field(init=False, repr=False, default_factory=list)  # empty until it is asked for
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "all_edges", self.dag.n_edges)
         object.__setattr__(self, "slots", _inverse(self.out_edges))
         arrays = (self.in_ptr, self.sources, self.out_ptr, self.targets, self.out_edges, self.used_inputs, self.slots)
         sizes = (self.dag.n, self.dag.n_inputs, self.dag.n_outputs, self.sources.size)
@@ -184,5 +188,15 @@ def compile_plan(dag: DAG) -> Plan:
             out_edges=np.array(order, np.int32),
             used_inputs=_used_blocks(out_ptr, dag.n_inputs),
         )
-        _plans[dag] = plan
+        object.__setattr__(plan, "name", str(next(_names)))
+        _plans[dag] = _named[plan.name] = plan
     return plan
+
+
+_names = count()
+_named: WeakValueDictionary[str, Plan] = WeakValueDictionary()
+
+
+def plan_of(name: str) -> Plan:
+    """The plan that has this name, in this process, while it is in use."""
+    return _named[name]

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nas.engine import gradients_again, operations_wanted
+from nas.engine import being_compiled, gradients_again, operations_wanted
 from nas.engine.simd import LANES
 from nas.manifold import kernels
 from nas.manifold._reference import reference_d
@@ -26,7 +26,7 @@ def fused_d(p: Tensor, in_ptr: Tensor, period: float, *parameters: Tensor) -> Te
         period: see `nas.manifold.Closeness`.
         parameters: alpha, beta, gamma, theta, phi, sigma, mu, each (m,), of the dtype of ``p``.
     """
-    if operations_wanted() or not p.is_cpu:
+    if being_compiled() or operations_wanted() or not p.is_cpu:
         return _operations(p, in_ptr, period, *parameters)
     result: Tensor = _FusedD.apply(p, in_ptr, period, *parameters)  # type: ignore[no-untyped-call]
     return result
@@ -34,7 +34,7 @@ def fused_d(p: Tensor, in_ptr: Tensor, period: float, *parameters: Tensor) -> Te
 
 def _operations(p: Tensor, in_ptr: Tensor, period: float, *parameters: Tensor) -> Tensor:
     rows = torch.arange(in_ptr.numel() - 1, device=p.device)
-    return reference_d(p, torch.repeat_interleave(rows, in_ptr.diff()), period, *parameters)
+    return reference_d(p, torch.repeat_interleave(rows, in_ptr.diff(), output_size=p.numel()), period, *parameters)
 
 
 class _FusedD(torch.autograd.Function):

@@ -177,8 +177,9 @@ class ManifoldNetwork(nn.Module):
     def _apply_to(self, x: Tensor, strengths: Strengths | None) -> Tensor:
         live = None
         # An operation that is followed must not depend on which edges are live just now: dead ones have weight 0.
-        if strengths is not None and not engine.operations_wanted() and not (alive := strengths.c.detach() != 0).all():
-            live = alive
+        if strengths is not None and not engine.operations_wanted():
+            alive = strengths.c.detach() != 0
+            live = alive if engine.being_compiled() or not alive.all() else None
         weight = self._weights(strengths)
         if self._unrolled is not None:
             return self._apply_unrolled(x, weight, live)

@@ -9,6 +9,7 @@ the last k inputs, so that a sequence of any length is read, and training goes b
 A neuron to which the graph gives the activation `LSTM` keeps a state of its own besides.
 """
 
+import nas.recurrent._operator  # noqa: F401 - torch knows it from then on
 from nas.recurrent._edit import grow_memory, reach_outputs, remember, shrink_memory, unreached_outputs
 from nas.recurrent._function import LSTM
 from nas.recurrent._network import RecurrentDAG

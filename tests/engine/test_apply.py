@@ -156,8 +156,10 @@ def test_bad_arguments_are_named():
         apply(plan, x, weight, bias[:1])
     with pytest.raises(ValueError, match="unknown activation 'tan'"):
         apply(plan, x, weight, activation="tan")
-    with pytest.raises(ValueError, match="float32 or float64"):
-        apply(plan, x.half(), weight.half())
+    with pytest.raises(ValueError, match="real floating-point"):
+        apply(plan, x.int(), weight.int())
+    with pytest.raises(ValueError, match=r"x must be torch.float16 like weight"):
+        apply(plan, x, weight.half())
     with pytest.raises(ValueError, match="live must be a bool array"):
         apply(plan, x, weight, live=torch.ones(2, dtype=torch.bool))
 
@@ -351,7 +353,7 @@ def test_a_run_over_inputs_that_nobody_reads_has_data(monkeypatch):
             super().__init__(size, dtype)
             self.array[:] = 255  # every word is NaN
 
-    monkeypatch.setattr("nas.engine._function.Workspace", Poisoned)
+    monkeypatch.setattr("nas.engine._run.Workspace", Poisoned)
     passes = []
     monkeypatch.setattr("nas.engine._passes.forward", _counted(_passes.forward, passes))
     compare(dag, 33, torch.float64, activation="softplus", tolerance=1e-9)
@@ -402,8 +404,8 @@ def test_a_single_sample_equals_the_reference(sizes, density, activation, masked
 @pytest.mark.parametrize("tiling", [(16, 5, 1), (16, 5, 3), (32, 3, 2), (64, 2, 2)])
 @pytest.mark.parametrize("density", [0.2, 1.0])  # edge by edge; in panels
 def test_every_walk_and_any_number_of_ranks(monkeypatch, tiling, rows, density):
-    monkeypatch.setattr("nas.engine._function.choose_tiling", lambda *_, **__: tiling)
-    monkeypatch.setattr("nas.engine._function.goes_by_rows", lambda *_: rows)
+    monkeypatch.setattr("nas.engine._run.choose_tiling", lambda *_, **__: tiling)
+    monkeypatch.setattr("nas.engine._run.goes_by_rows", lambda *_: rows)
     dag = random_dag(20, 60, 5, density=density, rng=np.random.default_rng(3))
     assert (compile_plan(dag).dense() is None) == (density < 1)
     if rows:
