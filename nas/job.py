@@ -24,7 +24,7 @@ from nas.tracking._config import TrackingConfig
 from nas.training._data_config import DataConfig
 from nas.training._types import TrainingConfig
 
-__all__ = ["Job", "job_schema", "stored_job"]
+__all__ = ["Job", "data_name", "experiment_name", "job_schema", "stored_job"]
 
 VERSION: Final = 1  # of job files; raised when a key changes its meaning
 # Keys that earlier programs had, in sections: studies keep whole jobs, with the values of keys that nobody set.
@@ -72,14 +72,44 @@ class Job(BaseModel):
         """
         path = Path(path)
         values, lines = read_yaml(path)
+        if not values:
+            raise JobError(f"{path}: the job file is empty; say at least which data: {{source: …}}")
+        places = {key: f"{path}, line {line}" for key, line in lines.items()}
+        return cls._completed(values, path.stem, overrides, str(path), places, environment)
+
+    @classmethod
+    def from_source(cls, source: Path | str, overrides: Iterable[str] = (), *, environment: bool = True) -> Job:
+        """The job in a YAML file, or the job of data, with the defaults of all the rest.
+
+        Args:
+            source: a file ending in .yaml or .yml; else whatever ``data.source`` may be.
+            overrides, environment: see `from_yaml`.
+
+        Raises:
+            JobError: see `from_yaml`.
+        """
+        if str(source).lower().endswith((".yaml", ".yml")):
+            return cls.from_yaml(source, overrides, environment=environment)
+        values: dict[str, Any] = {"data": {"source": str(source)}}
+        return cls._completed(values, data_name(str(source)), overrides, str(source), {}, environment)
+
+    @classmethod
+    def _completed(
+        cls,
+        values: dict[str, Any],
+        name: str,
+        overrides: Iterable[str],
+        where: str,
+        places: dict[KeyPath, str],
+        environment: bool,
+    ) -> Job:
         tracking = values.setdefault("tracking", {})
         if isinstance(tracking, dict):
-            tracking.setdefault("experiment", re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-._") or "search")
+            tracking.setdefault("experiment", experiment_name(name))
             if environment and os.environ.get("NAS_STORE"):
                 tracking["store"] = os.environ["NAS_STORE"]
-        places = {key: f"{path}, line {line}" for key, line in lines.items()}
         places |= dict.fromkeys(apply_overrides(values, overrides), "--set")
-        return cls.from_mapping(values, where=str(path), places=places)
+        return cls.from_mapping(values, where=where, places=places)
 
     @classmethod
     def from_mapping(
@@ -124,6 +154,21 @@ class Job(BaseModel):
                 program; `stored_job` reads it.
         """
         return self.model_dump(mode="json", exclude_unset=not complete)
+
+
+def experiment_name(text: str) -> str:
+    """Text as the name of an experiment may be."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:100] or "search"
+
+
+def data_name(source: str) -> str:
+    """What a search of data is called: a file without folders and endings, else the source itself."""
+    if ":" in source:
+        return source.replace(":", "-")
+    name = Path(source).name
+    for ending in (".gz", ".bz2", ".xz", ".zip"):
+        name = name.removesuffix(ending)
+    return name.rpartition(".")[0] or name
 
 
 def stored_job(stored: Mapping[str, Any], where: str) -> Job:

@@ -25,8 +25,8 @@ def refusal(tmp_path: Path, text: str, *overrides: str) -> str:
     return str(caught.value)
 
 
-def test_an_empty_file_is_a_complete_job(tmp_path: Path) -> None:
-    for text in ("", "search:\ndata:\n"):
+def test_empty_sections_are_a_complete_job(tmp_path: Path) -> None:
+    for text in ("data: {}\n", "search:\ndata:\n"):
         job = Job.from_yaml(write(tmp_path, text))
         assert job.data.source == "digits"
         assert job.search.objectives == ("error", "inference_time")

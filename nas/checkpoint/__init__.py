@@ -8,7 +8,7 @@ from nas.checkpoint._file import FORMAT_VERSION
 from nas.checkpoint._folded import export_dot, export_graphml, folded
 from nas.checkpoint._inputs import UnlikeTrainingWarning
 from nas.checkpoint._layers import CheckpointLayers
-from nas.checkpoint._module import CheckpointModule, CheckpointNetwork, load, save
+from nas.checkpoint._module import CheckpointModule, CheckpointNetwork, load, loads, save
 from nas.checkpoint._neurons import CheckpointManifold, CheckpointMasked, CheckpointWired
 from nas.checkpoint._onnx import export_onnx
 from nas.checkpoint._predictor import Predictor
@@ -34,6 +34,7 @@ __all__ = [
     "load",
     "load_arrays",
     "load_some",
+    "loads",
     "save",
     "save_arrays",
 ]

@@ -34,7 +34,7 @@ from nas.layers import LayerDAG, Module
 from nas.manifold import ManifoldNetwork
 from nas.recurrent import RecurrentDAG
 
-__all__ = ["CheckpointModule", "CheckpointNetwork", "load", "save"]
+__all__ = ["CheckpointModule", "CheckpointNetwork", "load", "loads", "save"]
 
 
 class CheckpointModule(DAGModule):
@@ -96,7 +96,20 @@ def load(path: str | os.PathLike[str], *, modules: Collection[str] = ()) -> Chec
         CheckpointError: the file is truncated, foreign, of a newer version, or its parts do not fit together.
         OSError: it cannot be opened.
     """
-    contents = read(path, *NETWORKS)
+    return _network_of(path, read(path, *NETWORKS), modules)
+
+
+def loads(data: bytes, *, modules: Collection[str] = ()) -> CheckpointNetwork:
+    """The network in the bytes of a file; see `load`.
+
+    Raises:
+        CheckpointError: as `load`.
+    """
+    where = f"a checkpoint of {len(data):,} bytes"
+    return _network_of(where, parsed(where, data, *NETWORKS), modules)
+
+
+def _network_of(path: str | os.PathLike[str], contents: Contents, modules: Collection[str]) -> CheckpointNetwork:
     module: CheckpointNetwork = _KINDS[contents.metadata["kind"]].network(path, contents, modules)
     module.record = contents.record
     return module.eval()

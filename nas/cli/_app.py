@@ -25,7 +25,9 @@ from nas.cli import (
     _lineage,
     _list,
     _logs_command,
+    _predict,
     _replay,
+    _report_command,
     _schema,
     _search,
     _status,
@@ -74,6 +76,8 @@ app.command("search")(_search.search)
 app.command("data")(_data.data)
 app.command("front")(_front.front)
 app.command("export")(_export.export)
+app.command("predict")(_predict.predict)
+app.command("report")(_report_command.report)
 app.command("evaluate")(_evaluate.evaluate)
 app.command("lineage")(_lineage.lineage)
 app.command("replay")(_replay.replay)

@@ -15,7 +15,7 @@ from nas.errors import JobError, NasError
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["describe", "export"]
+__all__ = ["describe", "export", "writer_of"]
 
 
 def export(
@@ -24,10 +24,11 @@ def export(
         str,
         typer.Option(
             "--pick",
-            help="Which member of the front: knee (best trade-off), accurate, fast, a trial number, or conditions such "
-            'as "accuracy>=0.97" or "edges<=2000, accuracy>=0.9" (on the validation part).',
+            help="Which member of the front: best (the smallest that is as accurate as any, within one standard "
+            "error), knee (best trade-off), accurate, fast, a trial number, or conditions such as "
+            '"accuracy>=0.97" or "edges<=2000, accuracy>=0.9" (on the validation part).',
         ),
-    ] = "knee",
+    ] = "best",
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write.")] = Path("best.safetensors"),
     form: Annotated[
         str | None,
@@ -56,33 +57,49 @@ def export(
     plain C, for where no Python runs: net.c and net.h, with a function that reads raw features and gives labels or
     targets.
     """
-    form = (form or out.suffix.removeprefix(".") or "safetensors").lower()
-    if form not in _FORMATS:
-        raise JobError(f"--format (or the ending of --out) must be one of {', '.join(_FORMATS)}, but is {form!r}")
-    if form != "c" and {precision, layout, prefix} != {None}:
+    write = writer_of(out, form)
+    if write is not _c and {precision, layout, prefix} != {None}:
         raise JobError(f"--precision, --layout and --prefix are of C, but --out is {out}; write --out {out.stem}.c")
+    if write is _c:
+        options: dict[str, Any] = {"precision": precision or "float", "layout": layout, "prefix": prefix}
+        write = partial(_c, **options)
     from nas.cli._study import export_network
     from nas.search import StudyStore
 
     study = StudyStore.open(store, experiment, storage=storage)
     member = study.front().pick(pick)
     try:
-        options: dict[str, Any] = {"precision": precision or "float", "layout": layout, "prefix": prefix}
-        write: Callable[..., None] | None = partial(_c, **options) if form == "c" else _FORMATS[form]
         export_network(study, member.number, out, write=write)
     except OSError as error:
         raise NasError(f"{out}: cannot be written ({error.strerror})") from error
     console.print(f"wrote {out}: {describe(member.number, dict(member.metrics))}")
-    if form == "safetensors":
+    if write is None:
         console.print(f"evaluate it: {program()} evaluate {out}")
 
 
-def _c(path: Path, module: nn.Module, record: dict[str, Any], **options: Any) -> None:
+def _c(
+    path: Path, module: nn.Module, record: dict[str, Any], *, precision: str = "float", **options: Any
+) -> None:
     from nas.cexport import export_c
     from nas.cli._data import training_features
 
-    samples = None if options["precision"] == "float" else training_features(record)
-    export_c(module, path, record=record, samples=samples, **options)
+    samples = None if precision == "float" else training_features(record)
+    export_c(module, path, record=record, samples=samples, precision=precision, **options)
+
+
+def writer_of(path: Path, form: str | None = None) -> Callable[..., None] | None:
+    """What writes a network into a file of this format; None: safetensors.
+
+    Args:
+        form: the format (default: by the ending of ``path``).
+
+    Raises:
+        JobError: there is no such format.
+    """
+    form = (form or path.suffix.removeprefix(".") or "safetensors").lower()
+    if form not in _FORMATS:
+        raise JobError(f"--format (or the ending of --out) must be one of {', '.join(_FORMATS)}, but is {form!r}")
+    return _FORMATS[form]
 
 
 def _onnx(path: Path, module: nn.Module, record: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from nas.cli._console import STORAGE, STORE, console, percent, print_json, progr
 if TYPE_CHECKING:
     from nas.search import Front
 
-__all__ = ["estimates_line", "front", "front_table"]
+__all__ = ["estimates_line", "front", "front_rows", "front_table"]
 
 _WIDE: Final = 92  # columns that the whole table takes
 
@@ -38,6 +38,7 @@ def front(
                 "trials": study.counts(),
                 "objectives": list(found.objectives.names),
                 "hypervolume": found.hypervolume,
+                "best": found.best().number if len(found) else None,
                 "knee": found.knee().number if len(found) else None,
                 "front": found.rows(),
                 **baselines_json(found, study.baselines()),
@@ -57,53 +58,56 @@ def front(
     console.print(estimates_line(found), soft_wrap=True)
     print_baselines(found, study.baselines())
     console.print("process time: inference (± 95 %, in fresh processes) and training step, one batch of the job each")
-    console.print(f"export one: {program()} export {experiment} --pick knee --out best.safetensors")
+    console.print(f"export one: {program()} export {experiment} --pick best --out best.safetensors")
 
 
 def front_table(found: Front) -> Table:
-    """The members, best first objective first; the knee is marked. Fits into 80 columns, without the density where
+    """The members, best first objective first; picks are marked. Fits into 80 columns, without the density where
     estimates need its place."""
+    estimated = any("shown_error" in member.metrics for member in found.members)
+    headings, rows = front_rows(found, density=not estimated or console.width >= _WIDE)
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
+    for place, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if place else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*row, style="bold green" if row[0] == "best" else "")
+    return table
+
+
+def front_rows(found: Front, *, density: bool = True) -> tuple[list[str], list[list[str]]]:
+    """Headings and rows of the members as people read them, best first objective first.
+
+    The first cell of a row says which pick it is: "best", else "knee", else nothing.
+    """
     from nas.tracking import format_expected
 
     classification = all("val_accuracy" in member.metrics for member in found.members)
     quality = "accuracy" if classification else "error"
     estimated = any("shown_error" in member.metrics for member in found.members)
-    wide = not estimated or console.width >= _WIDE
     # What a chip would need is shown where it is asked for.
     asked = {*found.objectives.names, *(bound.metric for bound in found.objectives.bounds)}
     chip = [name for name in ("flash", "ram", "cycles") if name in asked]
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("", no_wrap=True)
-    for heading in (
-        "trial",
-        f"{quality} (95 %)" if estimated else f"val {quality}",
-        "test",
-        "inference",
-        "±",
-        "step",
-        "edges",
-        *(["density"] if wide else []),
-        "depth",
-        *chip,
-    ):
-        table.add_column(heading, justify="right", no_wrap=True)
-    knee = found.knee().number
+    headings = ["", "trial", f"{quality} (95 %)" if estimated else f"val {quality}", "test", "inference", "±", "step"]
+    headings += ["edges", *(["density"] if density else []), "depth", *chip]
+    rows = []
+    picks = {found.knee().number: "knee"} | {found.best().number: "best"}
     # Picks may be trials beside the front, by less than times can tell (see `nas.search.Front.near`).
-    for member in (trial for trial in found.near if trial in found.members or trial.number == knee):
+    for member in (trial for trial in found.near if trial in found.members or trial.number in picks):
         m = member.metrics
-        table.add_row(
-            "knee" if member.number == knee else "",
-            str(member.number),
-            format_expected(m, quality) or "-",
-            percent(m.get("test_accuracy")) if classification else _digits(m.get("test_error")),
-            *(seconds(m.get(name)) for name in ("inference_seconds", "inference_spread", "train_step_seconds")),
-            _count(m, "edges"),
-            *([percent(m.get("density"), 1)] if wide else []),
-            _count(m, "depth"),
-            *(_count(m, name) for name in chip),
-            style="bold green" if member.number == knee else "",
+        rows.append(
+            [
+                picks.get(member.number, ""),
+                str(member.number),
+                format_expected(m, quality) or "-",
+                percent(m.get("test_accuracy")) if classification else _digits(m.get("test_error")),
+                *(seconds(m.get(name)) for name in ("inference_seconds", "inference_spread", "train_step_seconds")),
+                _count(m, "edges"),
+                *([percent(m.get("density"), 1)] if density else []),
+                _count(m, "depth"),
+                *(_count(m, name) for name in chip),
+            ]
         )
-    return table
+    return headings, rows
 
 
 def estimates_line(found: Front) -> str:

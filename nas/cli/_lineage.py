@@ -23,8 +23,8 @@ def lineage(
     experiment: Annotated[str, typer.Argument(help="Name of the study.")],
     trial: Annotated[
         str,
-        typer.Argument(help="A trial number, or a member of the front as in `nas export --pick` (default: the knee)."),
-    ] = "knee",
+        typer.Argument(help="A trial number, or a member of the front as in `nas export --pick` (default: best)."),
+    ] = "best",
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Also draw it: a file ending in .png or .html.")
     ] = None,

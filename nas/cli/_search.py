@@ -1,18 +1,22 @@
-"""``nas search``: from a job file to a front, a checkpoint and what to do next."""
+"""``nas search``: from a job file or a table to a front, a checkpoint and what to do next."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import json
+import math
 import shlex
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+from rich.markup import escape
 
-from nas.cli._console import console, percent, program, seconds
+from nas.cli._console import console, duration, percent, program, seconds
 
 if TYPE_CHECKING:
     from nas.cli._interrupt import Stop
@@ -22,15 +26,35 @@ if TYPE_CHECKING:
     from nas.tracking._protocol import Ending
     from nas.training import Candidate, Dataset, TrialResult
 
-__all__ = ["search"]
+__all__ = ["Outcome", "SearchRun", "search"]
 
+_FLAGS: Final = {
+    "data.target": "--target",
+    "search.budget_minutes": "--minutes",
+    "search.trials": "--trials",
+    "resources.workers": "--workers",
+    "resources.address": "--address",
+}
 _MOST_REASONS: Final = 12  # for failed trials, in the summary
 _NOTE_SECONDS: Final = 2.0  # between two updates of the status while MLflow catches up
 _SAY_SECONDS: Final = 10.0  # between two lines about MLflow, where there is no terminal
 
 
 def search(
-    job_file: Annotated[Path, typer.Argument(metavar="JOB.yaml", help="The job; those in examples/ run as they are.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="JOB.yaml|DATA",
+            help="A job (those in examples/ run as they are), or data: a .csv/.tsv/.parquet/.npz file, digits, "
+            "idx:FOLDER, openml:NAME or module:function.",
+        ),
+    ],
+    target: Annotated[
+        str | None, typer.Option("--target", help="Target column of a table (data.target; default: the last).")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", help="Minutes to search (search.budget_minutes).")
+    ] = None,
     trials: Annotated[int | None, typer.Option("--trials", help="Trials of the whole study (search.trials).")] = None,
     workers: Annotated[
         int | None, typer.Option("--workers", help="Trials at the same time (resources.workers).")
@@ -51,8 +75,12 @@ def search(
             "--patience", min=0, help="Minutes to wait for a database or disk that fails, and go on when it is back."
         ),
     ] = 0.0,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Show the table of columns, what would be run and for how long; run nothing."),
+    ] = False,
 ) -> None:
-    """Run a search job: train and time candidates, and keep the accuracy/time front.
+    """Search networks for a table, or run a job: train and time candidates, and keep the accuracy/time front.
 
     Ctrl-C (or SIGTERM) stops: no trial is started any more, running ones get ten seconds to end, every finished one is
     kept, and the command that resumes is printed; the exit code is then 1. A second Ctrl-C leaves at once.
@@ -60,6 +88,8 @@ def search(
     Exit codes: 0 done, 1 failed or stopped, 2 bad usage or job file.
 
     Examples:
+
+        nas search churn.csv --target churn --minutes 5
 
         nas search examples/digits.yaml
 
@@ -70,32 +100,82 @@ def search(
     from nas.cli._patience import patiently
     from nas.job import Job
 
-    options = {"search.trials": trials, "resources.workers": workers, "resources.address": address}
-    overrides = [f"{key}={value}" for key, value in options.items() if value is not None] + (settings or [])
-    job = Job.from_yaml(job_file, overrides)
+    options = {
+        "data.target": target,
+        "search.budget_minutes": minutes,
+        "search.trials": trials,
+        "resources.workers": workers,
+        "resources.address": address,
+    }
+    stated = {key: value for key, value in options.items() if value is not None}
+    overrides = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in stated.items()] + (settings or [])
+    job = Job.from_source(source, overrides)
+    flags = [word for key, value in stated.items() for word in (_FLAGS[key], f"{value}")]
     again = shlex.join(
-        [
-            program(),
-            "search",
-            str(job_file),
-            "--resume",
-            *(word for setting in overrides for word in ("--set", setting)),
-        ]
+        [program(), "search", source, *flags, *(word for setting in settings or () for word in ("--set", setting))]
     )
-    patiently(lambda resume: _Run(job, job_file, resume, again).run(), resume, patience)
+    if dry_run:
+        SearchRun(job, again).preview()
+        return
+
+    def run(resume: bool) -> None:
+        if SearchRun(job, again, resume=resume).run().stopped:
+            raise typer.Exit(1)
+
+    patiently(run, resume, patience)
 
 
-class _Run:
-    """One run of a search, from loading the data to the last line printed."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run of a search left: its study with the front, and whether somebody stopped it before its end."""
 
-    def __init__(self, job: Job, job_file: Path, resume: bool, resume_command: str) -> None:
+    study: StudyStore
+    front: Front
+    stopped: bool = False
+
+
+class SearchRun:
+    """One run of a search, from loading the data to the last line printed.
+
+    Args:
+        job: what is searched.
+        command: the shell command, without ``--resume``, that runs this job; "" where there is none, as from Python.
+        resume: continue the study of the job.
+        brief: search only: no timing again, no file, no table at the end.
+    """
+
+    def __init__(self, job: Job, command: str = "", *, resume: bool = False, brief: bool = False) -> None:
         self.job = job
-        self.job_file = job_file
+        self.command = command
         self.resume = resume
-        self.resume_command = resume_command
+        self.brief = brief
         self._searching = False
 
-    def run(self) -> None:
+    def preview(self) -> None:
+        """Print what would be run and for how long, and run nothing."""
+        from nas._settings import refuse_unused
+        from nas.cli._data import data_table
+        from nas.cli._study import existing_study
+        from nas.search import load_space
+        from nas.training import read_data
+
+        job = self.job
+        study = existing_study(job, resume=True, command=self.command)
+        data = read_data(job.data, twice=True)
+        refuse_unused(job, load_space(job.space, data.dataset))
+        console.print(data_table(data.findings))
+        console.print()
+        self._announce(data.dataset, study)
+        console.print(f"objectives: {', '.join(job.search.objectives)}", soft_wrap=True)
+        console.print(_duration_line(job), soft_wrap=True)
+        console.print("nothing was run; without --dry-run it is")
+
+    def run(self) -> Outcome:
+        """Search, and print what is found.
+
+        Raises:
+            NasError: of whatever kind the message is; a search that is stopped is no error.
+        """
         from nas._settings import refuse_unused
         from nas.cli._data import data_of_study, data_table
         from nas.cli._interrupt import Stop, stop_on_signals
@@ -107,7 +187,7 @@ class _Run:
         from nas.training import read_data
 
         job = self.job
-        study = existing_study(job, resume=self.resume, job_file=self.job_file)
+        study = existing_study(job, resume=self.resume, command=self.command)
         if study is None:
             data = read_data(job.data, twice=True)
         else:
@@ -133,7 +213,7 @@ class _Run:
             if job.tracking.mlflow:
                 self._catch_up(study, found, dataset)
             self._conclude(study, found)
-            return
+            return Outcome(study, found)
         display = ProgressDisplay(f"nas search · {job.tracking.experiment}", quiet=log_format() == "json")
 
         def asked_to_stop() -> None:
@@ -177,7 +257,8 @@ class _Run:
                 self._baselines(study, executor, dataset)
                 if stop.requested:
                     raise KeyboardInterrupt
-                found = self._retimed(study, executor, dataset) or found
+                if not self.brief:
+                    found = self._retimed(study, executor, dataset) or found
                 if stop.requested:  # the resumed search has only the rest to do
                     raise KeyboardInterrupt
                 report.front(found)
@@ -195,18 +276,22 @@ class _Run:
         if ending == "KILLED":
             counts = study.counts()
             console.print(f"stopped; {counts['complete']} complete trials are kept in {job.tracking.store}")
-            console.print(f"resume: [bold]{self.resume_command}[/]", soft_wrap=True)
-            raise typer.Exit(1)
-        self._conclude(study, found)
+            if self.command:
+                console.print(f"resume: [bold]{escape(self.command)} --resume[/]", soft_wrap=True)
+            return Outcome(study, study.front(), stopped=True)
+        if not self.brief:
+            self._conclude(study, found)
+        return Outcome(study, found)
 
-    def _announce(self, dataset: Dataset, study: StudyStore) -> None:
+    def _announce(self, dataset: Dataset, study: StudyStore | None) -> None:
         from nas.cli._workers import cluster_address
 
         job = self.job
         samples = f"{len(dataset.x_train):,} + {len(dataset.x_val):,} + {len(dataset.x_test):,}"
         console.print(
-            f"[bold]{study.name}[/]: {dataset.name} ({dataset.n_inputs} inputs, {dataset.n_outputs} outputs, {samples} "
-            f"samples), space {job.space.name}, strategy {job.search.strategy}, {_extent(job)}",
+            f"[bold]{job.tracking.experiment}[/]: {escape(dataset.name)} ({dataset.n_inputs} inputs, "
+            f"{dataset.n_outputs} outputs, {samples} samples), space {job.space.name}, "
+            f"strategy {job.search.strategy}, {_extent(job)}",
             soft_wrap=True,
         )
         address = cluster_address(job.resources)
@@ -220,6 +305,8 @@ class _Run:
             f"{'s' if job.resources.threads != 1 else ''} each; everything is kept in {job.tracking.store}",
             soft_wrap=True,
         )
+        if study is None:
+            return
         counts = study.counts()
         if sum(counts.values()) > counts["running"]:
             stopped = f", {counts['stopped']} stopped at rungs" if counts["stopped"] else ""
@@ -288,6 +375,7 @@ class _Run:
         """
         from nas.cli._champion import animation_of, make_champion
         from nas.errors import NasError
+        from nas.search import beaten_by
 
         tracking, training = self.job.tracking, self.job.training
         if not tracking.mlflow or tracking.champion is None:
@@ -295,6 +383,14 @@ class _Run:
         try:
             chosen = found.pick(tracking.champion)
             if chosen.number == known:
+                return
+            rival = beaten_by(chosen, study.baselines())
+            if rival is not None and "champion" not in tracking.model_fields_set:
+                console.print(
+                    f"no champion in MLflow: {rival.label} beats trial {chosen.number}, beyond what the samples leave "
+                    f"open; tracking.champion: {tracking.champion} registers it all the same",
+                    soft_wrap=True,
+                )
                 return
             film = None
             if tracking.animation:
@@ -345,10 +441,15 @@ class _Run:
             f"process time: inference of {self.job.training.inference_batch:,} samples (± 95 %, in fresh processes), "
             f"training step of {self.job.training.batch_size:,}"
         )
-        knee = found.knee()
-        path = study.folder / "knee.safetensors"
-        record = export_network(study, knee.number, path)
-        console.print(f"\nknee: {describe(knee.number, dict(knee.metrics))}", soft_wrap=True)
+        best = found.best()
+        path = study.folder / "best.safetensors"
+        record = export_network(study, best.number, path)
+        console.print(f"\nbest: {describe(best.number, dict(best.metrics))}", soft_wrap=True)
+        console.print(
+            "the smallest that is as accurate as any, within one standard error; --pick knee, accurate or fast has "
+            "others",
+            soft_wrap=True,
+        )
         if "structure" in record:
             how = "nas.training.module_of makes it a module again"
             console.print(f"exported to {path}: the state of your own structure; {how}", soft_wrap=True)
@@ -362,15 +463,17 @@ class _Run:
                 f"inference {seconds(tested['inference_seconds'])} a batch",
                 soft_wrap=True,
             )
+        if not self.command:
+            return
         store = "" if str(self.job.tracking.store) == "nas-runs" else f" --store {self.job.tracking.store}"
         console.print("\nnext:")
         console.print(f"  {program()} ui{store}", soft_wrap=True)
         console.print(f"  {program()} front {study.name}{store}", soft_wrap=True)
+        # A bound that a member has: that of the best one, rounded down.
+        accuracy = best.metrics.get("shown_accuracy", best.metrics.get("val_accuracy"))
+        pick = "accurate" if accuracy is None else f'"accuracy>={math.floor(100 * accuracy) / 100:g}"'
         console.print(
-            f'  {program()} export {study.name}{store} --pick "accuracy>=0.9" --out best.safetensors'
-            if "val_accuracy" in knee.metrics
-            else f"  {program()} export {study.name}{store} --pick accurate --out best.safetensors",
-            soft_wrap=True,
+            f"  {program()} export {study.name}{store} --pick {pick} --out network.safetensors", soft_wrap=True
         )
 
 
@@ -388,6 +491,17 @@ def _extent(job: Job) -> str:
     stated = "steps" in job.training.model_fields_set
     length = f"{job.training.steps:,} steps each" if stated else "lengths of training by the budget"
     return f"{' or '.join(ends)}, {length}"
+
+
+def _duration_line(job: Job) -> str:
+    """How long the whole of it takes, as far as the job decides it."""
+    from nas.search import baseline_seconds
+
+    minutes, rest = job.search.budget_minutes, baseline_seconds(job.search.budget_minutes)
+    after = f"up to {duration(rest)} for the baselines, " if job.search.baselines else ""
+    if minutes is None:
+        return f"time: as the trials take, --minutes bounds it; then {after}some seconds to time the front again"
+    return f"time: {duration(60 * minutes)} of search; then {after}some seconds to time the front again"
 
 
 def _caught_up(tracker: Tracker, ending: Ending, stop: Stop, folder: Path) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from nas.cli._console import program
 from nas.errors import JobError
 
 if TYPE_CHECKING:
@@ -17,7 +16,15 @@ if TYPE_CHECKING:
     from nas.search import StudyStore
     from nas.training import LoadedData, Statistics
 
-__all__ = ["check_resumable", "create_study", "existing_study", "export_network", "statistics_of", "study_header"]
+__all__ = [
+    "check_resumable",
+    "create_study",
+    "existing_study",
+    "export_network",
+    "next_name",
+    "statistics_of",
+    "study_header",
+]
 
 # Changing any of these would make old and new trials of one study incomparable.
 _FIXED: Final = ("data", "space", "search.objectives", "search.constraints", "search.seed", "training")
@@ -41,6 +48,7 @@ def study_header(job: Job, data: LoadedData) -> dict[str, Any]:
         "columns": data.columns,
         "statistics": dataclasses.asdict(Statistics.of(dataset)),
         "fingerprint": data.fingerprint.to_json(),
+        "findings": [[each.about, each.words, each.key] for each in data.findings],
         "costs": PinnedCosts.now().model_dump(mode="json"),
     }
 
@@ -54,8 +62,11 @@ def statistics_of(record: Mapping[str, Any]) -> Statistics:
     return Statistics(**{name: tuple(values) for name, values in given.items() if name in names})
 
 
-def existing_study(job: Job, *, resume: bool, job_file: Path) -> StudyStore | None:
+def existing_study(job: Job, *, resume: bool, command: str = "") -> StudyStore | None:
     """The study of a job that is there, to be continued; None: there is none yet.
+
+    Args:
+        command: the shell command that runs the job; "" where it was called from Python.
 
     Raises:
         JobError: it exists and ``resume`` was not asked for, or it was made by a job of other data or another space.
@@ -68,11 +79,14 @@ def existing_study(job: Job, *, resume: bool, job_file: Path) -> StudyStore | No
         return None
     study = StudyStore.open(tracking.store, tracking.experiment, storage=tracking.database)
     if not resume:
-        counts = study.counts()
+        counts, other = study.counts(), next_name(job)
         raise JobError(
             f"study {tracking.experiment!r} exists in {tracking.store} ({counts['complete']} trials complete); "
-            f"continue it: {program()} search {job_file} --resume, "
-            f"or start another: {program()} search {job_file} --set tracking.experiment={_next_name(job)}"
+            + (
+                f"continue it: {command} --resume, or start another: {command} --set tracking.experiment={other}"
+                if command
+                else f"continue it with resume=True, or start another with name={other!r}"
+            )
         )
     check_resumable(job, study)
     return study
@@ -194,7 +208,8 @@ def _difference(old: Any, new: Any, path: str = "") -> str:
     return f"{path + ': ' if path else ''}{old!r} before, {new!r} now"
 
 
-def _next_name(job: Job) -> str:
+def next_name(job: Job) -> str:
+    """The name of the job's experiment with the least number after it that no study of the store has."""
     from nas.search import StudyStore
 
     taken = set(StudyStore.studies(job.tracking.store, storage=job.tracking.database))

@@ -19,8 +19,8 @@ def watch(
     experiment: Annotated[str, typer.Argument(help="Name of the study.")],
     trial: Annotated[
         str,
-        typer.Argument(help="A trial number, or a member of the front as in `nas export --pick` (default: the knee)."),
-    ] = "knee",
+        typer.Argument(help="A trial number, or a member of the front as in `nas export --pick` (default: best)."),
+    ] = "best",
     out: Annotated[
         Path,
         typer.Option(

@@ -1,7 +1,15 @@
 """Search: strategies that are asked for candidates and told results, the record of a study, and its Pareto front.
 
 Nothing here trains or knows where training happens: an `Executor` evaluates, `run_search` connects the two.
+
+`nas.search(…)`, a whole search in one line, is `nas.study.search`: this package can be called.
 """
+
+import importlib
+import inspect
+import sys
+from types import ModuleType
+from typing import Any
 
 from nas.search._baselines import Baseline, Baselines, baseline_seconds, record_baselines, train_baselines
 from nas.search._config import (
@@ -55,7 +63,7 @@ from nas.search._space import (
 )
 from nas.search._store import StudyStore
 from nas.search._strategy import Inheritance, Parent, Strategy
-from nas.search._verdict import verdict
+from nas.search._verdict import beaten_by, verdict
 
 __all__ = [
     "DEFAULT_HYPERPARAMETERS",
@@ -108,6 +116,7 @@ __all__ = [
     "TrialRecord",
     "WorkerView",
     "baseline_seconds",
+    "beaten_by",
     "error_reference",
     "evaluated",
     "failed",
@@ -129,3 +138,19 @@ __all__ = [
     "trained_network",
     "verdict",
 ]
+
+
+class _Callable(ModuleType):
+    """The type of this package, because the function of its name is what people call."""
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        """A whole search in one line; see `nas.study.search`."""
+        # By name, because the function is made of all the parts, and this is one of them.
+        return importlib.import_module("nas.study").search(*arguments, **keywords)
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        return inspect.signature(importlib.import_module("nas.study").search)
+
+
+sys.modules[__name__].__class__ = _Callable

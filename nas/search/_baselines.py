@@ -17,6 +17,7 @@ from __future__ import annotations
 import functools
 import importlib
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from nas.search._baselines_boosting import fit_boosting
 from nas.search._baselines_linear import fit_linear
 from nas.search._baselines_mlp import fit_mlp
 from nas.search._baselines_models import Clock, Fitted
+from nas.search._objectives import error_reference
 from nas.training import evaluate, hardware, reference_kernel_seconds, time_inference
 from nas.training._types import Dataset, Scalar, TrainingConfig
 
@@ -77,6 +79,16 @@ class Baselines:
     members: tuple[Baseline, ...]
     samples: int  # of the test part
     hardware: Mapping[str, Scalar] = field(default_factory=dict)  # what their times were taken on
+    # On the validation part, of always answering the most frequent class of the training part, or its mean; None: of a
+    # study from before it was kept.
+    guess_error: float | None = None
+
+    @property
+    def to_beat(self) -> float:
+        """The error on the validation part that a network must be below to be worth anything: that of guessing or of
+        the linear model, whichever is less; infinite where neither is known."""
+        linear = [each.metrics["val_error"] for each in self.found if each.name == "linear"]
+        return min([*linear, *([] if self.guess_error is None else [self.guess_error])], default=math.inf)
 
     @property
     def found(self) -> tuple[Baseline, ...]:
@@ -105,7 +117,13 @@ class Baselines:
             }
             for each in self.members
         ]
-        return {"format": _FORMAT, "samples": self.samples, "hardware": dict(self.hardware), "members": members}
+        return {
+            "format": _FORMAT,
+            "samples": self.samples,
+            "hardware": dict(self.hardware),
+            "members": members,
+            "guess_error": self.guess_error,
+        }
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Baselines | None:
@@ -113,7 +131,7 @@ class Baselines:
         if record["format"] > _FORMAT:
             return None
         members = tuple(Baseline(**{**each, "notes": tuple(each["notes"])}) for each in record["members"])
-        return cls(members, record["samples"], record["hardware"])
+        return cls(members, record["samples"], record["hardware"], record.get("guess_error"))
 
 
 def baseline_seconds(budget_minutes: float | None) -> float:
@@ -179,7 +197,7 @@ def train_baselines(
         fitted, metrics = fits[name]
         settings = dict(fitted.settings)
         members.append(Baseline(name, label_of(name, dataset), metrics | times[name], settings, fitted.notes))
-    return Baselines(tuple(members), len(dataset.x_test), hardware(threads))
+    return Baselines(tuple(members), len(dataset.x_test), hardware(threads), _guess_error(dataset))
 
 
 def record_baselines(
@@ -213,6 +231,14 @@ def record_baselines(
         found = Baselines.failed(dataset, _reason(error))
     store.set_baselines(found)
     return found
+
+
+def _guess_error(dataset: Dataset) -> float:
+    """Of the best answer that looks at no feature."""
+    if dataset.task == "regression":
+        return error_reference(dataset)
+    frequent = np.bincount(dataset.y_train).argmax()
+    return float((dataset.y_val != frequent).mean())
 
 
 def _reason(error: Exception) -> str:

@@ -102,6 +102,7 @@ class Estimate:
     error: float
     low: float
     high: float
+    deviation: float  # standard error, of the luck of the validation part alone
 
 
 def estimates(
@@ -209,10 +210,14 @@ def _interval(error: float, found: Evidence) -> Estimate:
     effective = 1 / (1 / found.samples + 1 / max(found.test_samples, 1))
     if found.wrong is None:
         mean = max(float(found.error.mean()), 1e-30)
-        width = _Z * float(found.error.std()) / mean / math.sqrt(effective)
-        return Estimate(error, error * math.exp(-width), error * math.exp(width))
+        spread = float(found.error.std())
+        width = _Z * spread / mean / math.sqrt(effective)
+        deviation = spread / math.sqrt(found.samples)
+        return Estimate(error, error * math.exp(-width), error * math.exp(width), deviation)
     error = min(error, 1.0)
+    drawn = (error * found.samples + 1) / (found.samples + 2)  # so that no errors among few samples are no certainty
+    deviation = math.sqrt(drawn * (1 - drawn) / found.samples)
     scale = 1 + _Z**2 / effective
     centre = (error + _Z**2 / (2 * effective)) / scale
     half = _Z / scale * math.sqrt(error * (1 - error) / effective + _Z**2 / (4 * effective**2))
-    return Estimate(error, max(min(centre - half, error), 0.0), min(max(centre + half, error), 1.0))
+    return Estimate(error, max(min(centre - half, error), 0.0), min(max(centre + half, error), 1.0), deviation)

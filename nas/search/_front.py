@@ -46,7 +46,7 @@ _ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     "inference_time": ("inference_seconds",),
     "training_time": ("train_step_seconds",),
 }
-_WAYS: Final = 'use "knee", "accurate", "fast", a trial number, or a condition such as "accuracy>=0.97"'
+_WAYS: Final = 'use "best", "knee", "accurate", "fast", a trial number, or a condition such as "accuracy>=0.97"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,7 @@ class Front:
     hypervolume: float  # share of the unit cube of `Objectives.coordinates`, in [0, 1]
     near: tuple[FrontMember, ...] = ()  # the members, and trials that are worse by less than times can tell
     missed: str = ""  # where there are trials, but none within the bounds of the objectives: what stands in the way
+    to_beat: float = math.inf  # error that the knee must be below, as a linear model and guessing have it
 
     @classmethod
     def of(cls, objectives: Objectives, trials: Iterable[FrontMember]) -> Front:
@@ -118,14 +119,18 @@ class Front:
         objectives: Objectives,
         trials: Iterable[FrontMember],
         evidence: Callable[[int], Evidence | None],
+        *,
+        to_beat: float = math.inf,
     ) -> Front:
         """The front of all `trials`, with what is to be expected of its members on samples that did not choose them.
 
         They are compared by steady scores, which a lucky network gains little by; members, and trials near them, get
-        the metrics ``shown_error``, ``shown_error_low``, ``shown_error_high`` (see `nas.search._estimates`).
+        the metrics ``shown_error``, ``shown_error_low``, ``shown_error_high``, ``shown_error_deviation`` (see
+        `nas.search._estimates`).
 
         Args:
             evidence: of a trial, by its number (`StudyStore.evidence`). Those without keep what they have.
+            to_beat: what the error of a knee must be below, if any member's is.
         """
         trials, missed = _within(objectives, trials)
         if not trials:
@@ -146,7 +151,7 @@ class Front:
         found = estimates(scores, costs, shown, at, steady=steady, chosen=place is not None)
         known = {trials[k].number: _with_estimate(compared[k], found.get(k)) for k in shown}
         members = tuple(known[member.number] for member in front.members)
-        front = cls(objectives, members, 0.0, tuple(known[trial.number] for trial in front.near))
+        front = cls(objectives, members, 0.0, tuple(known[trial.number] for trial in front.near), to_beat)
         return replace(front, hypervolume=objectives.hypervolume(front._judged(members)))
 
     def bare(self) -> Front:
@@ -166,6 +171,25 @@ class Front:
         """Trial numbers of the members."""
         return tuple(member.number for member in self.members)
 
+    def best(self) -> FrontMember:
+        """The network that one would ship: the smallest that is as good as the most accurate, as far as can be told.
+
+        It is the one with the fewest edges of those whose error is not above the least by more than one standard error
+        of the least (Breiman 1984, "Classification and regression trees", 3.4.3). Where the error is no objective, it
+        is the knee.
+
+        Raises:
+            PickError: the front is empty.
+        """
+        self._require_members()
+        place = self.objectives.error_place
+        if place is None:
+            return self.knee()
+        errors = self._judged(self.near)[:, place]
+        least = int(errors.argmin())
+        bound = errors[least] + self.near[least].metrics.get("shown_error_deviation", 0.0)
+        return min((trial for trial, error in zip(self.near, errors, strict=True) if error <= bound), key=_smallest)
+
     def knee(self) -> FrontMember:
         """The member where giving up a little of one objective stops buying much of the other.
 
@@ -173,8 +197,9 @@ class Front:
         front; the knee is the member farthest below the line (plane) between them, the same as the one with the least
         sum of coordinates (Das 1999, "On characterizing the knee of the Pareto curve"). Our deviations: trials with
         an error far from the best (`Objectives.relevant`) do not take part, because a tiny network that
-        guesses would otherwise be an extreme and pull the knee to poor accuracies; and of those nearly as far below,
-        `near` the front, it is the one with the fewest edges.
+        guesses would otherwise be an extreme and pull the knee to poor accuracies; nor do those that a linear model or
+        guessing is level with (`to_beat`), if there are others; and of those nearly as far below, `near` the front, it
+        is the one with the fewest edges.
 
         Raises:
             PickError: the front is empty.
@@ -182,6 +207,9 @@ class Front:
         self._require_members()
         values = self._judged(self.near)
         chosen = np.flatnonzero(self.objectives.relevant(values))
+        if (place := self.objectives.error_place) is not None:
+            better = chosen[values[chosen, place] < self.to_beat]
+            chosen = better if len(better) else chosen
         points = self.objectives.coordinates(values[chosen])
         span = np.ptp(points, axis=0)
         sums = ((points - points.min(axis=0)) / np.where(span > 0, span, 1.0)).sum(axis=1)
@@ -194,8 +222,9 @@ class Front:
         """One member, chosen as a person would say it.
 
         Args:
-            how: "knee"; "accurate" (best first objective); "fast" (best last objective); a trial number; or
-                conditions on metrics joined by commas, e.g. "accuracy>=0.97" or "edges<=5000, accuracy>=0.9".
+            how: "best" (see `best`); "knee" (see `knee`); "accurate" (best first objective); "fast" (best last
+                objective); a trial number; or conditions on metrics joined by commas, e.g. "accuracy>=0.97" or
+                "edges<=5000, accuracy>=0.9".
                 `accuracy` and `error` mean the estimates from the validation part, `accuracy_low` and `error_high` the
                 cautious ends of their intervals. Of the members that satisfy all conditions, the one with the best
                 last objective is taken if a condition bounds the accuracy, error or loss, else the one with the best
@@ -206,6 +235,8 @@ class Front:
         """
         self._require_members()
         how = how.strip()
+        if how == "best":
+            return self.best()
         if how == "knee":
             return self.knee()
         if how == "accurate":
@@ -343,6 +374,7 @@ def _with_estimate(trial: FrontMember, estimate: Estimate | None) -> FrontMember
         "shown_error": estimate.error,
         "shown_error_low": estimate.low,
         "shown_error_high": estimate.high,
+        "shown_error_deviation": estimate.deviation,
     }
     if "val_accuracy" in trial.metrics:
         shown |= {

@@ -25,8 +25,10 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import math
 import os
 import re
+import shutil
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -215,6 +217,18 @@ class StudyStore:
             return []
         with database_errors(root, storage):
             return list(optuna.get_all_study_names(open_storage(root, storage)))
+
+    def delete(self) -> None:
+        """Remove the study with all its files; nothing of it can be had back.
+
+        Raises:
+            StudyError: another process drives it, or the database fails.
+        """
+        with self.lock():
+            pass
+        with database_errors(self.root, None), warnings.catch_warnings():
+            optuna.delete_study(study_name=self.name, storage=self._study._storage)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
     def costs(self) -> PinnedCosts | None:
@@ -577,10 +591,12 @@ class StudyStore:
         """The Pareto front of the complete trials, with re-timed metrics where there are any.
 
         Its members have metrics that no single trial could have: ``shown_error``, what to expect of them on samples
-        that did not choose them, and ``shown_error_low``, ``shown_error_high``; for classification the same of
-        ``shown_accuracy`` (see `nas.search._estimates`).
+        that did not choose them, ``shown_error_low``, ``shown_error_high``, ``shown_error_deviation``; for
+        classification also ``shown_accuracy`` with its interval (see `nas.search._estimates`).
         """
-        return Front.estimated(self.objectives, self._complete(), self.evidence)
+        baselines = self.baselines()
+        to_beat = math.inf if baselines is None else baselines.to_beat
+        return Front.estimated(self.objectives, self._complete(), self.evidence, to_beat=to_beat)
 
     def _complete(self) -> list[FrontMember]:
         self.flush()

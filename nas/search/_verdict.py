@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from nas.search._baselines import Baseline, Baselines
 from nas.search._front import Front, FrontMember
 
-__all__ = ["verdict"]
+__all__ = ["beaten_by", "verdict"]
 
 
 def verdict(front: Front, baselines: Baselines) -> str:
@@ -43,6 +43,20 @@ def verdict(front: Front, baselines: Baselines) -> str:
         who = f"The best member (trial {best.number}, {_shown(best.metrics)} on the test part)"
         said.append(f"{who} is {compared}{every}{doubt}.")
     return " ".join(said)
+
+
+def beaten_by(member: FrontMember, baselines: Baselines | None) -> Baseline | None:
+    """The best baseline that beats a member: one whose error on the validation part is below all that the member's
+    estimate leaves open. None: none does. The test part decides nothing.
+
+    Args:
+        member: of a front.
+        baselines: of its study; None: they were not wanted.
+    """
+    if baselines is None or "val_error" not in member.metrics:
+        return None
+    least = member.metrics.get("shown_error_low", member.metrics["val_error"])
+    return next((each for each in baselines.found if each.metrics["val_error"] < least), None)
 
 
 def _expected(member: FrontMember) -> tuple[float, float, int]:

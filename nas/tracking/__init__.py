@@ -9,6 +9,7 @@ from nas.tracking._animation import Animation
 from nas.tracking._card import model_card
 from nas.tracking._champion import Champion
 from nas.tracking._config import TrackingConfig, default_store
+from nas.tracking._curves_plot import curves_png
 from nas.tracking._dag_plot import dag_png
 from nas.tracking._draw import draw
 from nas.tracking._front_plot import front_figure, front_html, front_png
@@ -30,6 +31,7 @@ __all__ = [
     "Tracker",
     "TrackingConfig",
     "adjacency_png",
+    "curves_png",
     "dag_png",
     "default_store",
     "draw",

@@ -54,9 +54,10 @@ class TrackingConfig(BaseModel):
         return self.mlflow_uri or os.environ.get("NAS_MLFLOW_URI") or None
 
     champion: str | None = Field(
-        "knee",
+        "best",
         description="Which member of the front a finished search registers as its model's `champion`, as `nas export "
-        "--pick` has it: knee, accurate, fast, or conditions; null: none.",
+        "--pick` has it: best, knee, accurate, fast, or conditions; null: none. Unless this is stated, nothing is "
+        "registered that a baseline beats.",
     )
     model: str | None = Field(
         None,

@@ -23,6 +23,7 @@ from nas.training._fingerprint import Fingerprint
 from nas.training._modules import train_module
 from nas.training._recorder import Recorder, Recording
 from nas.training._structure import Structure, module_of, register_structure, structure_of
+from nas.training._tabular import read_frame
 from nas.training._trainer import History, train
 from nas.training._trial import run_trial
 from nas.training._trials import run_grouped, run_trials
@@ -102,6 +103,7 @@ __all__ = [
     "pinned_costs",
     "pinned_threads",
     "read_data",
+    "read_frame",
     "record_training",
     "reference_kernel_seconds",
     "register_structure",

@@ -19,7 +19,7 @@ from nas.training._raw import RawData
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["feature_kind", "from_frame", "load_openml", "load_table", "plain"]
+__all__ = ["feature_kind", "from_frame", "load_openml", "load_table", "plain", "read_frame"]
 
 _FEW_ODD = 0.05  # share of cells of a target of numbers that may be no numbers before it is taken for text
 
@@ -35,13 +35,32 @@ def load_table(path: Path, config: DataConfig, features: Collection[str] = (), s
         return from_frame(
             read.frame, path.stem, str(path), config, features, spare, decimal=read.decimal, said=read.said
         )
+    return from_frame(_parquet(path), path.stem, str(path), config, features, spare)
+
+
+def read_frame(config: DataConfig, targets: Collection[str] = ()) -> pd.DataFrame:
+    """All columns of a .csv, .tsv or .parquet file as they are, e.g. of rows to predict.
+
+    Args:
+        config: names the file, and how to read it.
+        targets: columns that are targets, if they are there; their cells stay text.
+
+    Raises:
+        DataError: the file cannot be parsed.
+    """
+    path = Path(config.source)
+    if path.suffix.lower() == ".parquet":
+        return _parquet(path)
+    return read_delimited(path, config.model_copy(update={"target": tuple(targets)})).frame
+
+
+def _parquet(path: Path) -> pd.DataFrame:
     import pandas as pd  # half a second; only tables need it
 
     try:
-        frame = pd.read_parquet(path)
+        return pd.read_parquet(path)
     except Exception as error:  # pandas and pyarrow raise a dozen unrelated types here
         raise DataError(f"{path}: cannot be read as parquet ({error})") from error
-    return from_frame(frame, path.stem, str(path), config, features, spare)
 
 
 def from_frame(

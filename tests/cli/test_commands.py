@@ -50,10 +50,10 @@ def test_search_ends_with_a_table_a_checkpoint_and_what_to_do_next(folder: Path)
     output = " ".join((folder / "output").read_text().split())
     assert "4 done, 0 running, 0 failed of 4" in output
     assert "hypervolume" in output
-    assert "knee" in output
+    assert "best: trial" in output
     assert "loaded again, it has test accuracy" in output
     assert "nas ui" in output
-    assert (folder / "store" / "small" / "knee.safetensors").exists()
+    assert (folder / "store" / "small" / "best.safetensors").exists()
 
 
 def test_a_study_is_not_overwritten_but_continued(folder: Path) -> None:

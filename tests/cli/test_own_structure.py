@@ -78,7 +78,7 @@ def test_search_and_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     result = CliRunner().invoke(app, ["search", "job.yaml"])
     assert result.exit_code == 0, result.output
     assert "the state of your own structure" in result.output
-    _, arrays, record = checkpoint.load_arrays(tmp_path / "store" / "job" / "knee.safetensors")
+    _, arrays, record = checkpoint.load_arrays(tmp_path / "store" / "job" / "best.safetensors")
     structure = structure_of(record["structure"]["kind"], record["structure"]["json"])
     assert type(structure) is sys.modules["bottlenecks"].Bottleneck
     assert module_of(structure, arrays)(torch.zeros(2, 64)).shape == (2, 10)

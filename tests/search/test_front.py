@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -96,7 +98,7 @@ def test_number_picks_that_member() -> None:
     [
         ("accuracy>=0.99", r"no member of the front has val_accuracy >= 0.99; the closest has 0.98"),
         ("sharpness>=1", r"no metric 'sharpness'; there are edges, inference_seconds"),
-        ("best", r"cannot pick 'best': use \"knee\", \"accurate\", \"fast\""),
+        ("bets", r"cannot pick 'bets': use \"best\", \"knee\", \"accurate\", \"fast\""),
         ("accuracy>=lots", r"cannot pick 'accuracy>=lots'"),
         ("accuracy>=1e", r"cannot pick 'accuracy>=1e'"),
         ("", r"cannot pick ''"),
@@ -168,3 +170,36 @@ def test_picks_go_by_what_is_to_be_expected() -> None:
     assert front.pick("accuracy_low>=0.94").number == 1
     assert front.pick("error_high<=0.08").number == 2
     assert front.rows()[0]["objectives"]["error"] == 0.03
+
+
+def with_estimates(*errors: tuple[float, float]) -> Front:
+    """A front whose members have more edges the lower their error; (error, its standard error) by number."""
+    members = [
+        FrontMember(
+            number,
+            (error, 1e-3 / (number + 1)),
+            {
+                "val_error": error,
+                "shown_error": error,
+                "shown_error_deviation": deviation,
+                "edges": 1000.0 / (number + 1),
+            },
+            retimed=True,
+        )
+        for number, (error, deviation) in enumerate(errors)
+    ]
+    return Front.of(BOTH, members)
+
+
+def test_the_default_is_the_smallest_within_one_standard_error_of_the_most_accurate() -> None:
+    front = with_estimates((0.10, 0.012), (0.105, 0.03), (0.111, 0.03), (0.113, 0.5), (0.4, 0.5))
+    assert front.pick("best").number == 2
+    assert front.pick("accurate").number == 0
+    assert with_estimates((0.10, 0.0), (0.11, 0.0)).best().number == 0
+
+
+def test_no_knee_that_a_linear_model_or_guessing_is_level_with() -> None:
+    front = with_estimates((0.10, 0.01), (0.14, 0.01), (0.16, 0.01), (0.18, 0.01))
+    assert front.knee().number == 3
+    assert replace(front, to_beat=0.16).knee().number == 1
+    assert replace(front, to_beat=0.05).knee().number == 3  # none is: then all take part

@@ -1,0 +1,116 @@
+"""``nas predict``: a network's answers for the rows of a table."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+
+from nas.cli._console import STORAGE, STORE, console
+from nas.errors import DataError, JobError, NasError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nas.checkpoint import Predictor
+
+__all__ = ["predict"]
+
+
+def predict(
+    model: Annotated[str, typer.Argument(help="A file written by `nas export` or a search, or the name of a study.")],
+    table: Annotated[Path, typer.Argument(help="A .csv, .tsv or .parquet file; the target may be there or not.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="File to write: .csv, .tsv or .parquet (default: CSV on standard output)."),
+    ] = None,
+    pick: Annotated[
+        str | None, typer.Option("--pick", help="Which member of the front of a study, as in `nas export`.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="data.key=value", help="How to read the table, as in a job; may be repeated."),
+    ] = None,
+    store: Path = STORE,
+    storage: str | None = STORAGE,
+) -> None:
+    """Predict for every row of a table: the label and each class's probability, or the targets in their own units.
+
+    Columns are found by name and scaled as in training; the file is read like the table of the training.
+
+    Examples:
+
+        nas predict best.safetensors customers.csv --out predictions.csv
+
+        nas predict churn customers.csv
+    """
+    predictor = _predictor(model, pick, store, storage)
+    answers = _answers(predictor, _rows(table, predictor.module.record, settings or []))
+    if out is None:
+        answers.to_csv(sys.stdout, index=False)
+        return
+    writers: dict[str, Any] = {
+        ".csv": lambda: answers.to_csv(out, index=False),
+        ".tsv": lambda: answers.to_csv(out, index=False, sep="\t"),
+        ".parquet": lambda: answers.to_parquet(out, index=False),
+    }
+    if out.suffix.lower() not in writers:
+        raise JobError(f"--out must end in {', '.join(writers)}, but is {out}")
+    try:
+        writers[out.suffix.lower()]()
+    except OSError as error:
+        raise NasError(f"{out}: cannot be written ({error.strerror})") from error
+    console.print(f"wrote {out}: {len(answers):,} rows", markup=False)
+
+
+def _predictor(model: str, pick: str | None, store: Path, storage: str | None) -> Predictor:
+    from nas.checkpoint import Predictor
+    from nas.search import StudyStore
+    from nas.study import Study
+
+    if not Path(model).is_file() and StudyStore.exists(store, model, storage=storage):
+        return Study.open(model, store=store, storage=storage).best(pick)
+    if pick is not None:
+        raise JobError(f"--pick chooses from a study, but {store} has no study {model!r}")
+    try:
+        return Predictor.load(model)
+    except OSError as error:
+        raise NasError(f"{model}: neither a file that can be read ({error.strerror}) nor a study in {store}") from error
+
+
+def _rows(path: Path, record: dict[str, Any], settings: list[str]) -> pd.DataFrame:
+    """The table as it is, read as the job of the network reads its tables."""
+    from nas._jobfile import apply_overrides
+    from nas.job import Job
+    from nas.training import read_frame
+
+    data = record.get("data") or {}
+    columns = record.get("columns") or {}
+    values = {"source": str(path)}
+    if path.suffix.lower() in (".csv", ".tsv") and str(data.get("source", "")).lower().endswith((".csv", ".tsv")):
+        values |= {key: data[key] for key in ("encoding", "separator", "decimal", "header") if key in data}
+    section: dict[str, Any] = {"data": values}
+    apply_overrides(section, settings)
+    config = Job.from_mapping(section, where=str(path)).data
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    targets = tuple(str(name) for name in columns.get("targets") or ())
+    return read_frame(config, targets)
+
+
+def _answers(predictor: Predictor, rows: pd.DataFrame) -> pd.DataFrame:
+    """What the network says of each row, as a table."""
+    import pandas as pd
+
+    if predictor.task == "classification":
+        shares = predictor.probabilities(rows)
+        labels = np.array(predictor.classes)[shares.argmax(axis=1)]
+        columns = {f"probability_{name}": shares[:, place] for place, name in enumerate(predictor.classes)}
+        return pd.DataFrame({"prediction": labels, **columns})
+    values = predictor.predict(rows)
+    count = values.shape[1]
+    names = ["prediction"] if count == 1 else [f"prediction_{place}" for place in range(count)]
+    return pd.DataFrame(values, columns=names)

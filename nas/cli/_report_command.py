@@ -1,0 +1,31 @@
+"""``nas report``: a study on one HTML page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nas.cli._console import STORAGE, STORE, console
+from nas.errors import NasError
+
+__all__ = ["report"]
+
+
+def report(
+    experiment: Annotated[str, typer.Argument(help="Name of the study.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write (default: STUDY.html).")] = None,
+    store: Path = STORE,
+    storage: str | None = STORAGE,
+) -> None:
+    """Write one HTML page on a study: verdict, data, front, baselines, the network picked, and how to use it."""
+    from nas.study import Study
+
+    study = Study.open(experiment, store=store, storage=storage)
+    path = Path(f"{experiment}.html") if out is None else out
+    try:
+        study.report(path)
+    except OSError as error:
+        raise NasError(f"{path}: cannot be written ({error.strerror})") from error
+    console.print(f"wrote {path}", markup=False)

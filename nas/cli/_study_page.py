@@ -1,0 +1,226 @@
+"""A study as HTML: one page on all of it, and the table of its front for notebooks."""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from nas.cli._console import percent, seconds
+
+if TYPE_CHECKING:
+    from nas.search import Baselines, Front, FrontMember, StudyStore
+    from nas.tracking import BaselinePoint, FrontPoint
+
+__all__ = ["FrontPoints", "front_html_table", "front_points", "study_page"]
+
+_STYLE: Final = """
+body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; border-bottom: 1px solid #ddd; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; } td, th { padding: .15rem .7rem; }
+th { font-weight: 600; text-align: right; border-bottom: 1px solid #ccc; }
+td { text-align: right; } td.text, th.text { text-align: left; }
+tr.picked { font-weight: 600; background: #eef7ee; } .faint { color: #777; } img { max-width: 100%; }
+pre { background: #f6f6f4; padding: .8rem; overflow-x: auto; } .verdict { font-size: 1.05rem; }
+"""
+_TABLE: Final = (
+    '<table style="border-collapse:collapse;font-variant-numeric:tabular-nums" class="front">{head}{body}</table>'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FrontPoints:
+    """What a plot of a front is drawn from."""
+
+    members: list[FrontPoint]
+    others: list[FrontPoint]
+    cost: str  # metric of the cost axis
+    baselines: list[BaselinePoint]
+
+
+def front_points(study: StudyStore, found: Front) -> FrontPoints:
+    """The members of a front, the other complete trials and the baselines, without graphs and weights."""
+    from nas.search import OBJECTIVE_METRICS
+    from nas.tracking import BaselinePoint, FrontPoint
+
+    members = [FrontPoint(each.number, each.metrics) for each in found.members]
+    known, again = {*found.numbers}, study.retimed()
+    others = [
+        FrontPoint(each.number, {**each.result.metrics, **again.get(each.number, {})})
+        for each in study.records()
+        if each.number not in known and each.state == "complete" and each.result is not None
+    ]
+    costs = [OBJECTIVE_METRICS[name] for name in found.objectives.names if name != "error"]
+    baselines = study.baselines()
+    compared = [] if baselines is None else [
+        BaselinePoint(each.name, each.label, each.metrics, each.reason) for each in baselines.members
+    ]  # fmt: skip
+    return FrontPoints(members, others, costs[0] if costs else "inference_seconds", compared)
+
+
+def front_html_table(found: Front) -> str:
+    """The members of a front as an HTML table; what is picked stands out."""
+    from nas.cli._front import front_rows
+
+    if not len(found):
+        return "<p>no trial is complete yet, so the front is empty</p>"
+    headings, rows = front_rows(found)
+    return _table(headings, rows, picked=[bool(row[0]) for row in rows])
+
+
+def study_page(study: StudyStore) -> str:
+    """One page, with everything in it that it shows.
+
+    Raises:
+        PickError: no trial is complete.
+    """
+    from nas.search import beaten_by, verdict
+
+    found = study.front()
+    best = found.best()
+    baselines = study.baselines()
+    said = "" if baselines is None else verdict(found, baselines)
+    if (rival := beaten_by(best, baselines)) is not None:
+        said = f"{rival.label.capitalize()} beats the network picked (trial {best.number}): use that instead. {said}"
+    header = study.header.get("job") or {}
+    counts = study.counts()
+    parts = [
+        f"<h1>{html.escape(study.name)}</h1>",
+        f'<p class="verdict">{html.escape(said)}</p>' if said else "",
+        f'<p class="faint">{counts["complete"]} trials complete, {counts["stopped"]} stopped at rungs, '
+        f"{counts['failed']} failed; hypervolume {found.hypervolume:.4f}</p>",
+        *_section("Data", _findings(header)),
+        *_section("Front", _front_figure(study, found) + front_html_table(found)),
+        *_section("Baselines", "" if baselines is None else _baselines(baselines)),
+        *_section(f"The network picked: trial {best.number}", _network(study, best)),
+        *_section("Hardware", _hardware(study, best.number)),
+        *_section("How to use it", _usage(study, best.number)),
+    ]
+    return (
+        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(study.name)}</title>'
+        f"<style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>"
+    )
+
+
+def _section(title: str, content: str) -> tuple[str, ...]:
+    return (f"<h2>{html.escape(title)}</h2>", content) if content else ()
+
+
+def _findings(header: Mapping[str, Any]) -> str:
+    rows = [[str(cell) for cell in found] for found in header.get("findings") or ()]
+    return _table([], rows, text=range(3)) if rows else ""
+
+
+def _front_figure(study: StudyStore, found: Front) -> str:
+    from nas.tracking import front_figure
+
+    points = front_points(study, found)
+    figure = front_figure(points.members, points.others, title=study.name, cost=points.cost, baselines=points.baselines)
+    drawn: str = figure.to_html(
+        full_html=False, include_plotlyjs=True, default_height="30rem", config={"displaylogo": False}
+    )
+    return drawn
+
+
+def _baselines(baselines: Baselines) -> str:
+    classification = all("val_accuracy" in each.metrics for each in baselines.found)
+    quality = "accuracy" if classification else "error"
+    rows = []
+    for each in baselines.members:
+        m = each.metrics
+        shown = [m.get(f"{part}_{quality}") for part in ("val", "test")]
+        rows.append(
+            [
+                each.label + (f" failed: {each.reason}" if each.reason else ""),
+                *(percent(value) if classification else "-" if value is None else f"{value:.4g}" for value in shown),
+                seconds(m.get("inference_seconds")),
+                f"{m['edges']:,.0f}" if "edges" in m else "-",
+                seconds(m.get("training_seconds")),
+            ]
+        )
+    return _table(["", f"validation {quality}", f"test {quality}", "inference", "edges", "trained in"], rows, text=[0])
+
+
+def _network(study: StudyStore, best: FrontMember) -> str:
+    from nas.cli._export import describe
+    from nas.cli._lineage import line_of
+    from nas.tracking import curves_png, dag_png, lineage_png
+
+    result = study.load_result(best.number)
+    header = study.header.get("job") or {}
+    pictures = []
+    if result.dag is not None:
+        dag = _named(result.dag, header) if result.structure is None else result.dag
+        period = header.get("period")
+        pictures.append(_picture(dag_png(dag, title=f"trial {best.number}", period=period), "its graph"))
+    pictures.append(_picture(curves_png(result.history, title=f"trial {best.number}"), "its training"))
+    line, others = line_of(study, best.number)
+    if len(line) > 1:
+        pictures.append(_picture(lineage_png(line, others, title=f"trial {best.number}"), "its ancestors"))
+    return f"<p>{html.escape(describe(best.number, dict(best.metrics)))}</p>" + "".join(pictures)
+
+
+def _named(dag: Any, header: Mapping[str, Any]) -> Any:
+    """The graph with inputs and outputs called as the data calls them, where that is known."""
+    features = [str(name) for name in header.get("feature_names") or ()]
+    outputs = [str(name) for name in (header.get("statistics") or {}).get("classes") or ()]
+    outputs = outputs or [str(name) for name in (header.get("columns") or {}).get("targets") or ()]
+    if dag.names is not None or len(features) != dag.n_inputs or len(outputs) != dag.n_outputs:
+        return dag
+    between = [f"{place}" for place in range(dag.n_inputs, dag.n_inputs + dag.n_computational)]
+    return type(dag)(
+        dag.n_inputs, dag.n_computational, dag.n_outputs, dag.edges,
+        ids=dag.ids, activations=dag.activations, names=[*features, *between, *outputs],
+    )  # fmt: skip
+
+
+def _hardware(study: StudyStore, number: int) -> str:
+    found = study.load_result(number).hardware
+    return _table([], [[str(key), str(value)] for key, value in found.items()], text=range(2)) if found else ""
+
+
+def _usage(study: StudyStore, number: int) -> str:
+    code = (
+        "import nas\n\n"
+        f"study = nas.Study.open({study.name!r}, store={str(study.root)!r})\n"
+        f"network = study.best({number})\n"
+        "network.predict(rows)              # rows as they were measured, e.g. a pandas table\n"
+        f'study.export("network.safetensors", {number})   # or .onnx, .pt2\n'
+    )
+    return f"<pre>{html.escape(code)}</pre>"
+
+
+def _picture(content: bytes | None, what: str) -> str:
+    if content is None:
+        return ""
+    return f'<p><img alt="{html.escape(what)}" src="data:image/png;base64,{base64.b64encode(content).decode()}"></p>'
+
+
+def _table(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    text: Iterable[int] = (0,),
+    picked: Sequence[bool] = (),
+) -> str:
+    """An HTML table.
+
+    Args:
+        text: columns that are aligned left.
+        picked: which rows stand out.
+    """
+    left = {*text}
+
+    def cells(row: Sequence[str], tag: str) -> str:
+        kinds = [' class="text" style="text-align:left"' if place in left else "" for place in range(len(row))]
+        return "".join(f"<{tag}{kind}>{html.escape(cell)}</{tag}>" for cell, kind in zip(row, kinds, strict=True))
+
+    head = f"<thead><tr>{cells(headings, 'th')}</tr></thead>" if headings else ""
+    marked = [*picked, *[False] * (len(rows) - len(picked))]
+    style = ' class="picked" style="font-weight:600;background:#eef7ee;color:#222"'
+    body = "".join(
+        f"<tr{style if mark else ''}>{cells(row, 'td')}</tr>" for row, mark in zip(rows, marked, strict=True)
+    )
+    return _TABLE.format(head=head, body=f"<tbody>{body}</tbody>")

@@ -1,0 +1,37 @@
+"""docs/how-to/one-line.md: its code and its commands, with minutes made seconds and no Ray."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from nas.cli import app
+
+_PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "one-line.md"
+_BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_QUICK = 'minutes=0.1, trials=4, executor="serial", mlflow=False, verbose=False'
+
+
+def test_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NAS_STORE", raising=False)
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    for language, text in _BLOCK.findall(_PAGE.read_text(encoding="utf-8")):
+        if language == "python":
+            exec(compile(text.replace("minutes=5", _QUICK), str(_PAGE), "exec"), namespace)
+            continue
+        for line in text.splitlines():
+            words = shlex.split(line)[1:]
+            if words[0] == "search":
+                words += ["--trials", "4", "--minutes", "0.1", "--set=resources.executor=serial"]
+                words += ["--set=tracking.mlflow=false"]
+            done = CliRunner().invoke(app, words)
+            assert done.exit_code == 0, f"{line}\n{done.output}"
+    assert list(pd.read_csv("predictions.csv").columns) == ["prediction", "probability_no", "probability_yes"]
+    assert Path("churn.html").exists() and namespace["small"].module.dag.n_edges <= 200

@@ -1,0 +1,210 @@
+"""A search in one line, from Python and from the shell, and what it gives."""
+
+from __future__ import annotations
+
+import html
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import nas
+from nas._keywords import job_values
+from nas.errors import DataError, JobError
+from nas.study import Study
+from tests.cli.test_commands import nas as command
+from tests.cli.test_commands import plain
+
+RNG = np.random.default_rng(3)
+X = RNG.normal(size=(120, 3))
+FRAME = pd.DataFrame(X, columns=["a", "b", "c"]).assign(kind=np.where(X[:, 0] + X[:, 1] > 0, "yes", "no"))
+QUICK: dict[str, Any] = {
+    "trials": 3,
+    "objectives": ["error", "edges"],
+    "baselines": False,
+    "executor": "serial",
+    "mlflow": False,
+    "training": {"steps": 60, "batch_size": 32},
+    "verbose": False,
+}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture(scope="module")
+def study(store: Path) -> Study:
+    return nas.search(FRAME, target="kind", store=store, **QUICK | {"baselines": True, "minutes": 0.3})
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NAS_STORE", raising=False)
+    yield
+    assert not (tmp_path / "nas-runs").exists()
+
+
+def test_the_package_is_the_function() -> None:
+    assert callable(nas.search) and nas.search.run_search is not None
+    assert list(inspect.signature(nas.search).parameters)[:4] == ["data", "y", "target", "minutes"]
+
+
+def test_the_front_is_a_table_and_a_plot(study: Study) -> None:
+    shown = study.front._repr_html_()
+    for member in study.front:
+        assert f">{member.number}</td>" in shown
+    assert "best" in shown and "best" in repr(study.front)
+    assert list(study.front.to_frame().index) == [member.number for member in study.front]
+    figure = study.front.plot()
+    assert len(figure.data[2].x) == len(study.front)
+    assert html.escape(study.verdict) in study._repr_html_()
+    assert [direction.name for direction in study.optuna.directions] == ["MINIMIZE"] * 2
+
+
+def test_a_pick_predicts_from_the_table(study: Study, tmp_path: Path) -> None:
+    network = study.best()
+    labels = network.predict(FRAME)  # the target may stay in
+    assert {*labels} <= {"yes", "no"}
+    again = nas.Predictor.load(study.export(tmp_path / "best.safetensors"))
+    assert (again.predict(FRAME.drop(columns="kind")) == labels).all()
+    fast = study.front.pick("fast")
+    assert study.best(fast.number).module.dag.n_edges == study.trial(fast.number).dag.n_edges
+    assert study.trial(0).lineage[-1] == 0 and "val_accuracy" in study.trial(0).metrics
+
+
+def test_the_report_is_one_page_with_all_in_it(study: Study) -> None:
+    page = study.report().read_text(encoding="utf-8")
+    for words in ("<h2>Data</h2>", "data.target", "<h2>Front</h2>", "<h2>Baselines</h2>", "logistic regression",
+                  "its graph", "its training", "processor", "nas.Study.open(&#x27;search&#x27;", "plotly"):  # fmt: skip
+        assert words in page, words
+    assert page.count("data:image/png;base64,") >= 2
+    assert 'src="http' not in page
+
+
+def test_a_study_opens_again_and_goes_on(study: Study, store: Path) -> None:
+    assert Study.open("search", store=store).front.hypervolume == study.front.hypervolume
+    more = QUICK | {"baselines": True, "minutes": 0.3, "trials": 4}
+    with pytest.raises(JobError, match="study 'search' exists .* resume=True, or start another with name='search-2'"):
+        nas.search(FRAME, target="kind", store=store, name="search", **more)
+    with pytest.raises(DataError, match="begun with other data"):
+        nas.search(FRAME.iloc[1:], target="kind", store=store, name="search", resume=True, **more)
+    on = nas.search(FRAME, target="kind", store=store, name="search", resume=True, **more)
+    assert on.name == "search" and len(on.optuna.trials) == 4
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        (X, FRAME["kind"]),
+        (FRAME[["a", "b", "c"]], FRAME["kind"]),
+        {"x": X, "y": FRAME["kind"].to_numpy()},
+        torch.utils.data.TensorDataset(torch.tensor(X), torch.tensor(X[:, 0] > 0)),
+    ],
+    ids=["arrays", "table and targets", "mapping", "torch"],
+)
+def test_data_in_memory_is_kept_with_the_study_or_goes(data: Any, tmp_path: Path) -> None:
+    with nas.search(data, keep=False, **QUICK) as study:
+        folder = study.folder
+        assert len(study.best().predict(X)) == len(X)
+        assert len(list(folder.glob("data.*"))) == 1
+    assert not folder.exists()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_gives_the_study_its_name(tmp_path: Path) -> None:
+    FRAME.to_csv("my table.csv", index=False)
+    study = nas.search(tmp_path / "my table.csv", store="s", **QUICK)
+    assert study.name == "my-table"
+    assert nas.search("my table.csv", store="s", **QUICK).name == "my-table-2"
+
+
+def test_refused_data_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no column 'kid'"):
+        nas.search(FRAME, target="kid", store="s", **QUICK)
+    assert not list((tmp_path / "s").glob("*/data.*"))
+    with pytest.raises(DataError, match="the targets must be given, too"):
+        nas.search(X, **QUICK)
+    with pytest.raises(DataError, match="X has 120 rows and y has 3"):
+        nas.search(FRAME[["a"]], [1, 2, 3], **QUICK)
+
+
+def test_every_field_of_a_job_is_a_keyword() -> None:
+    values = job_values(
+        {"minutes": 5, "strategy": "optuna", "training": {"steps": 9}, "data__seed": 4, "trials": None, "seed": 1},
+        {"training.losses.time": 0.1, "search.options": {"sampler": "gp"}},
+    )
+    assert values == {
+        "search": {"budget_minutes": 5, "strategy": "optuna", "seed": 1, "options": {"sampler": "gp"}},
+        "training": {"steps": 9, "losses": {"time": 0.1}},
+        "data": {"seed": 4},
+    }
+
+
+@pytest.mark.parametrize(
+    ("keywords", "words"),
+    [
+        ({"startegy": "x"}, "unknown keyword 'startegy'; did you mean strategy?"),
+        ({"options": {}}, "say which: space__options, search__options"),
+        ({"training": 5}, "training: a section takes a mapping"),
+        ({"zzz": 5}, "unknown keyword 'zzz'; a section"),
+    ],
+)
+def test_a_keyword_that_is_none_says_what_there_is(keywords: dict[str, Any], words: str) -> None:
+    with pytest.raises(JobError, match=words):
+        job_values(keywords)
+
+
+# --- the same from the shell ------------------------------------------------------------------------------------------
+
+FLAGS = ("--trials", "3", "--set", "search.objectives=[error,edges]", "--set", "search.baselines=false")
+FLAGS += ("--set", "resources.executor=serial", "--set", "tracking.mlflow=false", "--set", "training.steps=60")
+
+
+def test_a_table_is_searched_predicted_and_reported_from_the_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NAS_STORE", str(tmp_path / "store"))
+    FRAME[["kind", "a", "b", "c"]].to_csv("churn.csv", index=False)
+    search = ("search", "churn.csv", "--target", "kind", *FLAGS)
+    looked = command(*search, "--minutes", "2", "--dry-run")
+    assert looked.exit_code == 0, looked.output
+    assert "2: no (" in plain(looked) and "time: 2:00 of search" in plain(looked)
+    assert not (tmp_path / "store").exists()
+    done = command(*search)
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "store" / "churn" / "best.safetensors").exists()
+    again = command(*search)
+    assert again.exit_code == 2
+    assert f"nas search churn.csv --target kind --trials 3 {' '.join(FLAGS[2:])} --resume" in plain(again).replace(
+        "'", ""
+    )
+
+    rows = FRAME[["b", "a", "c"]]
+    rows.to_csv("rows.csv", index=False, sep=";", decimal=",")
+    printed = command("predict", "churn", "rows.csv")
+    assert printed.output.splitlines()[0] == "prediction,probability_no,probability_yes"
+    assert len(printed.output.splitlines()) == 1 + len(rows)
+    wrote = command(
+        "predict", tmp_path / "store" / "churn" / "best.safetensors", "churn.csv", "--out", "answers.parquet"
+    )
+    assert "wrote answers.parquet: 120 rows" in plain(wrote)
+    answers = pd.read_parquet("answers.parquet")
+    assert [*answers["prediction"]] == [line.split(",")[0] for line in printed.output.splitlines()[1:]]
+    assert "neither a file" in plain(command("predict", "chrun", "rows.csv"))
+
+    assert command("report", "churn").exit_code == 0
+    assert "<h2>Front</h2>" in Path("churn.html").read_text()
+
+
+def test_an_empty_job_file_is_refused(tmp_path: Path) -> None:
+    Path("empty.yaml").write_text("# nothing\n")
+    refused = command("search", "empty.yaml")
+    assert refused.exit_code == 2 and "the job file is empty" in plain(refused)
