@@ -37,11 +37,11 @@ def replay(
 
         nas replay 12 --study digits
     """
-    import nas.search
     from nas.cli._data import data_of_study
     from nas.cli._workers import evaluator
     from nas.errors import NasError
     from nas.job import stored_job
+    from nas.search import replay as train_again
 
     study = _study(store, experiment, storage)
     header = study.header.get("job") or {}
@@ -50,7 +50,7 @@ def replay(
     job = stored_job(header["job"], f"the job kept in study {study.name!r}")
     dataset = data_of_study(job.data, study, remedy="restore it to train the trial again").dataset
     with console.status(f"training trial {trial} again"):
-        found = nas.search.replay(study, trial, dataset, job.training, evaluate=evaluator(job, study.costs))
+        found = train_again(study, trial, dataset, job.training, evaluate=evaluator(job, study.costs))
     if as_json:
         print_json(_as_json(found))
     else:

@@ -1,0 +1,257 @@
+"""Searches as scikit-learn's estimators: in pipelines, in cross-validation, cloned and pickled like any other.
+
+    network = nas.DagClassifier(minutes=5).fit(X, y)
+    network.score(X_test, y_test)
+
+`fit` searches in this process (or with ``n_jobs`` Ray workers) in a temporary folder, and keeps one network as the
+bytes of a checkpoint: an estimator that is pickled holds no code of ours but its own parameters and these bytes, and
+unpickling them runs what `nas.load` runs.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+
+from nas.errors import DataError
+
+__all__ = ["DagClassifier", "DagRegressor"]
+
+_VALIDATION: Final = 0.2  # share of the samples that networks are chosen by
+
+
+class _DagEstimator(BaseEstimator):  # type: ignore[misc]
+    """What both estimators share; see `DagClassifier` and `DagRegressor`."""
+
+    def __init__(
+        self,
+        *,
+        minutes: float | None = 1.0,
+        trials: int | None = None,
+        pick: str = "best",
+        constraints: str | None = None,
+        objectives: tuple[str, ...] = ("error", "edges"),
+        n_jobs: int | None = None,
+        random_state: int | None = 0,
+        job: Mapping[str, Any] | None = None,
+        verbose: bool = False,
+    ) -> None:
+        self.minutes = minutes
+        self.trials = trials
+        self.pick = pick
+        self.constraints = constraints
+        self.objectives = objectives
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.job = job
+        self.verbose = verbose
+
+    @property
+    def predictor_(self) -> Any:
+        """The network as `nas.Predictor`."""
+        check_is_fitted(self, "checkpoint_")
+        return self._predictor
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        state.pop("_predictor", None)  # made again from the bytes of the checkpoint
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "checkpoint_" in state:
+            self._load()
+
+    def _load(self) -> None:
+        from nas.checkpoint import Predictor, loads
+
+        module = loads(self.checkpoint_)
+        # In float64, so that the answer for a row is the same to ten digits whatever rows stand beside it.
+        self._predictor = Predictor(module.double())
+
+    def _searched(self, X: np.ndarray, y: np.ndarray, task: str) -> None:
+        """Search for scaled-down `y` and keep the network; `y` are class numbers, or numbers (samples, targets)."""
+        from nas.study import search
+
+        train, chosen = _split(y if task == "classification" else None, len(X), self._seed())
+        # There is no test part: nothing is shown of it, and cross-validation has one of its own.
+        parts = {
+            "x_train": X[train],
+            "y_train": y[train],
+            "x_val": X[chosen],
+            "y_val": y[chosen],
+            "x_test": X[chosen],
+            "y_test": y[chosen],
+        }
+        workers = self.n_jobs or 1
+        fields: dict[str, Any] = {
+            "task": task,
+            "seed": self._seed(),
+            "objectives": tuple(self.objectives),
+            "baselines": False,
+            "mlflow": False,
+            "resources": {"executor": "serial"} if workers == 1 else {"executor": "ray", "workers": workers},
+        }
+        if workers < 0:
+            fields["resources"] = {"executor": "ray"}
+        minutes = None if self.minutes is None else float(self.minutes)
+        with search(
+            parts,
+            minutes=minutes,
+            trials=self.trials,
+            keep=False,
+            verbose=bool(self.verbose),
+            settings=self.job,
+            **fields,
+        ) as study:
+            path = study.export(study.folder / "network.safetensors", self.constraints or self.pick)
+            self.checkpoint_ = path.read_bytes()
+            member = study.front.pick(self.constraints or self.pick)
+            self.metrics_ = dict(member.metrics)
+            self.front_ = study.front.to_frame().to_dict("index")
+        self.n_edges_ = int(self.metrics_.get("edges", 0))
+        self._load()
+
+    def _seed(self) -> int:
+        if self.random_state is None:
+            return int(np.random.default_rng().integers(2**31))
+        if isinstance(self.random_state, np.random.RandomState):
+            return int(self.random_state.randint(2**31))
+        return int(self.random_state)
+
+    def _rows(self, X: Any) -> np.ndarray:
+        check_is_fitted(self, "checkpoint_")
+        rows: np.ndarray = validate_data(self, X, reset=False, dtype=np.float64)
+        return rows
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        rows = self._rows(X)
+        with warnings.catch_warnings():  # whoever cross-validates knows where the rows come from
+            from nas.checkpoint import UnlikeTrainingWarning
+
+            warnings.simplefilter("ignore", UnlikeTrainingWarning)
+            found: np.ndarray = self.predictor_.outputs(rows)
+        return found
+
+
+class DagClassifier(ClassifierMixin, _DagEstimator):  # type: ignore[misc]
+    """A network for classification, found by a search over DAGs of neurons.
+
+    Args:
+        minutes: wall time of the search; None where `trials` alone bounds it.
+        trials: networks that are trained at most. Without minutes, equal data and `random_state` give equal networks.
+        pick: which network of the front is kept, as `nas export --pick` has it.
+        constraints: conditions that it must satisfy instead, e.g. "edges<=500" or "edges<=500, depth<=4".
+        objectives: what is minimised, the error and a cost: edges, inference_time, depth, density, training_time.
+        n_jobs: Ray workers; None or 1: this process; -1: as many as the machine has room for.
+        random_state: decides the split and every random choice of the search.
+        job: other fields of a job, by dotted paths: ``{"training.losses.time": 0.1}``.
+        verbose: print progress and what was found.
+
+    Attributes:
+        classes_: (classes,) the labels, of their own type.
+        checkpoint_: the network as the bytes of a checkpoint; `nas.load` reads them from a file.
+        predictor_: the network as `nas.Predictor`.
+        metrics_: of the network: what to expect of it, edges, process times.
+        front_: metrics of all networks of the front, by trial number.
+        n_edges_: edges of the network.
+    """
+
+    def fit(self, X: Any, y: Any) -> DagClassifier:
+        """Search.
+
+        Args:
+            X: (samples, features) numbers, or a table of them.
+            y: (samples,) labels: text, numbers or booleans.
+
+        Raises:
+            ValueError: data that cannot be used.
+        """
+        X, y = validate_data(self, X, y, dtype=np.float64)
+        check_classification_targets(y)
+        classes, numbers = np.unique(column_or_1d(y, warn=True), return_inverse=True)
+        if len(classes) < 2:
+            raise DataError(f"y holds one class only, {classes[0]!r}; a classifier needs at least two classes")
+        self._searched(X, numbers.astype(np.int64), "classification")
+        self.classes_ = classes
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The label of each row, (samples,), of the type that `fit` was given."""
+        outputs = self._outputs(X)
+        chosen: np.ndarray = self.classes_[outputs.argmax(axis=1)]
+        return chosen
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """The probability of each class, (samples, classes), in the order of `classes_`."""
+        outputs = self._outputs(X)
+        powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+        shares: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
+        return shares
+
+
+class DagRegressor(RegressorMixin, _DagEstimator):  # type: ignore[misc]
+    """A network for regression, found by a search over DAGs of neurons.
+
+    Args and attributes are those of `DagClassifier`, but for ``classes_``.
+    """
+
+    def fit(self, X: Any, y: Any) -> DagRegressor:
+        """Search.
+
+        Args:
+            X: (samples, features) numbers, or a table of them.
+            y: (samples,) or (samples, targets) numbers.
+
+        Raises:
+            ValueError: data that cannot be used.
+        """
+        X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True)
+        y = np.asarray(y, dtype=np.float64)
+        self._flat = y.ndim == 1
+        self._searched(X, y, "regression")
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The target of each row, (samples,), or (samples, targets) where there are several."""
+        rows = self._rows(X)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found: np.ndarray = self.predictor_.predict(rows)
+        return found[:, 0] if self._flat else found
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+
+def _split(labels: np.ndarray | None, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to train on and rows to choose by: a fifth of them, of each class its share, and no class without training.
+
+    Args:
+        labels: (samples,) class numbers; None: there are none.
+    """
+    if count < 2:
+        raise DataError(f"n_samples = {count}, but one sample is to be trained on and another to choose by")
+    order = np.random.default_rng(seed).permutation(count)
+    wanted = max(1, round(_VALIDATION * count))
+    if labels is None:
+        return np.sort(order[wanted:]), np.sort(order[:wanted])
+    # Within each class the share comes in turn, so that classes of few samples are not left out.
+    rank = np.empty(count)
+    for label in np.unique(labels):
+        rows = order[labels[order] == label]
+        rank[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
+        rank[rows[-1]] = np.inf  # one of each is trained on, whatever there is
+    chosen = np.argsort(rank, kind="stable")[:wanted]
+    chosen = chosen[np.isfinite(rank[chosen])]
+    if not len(chosen):
+        return np.arange(count), np.arange(count)  # each class has one sample: nothing can be left out
+    return np.setdiff1d(np.arange(count), chosen), np.sort(chosen)

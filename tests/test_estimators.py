@@ -1,0 +1,66 @@
+"""scikit-learn's own checks of the estimators, and what these promise beyond them."""
+
+from __future__ import annotations
+
+import pickle
+import pickletools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_iris, load_wine
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import nas
+from nas.estimators import _split
+from nas.search import PickError
+
+QUICK: dict[str, Any] = {"minutes": None, "trials": 1, "job": {"training.steps": 60, "training.learning_rate": 0.02}}
+
+
+@parametrize_with_checks([nas.DagClassifier(**QUICK), nas.DagRegressor(**QUICK)])
+def test_scikit_learns_own_checks(estimator: Any, check: Callable[[Any], None]) -> None:
+    check(estimator)
+
+
+def test_labels_keep_their_type_and_a_pickle_runs_no_code_of_the_network() -> None:
+    X, y = load_wine(return_X_y=True)
+    fitted = nas.DagClassifier(**QUICK | {"trials": 2}).fit(X, y)
+    assert fitted.classes_.dtype == y.dtype and fitted.predict(X).dtype == y.dtype
+    assert (fitted.predict(X) == y).mean() > 0.9
+    assert fitted.n_edges_ == fitted.predictor_.module.dag.n_edges == fitted.metrics_["edges"]
+    data = pickle.dumps(fitted)
+    again = pickle.loads(data)
+    assert (again.predict_proba(X) == fitted.predict_proba(X)).all()
+    named = [f"{argument}" for code, argument, _ in pickletools.genops(data) if code.name == "SHORT_BINUNICODE"]
+    modules = {name.partition(".")[0] for name in named if name.startswith(("nas.", "torch", "numpy."))}
+    assert modules == {"nas", "numpy"} and "nas.estimators" in named and "nas.checkpoint" not in " ".join(named)
+
+
+def test_it_is_a_part_like_any_other() -> None:
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    names = np.array(["setosa", "versicolor", "virginica"])[y]
+    model = make_pipeline(StandardScaler(), nas.DagClassifier(**QUICK))
+    assert cross_val_score(clone(model), X, names, cv=2).mean() > 0.8
+
+
+def test_constraints_bind() -> None:
+    X, y = load_wine(return_X_y=True)
+    small = nas.DagClassifier(**QUICK | {"trials": 6}, constraints="edges<=100").fit(X, y)
+    assert small.n_edges_ <= 100
+    with pytest.raises(PickError, match="no member of the front has edges <= 1; the closest has"):
+        nas.DagClassifier(**QUICK, constraints="edges<=1").fit(X, y)
+
+
+def test_no_class_is_without_training_and_the_split_has_each_class_by_its_share() -> None:
+    labels = np.array([0] * 60 + [1] * 38 + [2])
+    train, chosen = _split(labels, len(labels), 0)
+    assert {*labels[train]} == {0, 1, 2} and not {*train} & {*chosen} and len(train) + len(chosen) == len(labels)
+    assert np.bincount(labels[chosen]).tolist() == [12, 8]
+    train, chosen = _split(None, 10, 1)
+    assert len(chosen) == 2 and len(train) == 8
