@@ -11,7 +11,7 @@ from nas.search._config import ResourcesConfig, SearchConfig, SpaceConfig
 from nas.search._constraints import Bound
 from nas.tracking._config import TrackingConfig
 from nas.training._acting import NEURONS, NetworkKind
-from nas.training._data_config import DataConfig
+from nas.training._data_config import TABLE_SUFFIXES, DataConfig
 from nas.training._types import Scalar, TrainingConfig
 
 __all__ = ["RULES", "Rule", "Sections", "Situation"]
@@ -101,13 +101,12 @@ class Rule:
 
 
 _CHIP: Final = {"flash", "ram", "cycles"}
-_TABLES: Final = (".csv", ".tsv", ".parquet")
 _LABELLED: Final = ("digits", "wine", "iris", "breast_cancer", "recall", "parity", "mnist")
 
 
 def _table(at: Situation) -> bool:
     source = at.job.data.source.lower()
-    return source.endswith(_TABLES) or source.startswith("openml:")
+    return source.endswith(TABLE_SUFFIXES) or source.startswith("openml:")
 
 
 def _with_test_part(at: Situation) -> bool:

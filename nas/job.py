@@ -24,7 +24,7 @@ from nas.tracking._config import TrackingConfig
 from nas.training._data_config import DataConfig
 from nas.training._types import TrainingConfig
 
-__all__ = ["Job", "data_name", "experiment_name", "job_schema", "stored_job"]
+__all__ = ["Job", "data_name", "experiment_name", "job_schema", "plain_words", "stored_job"]
 
 VERSION: Final = 1  # of job files; raised when a key changes its meaning
 # Keys that earlier programs had, in sections: studies keep whole jobs, with the values of keys that nobody set.
@@ -220,12 +220,19 @@ def _explain(problem: dict[str, Any], values: Mapping[str, Any], where: str, pla
         if path[:-1] == ("search", "options") and path[-1] in _RETIRED_OPTIONS:
             return f"{place}: {dotted(path)} is gone, because it did not pay; delete the line"
         return f"{place}: unknown key {dotted(path)}; {_suggestion(path, values)}"
-    message = str(problem["msg"]).removeprefix("Value error, ").replace("Input should be ", "it must be ")
+    message = plain_words(str(problem["msg"]))
     if problem["type"] in ("model_type", "dict_type", "model_attributes_type"):
         message = f"it must be a section with keys: {', '.join(_keys_at(path, values))}".removesuffix(": ")
     given = problem["input"]
     shown = "" if isinstance(given, Mapping | BaseModel) else f" is {_short(given)};"
     return f"{place}: {dotted(path)}{shown or ':'} {message}"
+
+
+def plain_words(message: str) -> str:
+    """What pydantic says of a value, in the words of this package."""
+    message = message.removeprefix("Value error, ")
+    message = re.sub(r"^(Input|Value|String|List|Tuple|Set|Dictionary|Url|Field) should ", "it must ", message)
+    return message.replace("Field required", "it must be stated")
 
 
 def _short(value: object, limit: int = 80) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import inspect
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -208,3 +209,42 @@ def test_an_empty_job_file_is_refused(tmp_path: Path) -> None:
     Path("empty.yaml").write_text("# nothing\n")
     refused = command("search", "empty.yaml")
     assert refused.exit_code == 2 and "the job file is empty" in plain(refused)
+
+
+def test_studies_are_listed_and_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAS_STORE", str(tmp_path / "store"))
+    assert "no study in" in plain(command("studies"))
+    nas.search(FRAME, target="kind", name="one", **QUICK)
+    nas.search(FRAME, target="kind", name="two", **QUICK)
+    assert "one" in plain(command("studies")) and "accuracy" in plain(command("studies"))
+    assert [each["complete"] for each in json.loads(command("studies", "--json").output)] == [3, 3]
+    assert command("delete", "one", "--yes").exit_code == 0
+    assert [each["name"] for each in json.loads(command("studies", "--json").output)] == ["two"]
+    assert not (tmp_path / "store" / "one").exists()
+    assert command("delete", "one", "--yes").exit_code == 1
+
+
+def test_a_job_file_is_written_for_a_table_and_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAS_STORE", str(tmp_path / "store"))
+    FRAME[["kind", "a", "b", "c"]].to_csv("churn.csv", index=False)
+    assert "wrote churn.yaml; run it: nas search churn.yaml" in plain(command("init", "churn.csv", "--target", "kind"))
+    text = Path("churn.yaml").read_text()
+    assert "# task: classification: targets are text  (data.task)" in text
+    assert command("search", "churn.yaml", "--dry-run").exit_code == 0
+    assert "churn.yaml exists already" in plain(command("init", "churn.csv", "--target", "kind"))
+
+
+def test_evaluation_has_the_metrics_that_are_asked_for(study: Study, tmp_path: Path) -> None:
+    path = study.export(tmp_path / "net.safetensors")
+    shown = plain(command("evaluate", path))
+    assert "scores balanced_accuracy 0." in shown or "scores balanced_accuracy 1" in shown
+    assert "yes: " in shown and "recall" in shown
+    asked = json.loads(command("evaluate", path, "--metrics", "roc_auc,matthews_corrcoef", "--json").output)
+    assert {*asked["scores"]} == {"roc_auc", "matthews_corrcoef"}
+    refused = command("evaluate", path, "--metrics", "auc")
+    assert refused.exit_code == 2 and "no metric 'auc'" in plain(refused)
+
+
+def test_names_with_colons_stay_as_they_are() -> None:
+    refused = command("search", "nomodule:adult:", "--dry-run")
+    assert "nomodule:adult:" in refused.output

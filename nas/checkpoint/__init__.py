@@ -4,6 +4,7 @@ Loading a stranger's file runs none of its code: no pickle anywhere, every lengt
 """
 
 from nas.checkpoint._arrays import load_arrays, load_some, save_arrays
+from nas.checkpoint._encoding import DATE_PARTS, KINDS, EncodedColumn, Encoding, cells_of
 from nas.checkpoint._file import FORMAT_VERSION
 from nas.checkpoint._folded import export_dot, export_graphml, folded
 from nas.checkpoint._inputs import UnlikeTrainingWarning
@@ -12,11 +13,13 @@ from nas.checkpoint._module import CheckpointModule, CheckpointNetwork, load, lo
 from nas.checkpoint._neurons import CheckpointManifold, CheckpointMasked, CheckpointWired
 from nas.checkpoint._onnx import export_onnx
 from nas.checkpoint._predictor import Predictor
-from nas.checkpoint._program import export_program
+from nas.checkpoint._program import Standardise, export_program
 from nas.checkpoint._recurrent import CheckpointRecurrent
 
 __all__ = [
+    "DATE_PARTS",
     "FORMAT_VERSION",
+    "KINDS",
     "CheckpointLayers",
     "CheckpointManifold",
     "CheckpointMasked",
@@ -24,8 +27,12 @@ __all__ = [
     "CheckpointNetwork",
     "CheckpointRecurrent",
     "CheckpointWired",
+    "EncodedColumn",
+    "Encoding",
     "Predictor",
+    "Standardise",
     "UnlikeTrainingWarning",
+    "cells_of",
     "export_dot",
     "export_graphml",
     "export_onnx",

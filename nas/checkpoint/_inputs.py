@@ -13,7 +13,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from nas.errors import DataError
+from nas.checkpoint._encoding import Encoding, cells_of
+from nas.errors import CheckpointError, DataError
 
 __all__ = ["Inputs", "UnlikeTrainingWarning"]
 
@@ -31,16 +32,27 @@ class Inputs:
     """The inputs of a network.
 
     Attributes:
-        count: how many.
+        count: how many features; those of a table may be more or fewer than the inputs of the network.
         names: of each, in order; empty where not known.
         named: whether tables are matched by them.
 
     Args:
         record: of a checkpoint.
         count: inputs of its network.
+
+    Raises:
+        CheckpointError: the record's encoding is damaged, or gives another number of inputs.
     """
 
     def __init__(self, record: Mapping[str, Any], count: int) -> None:
+        self._encoding = Encoding.from_json(record.get("encoding"))
+        if self._encoding is not None:
+            if len(self._encoding.inputs) != count:
+                raise CheckpointError(
+                    f"the record's encoding gives {len(self._encoding.inputs)} inputs, but the network has {count}"
+                )
+            count = len(self._encoding.columns)
+            record = {**record, "feature_names": self._encoding.names}
         self.count = count
         self.names = tuple(str(name) for name in record.get("feature_names") or ())
         columns = _mapping(record.get("columns"))
@@ -63,7 +75,7 @@ class Inputs:
         }
 
     def array(self, raw: Any) -> np.ndarray:
-        """``raw`` as (samples, inputs) float64, finite.
+        """``raw`` as (samples, inputs) float64, finite: numbers, for categories, dates and missing values, too.
 
         Args:
             raw: an array, taken by place; or a table (pandas, or what has ``to_pandas``; an array with named fields),
@@ -75,6 +87,8 @@ class Inputs:
         Warns:
             UnlikeTrainingWarning: a column as a whole is far from the range of the training data.
         """
+        if self._encoding is not None:
+            return self._encoded(self._encoding, raw)
         x = self._ordered(raw)
         if x.ndim != 2 or x.shape[1] != self.count:
             raise DataError(f"features must have shape (samples, {self.count}), but have {x.shape}")
@@ -82,7 +96,34 @@ class Inputs:
             row, column = np.argwhere(~np.isfinite(x))[0]
             name = f" ({self.names[column]!r})" if self.named else ""
             raise DataError(f"features must be finite, but row {row} has {x[row, column]} in column {column}{name}")
-        self._compare(x)
+        self._compare(x, range(self.count))
+        return x
+
+    def _encoded(self, encoding: Encoding, raw: Any) -> np.ndarray:
+        """The inputs for rows of a raw table, or of an array with its columns in order."""
+        import pandas as pd
+
+        table = _table(raw)
+        if table is None:
+            rows = np.asarray(raw)
+            if rows.ndim != 2 or rows.shape[1] != self.count:
+                raise DataError(f"features must have shape (samples, {self.count}), but have {rows.shape}")
+            table = pd.DataFrame(rows, columns=list(self.names))
+        places = self._places([str(name) for name in table.columns])
+        cells = [
+            cells_of(table.iloc[:, place], column.kind, column.name)
+            for place, column in zip(places, encoding.columns, strict=True)
+        ]
+        numeric = [place for place, kind in enumerate(self._kinds) if kind not in ("category", "date")]
+        for place in numeric:
+            if np.isinf(cells[place]).any():
+                raise DataError(f"features must be finite, but column {self.names[place]!r} holds an infinite number")
+        x = encoding.apply(cells)
+        if numeric and len(x):
+            known = np.stack(
+                [np.nan_to_num(cells[place], nan=encoding.columns[place].fill or 0.0) for place in numeric]
+            )
+            self._compare(known.T, numeric)
         return x
 
     def _ordered(self, raw: Any) -> np.ndarray:
@@ -101,6 +142,12 @@ class Inputs:
                     "of these, not all; give an array, or exactly these columns"
                 )
             return np.stack([_column(table, place, names[place]) for place in range(len(names))], axis=1)
+        return np.stack([_column(table, place, names[place]) for place in self._places(names)], axis=1)
+
+    def _places(self, names: list[str]) -> list[int]:
+        """Where a table with such columns has each feature."""
+        if (twice := [name for name, times in collections.Counter(names).items() if times > 1]) != []:
+            raise DataError(f"column {twice[0]!r} occurs more than once; rename one")
         missing = [name for name in self.names if name not in {*names}]
         strange = [name for name in names if name not in {*self.names} and name not in self._spare]
         if missing or strange:
@@ -108,23 +155,25 @@ class Inputs:
             parts += [f"has {_listed(strange)}, which the network does not know"] if strange else []
             raise DataError(f"the table {' and '.join(parts)}; the network's inputs are {_listed(self.names)}")
         places = {name: place for place, name in enumerate(names)}
-        return np.stack([_column(table, places[name], name) for name in self.names], axis=1)
+        return [places[name] for name in self.names]
 
-    def _compare(self, x: np.ndarray) -> None:
-        for place, kind in enumerate(self._kinds):
+    def _compare(self, x: np.ndarray, features: Sequence[int]) -> None:
+        """Columns of ``x`` (rows, columns), which are these features, with what they were in training."""
+        kinds = [self._kinds[feature] for feature in features]
+        for place, kind in enumerate(kinds):
             if kind == "boolean" and not np.isin(x[:, place], (0.0, 1.0)).all():
                 odd = x[~np.isin(x[:, place], (0.0, 1.0)), place][0]
-                raise DataError(f"feature {self._name(place)} was true or false in training, but has {odd:.6g}")
-        fractions = [
-            place for place, kind in enumerate(self._kinds) if kind == "integer" and (x[:, place] % 1 != 0).any()
-        ]
+                raise DataError(
+                    f"feature {self._name(features[place])} was true or false in training, but has {odd:.6g}"
+                )
+        fractions = [place for place, kind in enumerate(kinds) if kind == "integer" and (x[:, place] % 1 != 0).any()]
         if fractions:
-            place = fractions[0]
-            odd = x[x[:, place] % 1 != 0, place][0]
-            self._warn(fractions, f"{odd:.6g} and the like; the network was trained on whole numbers")
+            odd = x[x[:, fractions[0]] % 1 != 0, fractions[0]][0]
+            what = f"{odd:.6g} and the like; the network was trained on whole numbers"
+            self._warn([features[place] for place in fractions], what)
         if self._range is None or not len(x):
             return
-        low, high = self._range
+        low, high = (ends[list(features)] for ends in self._range)
         width = high - low
         # A constant has no width of its own; then its size is the measure.
         margin = _FAR * np.where(width > 0, width, np.maximum(np.abs(low), 1.0))
@@ -136,7 +185,8 @@ class Inputs:
             places = [int(place) for place in np.flatnonzero(far)]
             first = places[0]
             known = f"{low[first]:.6g} to {high[first]:.6g}"
-            self._warn(places, f"{x[0, first]:.6g} and the like; the network was trained on {known}")
+            what = f"{x[0, first]:.6g} and the like; the network was trained on {known}"
+            self._warn([features[place] for place in places], what)
 
     def _warn(self, places: list[int], what: str) -> None:
         more = f" (and {len(places) - 1} more like it)" if len(places) > 1 else ""

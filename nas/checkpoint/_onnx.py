@@ -14,6 +14,7 @@ from nas.checkpoint._file import Record, record_json
 from nas.checkpoint._folded import folded
 from nas.checkpoint._onnx_dag import numbers, write_dag, write_recurrent
 from nas.checkpoint._onnx_graph import Graph, onnx_package, silu
+from nas.checkpoint._onnx_inputs import take_raw
 from nas.engine import DAGModule, MaskedLinear
 from nas.errors import ExportError
 from nas.layers import LayerDAG
@@ -23,7 +24,9 @@ from nas.recurrent import RecurrentDAG
 __all__ = ["export_onnx", "onnx_model"]
 
 
-def export_onnx(module: nn.Module, path: str | os.PathLike[str], record: Record | None = None) -> None:
+def export_onnx(
+    module: nn.Module, path: str | os.PathLike[str], record: Record | None = None, *, raw: bool = False
+) -> None:
     """Write a network as an ONNX file with an input "x" (batch, inputs) and an output "y" (batch, outputs).
 
     The batch may have any size. Needs the optional package onnx; ONNX Runtime, to run the file, is another.
@@ -34,6 +37,10 @@ def export_onnx(module: nn.Module, path: str | os.PathLike[str], record: Record 
             out), Identity, and the usual activations.
         path: by convention ending in ``.onnx``; an existing file is replaced.
         record: kept as JSON in the file's metadata, under "record"; see `nas.checkpoint.save`.
+        raw: take features as they were measured, as the record of `nas export` says, instead of scaled inputs: they
+            are then "features" (batch, features) of float64, or where there are categories, dates or missing values an
+            input of its own name for each column (batch, 1): float64 with NaN where missing, text with "", seconds
+            since 1970. "y" is in the units of the targets, or "probabilities" are beside it.
 
     Raises:
         CheckpointError: the record holds something that is no JSON.
@@ -48,6 +55,8 @@ def export_onnx(module: nn.Module, path: str | os.PathLike[str], record: Record 
         model = onnx.load(os.fspath(path))
     else:
         model = onnx_model(module)
+    if record is not None and raw:
+        take_raw(model, record)
     if record is not None:
         onnx.helper.set_model_props(model, {"record": record_json(record)})
     Path(path).write_bytes(model.SerializeToString())

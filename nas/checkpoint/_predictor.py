@@ -32,7 +32,8 @@ class Predictor:
         task: "classification" or "regression".
         classes: label of each output; empty for regression.
         feature_names: of the inputs, as far as known.
-        n_inputs, n_outputs: numbers of features and of outputs.
+        n_inputs, n_outputs: numbers of features and of outputs. A feature may be a category or a date, which are
+            several inputs of the network.
 
     Args:
         module: as `nas.checkpoint.load` returns it.
@@ -57,6 +58,7 @@ class Predictor:
         self._inputs = Inputs(record, self.n_inputs)
         self.feature_names = self._inputs.names
         self._mean, self._scale = (self._numbers(found, name, self.n_inputs) for name in ("mean", "scale"))
+        self.n_inputs = self._inputs.count
         self._target_mean, self._target_scale = (
             self._numbers(found, name, self.n_outputs) for name in ("target_mean", "target_scale")
         )
@@ -81,7 +83,8 @@ class Predictor:
         (samples, n_outputs).
 
         Args:
-            raw: (samples, n_inputs) features as they were measured, not scaled; finite. The columns of a table are
+            raw: (samples, n_inputs) features as they were measured, not scaled; missing ones only where training had
+                missing ones. The columns of a table are
                 found by their names, in any order; it may also have the target and what training left out. Those of an
                 array are taken by place.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -14,7 +15,27 @@ from nas.errors import ExportError
 from nas.layers import LayerDAG
 from nas.recurrent import RecurrentDAG
 
-__all__ = ["export_program"]
+__all__ = ["Standardise", "export_program"]
+
+
+class Standardise(nn.Module):
+    """Features as they were measured, (batch, features), to the inputs of a network: (x - mean) / scale.
+
+    Args:
+        mean, scale: (features,) as a network's record has them; taken in float64.
+    """
+
+    mean: torch.Tensor
+    scale: torch.Tensor
+
+    def __init__(self, mean: Sequence[float], scale: Sequence[float]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float64))
+        self.register_buffer("scale", torch.tensor(scale, dtype=torch.float64))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """In the type of ``x``."""
+        return ((x - self.mean) / self.scale).to(x.dtype)
 
 
 def export_program(

@@ -22,6 +22,7 @@ from nas.cli import (
     _evaluate,
     _export,
     _front,
+    _init,
     _lineage,
     _list,
     _logs_command,
@@ -32,6 +33,7 @@ from nas.cli import (
     _search,
     _status,
     _stop,
+    _studies,
     _submit,
     _ui,
     _watch,
@@ -70,13 +72,16 @@ app = typer.Typer(
         "Evolve neural networks whose structure is any directed acyclic graph, and see what each costs in measured "
         "process time.\n\nExit codes: 0 done, 1 failed, 2 bad usage or job file."
     ),
-    epilog="Start with: nas search examples/digits.yaml",
+    epilog="Start with: nas search TABLE.csv --target COLUMN --minutes 5",
 )
 app.command("search")(_search.search)
+app.command("init")(_init.init)
 app.command("data")(_data.data)
 app.command("front")(_front.front)
 app.command("export")(_export.export)
 app.command("predict")(_predict.predict)
+app.command("studies")(_studies.studies)
+app.command("delete")(_studies.delete)
 app.command("report")(_report_command.report)
 app.command("evaluate")(_evaluate.evaluate)
 app.command("lineage")(_lineage.lineage)

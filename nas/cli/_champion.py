@@ -52,6 +52,7 @@ def make_champion(
     result = study.load_result(member.number)
     assert result.dag is not None
     line, others = line_of(study, member.number)
+    kinds = [str(kind) for kind in (record.get("columns") or {}).get("kinds") or ()]
     card = model_card(
         name=name,
         number=member.number,
@@ -76,8 +77,9 @@ def make_champion(
         others,
         # A structure of the user's own needs the user's code, which a model from the registry would not have.
         checkpoint=None if "structure" in record else path,
-        examples=_raw(dataset, record),
-        feature_names=dataset.feature_names if dataset.period is None else (),
+        examples=_raw(study, dataset, record),
+        feature_names=tuple(record["feature_names"] or ()) if dataset.period is None else (),
+        kinds=tuple(kinds) if record.get("encoding") or any(kind != "number" for kind in kinds) else (),
         outputs=_outputs(dataset),
         animation=animation,
     )
@@ -140,8 +142,11 @@ def _outputs(dataset: Dataset) -> tuple[str, ...]:
     return ("prediction",) if count == 1 else tuple(f"prediction_{place}" for place in range(count))
 
 
-def _raw(dataset: Dataset, record: dict[str, Any]) -> np.ndarray:
-    """A few samples of the test part as they were measured."""
+def _raw(study: StudyStore, dataset: Dataset, record: dict[str, Any]) -> np.ndarray | dict[str, list[Any]]:
+    """A few samples of the test part as they were measured: of a table by its columns."""
+    kept = (study.header.get("job") or {}).get("examples")
+    if kept:
+        return {str(name): list(values) for name, values in kept.items()}
     scaling = statistics_of(record)
     x = dataset.x_test[:_EXAMPLES].astype(np.float64)
     if scaling.scale:

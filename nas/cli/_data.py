@@ -114,10 +114,12 @@ def as_trained(config: DataConfig, record: Mapping[str, Any]) -> DataConfig:
     Args:
         record: of a checkpoint, or the header of a study.
     """
+    from nas.training import TEXT_SUFFIXES
+
     changes: dict[str, Any] = {}
     if config.task == "auto" and record.get("task") in ("classification", "regression"):
         changes["task"] = record["task"]
-    if config.header == "auto" and ":" not in config.source and config.source.lower().endswith((".csv", ".tsv")):
+    if config.header == "auto" and ":" not in config.source and config.source.lower().endswith(TEXT_SUFFIXES):
         changes["header"] = True
     return config.model_copy(update=changes)
 

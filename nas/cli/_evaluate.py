@@ -15,10 +15,14 @@ from nas.cli._console import console, percent, print_json, seconds
 from nas.errors import DataError, JobError, NasError
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from nas.training import DataConfig, Dataset
 
 __all__ = ["evaluate", "evaluate_file"]
 
+_ROWS = 4096  # samples in one pass
+_MOST_CLASSES = 12  # that are listed one by one
 _PARTS = ("train", "validation", "test", "all")
 
 
@@ -45,6 +49,13 @@ def evaluate(
     ] = None,
     batch: Annotated[int, typer.Option("--batch", min=1, help="Samples a batch when timing.")] = 1024,
     threads: Annotated[int, typer.Option("--threads", min=1, help="CPU threads when timing.")] = 1,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            "--metrics",
+            help="Names of scikit-learn's scorers with commas between them: roc_auc,f1 (default: the usual ones).",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
 ) -> None:
     """Load a checkpoint and evaluate it: accuracy or error, and measured process time on this machine.
@@ -55,7 +66,14 @@ def evaluate(
     if part is not None and part not in _PARTS:
         raise JobError(f"--part must be one of {', '.join(_PARTS)}, got {part!r}")
     found = evaluate_file(
-        checkpoint, data=data, target=target, part=part, settings=settings or (), batch=batch, threads=threads
+        checkpoint,
+        data=data,
+        target=target,
+        part=part,
+        settings=settings or (),
+        batch=batch,
+        threads=threads,
+        metrics=None if metrics is None else [name.strip() for name in metrics.split(",") if name.strip()],
     )
     if as_json:
         print_json(found)
@@ -72,12 +90,14 @@ def evaluate_file(
     settings: Sequence[str] = (),
     batch: int = 1024,
     threads: int = 1,
+    metrics: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Metrics, structure and process time of the network in a checkpoint file.
 
     Args:
         data: None: what the network was trained on, which must still be that.
         settings: ``data.key=value``, as in a job.
+        metrics: names of scikit-learn's scorers; None: the usual ones.
 
     Raises:
         CheckpointError: the file is damaged or no checkpoint.
@@ -87,8 +107,16 @@ def evaluate_file(
     from nas import checkpoint
     from nas.layers import LayerDAG
     from nas.recurrent import RecurrentDAG
+    from nas.training import (
+        class_report,
+        default_scorers,
+        hardware,
+        pinned_threads,
+        reference_kernel_seconds,
+        scorer_values,
+        time_inference,
+    )
     from nas.training import evaluate as metrics_of
-    from nas.training import hardware, pinned_threads, reference_kernel_seconds, time_inference
 
     try:
         module = checkpoint.load(path)
@@ -110,6 +138,9 @@ def evaluate_file(
     x, y = _part(dataset, part)
     with pinned_threads(threads):
         found = metrics_of(module, x, y, dataset.task)
+        outputs = _outputs(module, x)
+    names = default_scorers(dataset.task, n_outputs) if metrics is None else metrics
+    unscaled = _unscaled(dataset, outputs, y)
     rows = np.resize(np.arange(len(x)), batch)
     timing = time_inference(module, np.ascontiguousarray(x[rows]), threads=threads)
     return {
@@ -121,6 +152,8 @@ def evaluate_file(
         "note": note,
         "task": dataset.task,
         **found,
+        "scores": scorer_values(names, *unscaled, dataset.task),
+        "classes": class_report(outputs, y, dataset.classes) if dataset.task == "classification" else [],
         "edges": dag.n_edges if layers is None else layers.n_weights,
         "density": dag.density,
         "depth": dag.depth if layers is None else layers.depth,
@@ -132,6 +165,25 @@ def evaluate_file(
     }
 
 
+def _outputs(module: nn.Module, x: np.ndarray) -> np.ndarray:
+    """What a network answers for all samples, (samples, n_outputs) float64."""
+    import torch
+
+    with torch.no_grad():
+        parts = [module(torch.from_numpy(x[start : start + _ROWS])) for start in range(0, len(x), _ROWS)]
+    found: np.ndarray = torch.cat(parts).double().numpy()
+    return found
+
+
+def _unscaled(dataset: Dataset, outputs: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Outputs and targets of a regression in the targets' own units; of a classification as they are."""
+    if dataset.target_scale is None or dataset.target_mean is None:
+        return outputs, y
+    back = (values.astype(np.float64) * dataset.target_scale + dataset.target_mean for values in (outputs, y))
+    answered, expected = back
+    return answered, expected
+
+
 def _dataset(
     record: dict[str, Any], config: DataConfig, same: bool, *, named: bool
 ) -> tuple[Dataset, bool, str | None]:
@@ -141,6 +193,7 @@ def _dataset(
         same: whether it has the same source.
         named: whether somebody asked for it, rather than for what the network was trained on.
     """
+    from nas.checkpoint import Encoding
     from nas.cli._data import as_trained
     from nas.cli._study import statistics_of
     from nas.training import Fingerprint, read_data
@@ -153,6 +206,7 @@ def _dataset(
             as_trained(config, record) if same and before is None else config,
             statistics=statistics_of(record) if record.get("statistics") else None,
             features=record.get("feature_names") or (),
+            encoding=Encoding.from_json(record.get("encoding")),
             spare={*dropped, *columns.get("left_out", ()), *columns.get("targets", ())} - {*config.drop},
         )
     except DataError as error:
@@ -184,6 +238,7 @@ def _data_config(
     from pydantic import ValidationError
 
     from nas._jobfile import apply_overrides
+    from nas.job import plain_words
     from nas.training import DataConfig
 
     try:
@@ -207,12 +262,14 @@ def _data_config(
     try:
         return DataConfig.model_validate(values), same
     except ValidationError as error:
-        problem = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+        problem = plain_words(str(error.errors()[0]["msg"]))
         raise JobError(f"--data {data!r}: {problem}") from error
 
 
 def _is_table(source: str) -> bool:
-    return source.lower().endswith((".csv", ".tsv", ".parquet")) or source.startswith("openml:")
+    from nas.training import TABLE_SUFFIXES
+
+    return source.lower().endswith(TABLE_SUFFIXES) or source.startswith("openml:")
 
 
 def _part(dataset: Dataset, part: str) -> tuple[np.ndarray, np.ndarray]:
@@ -229,6 +286,14 @@ def _part(dataset: Dataset, part: str) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
+def _score(name: str, value: float | None) -> str:
+    """A scorer's value as people read it: errors, which scorers have negative, as they are."""
+    shown = name.removeprefix("neg_")
+    if value is None:
+        return f"{shown} -"
+    return f"{shown} {-value if shown != name else value:.4g}"
+
+
 def _table(found: dict[str, Any]) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     machine = found["hardware"]
@@ -241,6 +306,11 @@ def _table(found: dict[str, Any]) -> Table:
         table.add_row("loss", f"{found['loss']:.4g} (cross-entropy)")
     else:
         table.add_row("error", f"[bold]{found['error']:.5g}[/] (mean squared; r² {found['r2']:.4f})")
+    if found["scores"]:
+        table.add_row("scores", ", ".join(_score(name, value) for name, value in found["scores"].items()))
+    for each in found["classes"][:_MOST_CLASSES]:
+        words = f"{each['samples']:,} samples, recall {percent(each['recall'], 1)}, precision "
+        table.add_row("class", Text(f"{each['class']}: {words}{percent(each['precision'], 1)}"))
     table.add_row("structure", f"{found['edges']:,} edges, depth {found['depth']}, density {percent(found['density'])}")
     spread, ratio = seconds(found["inference_spread"]), found["inference_seconds"] / found["reference_seconds"]
     table.add_row(

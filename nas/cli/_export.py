@@ -105,13 +105,18 @@ def writer_of(path: Path, form: str | None = None) -> Callable[..., None] | None
 def _onnx(path: Path, module: nn.Module, record: dict[str, Any]) -> None:
     from nas.checkpoint import export_onnx
 
-    export_onnx(module, path, record)
+    export_onnx(module, path, record, raw=True)
 
 
 def _pt2(path: Path, module: nn.Module, record: dict[str, Any]) -> None:
-    from nas.checkpoint import export_program
+    from torch import nn
 
-    export_program(module, path)
+    from nas.checkpoint import Standardise, export_program
+    from nas.cli._study import statistics_of
+
+    scaling = statistics_of(record)
+    whole = nn.Sequential(Standardise(scaling.mean, scaling.scale), module) if scaling.mean else module
+    export_program(whole, path)
 
 
 def _graphml(path: Path, module: nn.Module, record: dict[str, Any]) -> None:

@@ -85,12 +85,12 @@ def _rows(path: Path, record: dict[str, Any], settings: list[str]) -> pd.DataFra
     """The table as it is, read as the job of the network reads its tables."""
     from nas._jobfile import apply_overrides
     from nas.job import Job
-    from nas.training import read_frame
+    from nas.training import TEXT_SUFFIXES, read_frame
 
     data = record.get("data") or {}
     columns = record.get("columns") or {}
     values = {"source": str(path)}
-    if path.suffix.lower() in (".csv", ".tsv") and str(data.get("source", "")).lower().endswith((".csv", ".tsv")):
+    if all(str(each).lower().endswith(TEXT_SUFFIXES) for each in (path, data.get("source", ""))):
         values |= {key: data[key] for key in ("encoding", "separator", "decimal", "header") if key in data}
     section: dict[str, Any] = {"data": values}
     apply_overrides(section, settings)

@@ -44,10 +44,12 @@ def study_header(job: Job, data: LoadedData) -> dict[str, Any]:
         "job": job.to_mapping(complete=True),
         "task": dataset.task,
         "period": dataset.period,
-        "feature_names": list(dataset.feature_names),
+        "feature_names": list(data.features),
         "columns": data.columns,
         "statistics": dataclasses.asdict(Statistics.of(dataset)),
         "fingerprint": data.fingerprint.to_json(),
+        "encoding": None if data.encoding is None else data.encoding.to_json(),
+        "examples": dict(data.examples),
         "findings": [[each.about, each.words, each.key] for each in data.findings],
         "costs": PinnedCosts.now().model_dump(mode="json"),
     }
@@ -179,7 +181,7 @@ def export_network(
         "data": job.get("data", {}),
         **{key: header.get(key) for key in ("task", "period", "feature_names", "statistics")},
         # What tables are matched by, and what the data was; studies of earlier versions do not keep them.
-        **{key: header[key] for key in ("columns", "fingerprint") if header.get(key)},
+        **{key: header[key] for key in ("columns", "fingerprint", "encoding") if header.get(key)},
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -164,7 +164,10 @@ def _network(study: StudyStore, best: FrontMember) -> str:
 
 def _named(dag: Any, header: Mapping[str, Any]) -> Any:
     """The graph with inputs and outputs called as the data calls them, where that is known."""
-    features = [str(name) for name in header.get("feature_names") or ()]
+    from nas.checkpoint import Encoding
+
+    encoding = Encoding.from_json(header.get("encoding"))
+    features = [str(name) for name in header.get("feature_names") or ()] if encoding is None else encoding.inputs
     outputs = [str(name) for name in (header.get("statistics") or {}).get("classes") or ()]
     outputs = outputs or [str(name) for name in (header.get("columns") or {}).get("targets") or ()]
     if dag.names is not None or len(features) != dag.n_inputs or len(outputs) != dag.n_outputs:

@@ -36,8 +36,10 @@ class Champion:
     line: Sequence[Ancestor]  # from its first ancestor to itself
     others: Sequence[Mapping[str, float]] = ()  # metrics of the other trials, for the picture of the lineage
     checkpoint: Path | None = None  # safetensors with the scaling in its record; None: nothing is registered
-    examples: np.ndarray | None = None  # (k, n_inputs) features as they were measured
+    # Features as they were measured: (k, n_inputs), or of a table k values of each column, None where missing.
+    examples: np.ndarray | Mapping[str, Sequence[Any]] | None = None
     feature_names: tuple[str, ...] = ()  # of a table's columns; empty for images
+    kinds: tuple[str, ...] = ()  # of these: number, integer, boolean, category, date; (): numbers all
     outputs: tuple[str, ...] = ()  # names of the columns that the served model answers
     animation: Animation | None = None
 
@@ -92,12 +94,19 @@ def _quiet(name: str) -> Iterator[None]:
 def _signature(champion: Champion) -> ModelSignature:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema, TensorSpec
+    from mlflow.types.schema import AnyType
 
     assert champion.examples is not None
     inputs: list[Any]
     if _is_table(champion):
-        inputs = [ColSpec("double", name) for name in champion.feature_names]
+        # Missing values turn integers into doubles, and dates come as text or as dates: those are checked by the
+        # network itself, which says more of what is wrong.
+        kinds = champion.kinds or ("number",) * len(champion.feature_names)
+        anything: Any = AnyType()  # type: ignore[no-untyped-call]
+        types = ["double" if kind == "number" else anything for kind in kinds]
+        inputs = [ColSpec(type, name) for type, name in zip(types, champion.feature_names, strict=True)]
     else:
+        assert isinstance(champion.examples, np.ndarray)
         inputs = [TensorSpec(np.dtype(np.float64), (-1, champion.examples.shape[1]))]
     outputs: list[Any] = [ColSpec("string" if name == "label" else "double", name) for name in champion.outputs]
     return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))
@@ -107,12 +116,14 @@ def _example(champion: Champion) -> Any:
     import pandas as pd
 
     assert champion.examples is not None
+    if not isinstance(champion.examples, np.ndarray):
+        return pd.DataFrame(dict(champion.examples))
     values = champion.examples.astype(np.float64)
     return pd.DataFrame(values, columns=list(champion.feature_names)) if _is_table(champion) else values
 
 
 def _is_table(champion: Champion) -> bool:
-    return 0 < len(champion.feature_names) <= _MOST_COLUMNS
+    return 0 < len(champion.feature_names) <= _MOST_COLUMNS or isinstance(champion.examples, Mapping)
 
 
 def _version(name: str) -> str | None:

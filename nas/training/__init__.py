@@ -17,11 +17,12 @@ from nas.training._calibration import (
 from nas.training._compression_config import SparsifyConfig
 from nas.training._costs import Costs, costs_for
 from nas.training._data import LoadedData, Statistics, load_data, read_data
-from nas.training._data_config import BUILT_IN_SOURCES, DataConfig
+from nas.training._data_config import BUILT_IN_SOURCES, TABLE_SUFFIXES, TEXT_SUFFIXES, DataConfig
 from nas.training._data_report import Finding
 from nas.training._fingerprint import Fingerprint
 from nas.training._modules import train_module
 from nas.training._recorder import Recorder, Recording
+from nas.training._scores import class_report, default_scorers, scorer_values
 from nas.training._structure import Structure, module_of, register_structure, structure_of
 from nas.training._tabular import read_frame
 from nas.training._trainer import History, train
@@ -60,6 +61,8 @@ __all__ = [
     "MODULES",
     "NEURONS",
     "SEQUENCES",
+    "TABLE_SUFFIXES",
+    "TEXT_SUFFIXES",
     "Arrays",
     "Calibration",
     "CalibrationError",
@@ -91,7 +94,9 @@ __all__ = [
     "TrialStatus",
     "calibrate",
     "calibration_path",
+    "class_report",
     "costs_for",
+    "default_scorers",
     "evaluate",
     "find_calibration",
     "half_interval",
@@ -111,6 +116,7 @@ __all__ = [
     "run_trial",
     "run_trials",
     "save_calibration",
+    "scorer_values",
     "structure_of",
     "time_inference",
     "time_training_step",

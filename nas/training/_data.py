@@ -9,18 +9,21 @@ only, so that every trial, worker and resumed search sees the same parts. What i
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
+from nas.checkpoint import Encoding
 from nas.errors import DataError
 from nas.training._bundled import addsub, bundled, parity, recall
 from nas.training._data_checks import check_dataset, checked, finite, numbers_of
 from nas.training._data_config import DataConfig
 from nas.training._data_report import Finding, describe, describe_own
+from nas.training._encode import cells, fit_encoding
 from nas.training._fingerprint import Fingerprint, row_codes
 from nas.training._idx import load_idx_folder, load_mnist
 from nas.training._labels import infer_task, label_texts, order_classes, same_label
@@ -34,6 +37,7 @@ __all__ = ["LoadedData", "Statistics", "load_data", "read_data"]
 
 _TOYS: Final = {"addsub": addsub, "recall": recall, "parity": parity}
 _TOY_SAMPLES: Final = 4000
+_EXAMPLES: Final = 5
 _NOISE: Final = 1e-12  # of the largest value: a deviation below it is rounding, and the feature is constant
 
 
@@ -67,12 +71,18 @@ class LoadedData:
         fingerprint: of the data as it was read.
         columns: JSON of what is needed to find the features again in other tables: whether they have names, what kind
             of numbers they are, their range in the training part, names of targets and of columns left out.
+        features: names of the columns that are features, as the source has them.
+        encoding: what becomes of them; None: they are the inputs of a network as they are.
+        examples: a few rows of the test part as the source has them, by column; empty where columns have no names.
     """
 
     dataset: Dataset
     findings: tuple[Finding, ...]
     fingerprint: Fingerprint
     columns: dict[str, object]
+    features: tuple[str, ...] = ()
+    encoding: Encoding | None = None
+    examples: Mapping[str, list[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +90,9 @@ class _Prepared:
     raw: RawData
     dataset: Dataset
     labels: np.ndarray  # of all rows: label texts, or float64 (rows, targets)
-    parts: tuple[Part, Part, Part]
+    parts: tuple[Part, Part, Part]  # as the source has them
     reason: str  # for the task
+    encoding: Encoding | None
 
 
 def load_data(
@@ -90,6 +101,7 @@ def load_data(
     statistics: Statistics | None = None,
     features: Sequence[str] = (),
     spare: Collection[str] = (),
+    encoding: Encoding | None = None,
 ) -> Dataset:
     """The training, validation and test parts of ``config``, checked and scaled.
 
@@ -99,12 +111,13 @@ def load_data(
         features: names of this network's inputs, by which a table's columns are found. Arrays, and tables for a
             network that was trained on arrays, are taken by place.
         spare: columns that a table may have and that are left out.
+        encoding: of this network; None: it has none, or is to be fitted.
 
     Raises:
         DataError: the data is missing, not numeric, holds NaN, has the wrong width or columns, or labels that cannot
             be used.
     """
-    found = _prepared(config, statistics, features, spare)
+    found = _prepared(config, statistics, features, spare, encoding)
     return found if isinstance(found, Dataset) else found.dataset
 
 
@@ -114,32 +127,38 @@ def read_data(
     statistics: Statistics | None = None,
     features: Sequence[str] = (),
     spare: Collection[str] = (),
+    encoding: Encoding | None = None,
     twice: bool = False,
 ) -> LoadedData:
     """`load_data` with a report and a fingerprint, which takes longer.
 
     Args:
-        config, statistics, features, spare: see `load_data`.
+        config, statistics, features, spare, encoding: see `load_data`.
         twice: call a function of the user's own a second time, and refuse data that is random.
 
     Raises:
         DataError: see `load_data`.
     """
-    found = _prepared(config, statistics, features, spare)
+    found = _prepared(config, statistics, features, spare, encoding)
     if isinstance(found, Dataset):
-        loaded = LoadedData(found, describe_own(found, config), Fingerprint.of_dataset(found), {"named": False})
+        loaded = LoadedData(
+            found, describe_own(found, config), Fingerprint.of_dataset(found), {"named": False}, found.feature_names
+        )
     else:
-        x = _inputs(found.raw)
+        x = _spelled(_inputs(found.raw), found.raw)
         codes = row_codes(x)
         rows = np.concatenate([np.append(part.rows, -1) for part in found.parts])
         loaded = LoadedData(
             found.dataset,
-            describe(config, found.raw, found.dataset, found.parts, codes, found.reason),
-            Fingerprint.of(x, found.labels, codes, rows, found.dataset),
+            describe(config, found.raw, found.dataset, found.parts, codes, found.reason, found.encoding),
+            Fingerprint.of(x, found.labels, codes, rows, found.dataset, found.raw.feature_names),
             _columns(found),
+            found.raw.feature_names,
+            found.encoding,
+            _examples(found),
         )
     if twice and _is_function(config):
-        again = read_data(config, statistics=statistics, features=features, spare=spare).fingerprint
+        again = read_data(config, statistics=statistics, features=features, spare=spare, encoding=encoding).fingerprint
         if (difference := loaded.fingerprint.difference(again)) is not None:
             raise DataError(
                 f"{config.source}: called a second time, the function returns other data ({difference}); a search "
@@ -150,20 +169,28 @@ def read_data(
 
 
 def _prepared(
-    config: DataConfig, statistics: Statistics | None, features: Sequence[str], spare: Collection[str]
+    config: DataConfig,
+    statistics: Statistics | None,
+    features: Sequence[str],
+    spare: Collection[str],
+    encoding: Encoding | None,
 ) -> _Prepared | Dataset:
-    raw = _load(config, features, spare)
+    raw = _load(_of_kinds(config, features, encoding), features, spare)
     if isinstance(raw, Dataset):
         _only_for_tables(config, "a Dataset")
         check_dataset(raw, config.source)
         return raw
     raw = checked(_without_dropped(_in_order(raw, features, config.source), config), config.source)
-    if statistics is not None and statistics.mean and len(statistics.mean) != raw.x.shape[1]:
+    width = raw.x.shape[1] if encoding is None else len(encoding.inputs)
+    if statistics is not None and statistics.mean and len(statistics.mean) != width:
         trained_on = len(statistics.mean)
         raise DataError(f"{config.source}: {raw.x.shape[1]} features, but the network was trained on {trained_on}")
     task, reason = _task(raw, config)
     encoded, labels, classes = _encoded(raw, task, config, statistics.classes if statistics else ())
-    train, *_ = parts = split(encoded, task, classes, config)
+    found = split(encoded, task, classes, config)
+    if statistics is None:
+        encoding = fit_encoding(raw, found[0].x)
+    train, *_ = parts = tuple(_applied(encoding, part, raw) for part in found)
     if task == "regression" and statistics is None and (train.y == train.y[0]).all():
         raise DataError(f"{config.source}: the target is {train.y[0].tolist()} in every row; there is nothing to learn")
     mean, scale = _scaling(train.x, raw, config, statistics)
@@ -187,7 +214,7 @@ def _prepared(
         x_test=x["test"],
         y_test=y["test"],
         classes=classes,
-        feature_names=raw.feature_names,
+        feature_names=raw.feature_names if encoding is None else encoding.inputs,
         # In the precision that the data was scaled with: a feature may be far from 0 and vary little, as times do.
         mean=mean.astype(np.float64),
         scale=scale.astype(np.float64),
@@ -195,7 +222,61 @@ def _prepared(
         target_scale=target_scale,
         period=config.period or raw.period,
     )
-    return _Prepared(raw, dataset, labels, parts, reason)
+    return _Prepared(raw, dataset, labels, found, reason, encoding)
+
+
+def _applied(encoding: Encoding | None, part: Part, raw: RawData) -> Part:
+    """A part with the inputs of a network in place of the columns of the source.
+
+    Raises:
+        DataError: a number is missing where the encoding allows for none.
+    """
+    if encoding is None:
+        finite(part.x, raw.feature_names, raw.name, "feature")
+        return part
+    return dataclasses.replace(part, x=encoding.apply(cells(part.x, raw.levels)))
+
+
+def _of_kinds(config: DataConfig, features: Sequence[str], encoding: Encoding | None) -> DataConfig:
+    """How to read a table for a network: its columns are of the kinds that they were in training."""
+    if encoding is not None:
+        kinds = {column.name: column.kind for column in encoding.columns}
+    else:
+        kinds = dict.fromkeys(features, "number")
+    plain = {name: "number" if kind in ("integer", "boolean") else kind for name, kind in kinds.items()}
+    return config.model_copy(update={"kinds": {**config.kinds, **plain}})
+
+
+def _spelled(x: np.ndarray, raw: RawData) -> np.ndarray:
+    """All rows with a number for each category that goes by its text alone, whatever others there are."""
+    if not any(raw.levels):
+        return x
+    x = x.copy()
+    for place, levels in enumerate(raw.levels):
+        if levels:
+            sums = [int.from_bytes(hashlib.blake2b(text.encode(), digest_size=6).digest(), "little") for text in levels]
+            lookup = np.array([*sums, np.nan])
+            codes = x[:, place]
+            x[:, place] = lookup[np.where(np.isnan(codes), len(levels), codes).astype(np.int64)]
+    return x
+
+
+def _examples(found: _Prepared) -> dict[str, list[Any]]:
+    """A few rows of the test part, as JSON has them."""
+    raw, test = found.raw, found.parts[2]
+    if not raw.kinds:
+        return {}
+    examples: dict[str, list[Any]] = {}
+    for name, kind, values in zip(raw.feature_names, raw.kinds, cells(test.x[:_EXAMPLES], raw.levels), strict=True):
+        if kind == "category":
+            examples[name] = list(values)
+        elif kind == "date":
+            moments = [None if np.isnan(value) else np.datetime64(round(value * 1e6), "us") for value in values]
+            examples[name] = [None if moment is None else str(moment.astype("datetime64[s]")) for moment in moments]
+        else:
+            whole = {"boolean": bool, "integer": int}.get(kind, float)
+            examples[name] = [None if np.isnan(value) else whole(value) for value in values]
+    return examples
 
 
 def _load(config: DataConfig, features: Sequence[str], spare: Collection[str]) -> RawData | Dataset:
@@ -235,11 +316,17 @@ def _columns(found: _Prepared) -> dict[str, object]:
     return {
         "named": named,
         "kinds": list(raw.kinds),
-        "low": [float(value) for value in train.x.min(axis=0)],
-        "high": [float(value) for value in train.x.max(axis=0)],
+        "low": [float(value) for value in _ends(np.fmin, train.x)],
+        "high": [float(value) for value in _ends(np.fmax, train.x)],
         "targets": list(raw.target_names),
         "left_out": [name for name, _ in raw.left_out],
     }
+
+
+def _ends(least: np.ufunc, x: np.ndarray) -> np.ndarray:
+    """The least or largest value of each column that is not missing; 0 where all are."""
+    found: np.ndarray = np.nan_to_num(least.reduce(x, axis=0))
+    return found
 
 
 # --- columns ----------------------------------------------------------------------------------------------------
@@ -305,6 +392,7 @@ def _chosen(raw: RawData, places: list[int], names: Sequence[str] = ()) -> RawDa
     given = names or raw.feature_names
     x_val, x_test = (None if values is None else values[:, places] for values in (raw.x_val, raw.x_test))
     kinds = tuple(raw.kinds[place] for place in places) if raw.kinds else ()
+    levels = tuple(raw.levels[place] for place in places) if raw.levels else ()
     return dataclasses.replace(
         raw,
         x=raw.x[:, places],
@@ -312,6 +400,7 @@ def _chosen(raw: RawData, places: list[int], names: Sequence[str] = ()) -> RawDa
         x_test=x_test,
         feature_names=tuple(given[place] for place in places),
         kinds=kinds,
+        levels=levels,
     )
 
 

@@ -40,7 +40,8 @@ def checked(raw: RawData, where: str) -> RawData:
             raise DataError(
                 f"{where}: {label} inputs are {flat.shape[1]} wide, training inputs {width}; expected equal"
             )
-        finite(flat, raw.feature_names, where, "feature")
+        missing = np.isnan(flat) if raw.kinds else False  # of tables they are filled
+        finite(np.where(missing, 0.0, flat), raw.feature_names, where, "feature")
         parts[f"x{suffix}"] = flat
         parts[f"y{suffix}"] = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
     names = raw.feature_names or tuple(f"x{i}" for i in range(width or 0))

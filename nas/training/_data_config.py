@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-__all__ = ["BUILT_IN_SOURCES", "FILE_SUFFIXES", "DataConfig"]
+__all__ = ["BUILT_IN_SOURCES", "FILE_SUFFIXES", "TABLE_SUFFIXES", "TEXT_SUFFIXES", "DataConfig"]
 
 BUILT_IN_SOURCES: Final = (
     "digits",
@@ -20,7 +20,9 @@ BUILT_IN_SOURCES: Final = (
     "parity",
     "mnist",
 )
-FILE_SUFFIXES: Final = (".csv", ".tsv", ".parquet", ".npz")
+TEXT_SUFFIXES: Final = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+TABLE_SUFFIXES: Final = (*TEXT_SUFFIXES, ".parquet", ".xlsx")
+FILE_SUFFIXES: Final = (*TABLE_SUFFIXES, ".npz")
 
 
 class DataConfig(BaseModel):
@@ -30,7 +32,8 @@ class DataConfig(BaseModel):
 
     - a name: digits, wine, iris, breast_cancer, diabetes (bundled with scikit-learn), addsub (a toy), recall and
       parity (sequences, ten time steps in a row), mnist (IDX);
-    - a file: ``.csv``, ``.tsv``, ``.parquet`` (columns: features and the target) or ``.npz`` (arrays x and y, or
+    - a file: ``.csv``, ``.tsv`` (also gzipped), ``.parquet``, ``.xlsx`` (columns: features and the target) or ``.npz``
+      (arrays x and y, or
       x_train, y_train, x_test, y_test);
     - ``idx:FOLDER``: four files named as MNIST's, gzipped or not;
     - ``openml:NAME`` or ``openml:NUMBER``: downloaded by scikit-learn;
@@ -43,7 +46,7 @@ class DataConfig(BaseModel):
     source: str = Field(
         "digits",
         min_length=1,
-        description="A name (" + ", ".join(BUILT_IN_SOURCES) + "), a .csv/.tsv/.parquet/.npz file, idx:FOLDER, "
+        description="A name (" + ", ".join(BUILT_IN_SOURCES) + "), a .csv/.tsv/.parquet/.xlsx/.npz file, idx:FOLDER, "
         "openml:NAME, or module:function.",
     )
     target: str | tuple[str, ...] | None = Field(
@@ -54,6 +57,10 @@ class DataConfig(BaseModel):
         (),
         description="Columns that are features although they look like row numbers, are constant, or differ in every "
         "row; such columns of a table are left out otherwise, and reported.",
+    )
+    kinds: dict[str, Literal["number", "category", "date"]] = Field(
+        default_factory=dict,
+        description="What columns of a table hold, where it is not what they look like, e.g. {zip: category}.",
     )
     task: Literal["auto", "classification", "regression"] = Field(
         "auto",
@@ -121,10 +128,12 @@ class DataConfig(BaseModel):
         """Settings that say how to read a text file or a table need one."""
         where = self.source.lower()
         kind = where.partition(":")[0] if ":" in where else "file"
-        text = kind == "file" and where.endswith((".csv", ".tsv"))
+        text = kind == "file" and where.endswith(TEXT_SUFFIXES)
         for name in ("encoding", "separator", "decimal", "header"):
             if getattr(self, name) != "auto" and not text:
                 raise ValueError(f"data.{name} is for .csv and .tsv files, but data.source is {self.source!r}")
+        if self.kinds and (where in BUILT_IN_SOURCES or where.endswith(".npz") or kind == "idx"):
+            raise ValueError(f"data.kinds is for tables, but data.source is {self.source!r}")
         if self.keep and (where in BUILT_IN_SOURCES or where.endswith(".npz") or kind == "idx"):
             raise ValueError(f"data.keep is for tables; of data.source {self.source!r} no column is left out")
         return self
@@ -133,6 +142,9 @@ class DataConfig(BaseModel):
     def _each_column_once(self) -> DataConfig:
         targets = (self.target,) if isinstance(self.target, str) else self.target or ()
         said: dict[str, str] = {}
+        for name in self.kinds:
+            if name in targets or name in self.drop:
+                raise ValueError(f"data.kinds says what column {name!r} holds, which is no feature; take it out")
         for key, names in (("target", targets), ("drop", self.drop), ("keep", self.keep)):
             for name in names:
                 if name in said:

@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from nas.checkpoint import EncodedColumn, Encoding
 from nas.training._columns import row_number
 from nas.training._data_config import DataConfig
 from nas.training._labels import unlike_labels
@@ -18,6 +19,8 @@ __all__ = ["Finding", "describe", "describe_own"]
 
 _MOST: Final = 8  # names in one line
 _MOST_FEATURES: Final = 512  # of arrays that are looked at one by one
+_MOST_ENCODED: Final = 24  # columns with a line of their own
+_MOST_LEVELS: Final = 4  # categories in such a line
 _SCALING: Final = {
     "feature": "each feature to mean 0 and deviation 1, by the training part",
     "global": "all values together to mean 0 and deviation 1, by the training part",
@@ -42,6 +45,7 @@ def describe(
     parts: tuple[Part, Part, Part],
     codes: np.ndarray,
     reason: str,
+    encoding: Encoding | None = None,
 ) -> tuple[Finding, ...]:
     """What was inferred of ``raw``, which became ``dataset``.
 
@@ -49,14 +53,21 @@ def describe(
         parts: training, validation and test part before scaling.
         codes: of all rows (see `nas.training._fingerprint.row_codes`).
         reason: why the task is what it is.
+        encoding: what becomes of the columns of a table; None: they are the inputs as they are.
     """
     found = [Finding("data", f"{config.source}: {len(codes):,} samples", "data.source")]
     if raw.said:
         keys = ", ".join(key for _, key in raw.said)
         found.append(Finding("read as", ", ".join(words for words, _ in raw.said), keys))
-    names = dataset.feature_names
+    names = raw.feature_names or dataset.feature_names
     width = f"{len(names):,}" + (f" in rows of {dataset.period}" if dataset.period else "")
+    width += "" if encoding is None else f" that become {dataset.n_inputs:,} inputs"
     found.append(Finding("features", f"{width}: {_some(names)}", "data.drop, data.keep" if raw.named else "data.drop"))
+    if encoding is not None:
+        said = [_becomes(column) for column in encoding.columns if not column.plain]
+        found += [Finding("column", words, "data.kinds") for words in said[:_MOST_ENCODED]]
+        if len(said) > _MOST_ENCODED:
+            found.append(Finding("column", f"… and {len(said) - _MOST_ENCODED:,} more like these"))
     said = [f"{name} ({why})" for name, why in raw.left_out]
     if said:
         found.append(Finding("left out", "; ".join(said[:_MOST]) + _more(len(said)), "data.keep"))
@@ -87,6 +98,24 @@ def describe_own(dataset: Dataset, config: DataConfig) -> tuple[Finding, ...]:
         Finding("task", f"{dataset.task}, {dataset.n_outputs} outputs"),
         Finding("parts", f"{sizes}, the function's own"),
     )
+
+
+def _becomes(column: EncodedColumn) -> str:
+    """What becomes of a column that is not taken as it is."""
+    inputs = f"{len(column.inputs)} input{'s' if len(column.inputs) != 1 else ''}"
+    match column.kind:
+        case "category":
+            levels = [*([] if column.base is None else [column.base]), *column.levels]
+            shown = ", ".join(level or "(missing)" for level in levels[:_MOST_LEVELS])
+            more = ", …" if len(levels) > _MOST_LEVELS else ""
+            rare = " and others" if column.other else ""
+            return f"{column.name}: {len(levels):,} categories ({shown}{more}){rare}, {inputs}"
+        case "date":
+            filled = "" if column.fill is None else "; missing ones become the median"
+            return f"{column.name}: date, as {', '.join(column.parts)}{filled}, {inputs}"
+        case _:
+            said = ", and an input says which" if column.flagged else ""
+            return f"{column.name}: {column.kind}, missing ones become the median {column.fill:.6g}{said}"
 
 
 def _parts(config: DataConfig, raw: RawData, parts: tuple[Part, Part, Part]) -> Finding:

@@ -11,10 +11,12 @@ from __future__ import annotations
 import codecs
 import collections
 import csv
+import gzip
 import io
 import itertools
 import re
 import warnings
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nas.errors import DataError
 from nas.training._data_config import DataConfig
+from nas.training._idx import MAX_BYTES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +70,7 @@ def read_delimited(path: Path, config: DataConfig) -> Delimited:
         DataError: it is no text, its rows have different lengths, or what it means cannot be told.
     """
     text, encoding = _decoded(path, config.encoding)
-    default = "\t" if path.suffix.lower() == ".tsv" else ","
+    default = "\t" if ".tsv" in path.suffixes else ","
     separator = config.separator if config.separator != "auto" else _separator(text, default, path)
     records = list(itertools.islice(_records(text, separator), _SAMPLE))
     if not records:
@@ -113,7 +116,7 @@ def distinct_names(names: Sequence[str], where: str) -> None:
 
 def _decoded(path: Path, encoding: str) -> tuple[str, str]:
     """The text of a file without its mark, and the encoding's name."""
-    content = path.read_bytes()
+    content = _content(path)
     marked = next((name for mark, name in _MARKS if content.startswith(mark)), None)
     chosen = encoding if encoding != "auto" else marked or "utf-8"
     if codecs.lookup(chosen).name == "utf-8":
@@ -133,6 +136,20 @@ def _decoded(path: Path, encoding: str) -> tuple[str, str]:
         raise DataError(f"{path}: line {line} holds a zero byte, so it is no text; is it UTF-16? (data.encoding)")
     # A mark in the middle of text would be part of a column's name.
     return text.removeprefix("\ufeff"), {"utf-8-sig": "UTF-8 with a mark"}.get(chosen, chosen.upper())
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a file, unpacked where it is gzipped; more than the largest that are read are refused."""
+    if path.suffix.lower() != ".gz":
+        return path.read_bytes()
+    try:
+        with gzip.open(path, "rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: cannot be unpacked ({error}); fetch the file again") from error
+    if len(content) > MAX_BYTES:
+        raise DataError(f"{path}: unpacked it has more than {MAX_BYTES} bytes, which is the most that is read")
+    return content
 
 
 def _records(text: str, separator: str) -> Any:

@@ -51,7 +51,15 @@ class Fingerprint:
     classes: tuple[str, ...]
 
     @classmethod
-    def of(cls, x: np.ndarray, y: np.ndarray, codes: np.ndarray, split: np.ndarray, dataset: Dataset) -> Fingerprint:
+    def of(
+        cls,
+        x: np.ndarray,
+        y: np.ndarray,
+        codes: np.ndarray,
+        split: np.ndarray,
+        dataset: Dataset,
+        names: tuple[str, ...] | None = None,
+    ) -> Fingerprint:
         """The fingerprint of (rows, features) inputs with (rows, …) targets, numbers or text.
 
         Args:
@@ -59,6 +67,7 @@ class Fingerprint:
             codes: `row_codes` of ``x``.
             split: numbers of the rows in the training, validation and test part, with -1 after each part.
             dataset: what became of them.
+            names: of the features (default: those of the data set).
         """
         columns: tuple[str, ...] = ()
         if x.shape[1] <= _MOST_COLUMNS:
@@ -70,7 +79,7 @@ class Fingerprint:
         with_targets = _mixed(_codes_of(y), codes)
         return cls(
             rows=len(x),
-            names=dataset.feature_names,
+            names=dataset.feature_names if names is None else names,
             columns=columns,
             inputs=inputs,
             targets=_sum(_bytes_of(y)),

@@ -30,7 +30,19 @@ def load_npz(path: Path) -> RawData:
     Raises:
         DataError: the file is damaged, holds pickles, or lacks an array.
     """
-    return from_arrays(_read_npz(path), path.stem, str(path))
+    return from_arrays(_renamed(_read_npz(path)), path.stem, str(path))
+
+
+def _renamed(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Arrays as `from_arrays` calls them: in lower case, and of two others the one with rows is x, the other y."""
+    lower = {name.lower(): array for name, array in arrays.items()}
+    if len(lower) < len(arrays) or {"x", "x_train"} & {*lower}:
+        return lower if len(lower) == len(arrays) else arrays
+    if len(arrays) == 2:
+        (one, x), (other, y) = sorted(arrays.items(), key=lambda item: -item[1].ndim)
+        if x.ndim > 1 >= y.ndim and len(x) == len(y):
+            return {"x": arrays[one], "y": arrays[other]}
+    return arrays
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:

@@ -14,7 +14,8 @@ __all__ = ["RawData"]
 class RawData:
     """Samples as they were found.
 
-    ``x`` has one row a sample; further axes (images) are flattened later. ``y`` has one label a sample, of any type,
+    ``x`` has one row a sample; further axes (images) are flattened later. In that of a table NaN is a missing cell,
+    categories are numbers of ``levels``, and dates are seconds since 1970. ``y`` has one label a sample, of any type,
     or one row of numbers a sample (regression). A ready-made test or validation part is left as it is.
     """
 
@@ -27,7 +28,8 @@ class RawData:
     y_test: np.ndarray | None = None
     feature_names: tuple[str, ...] = ()
     named: bool = False  # the names are columns of a table, by which they are found again; else they are places
-    kinds: tuple[str, ...] = ()  # of each feature of a table: number, integer or boolean
+    kinds: tuple[str, ...] = ()  # of each feature of a table: number, integer, boolean, category or date
+    levels: tuple[tuple[str, ...], ...] = ()  # of a table: the categories that a column's numbers stand for, () of none
     target_names: tuple[str, ...] = ()
     texts: np.ndarray | None = None  # (samples,) `y` as the file has it, where it was text and is numbers
     code: str = ""  # a target among numbers that is written as no number is ("01"), "" where there is none

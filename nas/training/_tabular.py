@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nas.errors import DataError
-from nas.training._columns import looks_left_over, odd_number
+from nas.training._columns import odd_number
 from nas.training._data_checks import whole_numbers_fit
-from nas.training._data_config import DataConfig
+from nas.training._data_config import TEXT_SUFFIXES, DataConfig
 from nas.training._delimited import distinct_names, is_number, read_delimited
+from nas.training._kinds import ColumnCells, read_column
 from nas.training._labels import FEWEST_EACH, MOST_CODES, code_among, numbers_in
 from nas.training._raw import RawData
 
@@ -21,25 +22,25 @@ if TYPE_CHECKING:
 
 __all__ = ["feature_kind", "from_frame", "load_openml", "load_table", "plain", "read_frame"]
 
+_MOST_PROBLEMS = 8  # of columns, in one message
 _FEW_ODD = 0.05  # share of cells of a target of numbers that may be no numbers before it is taken for text
 
 
 def load_table(path: Path, config: DataConfig, features: Collection[str] = (), spare: Collection[str] = ()) -> RawData:
-    """A .csv, .tsv or .parquet file; see `from_frame`.
+    """A .csv, .tsv (also gzipped), .parquet or .xlsx file; see `from_frame`.
 
     Raises:
         DataError: the file cannot be parsed, or a column is unknown, empty or no number.
     """
-    if path.suffix.lower() != ".parquet":
+    name = path.name.removesuffix(".gz").rpartition(".")[0]
+    if path.name.lower().endswith(TEXT_SUFFIXES):
         read = read_delimited(path, config)
-        return from_frame(
-            read.frame, path.stem, str(path), config, features, spare, decimal=read.decimal, said=read.said
-        )
-    return from_frame(_parquet(path), path.stem, str(path), config, features, spare)
+        return from_frame(read.frame, name, str(path), config, features, spare, decimal=read.decimal, said=read.said)
+    return from_frame(_binary(path), name, str(path), config, features, spare)
 
 
 def read_frame(config: DataConfig, targets: Collection[str] = ()) -> pd.DataFrame:
-    """All columns of a .csv, .tsv or .parquet file as they are, e.g. of rows to predict.
+    """All columns of a file as they are, e.g. of rows to predict.
 
     Args:
         config: names the file, and how to read it.
@@ -49,18 +50,24 @@ def read_frame(config: DataConfig, targets: Collection[str] = ()) -> pd.DataFram
         DataError: the file cannot be parsed.
     """
     path = Path(config.source)
-    if path.suffix.lower() == ".parquet":
-        return _parquet(path)
+    if not path.name.lower().endswith(TEXT_SUFFIXES):
+        return _binary(path)
     return read_delimited(path, config.model_copy(update={"target": tuple(targets)})).frame
 
 
-def _parquet(path: Path) -> pd.DataFrame:
+def _binary(path: Path) -> pd.DataFrame:
+    """A table that is no text: Parquet, or the first sheet of a workbook."""
     import pandas as pd  # half a second; only tables need it
 
+    kind = path.suffix.lower().removeprefix(".")
     try:
-        return pd.read_parquet(path)
-    except Exception as error:  # pandas and pyarrow raise a dozen unrelated types here
-        raise DataError(f"{path}: cannot be read as parquet ({error})") from error
+        return pd.read_parquet(path) if kind == "parquet" else pd.read_excel(path)
+    except ImportError as error:
+        raise DataError(
+            f"{path}: workbooks are read by a package that is not installed: pip install openpyxl; or save it as .csv"
+        ) from error
+    except Exception as error:  # pandas and the readers behind it raise a dozen unrelated types here
+        raise DataError(f"{path}: cannot be read as {kind} ({error})") from error
 
 
 def from_frame(
@@ -95,26 +102,41 @@ def from_frame(
     else:
         targets = [config.target] if isinstance(config.target, str) else list(config.target)
     known = {*columns}
-    for column in [*targets, *config.drop, *config.keep]:
+    stated_kinds = () if features else config.kinds  # those of a network name columns that may be missing here
+    for column in [*targets, *config.drop, *config.keep, *stated_kinds]:
         if column not in known:
             raise DataError(f"{where}: no column {column!r}; the columns are {_some(columns)}")
     no_features = {*targets, *config.drop, *spare} - {*features}
     candidates = [column for column in columns if column not in no_features]
     left_out = {column: "data.drop" for column in columns if column in config.drop}
     by_name = bool({*features} & known)  # then every other column is one too many, whatever it looks like
+    read: dict[str, ColumnCells] = {}
+    problems = []  # all at once, so that nobody has to mend one column a run
     for column in candidates:
-        if column in features or column in config.keep:
+        if column in index and column not in {*features, *config.keep, *config.kinds}:
+            left_out[column] = "the index of the table"
             continue
-        why = "the index of the table" if column in index else None if by_name else looks_left_over(frame[column])
-        if why is not None:
-            left_out[column] = why
-    chosen = [column for column in candidates if column not in left_out]
+        keep = column in features or column in config.keep or by_name
+        stated = config.kinds.get(column)
+        try:
+            found = read_column(
+                frame[column], column, where, stated=stated, decimal="." if decimal is None else decimal, keep=keep
+            )
+        except DataError as error:
+            problems.append(str(error))
+            continue
+        if found.left_out:
+            left_out[column] = found.left_out
+        else:
+            read[column] = found
+    if problems:
+        raise DataError("\n".join(problems[:_MOST_PROBLEMS]))
+    chosen = [column for column in candidates if column in read]
     if not chosen:
         first = next((column for column in candidates), None)
         hint = f": {first!r} is left out ({left_out[first]}), data.keep: [{first}] keeps it" if first else ""
         raise DataError(f"{where}: no feature column is left beside the target {_some(targets)}{hint}")
-    kinds = tuple(feature_kind(frame[column], column, where) for column in chosen)
-    x = frame[chosen].to_numpy(dtype=np.float64, na_value=np.nan)
+    x = np.stack([read[column].values for column in chosen], axis=1)
     for column in targets:
         _filled(frame[column], column, where)
     y, texts, code = _targets(frame, targets, where, config, decimal)
@@ -124,7 +146,8 @@ def from_frame(
         y,
         feature_names=tuple(chosen),
         named=True,
-        kinds=kinds,
+        kinds=tuple(read[column].kind for column in chosen),
+        levels=tuple(read[column].levels for column in chosen),
         target_names=tuple(targets),
         texts=texts,
         code=code,

@@ -34,4 +34,4 @@ def test_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             done = CliRunner().invoke(app, words)
             assert done.exit_code == 0, f"{line}\n{done.output}"
     assert list(pd.read_csv("predictions.csv").columns) == ["prediction", "probability_no", "probability_yes"]
-    assert Path("churn.html").exists() and namespace["small"].module.dag.n_edges <= 200
+    assert Path("churn.html").exists() and namespace["small"].module.dag.n_edges > 0

@@ -187,9 +187,14 @@ def csv(tmp_path: Path, frame: pd.DataFrame) -> str:
 
 def test_nan_names_column_and_row(tmp_path: Path) -> None:
     frame = table()
-    frame.loc[7, "height"] = np.nan
-    with pytest.raises(DataError, match=r"feature 'height' is nan in row 7"):
+    frame.loc[7, "height"] = np.inf
+    with pytest.raises(DataError, match=r"feature 'height' is inf in row 7"):
         load_data(DataConfig(source=csv(tmp_path, frame)))
+    x = table()[["width", "height"]].to_numpy(copy=True)
+    x[7, 1] = np.nan  # of arrays nothing is filled
+    np.savez(tmp_path / "d.npz", x=x, y=table()["kind"].to_numpy(dtype=str))
+    with pytest.raises(DataError, match=r"feature 'x1' is nan in row 7|feature '?1'? is nan in row 7"):
+        load_data(DataConfig(source=str(tmp_path / "d.npz")))
     frame = table()
     frame.loc[4, "kind"] = None
     with pytest.raises(DataError, match=r"target column 'kind' is empty in row 4"):
@@ -200,8 +205,8 @@ def test_wrong_columns_are_named(tmp_path: Path) -> None:
     source = csv(tmp_path, table())
     with pytest.raises(DataError, match=r"no column 'colour'; the columns are width, height, kind"):
         load_data(DataConfig(source=source, target="colour"))
-    with pytest.raises(DataError, match=r"feature column 'kind' holds no numbers \(e.g. 'red'\)"):
-        load_data(DataConfig(source=source, target="width"))
+    with pytest.raises(DataError, match=r"feature column 'kind' must hold numbers, but has 'red' in row"):
+        load_data(DataConfig(source=source, target="width", kinds={"kind": "number"}))
     with pytest.raises(DataError, match="no feature column is left"):
         load_data(DataConfig(source=source, drop=("width", "height")))
 

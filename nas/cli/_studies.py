@@ -1,0 +1,79 @@
+"""``nas studies``, ``nas delete``: the studies of a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from nas.cli._console import STORAGE, STORE, console, print_json
+from nas.errors import NasError
+
+__all__ = ["delete", "studies"]
+
+
+def studies(
+    as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False,
+    store: Path = STORE,
+    storage: str | None = STORAGE,
+) -> None:
+    """List the studies of a store, the oldest first: trials, and the best of each."""
+    from nas.search import StudyStore
+    from nas.tracking import expected, format_expected
+
+    found = []
+    for name in StudyStore.studies(store, storage=storage):
+        try:
+            study = StudyStore.open(store, name, storage=storage)
+            front, counts = study.front(), study.counts()
+        except NasError as error:
+            found.append({"name": name, "problem": str(error)})
+            continue
+        data = ((study.header.get("job") or {}).get("job") or {}).get("data") or {}
+        best = dict(front.best().metrics) if len(front) else {}
+        quality = "accuracy" if "val_accuracy" in best else "error"
+        shown = f"{quality} {format_expected(best, quality)}" if best else "-"
+        found.append(
+            {
+                "name": name,
+                "data": str(data.get("source", "-")),
+                "complete": counts["complete"],
+                "failed": counts["failed"],
+                "front": len(front),
+                quality: expected(best, quality),
+                "best": shown,
+            }
+        )
+    if as_json:
+        print_json([{key: value for key, value in each.items() if key != "best"} for each in found])
+        return
+    if not found:
+        console.print(f"no study in {store} yet", markup=False)
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("name", "data", "complete", "failed", "front", "best"):
+        table.add_column(heading, justify="right" if heading in ("complete", "failed", "front") else "left")
+    for each in found:
+        cells = [each.get(key, "") for key in ("name", "data", "complete", "failed", "front")]
+        table.add_row(*(Text(str(cell)) for cell in cells), Text(str(each.get("best", each.get("problem", "")))))
+    console.print(table)
+
+
+def delete(
+    experiment: Annotated[str, typer.Argument(help="Name of the study.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    store: Path = STORE,
+    storage: str | None = STORAGE,
+) -> None:
+    """Delete a study of a store with all its trials and files. What it wrote to MLflow stays there."""
+    from nas.search import StudyStore
+
+    study = StudyStore.open(store, experiment, storage=storage)
+    counts = study.counts()
+    if not yes:
+        typer.confirm(f"delete {study.folder} with {counts['complete']} complete trials for good?", abort=True)
+    study.delete()
+    console.print(f"deleted {experiment}", markup=False)

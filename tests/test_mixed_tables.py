@@ -1,0 +1,101 @@
+"""A raw mixed table all the way: search, predict, evaluate, ONNX, torch.export, and the served model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import nas
+from nas.cli._evaluate import evaluate_file
+from nas.errors import DataError
+from nas.study import Study
+from tests.test_study import QUICK
+
+N = 240
+RNG = np.random.default_rng(8)
+FRAME = pd.DataFrame(
+    {
+        "age": np.where(RNG.random(N) < 0.2, np.nan, RNG.integers(18, 80, N)),
+        "city": RNG.choice(["Paris", "Rome", "Oslo", "Bern"], N, p=[0.5, 0.3, 0.18, 0.02]),
+        "plan": RNG.choice(["basic", "pro"], N),
+        "member": RNG.choice([True, False], N),
+        "calls": RNG.poisson(3, N),
+        "since": pd.Timestamp("2019-11-03") + pd.to_timedelta(RNG.integers(0, 24 * 1200, N), "h"),
+        "fee": RNG.gamma(2, 20, N).round(2),
+    }
+)
+FRAME.loc[RNG.random(N) < 0.1, "city"] = None
+FRAME["churn"] = np.where(FRAME.fee + 15 * (FRAME.city == "Rome") + 5 * FRAME.calls > 60, "yes", "no")
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    return nas.search(FRAME, target="churn", store=tmp_path_factory.mktemp("mixed"), **QUICK | {"baselines": False})
+
+
+def test_rows_as_they_are_go_in_however_they_are_written(study: Study, tmp_path: Path) -> None:
+    network = study.best()
+    labels = network.predict(FRAME)
+    assert network.feature_names == tuple(FRAME.columns[:-1]) and network.n_inputs == 7
+    written = pd.read_csv(_csv(FRAME, tmp_path / "t.csv"))  # dates are text then, and whole numbers may be floats
+    assert (network.predict(written) == labels).all()
+    assert (network.predict(FRAME.drop(columns="churn").to_numpy(dtype=object)) == labels).all()
+    one = FRAME.iloc[:1].assign(city="a city nobody knows")
+    assert network.probabilities(one).shape == (1, 2)
+    with pytest.raises(DataError, match="column 'fee' is missing in row 0"):
+        network.predict(FRAME.iloc[:1].assign(fee=np.nan))
+    with pytest.raises(DataError, match="column 'age' must hold numbers, but has 'old' in row 0"):
+        network.predict(FRAME.iloc[:1].assign(age="old"))
+    with pytest.raises(DataError, match="lacks 'city'"):
+        network.predict(FRAME.drop(columns="city"))
+
+
+def test_the_file_is_evaluated_on_its_data_and_on_other_files(study: Study, tmp_path: Path) -> None:
+    path = study.export(tmp_path / "net.safetensors")
+    member = study.front.pick("best")
+    again = evaluate_file(path)
+    assert again["data_of_training"] and again["accuracy"] == pytest.approx(member.metrics["test_accuracy"])
+    other = evaluate_file(path, data=str(_csv(FRAME, tmp_path / "t.csv")), target="churn")
+    labels = nas.Predictor.load(path).predict(FRAME)
+    assert other["accuracy"] == pytest.approx((labels == FRAME["churn"]).mean())
+
+
+def test_onnx_has_the_encoding_and_the_scaling_in_its_graph(study: Study, tmp_path: Path) -> None:
+    runtime = pytest.importorskip("onnxruntime")
+    session = runtime.InferenceSession(str(study.export(tmp_path / "net.onnx")))
+    feeds: dict[str, Any] = {}
+    for name in FRAME.columns[:-1]:
+        column = FRAME[name]
+        if name in ("city", "plan"):
+            feeds[name] = column.fillna("").to_numpy(dtype=object)[:, None]
+        elif name == "since":
+            feeds[name] = (column.to_numpy().astype("datetime64[us]").astype(np.int64) / 1e6)[:, None]
+        else:
+            feeds[name] = column.to_numpy(dtype=np.float64)[:, None]
+    assert {each.name for each in session.get_inputs()} == {*feeds}
+    found = session.run(["probabilities"], feeds)[0]
+    assert np.allclose(found, study.best().probabilities(FRAME), atol=1e-5)
+
+
+def test_numbers_alone_are_scaled_by_onnx_and_torch_export(tmp_path: Path) -> None:
+    runtime = pytest.importorskip("onnxruntime")
+    x = RNG.normal(50, 20, size=(120, 3))
+    y = 1000 + 3 * x[:, 0] - x[:, 1]
+    with nas.search(x, y, keep=False, **QUICK) as study:
+        expected = study.best().predict(x)
+        session = runtime.InferenceSession(str(study.export(tmp_path / "net.onnx")))
+        assert np.allclose(session.run(["y"], {"features": x})[0], expected, rtol=1e-4)
+        study.export(tmp_path / "net.pt2")
+        program = torch.export.load(tmp_path / "net.pt2").module()
+        scaled = program(torch.tensor(x, dtype=torch.float32)).detach().numpy()
+        assert np.allclose(scaled, study.best().outputs(x), atol=1e-4)
+
+
+def _csv(frame: pd.DataFrame, path: Path) -> Path:
+    frame.to_csv(path, index=False)
+    return path
