@@ -82,6 +82,30 @@ def test_onnx_has_the_encoding_and_the_scaling_in_its_graph(study: Study, tmp_pa
     assert np.allclose(found, study.best().probabilities(FRAME), atol=1e-5)
 
 
+def test_c_takes_the_inputs_that_the_columns_become(study: Study, tmp_path: Path) -> None:
+    source = study.export(tmp_path / "net.c").read_text(encoding="utf-8") + (tmp_path / "net.h").read_text("utf-8")
+    assert "age missing" in source and "city = Rome" in source
+
+
+def test_the_served_champion_takes_the_very_table(study: Study, tmp_path: Path) -> None:
+    import mlflow.pyfunc
+
+    from nas.cli._champion import make_champion
+    from nas.cli._data import data_of_study
+    from nas.job import stored_job
+    from nas.search import StudyStore
+    from nas.tracking._champion import save_served
+
+    store = StudyStore.open(study.folder.parent, study.name)
+    job = stored_job(store.header["job"]["job"], "the study")
+    dataset = data_of_study(job.data, store, remedy="").dataset
+    found = store.front()
+    champion = make_champion(store, found, found.best(), dataset, job.training, chosen="best", name="mixed")
+    model = mlflow.pyfunc.load_model(str(save_served(champion, tmp_path)))
+    assert list(model.predict(FRAME)["label"]) == list(study.best().predict(FRAME))
+    assert len(model.predict(model.input_example)) == 5
+
+
 def test_numbers_alone_are_scaled_by_onnx_and_torch_export(tmp_path: Path) -> None:
     runtime = pytest.importorskip("onnxruntime")
     x = RNG.normal(50, 20, size=(120, 3))

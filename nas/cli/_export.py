@@ -81,9 +81,13 @@ def _c(
     path: Path, module: nn.Module, record: dict[str, Any], *, precision: str = "float", **options: Any
 ) -> None:
     from nas.cexport import export_c
+    from nas.checkpoint import Encoding
     from nas.cli._data import training_features
 
     samples = None if precision == "float" else training_features(record)
+    if (encoding := Encoding.from_json(record.get("encoding"))) is not None:
+        # C takes numbers: the inputs that the columns of the table become, by these names.
+        record = {**record, "columns": {}, "feature_names": list(encoding.inputs)}
     export_c(module, path, record=record, samples=samples, precision=precision, **options)
 
 

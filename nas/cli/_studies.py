@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -24,7 +24,7 @@ def studies(
     from nas.search import StudyStore
     from nas.tracking import expected, format_expected
 
-    found = []
+    found: list[dict[str, Any]] = []
     for name in StudyStore.studies(store, storage=storage):
         try:
             study = StudyStore.open(store, name, storage=storage)

@@ -32,6 +32,7 @@ from nas.training._raw import RawData
 from nas.training._split import Part, split
 from nas.training._tabular import load_openml, load_table
 from nas.training._types import Dataset, Task
+from nas.training._weights import weighted_rows
 
 __all__ = ["LoadedData", "Statistics", "load_data", "read_data"]
 
@@ -204,6 +205,9 @@ def _prepared(
     for name, values in x.items():
         if not np.isfinite(values).all():
             raise DataError(f"{config.source}: the {name} part overflows float32 after scaling; rescale the data")
+    if config.class_weight is not None and statistics is None:
+        rows = weighted_rows(y["train"], classes, config.class_weight, config.source, config.seed)
+        x["train"], y["train"] = x["train"][rows], y["train"][rows]
     dataset = Dataset(
         name=raw.name,
         task=task,

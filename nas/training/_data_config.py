@@ -96,6 +96,11 @@ class DataConfig(BaseModel):
         description="Row width of images, or features of a time step (default: known for images and sequences).",
     )
     samples: int | None = Field(None, ge=10, description="Use at most so many samples (addsub, recall: draw so many).")
+    class_weight: Literal["balanced"] | dict[str, float] | None = Field(
+        None,
+        description="What a sample of each class counts in training, by label; balanced: as much in all as every other "
+        "class. Rows of the training part are repeated accordingly; validation and test part stay as they are.",
+    )
     seed: int = Field(0, ge=0, lt=2**32, description="Decides the split; the same for every trial.")
 
     @field_validator("source")
@@ -115,6 +120,13 @@ class DataConfig(BaseModel):
             except LookupError:
                 raise ValueError("expected auto or an encoding such as utf-8, cp1252, latin-1, utf-16") from None
         return encoding
+
+    @field_validator("class_weight")
+    @classmethod
+    def _positive(cls, weights: str | dict[str, float] | None) -> str | dict[str, float] | None:
+        if isinstance(weights, dict) and not all(weight > 0 for weight in weights.values()):
+            raise ValueError("expected a positive weight for each label")
+        return weights
 
     @field_validator("separator")
     @classmethod

@@ -79,6 +79,10 @@ def describe(
         each = [f"{name} ({count:,})" for name, count in zip(dataset.classes, counts, strict=True)]
         found.append(Finding("classes", f"{len(each)}: " + ", ".join(each[:_MOST]) + _more(len(each))))
     found.append(_parts(config, raw, parts))
+    if config.class_weight is not None:
+        how = "balanced" if config.class_weight == "balanced" else "as stated"
+        words = f"{how}: by repeated rows the training part has {len(dataset.x_train):,}"
+        found.append(Finding("class weights", words, "data.class_weight"))
     mode = raw.scaling if config.standardise == "auto" else config.standardise
     found.append(Finding("scaling", _SCALING[mode], "data.standardise"))
     if dataset.task == "regression":

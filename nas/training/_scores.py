@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from nas.errors import JobError
 from nas.training._types import Task
@@ -43,7 +43,7 @@ def scorer_values(names: Sequence[str], outputs: np.ndarray, y: np.ndarray, task
 
     if unknown := [name for name in names if name not in get_scorer_names()]:
         raise JobError(f"no metric {unknown[0]!r}; scikit-learn's scorers are {', '.join(get_scorer_names())}")
-    model = _Classes(outputs) if task == "classification" else _Numbers(outputs)
+    model = _models()[0 if task == "classification" else 1](outputs)
     targets = y if task == "classification" or y.shape[1] > 1 else y[:, 0]
     rows = np.arange(len(outputs))[:, None]
     found: dict[str, float | None] = {}
@@ -78,36 +78,37 @@ def class_report(outputs: np.ndarray, y: np.ndarray, classes: Sequence[str]) -> 
     ]
 
 
-class _Classes(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Answers that are known already, as the classifier that a scorer wants; "samples" are their rows."""
+@functools.cache
+def _models() -> tuple[type, type]:
+    """Answers that are known already, as the classifier and the regressor that a scorer wants; "samples" are their
+    rows. Made here, because importing scikit-learn takes a second, which not every process needs."""
+    from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
-    def __init__(self, outputs: np.ndarray) -> None:
-        self.outputs = outputs
-        self.classes_ = np.arange(outputs.shape[1])
+    class Known(BaseEstimator):  # type: ignore[misc]
+        def __init__(self, outputs: np.ndarray) -> None:
+            self.outputs = outputs
 
-    def predict(self, rows: np.ndarray) -> np.ndarray:
-        chosen: np.ndarray = self.outputs[rows[:, 0]].argmax(axis=1)
-        return chosen
+        def __sklearn_is_fitted__(self) -> bool:
+            return True
 
-    def predict_proba(self, rows: np.ndarray) -> np.ndarray:
-        scores = self.outputs[rows[:, 0]].astype(np.float64)
-        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-        shares: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
-        return shares
+    class Classes(ClassifierMixin, Known):  # type: ignore[misc]
+        @property
+        def classes_(self) -> np.ndarray:
+            return np.arange(self.outputs.shape[1])
 
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
+        def predict(self, rows: np.ndarray) -> np.ndarray:
+            chosen: np.ndarray = self.outputs[rows[:, 0]].argmax(axis=1)
+            return chosen
 
+        def predict_proba(self, rows: np.ndarray) -> np.ndarray:
+            scores = self.outputs[rows[:, 0]].astype(np.float64)
+            powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+            shares: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
+            return shares
 
-class _Numbers(RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """The same of a regression."""
+    class Numbers(RegressorMixin, Known):  # type: ignore[misc]
+        def predict(self, rows: np.ndarray) -> np.ndarray:
+            found: np.ndarray = self.outputs[rows[:, 0]]
+            return found if found.shape[1] > 1 else found[:, 0]
 
-    def __init__(self, outputs: np.ndarray) -> None:
-        self.outputs = outputs
-
-    def predict(self, rows: np.ndarray) -> np.ndarray:
-        found: np.ndarray = self.outputs[rows[:, 0]]
-        return found if found.shape[1] > 1 else found[:, 0]
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
+    return Classes, Numbers

@@ -1,4 +1,4 @@
-"""docs/how-to/one-line.md: its code and its commands, with minutes made seconds and no Ray."""
+"""docs/how-to/one-line.md and the first code of README: their code and commands, with minutes made seconds and no Ray."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from nas.cli import app
 
 _PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "one-line.md"
+_README = _PAGE.parents[2] / "README.md"
 _BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _QUICK = 'minutes=0.1, trials=4, executor="serial", mlflow=False, verbose=False'
 
@@ -34,4 +35,7 @@ def test_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             done = CliRunner().invoke(app, words)
             assert done.exit_code == 0, f"{line}\n{done.output}"
     assert list(pd.read_csv("predictions.csv").columns) == ["prediction", "probability_no", "probability_yes"]
+    first = next(text for _, text in _BLOCK.findall(_README.read_text(encoding="utf-8")) if "nas.search(" in text)
+    exec(compile(first.replace("minutes=5", _QUICK), str(_README), "exec"), namespace)
+    assert namespace["study"].name == "churn-2" and Path("churn.onnx").exists()
     assert Path("churn.html").exists() and namespace["small"].module.dag.n_edges > 0
