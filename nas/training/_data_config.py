@@ -103,6 +103,9 @@ class DataConfig(BaseModel):
     )
     seed: int = Field(0, ge=0, lt=2**32, description="Decides the split; the same for every trial.")
 
+    def __hash__(self) -> int:
+        return hash(self.model_dump_json())  # mappings have no hash of their own
+
     @field_validator("source")
     @classmethod
     def _known(cls, source: str) -> str:

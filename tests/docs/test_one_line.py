@@ -1,4 +1,4 @@
-"""docs/how-to/one-line.md and the first code of README: their code and commands, with minutes made seconds and no Ray."""
+"""docs/how-to/one-line.md and the first code of README: code and commands, with minutes made seconds and no Ray."""
 
 from __future__ import annotations
 
