@@ -125,7 +125,8 @@ def as_trained(config: DataConfig, record: Mapping[str, Any]) -> DataConfig:
 
 
 def training_features(record: Mapping[str, Any]) -> np.ndarray:
-    """The training part of the data that a network was trained on, (samples, inputs) as it was measured.
+    """The training part of the data that a network was trained on, (samples, inputs) as it was measured; of a table
+    with categories, dates or missing values what its columns become, before it is scaled.
 
     Args:
         record: of a checkpoint.
@@ -136,6 +137,7 @@ def training_features(record: Mapping[str, Any]) -> np.ndarray:
     import numpy as np
     from pydantic import ValidationError
 
+    from nas.checkpoint import Encoding
     from nas.cli._study import statistics_of
     from nas.training import DataConfig, load_data
 
@@ -149,6 +151,7 @@ def training_features(record: Mapping[str, Any]) -> np.ndarray:
         statistics=statistics_of(record),
         features=record.get("feature_names") or (),
         spare={*columns.get("left_out", ()), *columns.get("targets", ())} - {*config.drop},
+        encoding=Encoding.from_json(record.get("encoding")),
     )
     x = dataset.x_train.astype(np.float64)
     if dataset.mean is not None and dataset.scale is not None:
