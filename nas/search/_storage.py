@@ -24,9 +24,9 @@ __all__ = ["DATABASE", "DATABASE_FAILURES", "DISK_FAILURES", "creating", "databa
 
 DATABASE = "optuna.db"  # the SQLite file in a store folder
 DISK_FAILURES = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE)
-# SQLite files that this process has opened: device, inode. Their tables need not be looked at again, which takes Optuna
-# a third of a second.
-_KNOWN: set[tuple[int, int]] = set()
+# SQLite files that this process has opened: path, device, inode. Their tables need not be looked at again, which takes
+# Optuna a third of a second.
+_KNOWN: set[tuple[str, int, int]] = set()
 DATABASE_FAILURES = (optuna.exceptions.StorageInternalError, SQLAlchemyError)
 
 
@@ -34,6 +34,7 @@ def open_storage(root: Path, url: str | None) -> optuna.storages.BaseStorage:
     """The RDB at `url`, by default the SQLite file of the store `root`."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would report each study on the terminal
     checked: dict[str, Any] = {}
+    own = url is None
     if url is None:
         if _file_of(root) in _KNOWN:
             checked = {"skip_compatibility_check": True, "skip_table_creation": True}
@@ -42,20 +43,22 @@ def open_storage(root: Path, url: str | None) -> optuna.storages.BaseStorage:
     # The default of 5 s to wait for another process's write is short on a loaded machine.
     options: dict[str, Any] = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {"pool_pre_ping": True}
     storage = _patient(lambda: optuna.storages.RDBStorage(url, engine_kwargs=options, **checked))
-    _KNOWN.update(found for found in [_file_of(root)] if found is not None)
+    if own and (found := _file_of(root)) is not None:
+        _KNOWN.add(found)
     if url.startswith("sqlite"):
         event.listen(storage.engine, "connect", _faster_sqlite)
         storage.engine.dispose()  # connections made before
     return optuna.storages.get_storage(storage)
 
 
-def _file_of(root: Path) -> tuple[int, int] | None:
+def _file_of(root: Path) -> tuple[str, int, int] | None:
     """Which file the database of a store is; None: there is none."""
+    path = (root / DATABASE).resolve()
     try:
-        found = (root / DATABASE).stat()
+        found = path.stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return str(path), found.st_dev, found.st_ino
 
 
 @contextlib.contextmanager
