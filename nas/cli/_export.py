@@ -77,7 +77,7 @@ def export(
         console.print(f"evaluate it: {program()} evaluate {out}")
 
 
-def _c(path: Path, module: nn.Module, record: dict[str, Any], *, precision: str = "float", **options: Any) -> None:
+def _c(path: Path, module: nn.Module, record: dict[str, Any], *, precision: Any = "float", **options: Any) -> None:
     from nas.cexport import export_c
     from nas.checkpoint import Encoding
     from nas.cli._data import training_features
