@@ -151,7 +151,7 @@ class Front:
         found = estimates(scores, costs, shown, at, steady=steady, chosen=place is not None)
         known = {trials[k].number: _with_estimate(compared[k], found.get(k)) for k in shown}
         members = tuple(known[member.number] for member in front.members)
-        front = cls(objectives, members, 0.0, tuple(known[trial.number] for trial in front.near), to_beat)
+        front = cls(objectives, members, 0.0, tuple(known[trial.number] for trial in front.near), to_beat=to_beat)
         return replace(front, hypervolume=objectives.hypervolume(front._judged(members)))
 
     def bare(self) -> Front:
