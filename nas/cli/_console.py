@@ -17,8 +17,8 @@ __all__ = ["STORAGE", "STORE", "console", "duration", "errors", "percent", "prin
 
 _WIDTH: Final = int(os.environ.get("COLUMNS") or 120)  # of files and pipes, for which rich would assume 80
 
-console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
-errors = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _WIDTH)
+console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else _WIDTH)
+errors = Console(stderr=True, highlight=False, emoji=False, width=None if sys.stderr.isatty() else _WIDTH)
 
 STORE = typer.Option(
     "nas-runs", "--store", envvar="NAS_STORE", help="Folder with the studies (tracking.store of the job)."

@@ -96,12 +96,12 @@ def test_before_the_search_and_after_it_the_first_signal_leaves_at_once() -> Non
 
 def test_what_cannot_look_is_interrupted_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_interrupt, "_GRACE_SECONDS", 0.05)
-    stop = Stop()
+    before, stop = signal.getsignal(signal.SIGALRM), Stop()
     with stop_on_signals(stop), stop.politely(lambda: None), stop.within_grace():
         signal.raise_signal(signal.SIGTERM)
         with pytest.raises(KeyboardInterrupt):
             time.sleep(5.0)
-    assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
+    assert signal.getsignal(signal.SIGALRM) is before
 
 
 def test_an_ignored_signal_stays_ignored() -> None:
