@@ -23,7 +23,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 demo: install ## search a network for scikit-learn's digits: a few minutes on two cores
-	@$(BIN)/nas search examples/digits.yaml --resume
+	@$(BIN)/nas search examples/digits.yaml --resume-or-start
 
 lint: install
 	@$(BIN)/ruff check .

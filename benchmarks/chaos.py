@@ -60,7 +60,7 @@ def small_disk(folder: Path) -> Iterator[str]:
 
 
 class Driver(_Service):
-    """``nas search --resume``, started again whenever it ends."""
+    """``nas search --resume-or-start``, started again whenever it ends."""
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         super().__init__("driver", folder)
@@ -72,7 +72,7 @@ class Driver(_Service):
         nas = str(Path(sys.executable).parent / "nas")
         job = str(self._folder / "chaos.yaml")
         options = ["--log-format", "json", "--log-level", "info"]
-        self._start([nas, *options, "search", job, "--resume", "--patience", "5", *more], self._environment)
+        self._start([nas, *options, "search", job, "--resume-or-start", "--patience", "5", *more], self._environment)
 
     def end(self, seconds: float = 120.0) -> int:
         """As Ctrl-C does; its exit code."""

@@ -33,8 +33,16 @@ def import_named(name: str) -> ModuleType:
     """The module of this dotted name, from the user's folders where they have it.
 
     Raises:
-        ImportError: there is none; or the user's is hidden by a library of the same name that is in use already.
+        ImportError: there is none; the user's is hidden by a library of the same name that is in use already, or
+            ends the program as it is imported.
     """
+    try:
+        return _import(name)
+    except SystemExit as error:
+        raise ImportError(f"{name} ends the program as it is imported (SystemExit({error.code!r}))") from error
+
+
+def _import(name: str) -> ModuleType:
     top = name.partition(".")[0]
     for folder in offer_user_folders():
         spec = PathFinder.find_spec(top, [folder])

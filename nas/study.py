@@ -97,9 +97,12 @@ def _scratch(process: int) -> tempfile.TemporaryDirectory[str]:
 
 
 def _run(job: Job, *, resume: bool, brief: bool) -> StudyStore:
+    from nas.cli._interrupt import Stop, stop_on_signals
     from nas.cli._search import SearchRun
 
-    outcome = SearchRun(job, resume=resume, brief=brief).run()
+    stop = Stop()
+    with stop_on_signals(stop):
+        outcome = SearchRun(job, start="resume" if resume else "new", brief=brief, stop=stop).run()
     if not len(outcome.front):
         raise NasError(f"study {outcome.study.name!r} was stopped before a trial was complete; resume=True goes on")
     return outcome.study

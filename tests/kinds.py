@@ -111,7 +111,7 @@ def plain(module: nn.Module, x: Tensor) -> Tensor:
         return module(x)  # made of nothing else
     if isinstance(module, MaskedLinear):
         dense = x.new_zeros(module.out_features, module.in_features)
-        dense = dense.index_put((module.targets.long(), module.sources.long()), module.values)
+        dense = dense.index_put((module.targets.long(), module.sources.long()), module.edge_values)
         bias = x.new_zeros(module.out_features)
         if module.bias_values is not None:
             bias = bias.index_put((module.bias_places,), module.bias_values)

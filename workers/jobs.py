@@ -12,7 +12,6 @@ import datetime
 import logging
 import re
 import secrets
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ import requests
 from ray.exceptions import AuthenticationError
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 
+from nas._scratch import scratch
 from nas.errors import NasError
 from nas.job import Job
 from nas.workers.package import CODE, write_package
@@ -82,7 +82,7 @@ class ClusterJobs:
         log_level: str = "info",
         environment: dict[str, str] | None = None,
     ) -> Submission:
-        """Packages `job` with the local modules and data that it names, and submits ``nas search --resume`` of it.
+        """Packages `job` with the local modules and data that it names, and submits ``nas search --resume-or-start``.
 
         Args:
             job: with paths relative to `root`.
@@ -103,12 +103,12 @@ class ClusterJobs:
                 )
         stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
         name = f"{study}-{stamp}-{secrets.token_hex(2)}"
-        with tempfile.TemporaryDirectory(prefix="nas-submit-") as folder, self._reported():
+        with scratch("submit") as folder, self._reported():
             # The cluster knows its own address, and tells its jobs.
             here = job.model_copy(update={"resources": job.resources.model_copy(update={"address": None})})
-            written = write_package(here, root, Path(folder), copy_data=copy_data)
+            written = write_package(here, root, folder, copy_data=copy_data)
             runtime_env = {
-                "working_dir": folder,
+                "working_dir": str(folder),
                 "env_vars": {
                     "NAS_CODE": CODE,
                     "PYTHONUNBUFFERED": "1",
@@ -198,7 +198,7 @@ class ClusterJobs:
 
 
 def _entrypoint(job: Job, log_level: str) -> str:
-    search = f"search job.yaml --resume --patience {_PATIENCE_MINUTES}"
+    search = f"search job.yaml --resume-or-start --patience {_PATIENCE_MINUTES}"
     command = f"exec nas --log-format json --log-level {log_level} {search}"
     if job.tracking.store.is_absolute():
         return command

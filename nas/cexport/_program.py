@@ -255,7 +255,7 @@ class _Builder:
             self._dag(dag, _numbers(module.weight), module.bias, [ACTIVATIONS[code] for code in codes])
         elif isinstance(module, MaskedLinear):
             self._enter(module.in_features, place)
-            self._dag(module.dag, _numbers(module.values), module.bias, ["identity"] * module.dag.n)
+            self._dag(module.dag, _numbers(module.edge_values), module.bias, ["identity"] * module.dag.n)
         elif isinstance(module, nn.Linear):
             self._enter(module.in_features, place)
             weight = _numbers(module.weight)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -23,18 +24,23 @@ def save_arrays(
     record: Record | None = None,
     *,
     flush: bool = True,
-) -> None:
+) -> str:
     """Save parameters (`nas.manifold.ManifoldNetwork.to_arrays`) with their DAG and a record.
 
     Args:
         flush: False: the file survives the death of this process at once, but a power cut only once the caller or the
             system has flushed it.
 
+    Returns:
+        The file's checksum: 16 bytes of BLAKE2b, as 32 hexadecimal digits.
+
     Raises:
         CheckpointError: the record is not plain data, see `save`.
         OSError: the folder is missing or not writeable, or the disk is full.
     """
-    write(path, encoded("arrays", dag, arrays, record or {}), flush=flush)
+    data = encoded("arrays", dag, arrays, record or {})
+    write(path, data, flush=flush)
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 def load_arrays(path: str | os.PathLike[str]) -> tuple[DAG, dict[str, np.ndarray], dict[str, Any]]:

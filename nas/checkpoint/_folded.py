@@ -49,7 +49,7 @@ def _graph(network: Any) -> tuple[DAG, Any]:
             return network.dag, network.weight.detach().cpu().numpy()
         dag = getattr(network, "dag", None)
         if isinstance(dag, DAG):
-            values = getattr(network, "values", None)
+            values = getattr(network, "edge_values", None)
             return dag, None if not isinstance(values, nn.Parameter) else values.detach().cpu().numpy()
     raise ExportError(
         f"a graph is exported of a DAG or of a module that has one as its dag, not of {type(network).__name__}"

@@ -143,7 +143,11 @@ def wired_in(path: object, contents: Contents) -> CheckpointWired:
         module = CheckpointWired(dag, edges, initial.astype(np.float64), settings["activation"], bias)
     except (GraphError, ValueError) as error:
         raise CheckpointError(f"{path}: {error}") from None
-    return filled(path, module, contents.arrays)
+    arrays = dict(contents.arrays)
+    if "raw" in arrays and arrays["raw"].shape == module.signs.shape:  # of earlier programs: roots of magnitudes
+        signs, raw = module.signs.numpy(), arrays.pop("raw")
+        arrays["edge_values"] = np.where(signs == 0, raw, signs * raw.astype(np.float64) ** 2).astype(raw.dtype)
+    return filled(path, module, arrays)
 
 
 def masked_metadata(module: MaskedLinear) -> Parts:
@@ -174,7 +178,9 @@ def masked_in(path: object, contents: Contents) -> CheckpointMasked:
     except (GraphError, ValueError) as error:
         raise CheckpointError(f"{path}: {error}") from None
     module.dag = dag
-    return filled(path, module, contents.arrays)
+    # Earlier programs called the weights by another name.
+    arrays = {"edge_values" if name == "values" else name: array for name, array in contents.arrays.items()}
+    return filled(path, module, arrays)
 
 
 def filled(path: object, module: Network, arrays: Mapping[str, np.ndarray]) -> Network:

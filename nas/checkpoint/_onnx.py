@@ -93,7 +93,7 @@ def _write(graph: Graph, module: nn.Module, rows: str, width: int | None, place:
     if isinstance(module, MaskedLinear):
         _fits(width, module.in_features, place)
         bias = None if module.bias is None else numbers(module.bias)
-        found = write_dag(graph, module.dag, numbers(module.values), bias, "identity", rows)
+        found = write_dag(graph, module.dag, numbers(module.edge_values), bias, "identity", rows)
         return found, module.in_features, module.out_features
     if isinstance(module, nn.Linear):
         _fits(width, module.in_features, place)

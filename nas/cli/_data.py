@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nas.cli._console import console, errors, print_json
-from nas.errors import DataError
+from nas.errors import DataError, JobError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nas.search import StudyStore
     from nas.training import DataConfig, Dataset, Finding, LoadedData
 
-__all__ = ["as_trained", "data", "data_of_study", "data_table", "training_features"]
+__all__ = ["as_trained", "data", "data_of_study", "data_table", "refuse_unnamed_code", "training_features"]
 
 
 def data(
@@ -106,6 +106,23 @@ def data_of_study(config: DataConfig, study: StudyStore, *, remedy: str) -> Load
             soft_wrap=True,
         )
     return loaded
+
+
+def refuse_unnamed_code(config: DataConfig, named: str | None, whose: str) -> None:
+    """Data that is code, which a file names, is used only where whoever runs the command names it, too.
+
+    Args:
+        named: with ``--data``.
+        whose: e.g. "the network in x.safetensors was trained on", for the message.
+
+    Raises:
+        JobError: it is, and was not named.
+    """
+    if config.is_code and named != config.source:
+        raise JobError(
+            f"{whose} {config.source}, which is code: it runs only where you name it yourself; if you trust it: "
+            f"--data {config.source}"
+        )
 
 
 def as_trained(config: DataConfig, record: Mapping[str, Any]) -> DataConfig:

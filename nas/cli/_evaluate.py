@@ -61,7 +61,8 @@ def evaluate(
     """Load a checkpoint and evaluate it: accuracy or error, and measured process time on this machine.
 
     New data is scaled exactly as the network's training data was; the split of the data it was trained on is
-    repeated, so that the test part holds samples that no training has seen.
+    repeated, so that the test part holds samples that no training has seen. Data that is code (module:function) is
+    used only where --data names it: a file that comes from elsewhere runs nothing.
     """
     if part is not None and part not in _PARTS:
         raise JobError(f"--part must be one of {', '.join(_PARTS)}, got {part!r}")
@@ -102,9 +103,10 @@ def evaluate_file(
     Raises:
         CheckpointError: the file is damaged or no checkpoint.
         DataError: the data cannot be loaded, does not fit the network, or is no longer what it was trained on.
-        JobError: there is no such source of data.
+        JobError: there is no such source of data, or it is code that nobody named.
     """
     from nas import checkpoint
+    from nas.cli._data import refuse_unnamed_code
     from nas.layers import LayerDAG
     from nas.recurrent import RecurrentDAG
     from nas.training import (
@@ -123,6 +125,7 @@ def evaluate_file(
     except OSError as error:
         raise NasError(f"{path}: cannot be read ({error.strerror})") from error
     config, same = _data_config(module.record, data, target, settings)
+    refuse_unnamed_code(config, data, f"the network in {path} was trained on")
     dataset, same, note = _dataset(module.record, config, same, named=data is not None)
     part = part or ("test" if same or config.source in ("mnist", "digits") else "all")
     dag = module.dag

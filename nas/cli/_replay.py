@@ -21,6 +21,10 @@ def replay(
         str | None, typer.Option("--study", help="Name of its study (default: the only one in the store).")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
+    data: Annotated[
+        str | None,
+        typer.Option("--data", help="Where the study's data is code (module:function): say so again, to have it run."),
+    ] = None,
     store: Path = STORE,
     storage: str | None = STORAGE,
 ) -> None:
@@ -37,7 +41,7 @@ def replay(
 
         nas replay 12 --study digits
     """
-    from nas.cli._data import data_of_study
+    from nas.cli._data import data_of_study, refuse_unnamed_code
     from nas.cli._workers import evaluator
     from nas.errors import NasError
     from nas.job import stored_job
@@ -48,6 +52,7 @@ def replay(
     if "job" not in header:
         raise NasError(f"study {study.name!r} does not keep its job; it was not made by `nas search`")
     job = stored_job(header["job"], f"the job kept in study {study.name!r}")
+    refuse_unnamed_code(job.data, data, f"study {study.name!r} was made with")
     dataset = data_of_study(job.data, study, remedy="restore it to train the trial again").dataset
     with console.status(f"training trial {trial} again"):
         found = train_again(study, trial, dataset, job.training, evaluate=evaluator(job, study.costs))

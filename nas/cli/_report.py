@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nas.errors import NasError
 
 if TYPE_CHECKING:
-    from nas.search import Executor, Progress, StudyStore, TrialRecord
+    from nas.search import Executor, Front, Progress, StudyStore, TrialRecord
     from nas.training import Candidate, TrialResult
 
 __all__ = [
@@ -78,9 +78,12 @@ class StatusReport:
             self._next_log = now + _LOG_SECONDS
             self._log("running")
 
-    def end(self, state: str) -> None:
-        """The search ended: ``finished``, ``stopped`` or ``failed``."""
+    def end(self, state: str, front: Front | None = None) -> None:
+        """The search ended: ``finished``, ``stopped`` or ``failed``; with this front, as it was timed again."""
         if self._last is not None:
+            if front is not None and front.members:
+                best, size = front.members[0].metrics, len(front.members)
+                self._last = dataclasses.replace(self._last, best=best, front_size=size, hypervolume=front.hypervolume)
             self._write(state)
             self._log(state)
 

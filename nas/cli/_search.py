@@ -8,7 +8,7 @@ import json
 import math
 import shlex
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -17,14 +17,17 @@ import typer
 from rich.markup import escape
 
 from nas.cli._console import console, duration, percent, program, seconds
+from nas.cli._interrupt import Stop, stop_on_signals
+from nas.cli._projection import Reporter, make_tracker
 
 if TYPE_CHECKING:
-    from nas.cli._interrupt import Stop
+    from nas.cli._progress import ProgressDisplay
+    from nas.cli._study import Start
     from nas.job import Job
-    from nas.search import Executor, Front, StudyStore
-    from nas.tracking import FrontPoint, Tracker
+    from nas.search import Executor, Front, Strategy, StudyStore
+    from nas.tracking import Tracker
     from nas.tracking._protocol import Ending
-    from nas.training import Candidate, Dataset, TrialResult
+    from nas.training import Dataset, LoadedData
 
 __all__ = ["Outcome", "SearchRun", "search"]
 
@@ -37,6 +40,7 @@ _FLAGS: Final = {
 }
 _MOST_REASONS: Final = 12  # for failed trials, in the summary
 _NOTE_SECONDS: Final = 2.0  # between two updates of the status while MLflow catches up
+_AS_SOON: Final = "stopping as soon as this is done; Ctrl-C again leaves at once"
 _SAY_SECONDS: Final = 10.0  # between two lines about MLflow, where there is no terminal
 
 
@@ -65,6 +69,12 @@ def search(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the study of this job where it was stopped or killed.")
     ] = False,
+    resume_or_start: Annotated[
+        bool,
+        typer.Option(
+            "--resume-or-start", help="The same where there is such a study; where there is none yet, begin it."
+        ),
+    ] = False,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="path.to.key=value", help="Replace a value of the job; may be repeated."),
@@ -72,7 +82,10 @@ def search(
     patience: Annotated[
         float,
         typer.Option(
-            "--patience", min=0, help="Minutes to wait for a database or disk that fails, and go on when it is back."
+            "--patience",
+            min=0,
+            help="Minutes to wait for a database or disk that fails, and go on when it is back; a full disk is waited "
+            "for in any case.",
         ),
     ] = 0.0,
     dry_run: Annotated[
@@ -82,8 +95,9 @@ def search(
 ) -> None:
     """Search networks for a table, or run a job: train and time candidates, and keep the accuracy/time front.
 
-    Ctrl-C (or SIGTERM) stops: no trial is started any more, running ones get ten seconds to end, every finished one is
-    kept, and the command that resumes is printed; the exit code is then 1. A second Ctrl-C leaves at once.
+    Ctrl-C (or SIGTERM, or SIGHUP) stops: no trial is started any more, running ones get ten seconds to end, every
+    finished one is kept, and the command that resumes is printed; the exit code is then 1. A second Ctrl-C leaves at
+    once.
 
     Exit codes: 0 done, 1 failed or stopped, 2 bad usage or job file.
 
@@ -97,32 +111,38 @@ def search(
 
         nas search examples/mnist.yaml --set search.strategy=optuna --set tracking.experiment=mnist-tpe
     """
-    from nas.cli._patience import patiently
-    from nas.job import Job
+    from nas.errors import JobError
 
-    options = {
-        "data.target": target,
-        "search.budget_minutes": minutes,
-        "search.trials": trials,
-        "resources.workers": workers,
-        "resources.address": address,
-    }
-    stated = {key: value for key, value in options.items() if value is not None}
-    overrides = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in stated.items()] + (settings or [])
-    job = Job.from_source(source, overrides)
-    flags = [word for key, value in stated.items() for word in (_FLAGS[key], f"{value}")]
-    again = shlex.join(
-        [program(), "search", source, *flags, *(word for setting in settings or () for word in ("--set", setting))]
-    )
-    if dry_run:
-        SearchRun(job, again).preview()
-        return
+    if resume and resume_or_start:
+        raise JobError("--resume and --resume-or-start are two things; give one of them")
+    stop = Stop()
+    with stop_on_signals(stop):
+        from nas.cli._patience import patiently
+        from nas.job import Job
 
-    def run(resume: bool) -> None:
-        if SearchRun(job, again, resume=resume).run().stopped:
-            raise typer.Exit(1)
+        options = {
+            "data.target": target,
+            "search.budget_minutes": minutes,
+            "search.trials": trials,
+            "resources.workers": workers,
+            "resources.address": address,
+        }
+        stated = {key: value for key, value in options.items() if value is not None}
+        overrides = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in stated.items()]
+        job = Job.from_source(source, overrides + (settings or []))
+        flags = [word for key, value in stated.items() for word in (_FLAGS[key], f"{value}")]
+        flags += [word for setting in settings or () for word in ("--set", setting)]
+        again = shlex.join([program(), "search", source, *flags])
+        if dry_run:
+            SearchRun(job, again, stop=stop).preview()
+            return
+        start: Start = "resume" if resume else "either" if resume_or_start else "new"
 
-    patiently(run, resume, patience)
+        def run(how: Start) -> None:
+            if SearchRun(job, again, start=how, stop=stop).run().stopped:
+                raise typer.Exit(1)
+
+        patiently(run, start, patience, job.tracking.store, stop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,16 +160,19 @@ class SearchRun:
     Args:
         job: what is searched.
         command: the shell command, without ``--resume``, that runs this job; "" where there is none, as from Python.
-        resume: continue the study of the job.
+        start: whether the study of the job must be new, must be there, or may be.
         brief: search only: no timing again, no file, no table at the end.
+        stop: whether somebody asked to stop.
     """
 
-    def __init__(self, job: Job, command: str = "", *, resume: bool = False, brief: bool = False) -> None:
+    def __init__(
+        self, job: Job, command: str = "", *, start: Start = "new", brief: bool = False, stop: Stop | None = None
+    ) -> None:
         self.job = job
         self.command = command
-        self.resume = resume
+        self.start = start
         self.brief = brief
-        self._searching = False
+        self.stop = Stop() if stop is None else stop
 
     def preview(self) -> None:
         """Print what would be run and for how long, and run nothing."""
@@ -160,7 +183,7 @@ class SearchRun:
         from nas.training import read_data
 
         job = self.job
-        study = existing_study(job, resume=True, command=self.command)
+        study = existing_study(job, start="either", command=self.command)
         data = read_data(job.data, twice=True)
         refuse_unused(job, load_space(job.space, data.dataset))
         console.print(data_table(data.findings))
@@ -175,36 +198,57 @@ class SearchRun:
 
         Raises:
             NasError: of whatever kind the message is; a search that is stopped is no error.
+            KeyboardInterrupt: it was stopped before there was a study.
         """
-        from nas._settings import refuse_unused
-        from nas.cli._data import data_of_study, data_table
-        from nas.cli._interrupt import Stop, stop_on_signals
-        from nas.cli._progress import ProgressDisplay
-        from nas.cli._report import StatusReport, amend_status
+        from nas.cli._data import data_of_study
         from nas.cli._study import create_study, existing_study
-        from nas.cli._workers import cluster_address, log_format, make_executor
-        from nas.search import load_space, make_strategy, run_search
         from nas.training import read_data
 
         job = self.job
-        study = existing_study(job, resume=self.resume, command=self.command)
-        if study is None:
-            data = read_data(job.data, twice=True)
-        else:
-            remedy = "restore it, or start another study with --set tracking.experiment=NAME"
-            data = data_of_study(job.data, study, remedy=remedy)
-        dataset = data.dataset
+        # Nothing is touched before the study is held: whoever comes second leaves everything as it is.
+        with contextlib.ExitStack() as held:
+            study = existing_study(job, start=self.start, command=self.command)
+            resumed = study is not None
+            try:
+                if study is None:
+                    data = read_data(job.data, twice=True)
+                    self._check_space(data)
+                    study = create_study(job, data)
+                    held.enter_context(study.hold())
+                else:
+                    held.enter_context(study.hold())
+                    remedy = "restore it, or start another study with --set tracking.experiment=NAME"
+                    data = data_of_study(job.data, study, remedy=remedy)
+                    self._check_space(data)
+                return Outcome(study, self._drive(study, data, resumed=resumed))
+            except KeyboardInterrupt:
+                if study is None:
+                    raise
+                self._say_stopped(study)
+                return Outcome(study, study.front(), stopped=True)
+
+    def _check_space(self, data: LoadedData) -> None:
+        from nas._settings import refuse_unused
+        from nas.cli._data import data_table
+        from nas.search import load_space
+
         console.print(data_table(data.findings))
         console.print()
-        space = load_space(job.space, dataset)
-        refuse_unused(job, space)
-        study = study or create_study(job, data)
-        strategy = make_strategy(job.search, space, job.training, study)
+        refuse_unused(self.job, load_space(self.job.space, data.dataset))
+
+    def _drive(self, study: StudyStore, data: LoadedData, *, resumed: bool) -> Front:
+        """The search of a study that this process holds."""
+        from nas.cli._report import amend_status
+        from nas.search import load_space, make_strategy
+
+        job, dataset = self.job, data.dataset
+        strategy = make_strategy(job.search, load_space(job.space, dataset), job.training, study)
         self._announce(dataset, study)
         counts = study.counts()
         done = sum(counts.values()) - counts["running"]
         compared = study.baselines() is not None or not job.search.baselines
         if not counts["running"] and done >= job.search.trials and study.retimed() and compared:
+            study.verify()
             wanted = f"all {done} trials are" if done == job.search.trials else f"{done} trials are"
             fewer = "" if done == job.search.trials else f", more than the {job.search.trials} asked for"
             console.print(f"{wanted} done{fewer}; more: --resume --trials {2 * max(done, job.search.trials)}")
@@ -212,32 +256,39 @@ class SearchRun:
             amend_status(study.folder, state="finished")  # it may have been left just before its end
             if job.tracking.mlflow:
                 self._catch_up(study, found, dataset)
+        else:
+            found = self._search(study, strategy, dataset, resumed=resumed)
+        if not self.brief:
             self._conclude(study, found)
-            return Outcome(study, found)
+        return found
+
+    def _search(self, study: StudyStore, strategy: Strategy, dataset: Dataset, *, resumed: bool) -> Front:
+        """Trials, baselines, the second timing, and what MLflow is told of them.
+
+        Raises:
+            KeyboardInterrupt: it was stopped; all is kept.
+        """
+        from nas.cli._progress import ProgressDisplay
+        from nas.cli._report import StatusReport
+        from nas.cli._workers import cluster_address, log_format, make_executor
+        from nas.search import run_search
+
+        job, stop = self.job, self.stop
         display = ProgressDisplay(f"nas search · {job.tracking.experiment}", quiet=log_format() == "json")
-
-        def asked_to_stop() -> None:
-            if not self._searching:
-                console.print("stopping as soon as this is done; Ctrl-C again leaves at once")
-                return
-            display.notice = "stopping: running trials have ten seconds; Ctrl-C again leaves at once"
-            if not console.is_terminal:
-                console.print(display.notice)
-
-        stop = Stop(asked_to_stop)
-        with stop_on_signals(stop):
+        with stop.politely(lambda: console.print(_AS_SOON)):
             if job.resources.executor == "ray":
                 console.print("connecting to Ray …" if cluster_address(job.resources) else "starting workers …")
             executor = make_executor(job, dataset, study.costs)
-            tracker = _tracker(job, dataset)
+            tracker = make_tracker(job, dataset, study)
             status = StatusReport(study, executor)
             display.behind = status.behind = lambda: tracker.backlog
+            report = Reporter(study, tracker)
             ending: Ending = "FAILED"
+            found: Front | None = None
             try:
-                tracker.start(self.resume)
-                report = _Reporter(study, tracker)
-                with display:
-                    self._searching = True
+                tracker.start(resumed)
+                report.reconcile()
+                with display, stop.politely(functools.partial(_say_stopping, display)):
                     found = run_search(
                         strategy,
                         executor,
@@ -251,37 +302,32 @@ class SearchRun:
                         on_progress=_each(status.progress, display),
                         stop=stop,
                     )
-                self._searching = False
-                if stop.requested:
-                    raise KeyboardInterrupt
-                self._baselines(study, executor, dataset)
-                if stop.requested:
-                    raise KeyboardInterrupt
-                if not self.brief:
-                    found = self._retimed(study, executor, dataset) or found
-                if stop.requested:  # the resumed search has only the rest to do
-                    raise KeyboardInterrupt
+                stop.check()
+                with stop.within_grace():
+                    self._baselines(study, executor, dataset)
+                    stop.check()
+                    if not self.brief:
+                        found = self._retimed(study, executor, dataset) or found
+                    stop.check()  # the resumed search has only the rest to do
                 report.front(found)
                 if len(found):
                     self._publish(study, found, dataset, executor, tracker)
                 ending = "FINISHED"
             except KeyboardInterrupt:
                 ending = "KILLED"
+                raise
             finally:
-                status.end({"FINISHED": "finished", "KILLED": "stopped"}.get(ending, "failed"))
+                status.end({"FINISHED": "finished", "KILLED": "stopped"}.get(ending, "failed"), found)
                 executor.close()
-                # A search that is done can be resumed from now on, but not by another process meanwhile.
-                with study.lock() if ending == "FINISHED" else contextlib.nullcontext():
-                    _caught_up(tracker, ending, stop, study.folder)
-        if ending == "KILLED":
-            counts = study.counts()
-            console.print(f"stopped; {counts['complete']} complete trials are kept in {job.tracking.store}")
-            if self.command:
-                console.print(f"resume: [bold]{escape(self.command)} --resume[/]", soft_wrap=True)
-            return Outcome(study, study.front(), stopped=True)
-        if not self.brief:
-            self._conclude(study, found)
-        return Outcome(study, found)
+                report.reconcile()
+                _caught_up(tracker, ending, stop, study.folder)
+        return found
+
+    def _say_stopped(self, study: StudyStore) -> None:
+        counts = study.counts()
+        console.print(f"stopped; {counts['complete']} complete trials are kept in {self.job.tracking.store}")
+        if self.command:
+            console.print(f"resume: [bold]{escape(self.command)} --resume[/]", soft_wrap=True)
 
     def _announce(self, dataset: Dataset, study: StudyStore | None) -> None:
         from nas.cli._workers import cluster_address
@@ -342,21 +388,21 @@ class SearchRun:
             return retime(study, executor, dataset, self.job.training, threads=resources.threads, measure=measure)
 
     def _catch_up(self, study: StudyStore, found: Front, dataset: Dataset) -> None:
-        """Log what MLflow did not take before a search that is done was left: trials, pictures, champion, its end."""
-        from nas.cli._interrupt import Stop, stop_on_signals
+        """Log what MLflow does not have of a search that is done: trials, values, pictures, champion, its end."""
         from nas.search import SerialExecutor
 
-        stop = Stop(lambda: console.print("leaving the rest for --resume; Ctrl-C again leaves at once"))
-        tracker = _tracker(self.job, dataset)
-        with stop_on_signals(stop), study.lock():  # one process at a time
+        tracker = make_tracker(self.job, dataset, study)
+        with self.stop.politely(lambda: console.print("leaving the rest for --resume; Ctrl-C again leaves at once")):
             tracker.start(resume=True)
+            report = Reporter(study, tracker)
             try:
-                _Reporter(study, tracker).front(found)
+                report.reconcile()
+                report.front(found)
                 if len(found):
                     executor = SerialExecutor(dataset, self.job.training, threads=self.job.resources.threads)
                     self._publish(study, found, dataset, executor, tracker, known=tracker.champion)
             finally:
-                _caught_up(tracker, "FINISHED", stop, study.folder)
+                _caught_up(tracker, "FINISHED", self.stop, study.folder)
 
     def _publish(
         self,
@@ -455,7 +501,8 @@ class SearchRun:
             console.print(f"exported to {path}: the state of your own structure; {how}", soft_wrap=True)
         else:
             threads = self.job.resources.threads
-            tested = evaluate_file(path, batch=self.job.training.inference_batch, threads=threads)
+            source = self.job.data.source  # named by the job
+            tested = evaluate_file(path, data=source, batch=self.job.training.inference_batch, threads=threads)
             found_again = tested.get("accuracy")
             quality = f"error {tested['error']:.4g}" if found_again is None else f"accuracy {percent(found_again)}"
             console.print(
@@ -532,6 +579,12 @@ def _caught_up(tracker: Tracker, ending: Ending, stop: Stop, folder: Path) -> No
         console.print(f"MLflow does not have {', '.join(missing)} yet; --resume logs them", soft_wrap=True)
 
 
+def _say_stopping(display: ProgressDisplay) -> None:
+    display.notice = "stopping: running trials have ten seconds; Ctrl-C again leaves at once"
+    if not console.is_terminal:
+        console.print(display.notice)
+
+
 def _each(*followers: Callable[..., None]) -> Callable[..., None]:
     """Tells everybody in turn."""
 
@@ -540,102 +593,3 @@ def _each(*followers: Callable[..., None]) -> Callable[..., None]:
             follower(*news)
 
     return tell
-
-
-class _Reporter:
-    """Hands results and fronts to the tracker."""
-
-    def __init__(self, study: StudyStore, tracker: Tracker) -> None:
-        from nas.search import AnytimeCurve
-
-        self._study = study
-        self._tracker = tracker
-        self._shown: tuple[int, ...] = ()
-        self._points: dict[int, FrontPoint] = {}
-        ended = (record.result for record in study.records() if record.result is not None)
-        self._curve = AnytimeCurve(study.objectives, ended)
-
-    def __call__(self, candidate: Candidate, result: TrialResult) -> None:
-        """A trial ended."""
-        self._tracker.log_trial(candidate, result)
-        self._curve.add(result)
-        found = self._study.leading()
-        if found.numbers != self._shown:
-            self.front(found)
-
-    def front(self, found: Front) -> None:
-        """The front is now this."""
-        self._shown = found.numbers
-        members = {member.number: self._point(member.number, member.metrics) for member in found.members}
-        # Trials that lost their place by being timed again: their points have moved too.
-        others = []
-        for number, metrics in self._study.retimed().items():
-            if number not in members:
-                known = self._study.load_result(number).metrics
-                others.append(self._point(number, {**known, **metrics}))
-        self._points = members
-        self._compare(found)
-        corners = [(point.trials, point.seconds, point.hypervolume) for point in self._curve.corners()]
-        self._tracker.log_front(list(members.values()), found.hypervolume, others, corners)
-
-    def _compare(self, found: Front) -> None:
-        """The front is compared with the baselines, where there are any."""
-        from nas.search import verdict
-        from nas.tracking import BaselinePoint
-
-        if (baselines := self._study.baselines()) is not None:
-            points = [BaselinePoint(each.name, each.label, each.metrics, each.reason) for each in baselines.members]
-            self._tracker.log_baselines(points, verdict(found, baselines))
-
-    def _point(self, number: int, metrics: Mapping[str, float]) -> FrontPoint:
-        import dataclasses
-
-        from nas.manifold import ManifoldNetwork
-        from nas.recurrent import RecurrentStructure
-        from nas.tracking import FrontPoint
-
-        known = self._points.get(number)
-        if known is not None:
-            return dataclasses.replace(known, metrics=metrics)
-        result = self._study.load_result(number)
-        trial = self._study.trial(number)
-        assert result.dag is not None
-        weights = None  # layers have no one weight an edge
-        if result.structure is None:
-            network = ManifoldNetwork.from_arrays(result.dag, dict(result.arrays))
-            weights = network.edge_weights().detach().numpy()
-        elif isinstance(result.structure, RecurrentStructure):
-            weights = result.arrays["weight"]
-        return FrontPoint(
-            number,
-            metrics,
-            dag=result.dag,
-            weights=weights,
-            history=result.history,
-            checkpoint=self._writer(number),
-            parent=trial.parent,
-            mutation=trial.mutation,
-        )
-
-    def _writer(self, number: int) -> Callable[[Path], object]:
-        from nas.cli._study import export_network
-
-        return lambda path: export_network(self._study, number, path)
-
-
-def _tracker(job: Job, dataset: Dataset) -> Tracker:
-    from nas.search import OBJECTIVE_METRICS
-    from nas.tracking import MlflowTracker, NullTracker
-    from nas.training import hardware
-
-    if not job.tracking.mlflow:
-        return NullTracker()
-    costs = [OBJECTIVE_METRICS[name] for name in job.search.objectives if name != "error"]
-    return MlflowTracker(
-        job.tracking,
-        job_params=job.to_mapping(complete=True),
-        hardware=hardware(job.resources.threads),
-        # The inputs of a network with memory are one time step and what it remembers: no image.
-        period=dataset.period if job.space.name != "recurrent" else None,
-        cost=costs[0] if costs else "inference_seconds",
-    )

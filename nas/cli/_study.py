@@ -7,7 +7,7 @@ import datetime
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from nas.errors import JobError
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nas.training import LoadedData, Statistics
 
 __all__ = [
+    "Start",
     "check_resumable",
     "create_study",
     "existing_study",
@@ -25,6 +26,9 @@ __all__ = [
     "statistics_of",
     "study_header",
 ]
+
+Start = Literal["new", "resume", "either"]
+"""Whether a study must not be there yet, must be, or may be."""
 
 # Changing any of these would make old and new trials of one study incomparable.
 _FIXED: Final = ("data", "space", "search.objectives", "search.constraints", "search.seed", "training")
@@ -64,26 +68,36 @@ def statistics_of(record: Mapping[str, Any]) -> Statistics:
     return Statistics(**{name: tuple(values) for name, values in given.items() if name in names})
 
 
-def existing_study(job: Job, *, resume: bool, command: str = "") -> StudyStore | None:
-    """The study of a job that is there, to be continued; None: there is none yet.
+def existing_study(job: Job, *, start: Start, command: str = "") -> StudyStore | None:
+    """The study of a job that is there, to be continued; None: there is none yet, and it may be begun.
 
     Args:
         command: the shell command that runs the job; "" where it was called from Python.
 
     Raises:
-        JobError: it exists and ``resume`` was not asked for, or it was made by a job of other data or another space.
-        StudyError: the database cannot be used.
+        JobError: it exists and is to be new, or does not and is to be resumed, or it was made by a job of other data or
+            another space.
+        StudyError: the database cannot be used, or is not that of the store.
     """
     from nas.search import StudyStore
 
     tracking = job.tracking
-    if not StudyStore.exists(tracking.store, tracking.experiment, storage=tracking.database):
+    name, database = tracking.experiment, tracking.database
+    if not StudyStore.exists(tracking.store, name, storage=database):
+        if start == "resume":
+            known = StudyStore.studies(tracking.store, storage=database)
+            where = f"{tracking.store}" + (" and the database that NAS_STORAGE or the job names" if database else "")
+            raise JobError(
+                f"there is no study {name!r} to resume in {where} (there are: {', '.join(known) or 'none'}); is "
+                "another store or database meant (NAS_STORE, NAS_STORAGE)? To begin it: leave --resume out, or say "
+                "--resume-or-start"
+            )
         return None
-    study = StudyStore.open(tracking.store, tracking.experiment, storage=tracking.database)
-    if not resume:
+    study = StudyStore.open(tracking.store, name, storage=database)
+    if start == "new":
         counts, other = study.counts(), next_name(job)
         raise JobError(
-            f"study {tracking.experiment!r} exists in {tracking.store} ({counts['complete']} trials complete); "
+            f"study {name!r} exists in {tracking.store} ({counts['complete']} trials complete); "
             + (
                 f"continue it: {command} --resume, or start another: {command} --set tracking.experiment={other}"
                 if command

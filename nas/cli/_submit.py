@@ -27,9 +27,9 @@ def submit(
 ) -> None:
     """Send a search to a Ray cluster: the job, the local modules and the local data that it names.
 
-    The head node runs `nas search JOB.yaml --resume`, so that submitting a job again continues its study. Results are
-    kept on the head node: in `tracking.store` where that is absolute, else in its `$NAS_STORE`, else below its home.
-    Without `resources.workers` every node is used, also those that join later.
+    The head node runs `nas search JOB.yaml --resume-or-start`, so that submitting a job again continues its study.
+    Results are kept on the head node: in `tracking.store` where that is absolute, else in its `$NAS_STORE`, else below
+    its home. Without `resources.workers` every node is used, also those that join later.
 
     The program must be installed on the nodes (see deploy/). Ray's token is taken from `RAY_AUTH_TOKEN` or the file
     `RAY_AUTH_TOKEN_PATH` names. Ctrl-C while following leaves the search running.

@@ -31,6 +31,10 @@ def watch(
     threads: Annotated[
         int | None, typer.Option("--threads", min=1, help="CPU threads (default: as in the search).")
     ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option("--data", help="Where the study's data is code (module:function): say so again, to have it run."),
+    ] = None,
     store: Path = STORE,
     storage: str | None = STORAGE,
 ) -> None:
@@ -48,7 +52,7 @@ def watch(
     if out.suffix.lower() not in _ENDINGS:
         raise JobError(f"--out must end in {', '.join(_ENDINGS)}, but is {out}")
     from nas.cli._champion import animation_of, write_animation
-    from nas.cli._data import data_of_study
+    from nas.cli._data import data_of_study, refuse_unnamed_code
     from nas.cli._lineage import trial_number
     from nas.job import stored_job
     from nas.search import StudyStore
@@ -59,6 +63,7 @@ def watch(
     if not stored:
         raise NasError(f"study {experiment!r} does not say which data it was made with; only `nas search` records that")
     job = stored_job(stored, f"the job kept in study {experiment!r}")
+    refuse_unnamed_code(job.data, data, f"study {experiment!r} was made with")
     number = trial_number(study, trial)
     dataset = data_of_study(job.data, study, remedy="restore it to train the trial again").dataset
     with console.status(f"training trial {number} once more"), pinned_threads(threads or job.resources.threads):

@@ -6,10 +6,10 @@ import contextlib
 import functools
 import importlib
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas._scratch import scratch
 from nas.errors import JobError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def make_executor(job: Job, dataset: Dataset, costs: PinnedCosts | None = None) 
         if os.environ.get("NAS_CODE"):  # a submitted job brings it along
             code = Path(os.environ["NAS_CODE"])
         elif address is not None:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nas-code-")))
+            folder = stack.enter_context(scratch("code"))
             code = folder if _package().write_code(job, Path.cwd(), folder) else None
         # By name, because nothing below `nas` may depend on Ray.
         executor: Executor = importlib.import_module("nas.workers").RayExecutor(

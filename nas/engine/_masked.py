@@ -43,7 +43,7 @@ class MaskedLinear(nn.Module):
         generator: source of the initial values; torch's global one by default.
 
     Attributes:
-        values: (E,) parameter, the weights of the connections, in the order of ``dag.edges`` (row by row).
+        edge_values: (E,) parameter, the weights of the connections, in the order of ``dag.edges`` (row by row).
         bias_values: parameter, the biases of the outputs that have one; None without.
         dag: the connections as a DAG of inputs and outputs.
 
@@ -89,7 +89,7 @@ class MaskedLinear(nn.Module):
         places = np.flatnonzero(_bias_mask(bias, self.out_features))
         self.register_buffer("bias_places", torch.from_numpy(places))
         dtype = dtype or torch.get_default_dtype()
-        self.values = nn.Parameter(torch.empty(self.dag.n_edges, dtype=dtype))
+        self.edge_values = nn.Parameter(torch.empty(self.dag.n_edges, dtype=dtype))
         self.bias_values = nn.Parameter(torch.empty(places.size, dtype=dtype)) if places.size else None
         self.reset_parameters(generator)
 
@@ -103,7 +103,7 @@ class MaskedLinear(nn.Module):
             linear.in_features, linear.out_features, connections, bias, execution=execution, dtype=linear.weight.dtype
         ).to(linear.weight.device)
         with torch.no_grad():
-            layer.values.copy_(linear.weight.reshape(-1)[layer.cells])
+            layer.edge_values.copy_(linear.weight.reshape(-1)[layer.cells])
             if layer.bias_values is not None:
                 layer.bias_values.copy_(linear.bias[layer.bias_places])
         return layer
@@ -111,9 +111,9 @@ class MaskedLinear(nn.Module):
     @torch.no_grad()
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Draw weights and biases anew."""
-        connected = torch.from_numpy(np.diff(self.dag.in_ptr)[self.in_features :]).to(self.values.device)
-        bound = connected.clamp(min=1).to(self.values.dtype).rsqrt()
-        self.values.uniform_(-1, 1, generator=generator).mul_(bound[self.targets.long()])
+        connected = torch.from_numpy(np.diff(self.dag.in_ptr)[self.in_features :]).to(self.edge_values.device)
+        bound = connected.clamp(min=1).to(self.edge_values.dtype).rsqrt()
+        self.edge_values.uniform_(-1, 1, generator=generator).mul_(bound[self.targets.long()])
         if self.bias_values is not None:
             self.bias_values.uniform_(-1, 1, generator=generator).mul_(bound[self.bias_places])
 
@@ -121,7 +121,7 @@ class MaskedLinear(nn.Module):
     def weight(self) -> Tensor:
         """W, dense (out_features, in_features), exactly 0 where not connected; differentiable.
 
-        What is written into it in place (``nn.init``, ``copy_``, ``.data =``) becomes the `values` where it is
+        What is written into it in place (``nn.init``, ``copy_``, ``.data =``) becomes the `edge_values` where it is
         connected; the rest of what is written is dropped.
         """
         return written_through(self._dense_weight(), self._write_weight)
@@ -133,8 +133,8 @@ class MaskedLinear(nn.Module):
         return bias if bias is None or bias is self.bias_values else written_through(bias, self._write_bias)
 
     def _dense_weight(self) -> Tensor:
-        flat = self.values.new_zeros(self.out_features * self.in_features)
-        return flat.index_copy(0, self.cells, self.values).view(self.out_features, self.in_features)
+        flat = self.edge_values.new_zeros(self.out_features * self.in_features)
+        return flat.index_copy(0, self.cells, self.edge_values).view(self.out_features, self.in_features)
 
     def _dense_bias(self) -> Tensor | None:
         if self.bias_values is None or self.bias_values.numel() == self.out_features:
@@ -143,7 +143,7 @@ class MaskedLinear(nn.Module):
 
     @torch.no_grad()
     def _write_weight(self, dense: Tensor) -> None:
-        self.values.copy_(dense.reshape(-1)[self.cells])
+        self.edge_values.copy_(dense.reshape(-1)[self.cells])
 
     @torch.no_grad()
     def _write_bias(self, dense: Tensor) -> None:
@@ -158,7 +158,7 @@ class MaskedLinear(nn.Module):
     @property
     def runs_dense(self) -> bool:
         """Which way `forward` takes now."""
-        values = self.values
+        values = self.edge_values
         if values.device.type != "cpu" or values.dtype not in (torch.float32, torch.float64):
             return True
         if self.execution != "auto":
@@ -172,11 +172,13 @@ class MaskedLinear(nn.Module):
         if self.runs_dense:
             return nn.functional.linear(x, self._dense_weight(), self._dense_bias())
         rows = x.reshape(-1, self.in_features)
-        y = apply(self.plan, rows, self.values, self._dense_bias(), activation="identity")
+        y = apply(self.plan, rows, self.edge_values, self._dense_bias(), activation="identity")
         return y.reshape(*x.shape[:-1], self.out_features)
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *arguments: Any) -> None:
         messages: list[str] = arguments[-1]
+        if prefix + "values" in state_dict:  # what they were called first, a name that torch's parametrizations refuse
+            state_dict[prefix + "edge_values"] = state_dict.pop(prefix + "values")
         for name in ("sources", "targets", "bias_places"):
             given, own = state_dict.get(prefix + name), getattr(self, name)
             if given is not None and not torch.equal(given.cpu(), own.cpu()):

@@ -1,18 +1,11 @@
 """Networks wired by hand: named neurons, edges with given weights, fixed signs, frozen edges, read back as a table.
 
-A fixed sign is a parametrisation, not a clip: the weight of such an edge is sign · raw², which no step of any optimiser
-can turn over. Chosen by measurement against sign · softplus(raw), sign · exp(raw) and free weights clipped at 0: a
-network 8/16/1 (tanh, 40 % density) learns another of the same signs, 600 steps, mean squared error, median of 5 seeds.
-
-    start and teacher            Adam at   free     clip     softplus  exp      square
-    of like size                 1e-2      0.0030   0.0017   0.0079    0.0062   0.0024
-    start 20 times too small     1e-2      0.0078   0.0012   0.0177    0.0173   0.0010
-    start 5 times too large      1e-2      0.399    0.401    0.573     0.262    0.127
-    60 % of teacher's edges 0    1e-2      0.0012   0.0016   0.0072    0.0054   0.0009
-
-The others crawl where weights are small, since their slope vanishes with the weight itself; that of a square does so
-only with its root. Weight decay on raw is an L1 penalty on the weight. The price: plain SGD at rates above 0.1 can
-diverge where weights are large (as with exp), and a weight of exactly 0 would have no gradient, so none starts there.
+A fixed sign is a parametrisation, not a clip: the weight of such an edge is sign · |value|, which no step of any
+optimiser can turn over; where a step would, the weight comes back on its own side, and a value of 0 has a gradient (see
+`_folded`). Chosen by measurement against squares, softplus, exp, clipping at 0 after each step, and a one-sided
+gradient: `python -m benchmarks.signs`, figures in benchmarks/results/signs.md. A square's slope vanishes with its
+root, so that weight decay drives it to exactly 0, from where nothing brings it back; softplus and exp crawl where
+weights are small.
 """
 
 from __future__ import annotations
@@ -76,11 +69,6 @@ class Edge:
             raise GraphError(
                 f"edge {self}: the sign is fixed at {self.sign!r}, but the weight is {weight:g}; change one of the two"
             )
-        if self.sign is not None and weight == 0 and not self.frozen:
-            raise GraphError(
-                f"edge {self}: the sign is fixed at {self.sign!r}, so the weight must not start at 0, where it has no "
-                "gradient; give a small one or freeze the edge"
-            )
         return weight
 
     def __str__(self) -> str:
@@ -95,7 +83,7 @@ class WiredModule(nn.Module):
 
     Attributes:
         dag: the structure, with names.
-        raw: parameter, one entry a trainable edge: its weight, or where the sign is fixed the root of its magnitude.
+        edge_values: parameter, one entry a trainable edge: its weight; only its magnitude where the sign is fixed.
         bias: parameter (n - n_inputs,), in topological order; None without.
         activation: of the computational neurons; outputs are linear.
     """
@@ -118,19 +106,17 @@ class WiredModule(nn.Module):
         dtype = torch.get_default_dtype()
         trainable = np.flatnonzero([not edge.frozen for edge in edges])
         signs = np.array([_SIGNS.get(edge.sign or "", 0.0) for edge in edges])[trainable]
-        start = weights[trainable]
-        raw = np.where(signs == 0, start, np.sqrt(np.abs(start)))
         self.register_buffer("trainable", torch.from_numpy(trainable), persistent=False)
         self.register_buffer("signs", torch.tensor(signs, dtype=dtype), persistent=False)
         self.register_buffer("initial", torch.tensor(weights, dtype=dtype))
-        self.raw = nn.Parameter(torch.tensor(raw, dtype=dtype))
+        self.edge_values = nn.Parameter(torch.tensor(weights[trainable], dtype=dtype))
         self.bias = None if bias is None else nn.Parameter(torch.tensor(bias, dtype=dtype))
 
     @property
     def weight(self) -> Tensor:
         """W (E,), in the order of ``dag.edges``; differentiable.
 
-        What is written into it in place (``nn.init``, ``copy_``, ``.data =``) goes to `raw`.
+        What is written into it in place (``nn.init``, ``copy_``, ``.data =``) goes to `edge_values`.
 
         Raises:
             GraphError: on writing: another weight for a frozen edge, or one that its fixed sign does not allow.
@@ -147,11 +133,11 @@ class WiredModule(nn.Module):
                 raise GraphError(f"edge {edge}: it is frozen at {held:g}, but {value:g} was written to it")
             edge.checked(value)
         values = weights.index_select(0, self.trainable)
-        changed = values != now.index_select(0, self.trainable)  # the others keep every bit of their roots
-        self.raw.copy_(torch.where(changed, torch.where(self.signs == 0, values, values.abs().sqrt()), self.raw))
+        changed = values != now.index_select(0, self.trainable)  # the others keep every bit of their values
+        self.edge_values.copy_(torch.where(changed, values, self.edge_values))
 
     def _weights(self) -> Tensor:
-        values = torch.where(self.signs == 0, self.raw, self.signs * self.raw.square())
+        values = torch.where(self.signs == 0, self.edge_values, self.signs * _folded(self.edge_values))
         return self.initial.index_copy(0, self.trainable, values)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -191,9 +177,14 @@ class WiredModule(nn.Module):
             }
         )
 
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *arguments: Any) -> None:
+        if prefix + "raw" in state_dict:  # of earlier programs, in which the magnitude of a fixed sign was its square
+            state_dict[prefix + "edge_values"] = unsquared(state_dict.pop(prefix + "raw"), self.signs)
+        super()._load_from_state_dict(state_dict, prefix, *arguments)
+
     def fold(self) -> DAGModule:
         """The same function with plain weights: what `nas.save` and the exporters write."""
-        module = DAGModule(self.dag, self.activation, self.bias is not None, dtype=self.raw.dtype)
+        module = DAGModule(self.dag, self.activation, self.bias is not None, dtype=self.edge_values.dtype)
         with torch.no_grad():
             module.weight.copy_(self.weight)
             if self.bias is not None and module.bias is not None:
@@ -204,9 +195,19 @@ class WiredModule(nn.Module):
         """For ``repr``."""
         fixed = int((self.signs != 0).sum())
         return (
-            f"neurons={self.dag.n}, edges={len(self.edges)}, frozen={len(self.edges) - self.raw.numel()}, "
+            f"neurons={self.dag.n}, edges={len(self.edges)}, frozen={len(self.edges) - self.edge_values.numel()}, "
             f"fixed signs={fixed}, activation={self.activation!r}, bias={self.bias is not None}"
         )
+
+
+def unsquared(raw: Tensor, signs: Tensor) -> Tensor:
+    """Weights of edges whose ``signs`` are fixed (not 0) and are held as roots of their magnitudes."""
+    return torch.where(signs == 0, raw, signs.to(raw.dtype) * raw.square())
+
+
+def _folded(values: Tensor) -> Tensor:
+    """|values|, with a slope of 1 at 0, where that of `torch.abs` is 0: a weight of 0 can leave it."""
+    return torch.where(values < 0, -values, values)
 
 
 def wire(

@@ -20,6 +20,7 @@ __all__ = ["read_edge_list", "write_edge_list"]
 
 _COMMENTS: Final = "#%"
 _NOTE: Final = "nas.dag "
+_FORMULA: Final = "=+-@"  # a cell that begins with one of these is a formula to a spreadsheet, which runs it
 
 AnyPath = str | os.PathLike[str]
 
@@ -103,7 +104,8 @@ def read_edge_list(
         raise GraphError(f"{path}{', ' if str(error).startswith('line ') else ': '}{error}") from None
     try:
         facts = _facts(table.notes)
-        dag, order = _dag(table.edges, inputs, outputs, facts, allow_unreachable)
+        edges = [(_unguarded(source), _unguarded(target)) for source, target in table.edges]
+        dag, order = _dag(edges, inputs, outputs, facts, allow_unreachable)
     except GraphError as error:
         raise type(error)(f"{path}: {error}") from None
     return dag if table.weights is None else (dag, checked_weights(table.weights, dag.n_edges)[order])
@@ -114,7 +116,8 @@ def write_edge_list(path: AnyPath, dag: DAG, weight: ArrayLike | None = None, *,
 
     A table of edges cannot say that a neuron has none, which neurons are outputs that somebody forgot to feed, what
     their ids and activations are. Where that matters, a comment line ends the file, from which
-    `read_edge_list` makes the same DAG again.
+    `read_edge_list` makes the same DAG again. A name that spreadsheets would run as a formula gets an apostrophe before
+    it, which `read_edge_list` takes away.
 
     Args:
         path: overwritten.
@@ -132,13 +135,24 @@ def write_edge_list(path: AnyPath, dag: DAG, weight: ArrayLike | None = None, *,
     edges = [(names[source], names[target]) for source, target in dag.edges.tolist()]
     lines = ["source,target" if values is None else "source,target,weight"]
     for number, edge in enumerate(edges):
-        cells = [quoted(label, ",", _COMMENTS) for label in edge]
+        cells = [quoted(_guarded(label), ",", _COMMENTS) for label in edge]
         lines.append(",".join(cells if values is None else [*cells, repr(values[number])]))
     if note is True or (note is None and not _says_all(edges, dag)):
         facts = {**json.loads(dag.to_json()), "names": dag.names}
         del facts["sources"], facts["targets"]
         lines.append(f"# {_NOTE}{json.dumps(facts)}")
     Path(path).write_bytes("\n".join([*lines, ""]).encode())
+
+
+def _guarded(label: str) -> str:
+    """A label as a cell that no spreadsheet takes for a formula: behind an apostrophe, where it would."""
+    bare = label.lstrip("'")
+    return f"'{label}" if bare[:1] in [*_FORMULA] and not (bare == label and _is_number(label)) else label
+
+
+def _unguarded(cell: str) -> str:
+    """Inverse of `_guarded`."""
+    return cell[1:] if cell[:1] == "'" and cell.lstrip("'")[:1] in [*_FORMULA] else cell
 
 
 def _says_all(edges: list[tuple[str, str]], dag: DAG) -> bool:

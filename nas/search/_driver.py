@@ -16,7 +16,7 @@ from nas.search._front import Front
 from nas.search._halving import Halving
 from nas.search._records import Rung
 from nas.search._saturation import AnytimeCurve, Saturation
-from nas.search._storage import DATABASE_FAILURES
+from nas.search._storage import DATABASE_FAILURES, DISK_FAILURES
 from nas.search._store import StudyStore, stopped
 from nas.search._strategy import Strategy
 from nas.training._types import Candidate, TrialResult, TrialStatus
@@ -247,6 +247,8 @@ class _Search:
         except DATABASE_FAILURES:
             raise
         except Exception as error:  # this genome cannot be made; the next may
+            if isinstance(error, OSError) and error.errno in DISK_FAILURES:
+                raise  # the disk's fault, not the genome's: the trial is asked for again when there is room
             _logger.exception("trial %d could not be asked", number)
             self._ended(self.store.fail(number, f"not asked: {type(error).__name__}: {error}"))
             return None

@@ -155,14 +155,14 @@ def evaluated(
             if [result.number for result in results] == [candidate.number for candidate in group]:
                 return results
             _logger.error("a group of %d came back as %d results; evaluated one by one", len(group), len(results))
-        except Exception:
+        except (Exception, SystemExit):  # code of the user's own may try to leave the program
             _logger.exception("a group of %d trials raised; evaluated one by one", len(group))
     results = []
     for candidate in group:
         start = time.perf_counter()
         try:
             results.append(evaluate(candidate, dataset, config))
-        except Exception as error:  # any failure of a candidate is its own; the search goes on
+        except (Exception, SystemExit) as error:  # any failure of a candidate is its own; the search goes on
             _logger.exception("trial %d raised", candidate.number)
             results.append(failed(candidate.number, error, seconds=time.perf_counter() - start))
     return results

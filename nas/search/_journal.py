@@ -62,14 +62,22 @@ class Journal:
         """
         if self._file is None:
             self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-            if not os.fstat(self._file).st_size:
-                os.write(self._file, _line({"format": _FORMAT}))
-            elif not self._ends_with_newline():
-                os.write(self._file, b"\n")  # else this entry would be lost in a torn line
+            try:
+                if not os.fstat(self._file).st_size:
+                    self._write_header(_line({"format": _FORMAT}))
+                elif not self._ends_with_newline():
+                    os.write(self._file, b"\n")  # else this entry would be lost in a torn line
+            except OSError:
+                self.close()
+                raise
         data = _line(entry)
-        written = os.write(self._file, data)
+        try:
+            written = os.write(self._file, data)
+        except OSError:
+            self.close()
+            raise
         if written != len(data):
-            os.write(self._file, b"\n")
+            self.close()  # the next entry looks for the torn line
             raise OSError(errno.ENOSPC, f"{self.path} took {written} of {len(data)} bytes; is the disk full?")
         self.lines += 1
 
@@ -95,6 +103,12 @@ class Journal:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+    def _write_header(self, data: bytes) -> None:
+        assert self._file is not None
+        if os.write(self._file, data) != len(data):
+            os.ftruncate(self._file, 0)  # a torn first line would hide the format
+            raise OSError(errno.ENOSPC, f"{self.path} took a part of {len(data)} bytes; is the disk full?")
 
     def _ends_with_newline(self) -> bool:
         with self.path.open("rb") as file:

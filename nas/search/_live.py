@@ -7,15 +7,18 @@ killed driver has lost nothing: the next one reads the database, then the journa
 
 from __future__ import annotations
 
+import json
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from optuna.trial import TrialState
 
+from nas._text import plain
+from nas.search._errors import StudyError
 from nas.search._journal import Journal
-from nas.search._records import Rung, rung_json
+from nas.search._records import Rung, result_of, rung_json
 from nas.search._rows import Change, Rows
 from nas.search._writer import Writer
 
@@ -32,14 +35,26 @@ class Live:
         rows, journal: of the study.
         write: brings changes into the database.
         behind: write in batches by a thread; False: at once.
+        survived: whether a trial that only the journal says has ended, with this result, has ended indeed.
+
+    Raises:
+        StudyError: the journal is damaged.
     """
 
     def __init__(
-        self, rows: Rows, journal: Journal, write: Callable[[list[Change]], None], *, behind: bool, name: str = ""
+        self,
+        rows: Rows,
+        journal: Journal,
+        write: Callable[[list[Change]], None],
+        *,
+        behind: bool,
+        name: str = "",
+        survived: Callable[[int, Mapping[str, Any]], bool] = lambda number, result: True,
     ) -> None:
         self._rows = rows
         self._journal = journal
         self._write = write
+        self._survived = survived
         self.states: dict[int, TrialState] = rows.states()
         self._pauses: dict[int, dict[int, Mapping[str, Any]]] = {}  # entries of running trials, by number and step
         self.records: OrderedDict[int, Mapping[str, Any]] = OrderedDict()  # what was asked, of the last trials
@@ -51,8 +66,8 @@ class Live:
     def begun(self) -> int:
         """A new trial; its number."""
         number = self.next
-        self.next += 1
         self._add({"n": number, "begun": time.time()})
+        self.next += 1  # not before: where the disk is full there is no such trial
         return number
 
     def asked(self, number: int, record: Mapping[str, Any], sampled: Mapping[str, Any]) -> None:
@@ -119,8 +134,10 @@ class Live:
 
     def _beyond_database(self) -> list[Change]:
         changes: dict[int, Change] = {}
-        for entry in self._journal.read():
+        for entry in _entries(self._journal):
             if self.states.get(entry["n"], TrialState.RUNNING).is_finished():
+                continue
+            if "ended" in entry and not self._survived(entry["n"], entry["result"]):
                 continue
             change = self._take(entry)
             known = changes.setdefault(change.number, change)
@@ -136,7 +153,7 @@ class Live:
 def overlaid(journal: Journal) -> dict[int, Change]:
     """What the journal of a study that somebody else drives says beyond the database, by number."""
     changes: dict[int, Change] = {}
-    for entry in journal.read():
+    for entry in _entries(journal):
         change = _change(entry)
         known = changes.setdefault(change.number, change)
         if known is not change:
@@ -144,10 +161,33 @@ def overlaid(journal: Journal) -> dict[int, Change]:
     return changes
 
 
+def _entries(journal: Journal) -> Iterator[dict[str, Any]]:
+    """The entries of a journal, each whole.
+
+    Raises:
+        StudyError: one is not, so that nobody knows what it said.
+    """
+    for entry in journal.read():
+        try:
+            if type(entry["n"]) is not int or entry["n"] < 0:
+                raise ValueError(f"trial {entry['n']!r}")
+            _change(entry)
+            if "ended" in entry:
+                result_of(entry["n"], entry["result"])
+            elif "rung" in entry:
+                Rung(**entry["rung"])
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise StudyError(
+                f"{journal.path} holds an entry that is none ({error!r}): {plain(json.dumps(entry), 100)}; restore the "
+                "folder of the study from a copy, or remove that line"
+            ) from error
+        yield entry
+
+
 def _change(entry: Mapping[str, Any]) -> Change:
     change = Change(entry["n"])
     if "begun" in entry:
-        change.begun = entry["begun"]
+        change.begun = float(entry["begun"])
     elif "asked" in entry:
         change.record = entry["asked"]
         change.params = {name: (value, domain) for name, (value, domain) in entry.get("params", {}).items()}
@@ -155,6 +195,8 @@ def _change(entry: Mapping[str, Any]) -> Change:
     elif "rung" in entry:
         change.reported = {entry["rung"]["step"]: entry["value"]}
     elif "ended" in entry:
-        change.ended, change.state = entry["ended"], TrialState[entry["state"]]
+        change.ended, change.state = float(entry["ended"]), TrialState[entry["state"]]
         change.values, change.result = tuple(entry["values"]), entry["result"]
+    else:
+        raise ValueError("neither begun, asked, at a rung nor ended")
     return change

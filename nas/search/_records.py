@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from nas.training._structure import Structure, structure_of
 from nas.training._types import Candidate, TrialResult, TrialStatus
 
 __all__ = [
+    "CHECKSUM",
     "FORMAT",
     "Rung",
     "TrialRecord",
@@ -28,6 +30,7 @@ __all__ = [
     "structure_json",
 ]
 
+CHECKSUM: Final = "file"  # in both attributes: of the genome's file, of the result's
 FORMAT: Final = 1  # of the attributes below; raised when their meaning changes
 _STRUCTURE: Final = "structure"  # in the record of a genome's or result's file
 
@@ -63,10 +66,11 @@ class TrialRecord:
     hyperparameters: Mapping[str, Any]
     result: TrialResult | None  # without dag, arrays and history (see `StudyStore.load_result`); None while running
     rungs: tuple[Rung, ...] = ()  # at which it paused, in order; those of a running trial are not known here
+    ended: datetime.datetime | None = None  # UTC; None: not yet, or not known
 
 
-def candidate_json(candidate: Candidate) -> dict[str, Any]:
-    """What was asked, but for the arrays and the DAG."""
+def candidate_json(candidate: Candidate, checksum: str | None = None) -> dict[str, Any]:
+    """What was asked, but for the arrays and the DAG; `checksum`: of the file that has those."""
     return {
         "format": FORMAT,
         "seed": candidate.seed,
@@ -75,6 +79,7 @@ def candidate_json(candidate: Candidate) -> dict[str, Any]:
         "mutation": candidate.mutation,
         "hyperparameters": dict(candidate.genome.hyperparameters),
         "inherited": candidate.inherited is not None,
+        **({} if checksum is None else {CHECKSUM: checksum}),
     }
 
 
@@ -101,8 +106,8 @@ def rung_json(rung: Rung) -> dict[str, Any]:
     return {"step": rung.step, "share": rung.share, "metrics": _finite(rung.metrics), "passed": rung.passed}
 
 
-def result_json(result: TrialResult, rungs: Sequence[Rung] = ()) -> dict[str, Any]:
-    """A result, but for the arrays and the DAG, and the rungs it came by."""
+def result_json(result: TrialResult, rungs: Sequence[Rung] = (), checksum: str | None = None) -> dict[str, Any]:
+    """A result, but for the arrays and the DAG, and the rungs it came by; `checksum`: of the file that has those."""
     found: dict[str, Any] = {
         "format": FORMAT,
         "status": result.status.value,
@@ -116,6 +121,8 @@ def result_json(result: TrialResult, rungs: Sequence[Rung] = ()) -> dict[str, An
         found["steps"] = result.steps
     if rungs:
         found["rungs"] = [rung_json(rung) for rung in rungs]
+    if checksum is not None:
+        found[CHECKSUM] = checksum
     return found
 
 
@@ -176,4 +183,5 @@ def record_of(trial: Row) -> TrialRecord:
         hyperparameters=record.get("hyperparameters", {}),
         result=result,
         rungs=rungs,
+        ended=None if trial.ended is None else trial.ended.replace(tzinfo=datetime.UTC),
     )

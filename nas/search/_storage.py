@@ -5,22 +5,34 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import os
 import random
 import re
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import optuna
-from sqlalchemy import event
+from sqlalchemy import event, make_url
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from nas._sqlite import sqlite_url
+from nas._text import SECRET, redacted
 from nas.errors import NasError
 from nas.search._errors import StorageError, StudyError
 
-__all__ = ["DATABASE", "DATABASE_FAILURES", "DISK_FAILURES", "creating", "database_errors", "open_storage"]
+__all__ = [
+    "DATABASE",
+    "DATABASE_FAILURES",
+    "DISK_FAILURES",
+    "creating",
+    "database_errors",
+    "database_name",
+    "open_storage",
+]
 
 DATABASE = "optuna.db"  # the SQLite file in a store folder
 DISK_FAILURES = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE)
@@ -33,13 +45,16 @@ DATABASE_FAILURES = (optuna.exceptions.StorageInternalError, SQLAlchemyError)
 def open_storage(root: Path, url: str | None) -> optuna.storages.BaseStorage:
     """The RDB at `url`, by default the SQLite file of the store `root`."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would report each study on the terminal
+    path = (root / DATABASE).resolve()
+    if url is None and path.exists() and not (_writable(path) and _writable(path.parent)):
+        return _readable(path)
     checked: dict[str, Any] = {}
     own = url is None
     if url is None:
         if _file_of(root) in _KNOWN:
             checked = {"skip_compatibility_check": True, "skip_table_creation": True}
         # Optuna fills {} in addresses.
-        url = sqlite_url((root / DATABASE).resolve()).replace("{", "{{").replace("}", "}}")
+        url = sqlite_url(path).replace("{", "{{").replace("}", "}}")
     # The default of 5 s to wait for another process's write is short on a loaded machine.
     options: dict[str, Any] = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {"pool_pre_ping": True}
     storage = _patient(lambda: optuna.storages.RDBStorage(url, engine_kwargs=options, **checked))
@@ -59,6 +74,23 @@ def _file_of(root: Path) -> tuple[str, int, int] | None:
     except OSError:
         return None
     return str(path), found.st_dev, found.st_ino
+
+
+def _writable(path: Path) -> bool:
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+
+
+def _readable(path: Path) -> optuna.storages.BaseStorage:
+    """The SQLite file of a store that this process may only read.
+
+    SQLite itself wants to write beside a database with a write-ahead log. Where there is a log, somebody drives the
+    study, and his index of it is shared; where there is none, nobody does, and the file is as good as constant.
+    """
+    mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
+    address = f"file:{quote(str(path))}?{mode}"
+    options = {"creator": lambda: sqlite3.connect(address, uri=True, timeout=60, check_same_thread=False)}
+    storage = optuna.storages.RDBStorage(sqlite_url(path).replace("{", "{{").replace("}", "}}"), engine_kwargs=options)
+    return optuna.storages.get_storage(storage)
 
 
 @contextlib.contextmanager
@@ -97,6 +129,11 @@ def _faster_sqlite(connection: Any, _: object) -> None:
     cursor.close()
 
 
+def database_name(root: Path, url: str | None) -> str:
+    """Which database that is, for messages: without its password."""
+    return redacted(url) if url else str(root / DATABASE)
+
+
 @contextlib.contextmanager
 def database_errors(root: Path, url: str | None) -> Iterator[None]:
     """For opening and creating: whatever goes wrong is a StudyError that names the database, never its password."""
@@ -105,7 +142,18 @@ def database_errors(root: Path, url: str | None) -> Iterator[None]:
     except (optuna.exceptions.OptunaError, SQLAlchemyError, OSError, RuntimeError, ImportError, ValueError) as error:
         if isinstance(error, NasError):
             raise
-        where = re.sub(r"//[^@/]*@", "//***@", url) if url else str(root / DATABASE)  # never show a password
-        text = str(error).replace(url, where) if url else str(error)
         kind = StorageError if isinstance(error, (OSError, *DATABASE_FAILURES)) else StudyError
-        raise kind(f"the study database {where} cannot be used: {text}") from error
+        raise kind(f"the study database {database_name(root, url)} cannot be used: {_safe(error, url)}") from error
+
+
+def _safe(error: Exception, url: str | None) -> str:
+    """What an error says, without the password of the address, which some drivers quote decoded."""
+    text = str(error)
+    if url:
+        text = text.replace(url, redacted(url))
+        with contextlib.suppress(SQLAlchemyError, ValueError):
+            parsed = make_url(url)
+            hidden = [parsed.password, *(v for k, v in parsed.query.items() if SECRET.search(k))]
+            for word in (str(each) for each in hidden if each):
+                text = text.replace(word, "***").replace(quote(word, safe=""), "***")
+    return redacted(text)

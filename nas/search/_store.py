@@ -6,6 +6,7 @@ Layout of a store folder::
     <study>/genomes/000012.safetensors      what trial 12 was asked to train: DAG, inherited weights
     <study>/trials/000012.safetensors       what came out: live DAG, trained weights, history, metrics
     <study>/journal.jsonl                   what the driver did last, and the database may not have yet
+    <study>/study.json                      which study the folder belongs to (see `nas.search._identity`)
     <study>/lock                            held by the driver, so that no two drive one study
 
 What a kill -9 may interrupt, and what `StudyStore.recover` makes of it:
@@ -24,31 +25,37 @@ quarter of a second behind: see `nas.search._live`.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
+import logging
 import math
 import os
 import re
 import shutil
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import numpy as np
 import optuna
 from optuna.trial import TrialState
 
 from nas import checkpoint
+from nas._text import plain
 from nas.errors import CheckpointError, JobError
 from nas.search._baselines import Baselines
 from nas.search._config import Objective
 from nas.search._constraints import Bound
 from nas.search._errors import StorageError, StudyError
 from nas.search._front import Front, FrontMember
+from nas.search._identity import checked_folder, checksum, new_identity, refuse_foreign_files, write_identity
 from nas.search._journal import Journal
 from nas.search._live import Live, overlaid
 from nas.search._objectives import Objectives
 from nas.search._records import (
+    CHECKSUM,
     FORMAT,
     Rung,
     TrialRecord,
@@ -63,7 +70,15 @@ from nas.search._records import (
 )
 from nas.search._rows import Change, Row, Rows
 from nas.search._sampling import Sampling
-from nas.search._storage import DATABASE, DATABASE_FAILURES, DISK_FAILURES, creating, database_errors, open_storage
+from nas.search._storage import (
+    DATABASE,
+    DATABASE_FAILURES,
+    DISK_FAILURES,
+    creating,
+    database_errors,
+    database_name,
+    open_storage,
+)
 from nas.training._calibration import PinnedCosts
 from nas.training._evidence import EVIDENCE, evidence_arrays, evidence_from
 from nas.training._types import Candidate, Evidence, Genome, TrialResult, TrialStatus
@@ -77,7 +92,10 @@ _BASELINES: Final = "nas:baselines"
 _HISTORY: Final = "history/"
 _JOURNAL: Final = "journal.jsonl"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+_PARTS: Final = ("genomes", "trials")
+_LOCK_SECONDS: Final = 1.0  # to wait for the lock: `nas status` holds it for a moment, to see whether it is free
 
+_logger = logging.getLogger(__name__)
 
 _STATES: Final = {
     TrialStatus.COMPLETE: TrialState.COMPLETE,
@@ -98,6 +116,8 @@ class StudyStore:
     """
 
     def __init__(self, folder: Path | str, name: str, study: optuna.Study) -> None:
+        if not _NAME.fullmatch(name):  # a database from elsewhere may hold "../../somewhere"
+            raise StudyError(f'a study\'s name may hold letters, digits and "._-" (at most 200), got {name!r}')
         self.root = Path(folder)
         self.name = name
         self._study = study
@@ -120,8 +140,7 @@ class StudyStore:
         self._sampling: Sampling | None = None
         self._evidence: dict[int, Evidence | None] = {}  # as read so far
         self._front: Front | None = None  # while this process drives: the members, without those near them
-        for part in ("genomes", "trials"):
-            (self.folder / part).mkdir(parents=True, exist_ok=True)
+        self._held = False  # by this object, see `hold`
 
     @classmethod
     def create(
@@ -149,34 +168,30 @@ class StudyStore:
             job: any JSON, kept in `header["job"]` for whoever opens the study later; see `costs` for one of its keys.
 
         Raises:
-            StudyError: the study exists already, or the database cannot be used.
+            StudyError: the study exists already, its folder holds files of another one, or the database cannot be used.
             JobError: a name that cannot be a folder, or an unknown objective.
         """
         if not _NAME.fullmatch(name):
             raise JobError(f'a study\'s name may hold letters, digits and "._-" (at most 200), got {name!r}')
         Objectives(objectives, error_reference)  # refuses unknown ones
-        root = Path(folder)
-        root.mkdir(parents=True, exist_ok=True)
+        root, identity = Path(folder), new_identity()
+        with database_errors(root, storage):
+            root.mkdir(parents=True, exist_ok=True)
         with database_errors(root, storage), creating(root):
-            try:
-                study = optuna.create_study(
-                    storage=open_storage(root, storage),
-                    study_name=name,
-                    directions=[optuna.study.StudyDirection.MINIMIZE] * len(objectives),
-                    sampler=optuna.samplers.RandomSampler(seed=0),
-                )
-            except optuna.exceptions.DuplicatedStudyError:
-                raise StudyError(
-                    f"study {name!r} exists already in {root}; continue it with --resume or choose another name"
-                ) from None
+            refuse_foreign_files(root / name, name, database_name(root, storage))
+            study = _made(open_storage(root, storage), root, name, len(objectives))
+            for part in _PARTS:
+                (root / name / part).mkdir(parents=True, exist_ok=True)
+            write_identity(root / name, identity, name)
             with warnings.catch_warnings():  # "experimental" since 3.2; only labels for Optuna's dashboard
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 study.set_metric_names(list(objectives))
-            # Last, because a study without it does not count as made (see `exists`).
+            # Last, because a study without it does not count as made (see `studies`).
             study.set_user_attr(
                 _HEADER,
                 {
                     "format": FORMAT,
+                    "id": identity,
                     "objectives": list(objectives),
                     "error_reference": error_reference,
                     "error_metric": "val_score",
@@ -192,17 +207,21 @@ class StudyStore:
         """An existing study.
 
         Raises:
-            StudyError: no such store or study, or the database cannot be used.
+            StudyError: no such store or study, the folder is not that of this study, or the database cannot be used.
         """
         root = Path(folder)
-        known = cls.studies(root, storage=storage)
-        if name not in known:
-            raise StudyError(f"no study {name!r} in {root}; there are: {', '.join(known) or 'none'}")
+        if storage is None and not (root / DATABASE).exists():
+            raise StudyError(f"no study {name!r} in {root}; there are: none")
         with database_errors(root, storage):
-            study = optuna.load_study(
-                study_name=name, storage=open_storage(root, storage), sampler=optuna.samplers.RandomSampler(seed=0)
-            )
-        return cls(root, name, study)
+            opened = open_storage(root, storage)
+            found = _loaded(opened, name)
+            known = _names(opened) if found is None else []
+        if found is None:
+            raise StudyError(f"no study {name!r} in {root}; there are: {', '.join(known) or 'none'}")
+        store = cls(root, name, found)
+        if (identity := store.identity) is not None:
+            checked_folder(store.folder, name, identity, database_name(root, storage))
+        return store
 
     @classmethod
     def exists(cls, folder: Path | str, name: str, *, storage: str | None = None) -> bool:
@@ -211,12 +230,19 @@ class StudyStore:
 
     @classmethod
     def studies(cls, folder: Path | str, *, storage: str | None = None) -> list[str]:
-        """Names of the studies in a store, oldest first; empty where there is no store."""
+        """Names of the studies in a store, oldest first; empty where there is no store. One whose making was
+        interrupted does not count."""
         root = Path(folder)
         if storage is None and not (root / DATABASE).exists():
             return []
         with database_errors(root, storage):
-            return list(optuna.get_all_study_names(open_storage(root, storage)))
+            return _names(open_storage(root, storage))
+
+    @property
+    def identity(self) -> str | None:
+        """What tells this study from every other, also from one of the same name; None: made before there was one."""
+        identity = self.header.get("id")
+        return None if identity is None else str(identity)
 
     def delete(self) -> None:
         """Remove the study with all its files; nothing of it can be had back.
@@ -244,28 +270,73 @@ class StudyStore:
         return self._study
 
     @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
-        """Holds the study for this process, and writes its database in batches meanwhile.
+    def hold(self) -> Iterator[None]:
+        """Keeps every other process from driving the study; inside it, this process may `lock` it any number of times.
 
         The kernel releases it when the process dies.
 
         Raises:
-            StudyError: another process on this machine drives the study, or the database fails at the end.
+            StudyError: another process on this machine drives the study, or its folder cannot be written.
         """
-        with (self.folder / "lock").open("w") as file:
+        if self._held:
+            yield
+            return
+        try:
+            for part in _PARTS:
+                (self.folder / part).mkdir(parents=True, exist_ok=True)
+            file = (self.folder / "lock").open("a+", encoding="utf-8")
+        except OSError as error:
+            raise StudyError(
+                f"study {self.name!r} can be read, but not continued: {self.folder} cannot be written "
+                f"({error.strerror})"
+            ) from error
+        with file:
+            self._take_lock(file)
+            self._held = True
+            try:
+                yield
+            finally:
+                self._held = False
+
+    def _take_lock(self, file: TextIO) -> None:
+        """Locks the open lock file, which then says who holds it."""
+        deadline = time.monotonic() + _LOCK_SECONDS
+        while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
             except BlockingIOError:
+                if time.monotonic() < deadline:
+                    time.sleep(0.05)
+                    continue
+                file.seek(0)
+                holder = plain(file.read(200).strip(), 80)
                 raise StudyError(
-                    f"study {self.name!r} is being driven by another process; wait for it or stop it"
+                    f"study {self.name!r} is being driven by another process{f' ({holder})' if holder else ''}; "
+                    "wait for it or stop it"
                 ) from None
-            with self.reporting():
-                self._live = self._new_live(behind=True)
-                try:
-                    yield
-                finally:
-                    live, self._live, self._front, self._sampling = self._live, None, None, None
-                    live.close()
+        with contextlib.suppress(OSError):  # a full disk; it is only for people
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {os.uname().nodename}\n")
+            file.flush()
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Holds the study for this process (see `hold`), and writes its database in batches meanwhile.
+
+        Raises:
+            StudyError: another process on this machine drives the study, this one does already, or the database fails
+                at the end.
+        """
+        if self._live is not None:
+            raise StudyError(f"study {self.name!r} is being driven by another process, or by this one already")
+        with self.hold(), self.reporting():
+            self._live = self._new_live(behind=True)
+            try:
+                yield
+            finally:
+                live, self._live, self._front, self._sampling = self._live, None, None, None
+                live.close()
 
     @contextlib.contextmanager
     def reporting(self) -> Iterator[None]:
@@ -300,16 +371,16 @@ class StudyStore:
         """
         number = candidate.number
         self.result_path(number).unlink(missing_ok=True)  # of a life that a power cut made undone
-        checkpoint.save_arrays(
+        written = checkpoint.save_arrays(
             self.genome_path(number),
             candidate.genome.dag,
             dict(candidate.inherited or {}),
-            {"number": number, **structure_json(candidate.genome.structure)},
+            {"number": number, "study": self.identity, **structure_json(candidate.genome.structure)},
             flush=False,  # before the database says that the trial has ended, see _write
         )
         with self._driving() as live:
             sampled = self._sampling.sampled(number) if self._sampling is not None else {}
-            live.asked(number, candidate_json(candidate), sampled)
+            live.asked(number, candidate_json(candidate, written), sampled)
 
     def report(self, number: int, share: float, metrics: Mapping[str, float]) -> None:
         """Shows Optuna's pruners what a trial is after a `share` of its steps; see `pause`."""
@@ -330,20 +401,23 @@ class StudyStore:
         with self._driving() as live:
             if live.states.get(result.number, TrialState.RUNNING).is_finished():
                 return self.trial(result.number).result or result
+            result = dataclasses.replace(result, reason=plain(result.reason))
             values = self.objectives.values(result)
             if result.status is TrialStatus.COMPLETE and values is None:
                 found = self.objectives.measured(result.metrics)
                 result = as_failed(result, f"objectives must be finite numbers, got {found}")
+            written = None
             if result.status is TrialStatus.COMPLETE and result.dag is not None:
                 history = {_HISTORY + name: np.asarray(curve) for name, curve in result.history.items()}
-                checkpoint.save_arrays(
+                record = result_json(result, live.rungs(result.number)) | structure_json(result.structure)
+                written = checkpoint.save_arrays(
                     self.result_path(result.number),
                     result.dag,
                     {**result.arrays, **history, **evidence_arrays(result.evidence)},
-                    {**result_json(result, live.rungs(result.number)), **structure_json(result.structure)},
+                    {**record, "study": self.identity},
                     flush=False,
                 )
-            self._tell(live, result, values)
+            self._tell(live, result, values, written)
         return result
 
     def fail(self, number: int, reason: str) -> TrialResult:
@@ -371,17 +445,31 @@ class StudyStore:
         if live is not None:
             live.flush()
 
-    def _tell(self, live: Live, result: TrialResult, values: tuple[float, ...] | None) -> None:
+    def _tell(
+        self, live: Live, result: TrialResult, values: tuple[float, ...] | None, written: str | None = None
+    ) -> None:
+        """Ends a trial; `written`: the checksum of its file, where it has one."""
         state = _STATES[result.status]
         told = values if state is TrialState.COMPLETE and values is not None else ()
-        live.ended(result.number, state, told, result_json(result, live.rungs(result.number)))
+        live.ended(result.number, state, told, result_json(result, live.rungs(result.number), written))
         if self._sampling is not None:
             self._sampling.end(result.number, state, told, self._outside(result.metrics))
         if self._front is not None and told:
             self._front = self._front.with_trial(FrontMember(result.number, told, result.metrics))
 
     def _new_live(self, *, behind: bool) -> Live:
-        return Live(self._rows, Journal(self.folder / _JOURNAL), self._write, behind=behind, name=self.name)
+        journal = Journal(self.folder / _JOURNAL)
+        return Live(self._rows, journal, self._write, behind=behind, name=self.name, survived=self._survived)
+
+    def _survived(self, number: int, result: Mapping[str, Any]) -> bool:
+        """Whether the file of a trial that only the journal says has ended is as it was written. A power cut may take
+        a file that was not flushed yet, and leave the journal: the trial is then run again."""
+        wanted = result.get(CHECKSUM)
+        if wanted is None or checksum(self.result_path(number)) == wanted:
+            return True
+        _logger.warning("the weights of trial %d did not reach the disk; it is run again", number)
+        self.result_path(number).unlink(missing_ok=True)
+        return False
 
     @contextlib.contextmanager
     def _driving(self) -> Iterator[Live]:
@@ -402,7 +490,7 @@ class StudyStore:
             with contextlib.suppress(FileNotFoundError):  # failed trials leave no result
                 _flush_to_disk(path)
         if ended:
-            for part in ("genomes", "trials"):
+            for part in _PARTS:
                 with contextlib.suppress(OSError):  # not every file system can flush a folder
                     _flush_to_disk(self.folder / part)
         self._rows.write(changes)
@@ -454,8 +542,12 @@ class StudyStore:
 
         Returns:
             Candidates to dispatch again, and numbers of trials that the strategy has to be asked for again.
+
+        Raises:
+            StudyError: a file of a trial that has ended is missing or damaged, see `verify`.
         """
-        for part in ("genomes", "trials"):
+        self.verify()
+        for part in _PARTS:
             for left_over in (self.folder / part).glob(".*.tmp"):  # of a file that was being written
                 left_over.unlink(missing_ok=True)
         candidates: list[Candidate] = []
@@ -471,14 +563,40 @@ class StudyStore:
                         raise KeyError(number)
                     rungs = live.rungs(number)
                     if (result := self._left_behind(number)) is not None:
-                        self._tell(live, result, self.objectives.values(result))
+                        written = checksum(self.result_path(number))
+                        self._tell(live, result, self.objectives.values(result), written)
                     elif rungs and not rungs[-1].passed:
                         self._tell(live, stopped(number, rungs), None)
                     else:
                         candidates.append(self._candidate(number, record))
-                except (CheckpointError, KeyError, OSError):  # not recorded, or the file did not survive
+                except (CheckpointError, KeyError, FileNotFoundError) as error:
+                    if not isinstance(error, KeyError):  # of a trial that was not recorded
+                        _logger.warning("the genome of trial %d did not survive; it is asked for again", number)
                     unasked.append(number)
         return candidates, unasked
+
+    def verify(self) -> None:
+        """Compares every file of the trials that have ended with the checksum that the database has of it.
+
+        Raises:
+            StudyError: one is missing, damaged or of another study.
+        """
+        self.flush()
+        damaged = []
+        for row in self._read():
+            if not row.state.is_finished():
+                continue
+            for attribute, path in ((row.record, self.genome_path), (row.result, self.result_path)):
+                wanted = (attribute or {}).get(CHECKSUM)
+                if wanted is not None and checksum(path(row.number)) != wanted:
+                    damaged.append(path(row.number))
+        if damaged:
+            more = f" (and {len(damaged) - 1} others)" if len(damaged) > 1 else ""
+            what = "is not what was written there" if damaged[0].exists() else "is missing"
+            raise StudyError(
+                f"study {self.name!r} cannot go on: {damaged[0]}{more} {what}; restore it from a copy, or start "
+                "another study with --set tracking.experiment=NAME"
+            )
 
     def _left_behind(self, number: int) -> TrialResult | None:
         """The result of a trial that was not told; None where there is none, or a power cut has damaged it."""
@@ -486,10 +604,13 @@ class StudyStore:
         if not path.exists():
             return None
         try:
-            return self.load_result(number)
+            found = checkpoint.load_arrays(path)[2].get("study", self.identity)
+            if found == self.identity:
+                return self.load_result(number)
         except CheckpointError:
-            path.unlink()
-            return None
+            pass
+        path.unlink()
+        return None
 
     def load_candidate(self, number: int) -> Candidate:
         """The candidate of a trial, as it was asked.
@@ -510,7 +631,10 @@ class StudyStore:
         return self._candidate(number, found[0].record)
 
     def _candidate(self, number: int, record: Mapping[str, Any]) -> Candidate:
-        dag, arrays, asked = checkpoint.load_arrays(self.genome_path(number))
+        path = self.genome_path(number)
+        dag, arrays, asked = checkpoint.load_arrays(path)
+        if record.get(CHECKSUM) not in (None, checksum(path)):
+            raise CheckpointError(f"{path} is not what was written there; restore it from a copy")
         return Candidate(
             number,
             Genome(dag, record["hyperparameters"], structure_in(asked)),
@@ -664,6 +788,40 @@ class StudyStore:
             row.record = change.record if change.record is not None else row.record
             row.result = change.result
         return [rows[number] for number in sorted(rows)]
+
+
+def _names(storage: optuna.storages.BaseStorage) -> list[str]:
+    return [study.study_name for study in storage.get_all_studies() if _HEADER in study.user_attrs]
+
+
+def _loaded(storage: optuna.storages.BaseStorage, name: str) -> optuna.Study | None:
+    """The study of this name; None: there is none."""
+    try:
+        return optuna.load_study(study_name=name, storage=storage, sampler=optuna.samplers.RandomSampler(seed=0))
+    except KeyError:
+        return None
+
+
+def _made(storage: optuna.storages.BaseStorage, root: Path, name: str, objectives: int) -> optuna.Study:
+    """A new study without header; one whose making was interrupted is made anew.
+
+    Raises:
+        StudyError: it is there already.
+    """
+    found = _loaded(storage, name)
+    if found is not None and not found.user_attrs and not found.get_trials(deepcopy=False):
+        storage.delete_study(found._study_id)
+    try:
+        return optuna.create_study(
+            storage=storage,
+            study_name=name,
+            directions=[optuna.study.StudyDirection.MINIMIZE] * objectives,
+            sampler=optuna.samplers.RandomSampler(seed=0),
+        )
+    except optuna.exceptions.DuplicatedStudyError:
+        raise StudyError(
+            f"study {name!r} exists already in {root}; continue it with --resume or choose another name"
+        ) from None
 
 
 def stopped(number: int, rungs: Sequence[Rung], result: TrialResult | None = None) -> TrialResult:

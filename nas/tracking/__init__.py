@@ -16,7 +16,7 @@ from nas.tracking._front_plot import front_figure, front_html, front_png
 from nas.tracking._lineage_plot import Ancestor, lineage_html, lineage_png, lineage_rows
 from nas.tracking._moved import mend_addresses
 from nas.tracking._points import BaselinePoint, FrontPoint, expected, format_expected, run_name
-from nas.tracking._protocol import NullTracker, Tracker
+from nas.tracking._protocol import Ended, NullTracker, Tracker
 from nas.tracking._tracker import MlflowTracker
 from nas.tracking._writer import front_addresses
 
@@ -25,6 +25,7 @@ __all__ = [
     "Animation",
     "BaselinePoint",
     "Champion",
+    "Ended",
     "FrontPoint",
     "MlflowTracker",
     "NullTracker",

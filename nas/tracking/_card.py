@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
+from nas._text import plain
 from nas.tracking._lineage_plot import Ancestor, lineage_rows
 from nas.tracking._note import front_table
 from nas.tracking._points import (
@@ -51,7 +53,7 @@ def model_card(
         chosen: how it was picked from the front.
     """
     data, training = _mapping(record, "data"), _mapping(record, "training")
-    classes = [str(each) for each in _mapping(record, "statistics").get("classes") or ()]  # type: ignore[attr-defined]
+    classes = [escaped(str(each)) for each in _mapping(record, "statistics").get("classes") or ()]  # type: ignore[attr-defined]
     classifies = "val_accuracy" in metrics
     quality = "accuracy" if classifies else "error"
     write = format_accuracy if classifies else format_number
@@ -67,7 +69,7 @@ def model_card(
         "",
         "## Task",
         "",
-        f"{str(record.get('task', '')).capitalize()} of `{data.get('source', '?')}`: "
+        f"{str(record.get('task', '')).capitalize()} of {escaped(str(data.get('source', '?')))}: "
         + ", ".join(f"{format_count(count)} {part}" for part, count in samples.items())
         + " samples"
         + (f"; classes {', '.join(classes[:20])}{' …' if len(classes) > 20 else ''}" if classes else "")
@@ -123,6 +125,11 @@ def model_card(
         "It is safetensors; loading it runs no code. Outside the range of its training data nothing is known of it.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def escaped(text: str, most: int = 80) -> str:
+    """Text from data, as Markdown shows it: as it is, and nothing else; at most so many characters of it."""
+    return re.sub(r"([\\`*_{}\[\]<>()#+!|~&:$-])", r"\\\1", " ".join(plain(text, most).split()))
 
 
 def _lineage(line: Sequence[Ancestor]) -> list[str]:

@@ -56,9 +56,11 @@ class Journal:
             return list(self._pending)
 
     def record(self, key: Key) -> dict[str, Any] | None:
-        """What `add` was given of a trial that is pending; None where the file has lost it."""
+        """What `add` was given of a trial that is pending; None: it was not given, or the file has lost it."""
         with self._lock:
-            place = self._pending[key]
+            place = self._pending.get(key)
+            if place is None:
+                return None
             if isinstance(place, dict):
                 return place
             try:

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from nas.tracking._champion import Champion
 from nas.tracking._points import BaselinePoint, CurveCorner, FrontPoint
 from nas.training._types import Candidate, TrialResult
 
-__all__ = ["Ending", "NullTracker", "Tracker"]
+__all__ = ["Ended", "Ending", "NullTracker", "Tracker"]
 
 Ending = Literal["FINISHED", "FAILED", "KILLED"]
 """How a search ended, in MLflow's words: all trials done, an error, stopped by a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The trials of a study that have ended, as the study has them."""
+
+    metrics: Mapping[int, Mapping[str, float]]
+    """By number, timed again where they were; none of trials that did not complete."""
+    load: Callable[[int], tuple[Candidate | None, TrialResult, float | None]]
+    """A trial by its number: what was asked (None: it could not be), its result, and when it ended (seconds since
+    1970). May raise where files are missing. Called from another thread."""
 
 
 class Tracker(Protocol):
@@ -21,8 +33,11 @@ class Tracker(Protocol):
     def start(self, resume: bool = False) -> None:
         """A search begins, or goes on."""
 
-    def log_trial(self, candidate: Candidate, result: TrialResult) -> None:
-        """A trial has ended; telling one twice does no harm."""
+    def log_trial(self, candidate: Candidate | None, result: TrialResult) -> None:
+        """A trial has ended; telling one twice does no harm. The candidate is None where it could not be asked."""
+
+    def reconcile(self, ended: Callable[[], Ended]) -> None:
+        """The study is what counts: what the follower lacks of it, or has otherwise, is put right."""
 
     def log_front(
         self,
@@ -65,7 +80,10 @@ class NullTracker:
     def start(self, resume: bool = False) -> None:
         """Do nothing."""
 
-    def log_trial(self, candidate: Candidate, result: TrialResult) -> None:
+    def log_trial(self, candidate: Candidate | None, result: TrialResult) -> None:
+        """Do nothing."""
+
+    def reconcile(self, ended: Callable[[], Ended]) -> None:
         """Do nothing."""
 
     def log_front(

@@ -11,28 +11,27 @@ from typing import Any
 
 import numpy as np
 
+from nas._text import SECRET, redacted
 from nas.tracking._points import run_name
 from nas.training._types import Candidate, TrialResult, TrialStatus
 
-__all__ = ["CURVE_POINTS", "parameters", "readable", "redacted", "trial_record"]
+__all__ = ["CURVE_POINTS", "parameters", "readable", "trial_record"]
 
 CURVE_POINTS = 15
 """Points of a curve that are kept: MLflow slows down with many, and a curve's shape needs no more."""
 
-_TEXT = 6000  # characters of a parameter or tag that MLflow accepts everywhere
-_SECRET = re.compile(r"password|passwd|secret|token|credential|api_?key", re.IGNORECASE)
-_USERINFO = re.compile(r"(?<=://)\S*@")  # up to the last @: a password may hold others
-_SECRET_VALUE = re.compile(rf"((?:{_SECRET.pattern})\w{{0,40}}=)[^&\s]+", re.IGNORECASE)
-
 
 def trial_record(
     search: str,
-    candidate: Candidate,
+    candidate: Candidate | None,
     result: TrialResult,
     job_params: Mapping[str, object],
     usual_hardware: Mapping[str, str] = MappingProxyType({}),
+    *,
+    ended: float | None = None,
 ) -> dict[str, Any]:
-    """All that is logged of one trial.
+    """All that is logged of one trial; `candidate` is None where it could not be asked, `ended` when it ended (seconds
+    since 1970; default: now).
 
     `usual_hardware` is what the parent run is tagged with; the trial itself gets what differs from it, and in any case
     the processor, the threads and the GPU. Parameters are the job's `training.…` entries with the genome's
@@ -41,16 +40,18 @@ def trial_record(
     """
     failure = (result.reason or "unknown reason") if result.status is TrialStatus.FAILED else ""
     params = {key.removeprefix("training."): value for key, value in job_params.items() if key.startswith("training.")}
-    params |= {**candidate.genome.hyperparameters, "steps": candidate.steps, "seed": candidate.seed}
-    dag = result.dag if result.dag is not None else candidate.genome.dag
-    if candidate.genome.structure is None:
-        params |= {"inputs": dag.n_inputs, "outputs": dag.n_outputs}
-    else:
-        params |= {"structure": candidate.genome.structure.kind, "nodes": dag.n}
+    if candidate is not None:
+        params |= {**candidate.genome.hyperparameters, "steps": candidate.steps, "seed": candidate.seed}
+        dag = result.dag if result.dag is not None else candidate.genome.dag
+        if candidate.genome.structure is None:
+            params |= {"inputs": dag.n_inputs, "outputs": dag.n_outputs}
+        else:
+            params |= {"structure": candidate.genome.structure.kind, "nodes": dag.n}
+    parent = None if candidate is None else candidate.parent
     tags: dict[str, object] = {
         "trial": result.number,
-        "parent_trial": "" if candidate.parent is None else candidate.parent,
-        "mutation": candidate.mutation,
+        "parent_trial": "" if parent is None else parent,
+        "mutation": "" if candidate is None else candidate.mutation,
         "pareto": "false",
         "status": result.status.value,
         "worker": result.worker,
@@ -64,7 +65,7 @@ def trial_record(
         if key in ("processor", "threads", "gpu") or usual_hardware.get(key) != value
     }
     tags["mlflow.note.content"] = _note(candidate, failure)
-    end = time.time()
+    end = time.time() if ended is None else ended
     return {
         "search": search,
         "number": result.number,
@@ -72,7 +73,7 @@ def trial_record(
         "failed": bool(failure),
         "start_ms": int(1000 * (end - max(result.seconds, 0.0))),
         "end_ms": int(1000 * end),
-        "steps": candidate.steps,
+        "steps": 0 if candidate is None else candidate.steps,
         "params": parameters(params),
         "tags": parameters(tags),
         "metrics": {key: readable(value) for key, value in result.metrics.items() if math.isfinite(value)},
@@ -103,18 +104,8 @@ def parameters(values: Mapping[str, object]) -> dict[str, str]:
         if value is None:  # not set in the job
             continue
         name = re.sub(r"[^\w\-. /:]", "_", str(key))[:250]
-        flat[name] = "(not logged)" if _SECRET.search(name) else redacted(str(value))
+        flat[name] = "(not logged)" if SECRET.search(name) else redacted(str(value))
     return flat
-
-
-def redacted(text: str) -> str:
-    """`text`, at most 6000 characters of it, without the credentials of its URLs.
-
-    >>> redacted("no answer from http://me:pw@host:1/x?token=abc")
-    'no answer from http://host:1/x?token=…'
-    """
-    text = text[: 3 * _TEXT]  # searching megabytes takes seconds; cut far behind what is kept
-    return _SECRET_VALUE.sub(r"\1…", _USERINFO.sub("", text))[:_TEXT]
 
 
 def _curves(history: Mapping[str, np.ndarray]) -> dict[str, list[tuple[int, float]]]:
@@ -132,9 +123,11 @@ def _curves(history: Mapping[str, np.ndarray]) -> dict[str, list[tuple[int, floa
     return {name: points for name, points in curves.items() if points}
 
 
-def _note(candidate: Candidate, failure: str) -> str:
-    origin = f"Child of trial #{candidate.parent}" if candidate.parent is not None else "No parent"
-    lines = [f"{origin}: {candidate.mutation}."]
+def _note(candidate: Candidate | None, failure: str) -> str:
+    lines = []
+    if candidate is not None:
+        origin = f"Child of trial #{candidate.parent}" if candidate.parent is not None else "No parent"
+        lines = [f"{origin}: {candidate.mutation}."]
     if failure:
         lines.append(f"\n**Failed:** {failure}")
     return "\n".join(lines)

@@ -5,13 +5,14 @@ A session is made anew after each failure, because by then MLflow may know more 
 
 from __future__ import annotations
 
-import tempfile
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from nas._scratch import scratch
 from nas.tracking._adjacency_plot import adjacency_png
 from nas.tracking._champion import Champion
 from nas.tracking._config import TrackingConfig
@@ -24,7 +25,7 @@ from nas.tracking._note import overview, search_name
 from nas.tracking._points import BaselinePoint, CurveCorner, FrontPoint, expected, run_name
 from nas.tracking._protocol import Ending
 from nas.tracking._record import readable
-from nas.tracking._writer import MlflowWriter, TrialRun
+from nas.tracking._writer import STUDY_TAG, MlflowWriter, TrialRun
 
 __all__ = ["SearchFacts", "Session"]
 
@@ -46,6 +47,7 @@ class SearchFacts:
     hardware: Mapping[str, str]  # what process times are taken on
     period: int | None  # row width of image data, for the pictures
     cost: str  # metric on the x axis of the front's plots
+    study: str | None = None  # its identity
 
 
 class Session:
@@ -69,8 +71,10 @@ class Session:
         self._writer = MlflowWriter(
             config.tracking_uri, config.experiment, config.artifact_root if config.server is None else None
         )
-        self.search = search or self._writer.latest_search() or otherwise
+        self.search = search or self._writer.latest_search(facts.study) or otherwise
         self._tags = {f"hardware.{key}": value for key, value in facts.hardware.items()}
+        if facts.study is not None:
+            self._tags[STUDY_TAG] = facts.study
         self.parent = self._writer.ensure_parent(self.search, search_name((), 0, 0), facts.job_params, self._tags)
         self.runs: dict[int, TrialRun] = self._writer.trials(self.parent)
         self._drawn_to = self._writer.last_step(self.parent, BY_TRIALS)  # trials up to which the curve is there
@@ -83,6 +87,15 @@ class Session:
             return
         parent = self._writer.ensure_parent(search, search_name((), 0, 0), {}, self._tags, running=False)
         self._writer.write_trial(record, parent, self._writer.trials(parent).get(number))
+
+    def put_right(self, metrics: Mapping[int, Mapping[str, float]]) -> None:
+        """Values of finished trials that are not these, by number: e.g. of a second timing that does not count."""
+        now_ms = int(1000 * time.time())
+        for number, values in metrics.items():
+            run = self.runs.get(number)
+            if run is not None and run.finished and values:
+                finite = {key: value for key, value in values.items() if math.isfinite(value)}
+                self._writer.update_metrics(run, finite, run_name(number, finite), now_ms)
 
     def write_front(
         self,
@@ -147,7 +160,7 @@ class Session:
         # Last, for it is what `_drawn_to` is read from after a failure.
         writer.log_curve(self.parent, BY_TRIALS, [(trials, readable(value)) for trials, _, value in new], now_ms)
         self._drawn_to = new[-1][0]
-        with tempfile.TemporaryDirectory(prefix="nas-curve-") as folder:
+        with scratch("curve") as folder:
             file = Path(folder, "anytime.csv")
             lines = (f"{trials},{seconds:.3f},{value:.6f}\n" for trials, seconds, value in curve)
             file.write_text("trials,seconds_on_workers,hypervolume\n" + "".join(lines), encoding="utf-8")
@@ -165,7 +178,7 @@ class Session:
         title, cost = f"{self._facts.config.experiment}: {quality} against process time", self._facts.cost
         if not cost.endswith("_seconds"):
             title = f"{self._facts.config.experiment}: {quality} against {cost}"
-        with tempfile.TemporaryDirectory(prefix="nas-front-") as folder:
+        with scratch("front") as folder:
             page, picture = Path(folder, "front.html"), Path(folder, "front.png")
             html = front_html(members, others, title=title, cost=cost, link=self._link, baselines=baselines)
             page.write_text(html, encoding="utf-8")

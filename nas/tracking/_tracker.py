@@ -4,27 +4,30 @@
 thread does all that talks to MLflow or draws. MLflow takes some tens of trials a second (`make bench-throughput` says
 how many): a faster search runs ahead of it, with the trials that wait on disk, and `finish` lets it catch up. When
 MLflow fails, the thread waits, longer each time, and repeats. What is left when the search ends stays in the journal,
-and the next `start(resume=True)` logs it. A trial's run is found by its tag `trial` below its parent run, so that
-repeating never makes a second one.
+and the next `start(resume=True)` logs it. The study is the one record: `reconcile` compares MLflow with it, logs what
+neither MLflow nor the journal has, and puts values right that are not the study's any more. A trial's run is found by
+its tag `trial` below its parent run, so that repeating never makes a second one.
 """
 
 from __future__ import annotations
 
 import logging
-import tempfile
 import threading
 import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from nas._scratch import scratch
+from nas._text import redacted
 from nas.tracking._champion import Champion, champion_files, save_served
 from nas.tracking._config import TrackingConfig
 from nas.tracking._journal import Journal, Key
 from nas.tracking._points import BaselinePoint, CurveCorner, FrontPoint
-from nas.tracking._protocol import Ending
-from nas.tracking._record import parameters, redacted, trial_record
+from nas.tracking._protocol import Ended, Ending
+from nas.tracking._record import parameters, trial_record
 from nas.tracking._session import SearchFacts, Session
 from nas.training._types import Candidate, TrialResult
 
@@ -48,6 +51,7 @@ class MlflowTracker:
         job_params: the job, nested or flattened with dots; parameters of the parent run. Those under ``training`` are
             parameters of each trial too, with its hyperparameters over them.
         hardware: what process times are taken on; tags of the parent run.
+        study: identity of the study; runs of another one are not taken for this one's.
         period: row width of image data, for the pictures.
         cost: metric on the x axis of the front's plots.
         flush_seconds: how long `finish` may wait for MLflow without any progress.
@@ -61,11 +65,12 @@ class MlflowTracker:
         *,
         job_params: Mapping[str, object],
         hardware: Mapping[str, object],
+        study: str | None = None,
         period: int | None = None,
         cost: str = "inference_seconds",
         flush_seconds: float = 60.0,
     ) -> None:
-        self._facts = SearchFacts(config, parameters(job_params), parameters(hardware), period, cost)
+        self._facts = SearchFacts(config, parameters(job_params), parameters(hardware), period, cost, study)
         self._flush_seconds = flush_seconds
         self._journal: Journal | None = None
         self._thread: threading.Thread | None = None
@@ -80,6 +85,8 @@ class MlflowTracker:
         self._curve: tuple[CurveCorner, ...] = ()
         self._front_changed = False
         self._champion: Champion | None = None
+        self._study: Ended | None = None  # as it was when it was last compared
+        self._compare = False  # MLflow with it
         self._ending: Ending | None = None
         self._deadline = float("inf")
         self._ended = False  # the parent run
@@ -146,7 +153,14 @@ class MlflowTracker:
         self._thread = threading.Thread(target=self._run, name="mlflow-tracker", daemon=True)
         self._thread.start()
 
-    def log_trial(self, candidate: Candidate, result: TrialResult) -> None:
+    def reconcile(self, ended: Callable[[], Ended]) -> None:
+        """Compare MLflow with the study as it is now, as soon as MLflow answers, and whenever it is reached again."""
+        found = ended()
+        with self._wake:
+            self._study, self._compare = found, True
+            self._wake.notify()
+
+    def log_trial(self, candidate: Candidate | None, result: TrialResult) -> None:
         """Queue a finished or failed trial; it is in the journal when this returns.
 
         Raises:
@@ -268,6 +282,7 @@ class MlflowTracker:
                 return True
             ending = self._ending
             given_up = self._given_up
+            study = self._study if self._compare and not given_up else None
             key = self._queue[0] if self._queue else None
             # Trials go first, for the front is mostly made of the newest, but not for ever.
             due = self._next_front + (2 * _FRONT_SECONDS if key is not None else 0.0)
@@ -276,7 +291,9 @@ class MlflowTracker:
         if given_up and ending is not None:
             self._end(session, ending)
             return True
-        if front_due:
+        if study is not None:
+            self._reconcile(session, study)
+        elif front_due:
             self._update_front(session)
         elif key is not None:
             self._log_record(session, key)
@@ -289,7 +306,7 @@ class MlflowTracker:
             return True
         else:
             with self._wake:
-                if not self._queue and self._ending is None:
+                if not self._queue and not self._compare and self._ending is None:
                     self._wake.wait(self._idle_seconds(session))
         return False
 
@@ -311,6 +328,7 @@ class MlflowTracker:
             self._move_to(session.search)
         with self._wake:
             self._adopt = False
+            self._compare = self._study is not None
             self._told |= {number for number, run in session.runs.items() if run.finished}
         self._session = session
         return session
@@ -329,11 +347,39 @@ class MlflowTracker:
             self._search = search
             self._journal.begin(search)
 
+    def _reconcile(self, session: Session, study: Ended) -> None:
+        """Queue what MLflow lacks of the study, and put values right that are not the study's."""
+        with self._wake:
+            queued = {number for search, number in (*self._queue, *self._refused) if search == self._search}
+            known = {number for number, run in session.runs.items() if run.finished}
+            missing = sorted(study.metrics.keys() - known - queued)
+            self._queue.extendleft((self._search, number) for number in reversed(missing))
+            self._told.update(missing)
+        if missing:
+            _LOG.info("%d trials of the study are not in MLflow; they are logged now", len(missing))
+        session.put_right(study.metrics)
+        with self._wake:
+            self._compare = self._study is not study
+
+    def _from_study(self, number: int) -> dict[str, Any] | None:
+        """The record of a trial that the journal does not have; None: the study does not, either."""
+        if self._study is None or number not in self._study.metrics:
+            return None
+        try:
+            candidate, result, ended = self._study.load(number)
+        except Exception as error:  # a damaged or missing file must not stop the protocol of all others
+            _LOG.warning("trial %d cannot be read from the study (%s)", number, _brief(error))
+            return None
+        facts = self._facts
+        return trial_record(self._search, candidate, result, facts.job_params, facts.hardware, ended=ended)
+
     def _log_record(self, session: Session, key: Key) -> None:
         from mlflow.exceptions import MlflowException
 
         assert self._journal is not None
         record = self._journal.record(key)
+        if record is None and key[0] == self._search:
+            record = self._from_study(key[1])
         if record is None:
             _LOG.warning("%s has lost trial %d; MLflow will not have it, the study does", self._journal.path, key[1])
             self._journal.done(key)
@@ -387,7 +433,7 @@ class MlflowTracker:
         if point is None:
             return False
         began = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="nas-member-") as folder:
+        with scratch("member") as folder:
             try:
                 files = session.make_files(point, Path(folder))
             except Exception as error:  # not MLflow's fault, and one member must not stop the protocol of all others
@@ -401,7 +447,7 @@ class MlflowTracker:
 
     def _publish(self, session: Session, champion: Champion) -> None:
         """Card, lineage, film and registered model of the champion."""
-        with tempfile.TemporaryDirectory(prefix="nas-champion-") as name:
+        with scratch("champion") as name:
             folder = Path(name)
             try:
                 files = champion_files(champion, folder)

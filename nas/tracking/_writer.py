@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["MlflowWriter", "TrialRun", "front_addresses", "new_client"]
 
 SEARCH_TAG = "search_id"  # on the parent run: which search it stands for
+STUDY_TAG = "study_id"  # on the parent run: identity of its study
 CHAMPION = "champion"  # alias of the registered model's version that the latest search chose
 MODEL_FOLDER = "model"  # of a run's artifacts
 ARTIFACTS_TAG = "artifacts"  # on a child run: "yes" when pictures and checkpoint are there
@@ -141,12 +142,15 @@ class MlflowWriter:
         place = f"/artifacts/{artifact}" if artifact else ""
         return f"#/experiments/{self.experiment_id}/runs/{run_id}{place}?{_TRAINING}"
 
-    def latest_search(self) -> str | None:
-        """The id of the newest search in this experiment."""
+    def latest_search(self, study: str | None = None) -> str | None:
+        """The id of the newest search in this experiment that is of this study, or of one without identity."""
         runs = self.client.search_runs(
-            [self.experiment_id], f"tags.`{SEARCH_TAG}` != ''", max_results=1, order_by=["attributes.start_time DESC"]
+            [self.experiment_id], f"tags.`{SEARCH_TAG}` != ''", max_results=100, order_by=["attributes.start_time DESC"]
         )
-        return runs[0].data.tags[SEARCH_TAG] if runs else None
+        for run in runs:
+            if study is None or run.data.tags.get(STUDY_TAG, study) == study:
+                return str(run.data.tags[SEARCH_TAG])
+        return None
 
     def ensure_parent(
         self, search: str, name: str, params: Mapping[str, str], tags: Mapping[str, str], *, running: bool = True

@@ -158,7 +158,7 @@ def read_data(
             found.encoding,
             _examples(found),
         )
-    if twice and _is_function(config):
+    if twice and config.is_code:
         again = read_data(config, statistics=statistics, features=features, spare=spare, encoding=encoding).fingerprint
         if (difference := loaded.fingerprint.difference(again)) is not None:
             raise DataError(
@@ -302,10 +302,6 @@ def _load(config: DataConfig, features: Sequence[str], spare: Collection[str]) -
     if kind == "openml":
         return load_openml(rest, config, features, spare)
     return call_function(source, config, features, spare)
-
-
-def _is_function(config: DataConfig) -> bool:
-    return ":" in config.source and config.source.partition(":")[0] not in ("idx", "openml")
 
 
 def _inputs(raw: RawData) -> np.ndarray:

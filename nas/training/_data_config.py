@@ -114,6 +114,11 @@ class DataConfig(BaseModel):
         names, files = ", ".join(BUILT_IN_SOURCES), ", ".join(FILE_SUFFIXES)
         raise ValueError(f"expected one of {names}, a file ({files}), idx:FOLDER, openml:NAME or module:function")
 
+    @property
+    def is_code(self) -> bool:
+        """Whether the source is a function, which reading it runs."""
+        return ":" in self.source and self.source.partition(":")[0] not in ("idx", "openml")
+
     @field_validator("encoding")
     @classmethod
     def _encoding(cls, encoding: str) -> str:

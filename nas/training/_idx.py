@@ -19,10 +19,13 @@ import numpy as np
 from nas.errors import DataError
 from nas.training._raw import RawData
 
-__all__ = ["MAX_BYTES", "find_mnist", "load_idx_folder", "load_mnist", "read_idx"]
+__all__ = ["MAX_BYTES", "find_mnist", "load_idx_folder", "load_mnist", "read_idx", "refuse_expansion"]
 
 _TYPES: Final = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MAX_BYTES: Final = 8 * 2**30
+# A compressed file of a megabyte may hold gigabytes of zeros. MNIST expands five times, what is mostly zeros a hundred.
+_FREE_BYTES: Final = 64 * 2**20
+_MOST_EXPANSION: Final = 200
 _PIECE: Final = 2**24
 _FILES: Final = (
     "train-images-idx3-ubyte",
@@ -30,6 +33,23 @@ _FILES: Final = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
+
+
+def refuse_expansion(path: Path, expanded: int) -> None:
+    """Before a compressed file is read.
+
+    Args:
+        expanded: bytes that it says it holds.
+
+    Raises:
+        DataError: far more than honest data of this size on the disk.
+    """
+    held = path.stat().st_size
+    if expanded > _FREE_BYTES + _MOST_EXPANSION * held:
+        raise DataError(
+            f"{path}: {held} bytes announce {expanded} when expanded, more than {_MOST_EXPANSION} times as many; if "
+            "that is right, store it uncompressed"
+        )
 
 
 def read_idx(path: Path) -> np.ndarray:
@@ -54,6 +74,8 @@ def read_idx(path: Path) -> np.ndarray:
             expected = math.prod(shape) * dtype.itemsize
             if expected > MAX_BYTES:
                 raise DataError(f"{path}: the header announces {expected} bytes, at most {MAX_BYTES} are read")
+            if path.suffix == ".gz":
+                refuse_expansion(path, expected)
             content = bytearray()  # by pieces: one large read would allocate whatever the header announces
             while piece := file.read(min(_PIECE, expected + 1 - len(content))):
                 content += piece

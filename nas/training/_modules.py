@@ -21,7 +21,7 @@ from nas.training.timing import hardware, reference_kernel_seconds, time_inferen
 
 __all__ = ["run_structure", "train_module"]
 
-_EDGE_WEIGHTS = ("weight", "raw", "values")  # of modules on DAGs, one number an edge
+_EDGE_WEIGHTS = ("weight", "edge_values")  # of modules on DAGs, one number an edge
 TIMING_SECONDS = 0.3  # wall seconds for each of the two time measurements of a trial
 
 

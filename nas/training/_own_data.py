@@ -14,7 +14,7 @@ from nas._named import import_named
 from nas.errors import DataError
 from nas.training._data_config import DataConfig
 from nas.training._delimited import distinct_names
-from nas.training._idx import MAX_BYTES
+from nas.training._idx import MAX_BYTES, refuse_expansion
 from nas.training._raw import RawData
 from nas.training._tabular import feature_kind, from_frame, plain
 from nas.training._types import Dataset
@@ -50,6 +50,7 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
+            refuse_expansion(path, sum(info.file_size for info in members))
             return {info.filename.removesuffix(".npy"): _read_npy(path, archive, info) for info in members}
     except DataError:
         raise
@@ -164,7 +165,7 @@ def call_function(
         value = function()
     except DataError:
         raise
-    except Exception as error:  # the user's own code may raise anything
+    except (Exception, SystemExit) as error:  # the user's own code may raise anything
         raise DataError(f"{source}: the function failed ({type(error).__name__}: {error})") from error
     if isinstance(value, Dataset):
         return value

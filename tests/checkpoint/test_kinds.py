@@ -57,7 +57,7 @@ def test_pruned_networks_come_back_as_they_compute(tmp_path):
     for kind in ("dag", "manifold free", "recurrent", "layers", "masked dense"):
         module = made(kind, torch.float32)
         part, name = {"layers": (module.nodes["n_a"].op, "weight") if kind == "layers" else None,
-                      "masked dense": (module, "values")}.get(kind) or (module, "weight")  # fmt: skip
+                      "masked dense": (module, "edge_values")}.get(kind) or (module, "weight")  # fmt: skip
         prune.l1_unstructured(part, name, amount=0.5)
         module(input_of(module, dtype=torch.float32))
         with torch.no_grad():  # after the last forward pass

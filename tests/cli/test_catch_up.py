@@ -156,6 +156,6 @@ def test_the_status_follows_the_catching_up(tmp_path: Path, monkeypatch: pytest.
             return 3
 
     seen: list[int] = []
-    _search._caught_up(Tracker(), "FINISHED", Stop(lambda: None), tmp_path)
+    _search._caught_up(Tracker(), "FINISHED", Stop(), tmp_path)
     assert seen == [7, 5]
     assert json.loads(status.read_text()) == {"format": 1, "study": "small", "state": "finished", "mlflow_behind": 3}

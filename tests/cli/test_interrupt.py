@@ -65,8 +65,8 @@ def test_a_search_that_is_stopped_can_be_resumed(tmp_path: Path) -> None:
 
 def test_the_first_signal_asks_and_the_second_interrupts() -> None:
     asked: list[int] = []
-    stop = Stop(lambda: asked.append(1))
-    with stop_on_signals(stop):
+    stop = Stop()
+    with stop_on_signals(stop), stop.politely(lambda: asked.append(1)):
         assert not stop()
         signal.raise_signal(signal.SIGINT)
         assert stop()
@@ -78,9 +78,38 @@ def test_the_first_signal_asks_and_the_second_interrupts() -> None:
 
 def test_running_trials_get_limited_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_interrupt, "_GRACE_SECONDS", 0.05)
-    stop = Stop(lambda: None)
-    stop.request()
+    stop = Stop()
+    with stop.politely(lambda: None):
+        stop.request()
     assert stop()
     time.sleep(0.1)
     with pytest.raises(KeyboardInterrupt):
         stop()
+
+
+def test_before_the_search_and_after_it_the_first_signal_leaves_at_once() -> None:
+    stop = Stop()
+    with stop_on_signals(stop), pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGHUP)
+    assert stop.requested
+
+
+def test_what_cannot_look_is_interrupted_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_interrupt, "_GRACE_SECONDS", 0.05)
+    before, stop = signal.getsignal(signal.SIGALRM), Stop()
+    with stop_on_signals(stop), stop.politely(lambda: None), stop.within_grace():
+        signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt):
+            time.sleep(5.0)
+    assert signal.getsignal(signal.SIGALRM) is before
+
+
+def test_an_ignored_signal_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        stop = Stop()
+        with stop_on_signals(stop):
+            signal.raise_signal(signal.SIGHUP)
+        assert not stop.requested
+    finally:
+        signal.signal(signal.SIGHUP, before)

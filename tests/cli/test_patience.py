@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from nas.cli import _patience
+from nas.cli._interrupt import Stop
 from nas.cli._patience import patiently
 from nas.search import StorageError, StudyError
 
@@ -23,23 +27,23 @@ class Clock:
         self.now += seconds
 
 
-def failing(clock: Clock, times: int, seconds: float = 0.0, error: type[Exception] = StorageError) -> list[bool]:
+def failing(clock: Clock, times: int, seconds: float = 0.0, error: type[Exception] = StorageError) -> list[str]:
     """Runs `patiently` over a search that fails so often, after so many seconds each; with what it was called."""
-    calls: list[bool] = []
+    calls: list[str] = []
 
-    def run(resume: bool) -> None:
-        calls.append(resume)
+    def run(start: str) -> None:
+        calls.append(start)
         clock.now += seconds
         if len(calls) <= times:
             raise error("the disk is full")
 
-    patiently(run, False, 5.0, sleep=clock.sleep, clock=clock)
+    patiently(run, "new", 5.0, Path(), Stop(), sleep=clock.sleep, clock=clock)
     return calls
 
 
 def test_it_goes_on_where_it_was_with_longer_and_longer_waits() -> None:
     clock = Clock()
-    assert failing(clock, 6) == [False] + [True] * 6
+    assert failing(clock, 6) == ["new"] + ["either"] * 6
     assert clock.slept == [2, 4, 8, 16, 30, 30]
 
 
@@ -66,10 +70,41 @@ def test_other_failures_pass_at_once() -> None:
 def test_without_patience_there_is_no_second_attempt() -> None:
     calls = []
 
-    def run(resume: bool) -> None:
-        calls.append(resume)
+    def run(start: str) -> None:
+        calls.append(start)
         raise StorageError("gone")
 
     with pytest.raises(StorageError):
-        patiently(run, False, 0.0)
-    assert calls == [False]
+        patiently(run, "new", 0.0, Path(), Stop())
+    assert calls == ["new"]
+
+
+def test_a_full_disk_is_waited_for_without_patience(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock, calls = Clock(), []
+    full = iter([True, True, True, False])
+    monkeypatch.setattr(_patience, "is_full", lambda store: next(full))
+
+    def run(start: str) -> None:
+        calls.append(start)
+        if len(calls) == 1:
+            raise StorageError("the disk of study 'x' failed: no space")
+
+    patiently(run, "resume", 0.0, Path("here"), Stop(), sleep=clock.sleep, clock=clock)
+    assert calls == ["resume", "either"]
+    assert clock.slept == [2.0, 2.0]
+    said = " ".join(capsys.readouterr().err.split())
+    assert "no space; waiting until there is room in here; Ctrl-C stops there is room again; going on" in said
+
+
+def test_nobody_waits_after_a_stop() -> None:
+    stop = Stop()
+
+    def run(start: str) -> None:
+        with stop.politely(lambda: None):
+            stop.request()
+        raise StorageError("gone")
+
+    with pytest.raises(KeyboardInterrupt):
+        patiently(run, "new", 5.0, Path(), stop)

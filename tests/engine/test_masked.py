@@ -31,7 +31,7 @@ def test_equals_the_masked_dense_layer_in_value_and_gradient(
     dense = torch.randn(17, 23, dtype=torch.float64, requires_grad=True)
     biases = torch.randn(17, dtype=torch.float64, requires_grad=True)
     with torch.no_grad():
-        layer.values.copy_(dense[torch.from_numpy(connections)])
+        layer.edge_values.copy_(dense[torch.from_numpy(connections)])
         if layer.bias_values is not None:
             layer.bias_values.copy_(biases[torch.from_numpy(bias_mask)])
     x = torch.randn(*shape, 23, dtype=torch.float64)
@@ -47,7 +47,7 @@ def test_equals_the_masked_dense_layer_in_value_and_gradient(
     found.square().sum().backward()
     expected.square().sum().backward()
     torch.testing.assert_close(own.grad, other.grad)
-    torch.testing.assert_close(layer.values.grad, dense.grad[torch.from_numpy(connections)])
+    torch.testing.assert_close(layer.edge_values.grad, dense.grad[torch.from_numpy(connections)])
     if layer.bias_values is not None:
         torch.testing.assert_close(layer.bias_values.grad, biases.grad[torch.from_numpy(bias_mask)])
 
@@ -55,7 +55,7 @@ def test_equals_the_masked_dense_layer_in_value_and_gradient(
 def test_reading_the_weight_back_is_differentiable() -> None:
     layer = MaskedLinear(23, 17, matrix())
     layer.weight.square().sum().backward()
-    torch.testing.assert_close(layer.values.grad, 2 * layer.values.detach())
+    torch.testing.assert_close(layer.edge_values.grad, 2 * layer.edge_values.detach())
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_signs_and_frozen_weights_survive_training_that_pulls_against_them(optim
 def test_table_is_wired_again() -> None:
     module = network()
     with torch.no_grad():
-        module.raw.mul_(1.1)
+        module.edge_values.mul_(1.1)
     table = module.table()
     again = wire(table, ["food", "light"], ["motor"])
     x = torch.randn(5, 2)
@@ -100,8 +100,6 @@ def test_state_and_copies() -> None:
 def test_contradictions_name_the_edge() -> None:
     with pytest.raises(GraphError, match=r"edge 'a'->'b': the sign is fixed at '\+', but the weight is -2; change one"):
         Edge("a", "b", -2, sign="+")
-    with pytest.raises(GraphError, match=r"edge 'a'->'b': .*must not start at 0"):
-        Edge("a", "b", 0.0, sign="-")
     with pytest.raises(GraphError, match="edge 'a'->'b': sign must be"):
         Edge("a", "b", sign="positive")
     with pytest.raises(GraphError, match="edge 'a'->'b': the weight must be finite, but is nan"):
@@ -110,7 +108,32 @@ def test_contradictions_name_the_edge() -> None:
         Edge("a", "b", "x")
     with pytest.raises(GraphError, match=r"edge 'a'->'y': the weight must be finite, but is inf"):
         wire([Edge("a", "y", lambda rng: float("inf"))], ["a"], ["y"])
-    assert Edge("a", "b", 0.0, sign="-", frozen=True).weight == 0
+
+
+@pytest.mark.parametrize("decay", [0.0, 1e-2])
+@pytest.mark.parametrize("sign", ["+", "-"])
+def test_a_weight_of_a_fixed_sign_leaves_0_and_comes_back(sign, decay) -> None:
+    module = wire([Edge("a", "y", 0.0, sign=sign)], ["a"], ["y"], bias=False)
+    direction = 1.0 if sign == "+" else -1.0
+    optimiser = torch.optim.Adam(module.parameters(), lr=1e-2, weight_decay=decay)
+    x = torch.ones(1, 1)
+    for target, near in ((1.0, 1.0), (-1.0, 0.0), (1.0, 1.0)):  # the second one is out of reach: 0 is the nearest
+        for _ in range(1000):
+            optimiser.zero_grad()
+            (module(x) - direction * target).square().sum().backward()
+            optimiser.step()
+            assert float(module.weight) * direction >= 0
+        assert float(module.weight) * direction == pytest.approx(near, abs=0.03)
+
+
+def test_states_of_earlier_programs_are_read() -> None:
+    module = network()
+    state = module.state_dict()
+    values = state.pop("edge_values")
+    state["raw"] = torch.where(module.signs == 0, values, values.abs().sqrt())
+    other = network(rng=np.random.default_rng(7))
+    other.load_state_dict(state)
+    torch.testing.assert_close(other.weight, module.weight)
 
 
 @pytest.mark.parametrize(

@@ -196,3 +196,14 @@ def test_weights_that_could_not_be_read_back_are_not_written(tmp_path: Path, wei
         with pytest.raises(GraphError, match="weight"):
             write(tmp_path / "x", dag, weight)
         assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "'=", "''@", "'"])
+def test_no_cell_is_a_formula_to_a_spreadsheet(sign: str, tmp_path: Path) -> None:
+    names = [f"{sign}HYPERLINK(1)", f"{sign}3", "h", f"{sign}cmd|' /C calc'!A0"]
+    dag = DAG.from_edges([(names[0], "h"), (names[1], "h"), ("h", names[3])], inputs=names[:2], outputs=names[3:])
+    write_edge_list(tmp_path / "x.csv", dag)
+    text = (tmp_path / "x.csv").read_text()
+    cells = [cell.strip('"') for line in text.splitlines() if line[0] != "#" for cell in line.split(",")]
+    assert [cell for cell in cells if cell[:1] in [*"=+-@"] and not cell.lstrip("-").isdigit()] == []
+    assert read_edge_list(tmp_path / "x.csv", names[:2], names[3:]).names == dag.names

@@ -1,0 +1,42 @@
+"""Text that came from elsewhere, before it is kept or shown: without secrets, control signs, or megabytes."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = ["MOST_REASON", "SECRET", "plain", "redacted"]
+
+MOST_REASON: Final = 2000
+"""Characters of a reason for a failure that are kept."""
+
+SECRET: Final = re.compile(r"password|passwd|secret|token|credential|api_?key", re.IGNORECASE)
+"""In the name of a value that must not be shown."""
+
+_TEXT: Final = 6000  # characters of a parameter or tag that MLflow accepts everywhere
+_USERINFO: Final = re.compile(r"(?<=://)\S*@")  # up to the last @: a password may hold others
+_SECRET_VALUE: Final = re.compile(rf"((?:{SECRET.pattern})\w{{0,40}}=)[^&\s]+", re.IGNORECASE)
+# Escape sequences of terminals whole, then what is left of control signs (C0 but for tab and newline, C1, directions).
+_ESCAPES: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def plain(text: str, most: int = MOST_REASON) -> str:
+    """`text` as any terminal, file and database can take it: at most `most` characters, without escape sequences,
+    control signs and halves of characters.
+
+    >>> plain("no \\x1b[31mroom\\x1b[0m left\\udc80", 20)
+    'no room left?'
+    """
+    shown = _CONTROLS.sub("?", _ESCAPES.sub("", text[: 4 * most].replace("\r\n", "\n")))
+    return shown if len(shown) <= most and len(text) <= 4 * most else f"{shown[: most - 2]} …"
+
+
+def redacted(text: str) -> str:
+    """`text`, at most 6000 characters of it, without the credentials of its URLs.
+
+    >>> redacted("no answer from http://me:pw@host:1/x?token=abc")
+    'no answer from http://host:1/x?token=…'
+    """
+    text = text[: 3 * _TEXT]  # searching megabytes takes seconds; cut far behind what is kept
+    return _USERINFO.sub("", _SECRET_VALUE.sub(r"\1…", text))[:_TEXT]  # values first: they may hold an @, too

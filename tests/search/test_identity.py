@@ -1,0 +1,223 @@
+"""A study that is not this study: another database, another folder, damaged or missing files."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import optuna
+import pytest
+
+from nas.errors import JobError
+from nas.search import StorageError, StudyError, StudyStore
+from nas.training import Dataset
+from tests.search.conftest import MakeStrategy
+from tests.search.test_driver import search
+
+
+def flip(path: Path) -> None:
+    """One byte of the file's last quarter, which holds numbers."""
+    data = bytearray(path.read_bytes())
+    data[-len(data) // 4] ^= 1
+    path.write_bytes(data)
+
+
+def as_it_is(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("part", ["genome_path", "result_path"])
+def test_one_flipped_byte_is_found_at_the_next_start(
+    part: str, make: MakeStrategy, store: StudyStore, dataset: Dataset
+) -> None:
+    search(make, store, dataset, 4)
+    store.verify()
+    path = getattr(store, part)(2)
+    flip(path)
+    with pytest.raises(StudyError, match=rf"cannot go on: {path} is not what was written there; restore it"):
+        search(make, StudyStore.open(store.root, store.name), dataset, 8)
+    path.unlink()
+    with pytest.raises(StudyError, match=rf"cannot go on: {path} is missing"):
+        search(make, StudyStore.open(store.root, store.name), dataset, 8)
+
+
+def test_a_running_trial_with_a_damaged_genome_is_asked_again(
+    make: MakeStrategy, store: StudyStore, dataset: Dataset
+) -> None:
+    strategy = make("random", store)
+    store.record(strategy.ask(store.begin()))
+    flip(store.genome_path(0))
+    assert StudyStore.open(store.root, store.name).recover() == ([], [0])
+
+
+def test_weights_that_a_power_cut_took_are_trained_again(
+    make: MakeStrategy, store: StudyStore, dataset: Dataset
+) -> None:
+    search(make, store, dataset, 3)
+    row = store._rows.read([2])[0]
+    assert row.result is not None
+    entry = {"n": 3, "ended": 1.0, "state": "COMPLETE", "values": row.values, "result": row.result}
+    asked = {"n": 3, "asked": row.record}
+    lines = [{"format": 1}, {"n": 3, "begun": 1.0}, asked, entry]
+    (store.folder / "journal.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    store.result_path(3).write_bytes(b"")  # its name reached the disk, its content did not
+    again = StudyStore.open(store.root, store.name)
+    search(make, again, dataset, 4)
+    assert again.counts() == {"running": 0, "complete": 4, "stopped": 0, "failed": 0}
+    again.verify()
+
+
+def test_a_new_study_does_not_begin_over_the_files_of_another(
+    make: MakeStrategy, store: StudyStore, dataset: Dataset
+) -> None:
+    search(make, store, dataset, 3)
+    before = as_it_is(store.folder)
+    elsewhere = f"sqlite:///{store.root / 'other.db'}"
+    for storage in (elsewhere, None):
+        if storage is None:
+            (store.root / "optuna.db").unlink()
+        with pytest.raises(StudyError, match=r"holds files of a study 'study' that the database .* does not know"):
+            StudyStore.create(store.root, "study", storage=storage)
+    assert as_it_is(store.folder) == before
+
+
+def test_a_database_and_a_folder_of_two_studies_are_refused(
+    make: MakeStrategy, store: StudyStore, dataset: Dataset, tmp_path: Path
+) -> None:
+    search(make, store, dataset, 2)
+    other = StudyStore.create(tmp_path / "other", "study")
+    with pytest.raises(StudyError, match=r"holds the files of another study than the 'study' in the database .*id"):
+        StudyStore.open(store.root, "study", storage=f"sqlite:///{other.root / 'optuna.db'}")
+    shutil.rmtree(store.folder)
+    with pytest.raises(StudyError, match=r"its files are not in .*study; name the store that has them"):
+        StudyStore.open(store.root, "study")
+    assert not store.folder.exists()
+
+
+def test_a_study_whose_making_was_interrupted_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(optuna.Study, "set_user_attr", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            StudyStore.create(tmp_path, "study")
+    assert not StudyStore.exists(tmp_path, "study")
+    assert StudyStore.create(tmp_path, "study").counts()["complete"] == 0
+    assert StudyStore.studies(tmp_path) == ["study"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"n": 0},
+        {"begun": 1.0},
+        {"n": -1, "begun": 1.0},
+        {"n": True, "begun": 1.0},
+        {"n": 0, "begun": "soon"},
+        {"n": 0, "asked": {}, "params": {"rate": 3}},
+        {"n": 0, "rung": {"step": 1}, "value": 1.0},
+        {"n": 0, "ended": 1.0, "state": "DEAD", "values": [], "result": {}},
+        {"n": 0, "ended": 1.0, "state": "FAIL", "values": [], "result": {"status": "failed"}},
+        {"n": 0, "ended": 1.0, "state": "FAIL", "result": None},
+    ],
+)
+def test_a_journal_with_an_entry_that_is_none_is_refused_in_a_sentence(line: object, store: StudyStore) -> None:
+    (store.folder / "journal.jsonl").write_text('{"format": 1}\n' + json.dumps(line) + "\n")
+    again = StudyStore.open(store.root, store.name)
+    with pytest.raises(StudyError, match=r"journal.jsonl holds an entry that is none .*restore the folder"):
+        again.counts()
+    with pytest.raises(StudyError, match="holds an entry that is none"), again.lock():
+        pass
+
+
+@pytest.mark.parametrize("name", ["../../PWN", "a/b", "", ".hidden", "x" * 300])
+def test_a_study_of_a_foreign_store_stays_inside_it(name: str, tmp_path: Path) -> None:
+    store = tmp_path / "deep" / "down" / "store"
+    store.mkdir(parents=True)
+    study = optuna.create_study(storage=f"sqlite:///{store / 'optuna.db'}", study_name=name)
+    study.set_user_attr("nas:study", {"format": 1, "objectives": ["error"], "error_reference": 1.0, "seed": 0})
+    files = {"optuna.db", "optuna.db-wal", "optuna.db-shm"}
+    with pytest.raises(StudyError, match="a study's name may hold"):
+        StudyStore.open(store, name)
+    assert {path.name for path in tmp_path.rglob("*")} <= {"deep", "down", "store", *files}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:se/cr@et@127.0.0.1:1/db",
+        "postgresql://me:se%2Fcr%40et@127.0.0.1:1/db",
+        "postgresql://127.0.0.1:1/db?user=me&password=se%2Fcr%40et",
+        "postgresql://127.0.0.1:1/db?user=me&password=se/cr@et",
+        "nosuchdb://me:se/cr@et@host/db",
+    ],
+)
+def test_no_message_shows_a_password(url: str, tmp_path: Path) -> None:
+    for act in (StudyStore.create, StudyStore.open):
+        with pytest.raises((StudyError, JobError)) as caught:
+            act(tmp_path, "study", storage=url)
+        assert "cr@et" not in str(caught.value) and "cr%40et" not in str(caught.value)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
+def test_a_store_of_another_user_is_read_and_not_continued(
+    make: MakeStrategy, store: StudyStore, dataset: Dataset
+) -> None:
+    search(make, store, dataset, 3)
+    front = store.front()
+    store._rows._engine.dispose()
+    folders = [*reversed(store.root.parents), store.root]
+    modes = {folder: folder.stat().st_mode for folder in folders}
+    for folder in folders:
+        folder.chmod(modes[folder] | 0o055)
+    os.seteuid(65534)
+    try:
+        theirs = StudyStore.open(store.root, store.name)
+        assert theirs.front() == front
+        with pytest.raises(StudyError, match=r"can be read, but not continued: .* cannot be written"), theirs.hold():
+            pass
+    finally:
+        os.seteuid(0)
+        for folder, mode in modes.items():
+            folder.chmod(mode)
+
+
+def fill(folder: Path, size: int) -> None:
+    """Files of so many bytes, until there is no room for another."""
+    for number in range(1000):
+        try:
+            (folder / str(number)).write_bytes(bytes(size))
+        except OSError:
+            return
+    pytest.fail("the disk is not as small as it should be")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, of two megabytes and few inodes."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    library = ctypes.CDLL(None, use_errno=True)
+    if library.mount(b"tmpfs", os.fsencode(folder), b"tmpfs", 0, b"size=2m,nr_inodes=60") != 0:
+        pytest.skip("no file system can be mounted here")
+    yield folder
+    library.umount2(os.fsencode(folder), 2)
+
+
+@pytest.mark.parametrize("lacks", ["room", "inodes"])
+def test_a_full_disk_is_no_failed_trial(lacks: str, make: MakeStrategy, small_disk: Path, dataset: Dataset) -> None:
+    store = StudyStore.create(small_disk, "study", seed=7)
+    search(make, store, dataset, 4)
+    spare = small_disk / "spare"
+    spare.mkdir()
+    fill(spare, 2**16 if lacks == "room" else 0)
+    with pytest.raises(StorageError, match=r"failed: .*(No space left|disk is full)"):
+        search(make, store, dataset, 12)
+    shutil.rmtree(spare)
+    again = StudyStore.open(small_disk, "study")
+    search(make, again, dataset, 12)
+    assert again.counts() == {"running": 0, "complete": 12, "stopped": 0, "failed": 0}
+    assert [record.number for record in again.records()] == list(range(12))
+    again.verify()
