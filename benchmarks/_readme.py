@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from benchmarks._programs import programs_table
 from benchmarks._report import device_slug, origin, training_tables
 from benchmarks._speed_report import speed_table
 from benchmarks._tables import Json
@@ -27,6 +28,8 @@ def update_readme(path: Path, results: Json) -> str:
 def _readme_part(results: Json) -> str:
     sections = results["sections"]
     parts = [origin(results)]
+    if "programs" in sections:
+        parts += programs_table(sections["programs"])[1:]
     if "speed" in sections:
         cells = sections["speed"]["cells"]
         parts.append(speed_table([c for c in cells if _key(c) in _TELLING], sections.get("bounds")))

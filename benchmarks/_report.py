@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from benchmarks._programs import programs_table
 from benchmarks._speed_report import bounds_tables, speed_tables
 from benchmarks._tables import Json, ms, table, times
 
@@ -192,6 +193,7 @@ def _libraries(section: Json) -> list[str]:
 
 _TABLES = {
     "speed": speed_tables,
+    "programs": programs_table,
     "linear": _linear,
     "training": training_tables,
     "compile": _compile,

@@ -20,7 +20,7 @@ from benchmarks._problem import Engine, Execution, Problem, Results, disagreemen
 from benchmarks._progress import Progress
 from nas.engine import choose_tiling
 
-__all__ = ["Cell", "grid", "measure_cell", "speed"]
+__all__ = ["Cell", "grid", "measure_cell", "prepare", "speed"]
 
 _MOST_SHARE = 0.35  # of the memory that is free when a cell starts
 _COPY_RATE = 20e9  # bytes a second, more than this kind of machine copies
@@ -98,7 +98,7 @@ def measure_cell(cell: Cell, detail: Callable[[str], None], *, seconds: float = 
     for alternative in alternatives():
         detail(alternative.name)
         with _memory_limit():
-            records[alternative.name], execution = _prepare(alternative, problem, expected, dense_rate)
+            records[alternative.name], execution = prepare(alternative, problem, expected, dense_rate)
         if execution is not None:
             calls[alternative.name] = execution.run
             threads[alternative.name] = records[alternative.name]["threads"]
@@ -150,7 +150,7 @@ def _memory_limit() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_AS, before)
 
 
-def _prepare(
+def prepare(
     alternative: Alternative, problem: Problem, expected: Results, dense_rate: float
 ) -> tuple[dict[str, Any], Execution | None]:
     """The record of an alternative so far, and its fastest variant when that may be timed with the others."""

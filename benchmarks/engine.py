@@ -1,7 +1,7 @@
 """Every number of the engine in one run: ``make bench``, or ``python -m benchmarks.engine``.
 
-Sections: speed of a training pass against the alternatives; linearity of its cost; a whole training step, fused;
-compile times; memory; latency of one sample; other libraries; what bounds it. Results go to
+Sections: what a DAG adds to programs of torch; speed of a training pass against the alternatives; linearity of its
+cost; a whole training step, fused; compile times; memory; latency; other libraries; what bounds it. Results go to
 ``benchmarks/results/<processor>.json`` after every section (and every cell of the first), then tables (``.md``, and
 README.md between its markers) and plots are made from that file.
 """
@@ -26,6 +26,7 @@ from benchmarks._libraries import libraries
 from benchmarks._linear import linear
 from benchmarks._memory import memory
 from benchmarks._plots import draw
+from benchmarks._programs import programs
 from benchmarks._progress import Progress
 from benchmarks._readme import update_readme
 from benchmarks._report import device_slug, report
@@ -41,6 +42,7 @@ _MINUTES = 14.0
 Section = Callable[[Progress, bool], dict[str, Any]]
 # The grid of the speed section comes last and takes the time that is left; what bounds it is measured just before.
 _SECTIONS: dict[str, tuple[str, Section]] = {
+    "programs": ("what a DAG adds to programs of torch", programs),
     "compile": ("compile time and first call", compile_times),
     "training": ("a whole training step, fused", training),
     "latency": ("latency of one sample", latency),

@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-import psutil
 import ray
-from ray._private import services
 from ray.exceptions import RayError
 
-from nas.errors import NasError
 from nas.training import Dataset
+from nas.workers._local import LocalRay, WorkerError, keeping_handlers
 
 __all__ = ["WorkerError", "connect", "probe", "resources", "room"]
 
-_logger = logging.getLogger(__name__)
-
-_LOOPBACK: Final = "127.0.0.1"
-_STORE_BYTES: Final = 256 * 2**20  # object store beyond the data: candidates and results on their way
 _PROBE_SECONDS: Final = 10.0
-_STARTS: Final = 3  # of a local Ray; it gives a node 30 s to start, which a busy machine may need
 
 
-class WorkerError(NasError, RuntimeError):
-    """Workers cannot be started at all."""
-
-
-def connect(dataset: Dataset, cpus: int, address: str | None, code: Path | None) -> bool:
-    """Connects this process to Ray; True where Ray was started for it.
+def connect(dataset: Dataset, cpus: int, address: str | None, code: Path | None) -> LocalRay | None:
+    """Connects this process to Ray; gives the Ray that was started for it, where one was.
 
     Args:
         dataset: what the object store of a Ray that is started here must hold.
@@ -46,66 +33,24 @@ def connect(dataset: Dataset, cpus: int, address: str | None, code: Path | None)
         WorkerError: the cluster cannot be reached.
     """
     if ray.is_initialized():
-        return False
+        return None
     address = address or os.environ.get("RAY_ADDRESS")
     # Ray announces at each start that it guards its ports with a token, which is as it should be.
     logging.getLogger("ray._private.authentication.authentication_token_setup").setLevel(logging.ERROR)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING}
     try:
         if not address:
-            _start(dataset, cpus, quiet)
-            return True
+            return LocalRay(dataset, cpus, quiet)
         probe(address)
         if code is not None:
             # A submitted job's own package holds the data too, which nodes get through the object store instead.
             os.environ["RAY_OVERRIDE_JOB_RUNTIME_ENV"] = "1"
             quiet["runtime_env"] = {"working_dir": str(code)}
-        ray.init(address=address, **quiet)
+        with keeping_handlers():
+            ray.init(address=address, **quiet)
     except (ConnectionError, RuntimeError, ValueError, RayError) as error:
         raise WorkerError(f"Ray at {address or 'this machine'} cannot be used: {error}") from error
-    return False
-
-
-def _start(dataset: Dataset, cpus: int, quiet: dict[str, Any]) -> None:
-    """Starts Ray on this machine, on loopback."""
-    size = sum(value.nbytes for name in dataset.__slots__ if isinstance(value := getattr(dataset, name), np.ndarray))
-    for attempt in range(1, 1 + _STARTS):
-        try:
-            with _on_loopback():
-                ray.init(
-                    address="local",
-                    num_cpus=max(cpus, os.cpu_count() or 1),
-                    object_store_memory=int(min(2 * size + _STORE_BYTES, 0.5 * psutil.virtual_memory().available)),
-                    include_dashboard=False,
-                    _node_ip_address=_LOOPBACK,
-                    **quiet,
-                )
-            return
-        except (ConnectionError, RuntimeError, ValueError, RayError):
-            raise
-        except Exception as error:  # Ray raises no other class when a node does not start in time
-            ray.shutdown()
-            if attempt == _STARTS:
-                raise WorkerError(
-                    f"Ray did not start on this machine in {_STARTS} attempts ({error}); it needs some seconds of a "
-                    "processor: try again when the machine is less busy, or use resources.executor=serial"
-                ) from error
-            _logger.warning("Ray did not start in time; attempt %d of %d follows", attempt + 1, _STARTS)
-
-
-@contextlib.contextmanager
-def _on_loopback() -> Iterator[None]:
-    """Ray takes 127.0.0.1 for "some address of this machine", and its processes then listen on all of them.
-
-    Where it takes the address as it is they listen on loopback only. There is no setting for that (Ray 2.60), so its
-    function is replaced while a node starts.
-    """
-    resolve = services.resolve_ip_for_localhost
-    services.resolve_ip_for_localhost = lambda host: host
-    try:
-        yield
-    finally:
-        services.resolve_ip_for_localhost = resolve
+    return None
 
 
 def probe(address: str) -> None:

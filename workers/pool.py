@@ -129,9 +129,9 @@ class RayExecutor:
         self._failed_starts = 0
         self._complained = time.monotonic()
         self._workers: list[_Worker] = []
-        self._owns_ray = connect(dataset, (workers or 1) * threads, address, code)
+        self._local = connect(dataset, (workers or 1) * threads, address, code)
         try:
-            if self._owns_ray and gpus > (found := resources(ray.cluster_resources).get("GPU", 0.0)):
+            if self._local is not None and gpus > (found := resources(ray.cluster_resources).get("GPU", 0.0)):
                 raise WorkerError(
                     f"resources.gpus is {gpus:g} a worker, but this machine has {found:g}; "
                     "set it to 0 or give the address of a cluster"
@@ -209,9 +209,9 @@ class RayExecutor:
             _kill(worker.actor)
         self._workers = []
         self._queue.clear()
-        if self._owns_ray:
-            ray.shutdown()
-            self._owns_ray = False
+        if self._local is not None:
+            self._local.close()
+            self._local = None
 
     def _busy(self) -> bool:
         return any(worker.group for worker in self._workers)

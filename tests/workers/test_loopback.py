@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,17 +15,24 @@ import ray
 from ray._private import services
 
 from nas.training import Dataset
-from nas.workers._cluster import WorkerError, _start
+from nas.workers._local import LocalRay, WorkerError
 
 pytestmark = pytest.mark.ray
 
 # In a process of its own, because the tests' own process is connected to a cluster already.
 LISTENING = """
-import json, time
+import contextlib, json, os, signal, subprocess, sys, time
+from pathlib import Path
 import numpy as np, psutil
+from nas._scratch import own_folder
+from nas.cli._interrupt import Stop, stop_on_signals
 from nas.training import Dataset, TrainingConfig
 from nas.workers import RayExecutor
 
+stop = Stop()
+held = contextlib.ExitStack()
+held.enter_context(stop.politely(lambda: None))
+held.enter_context(stop_on_signals(stop))
 x, y = np.zeros((10, 2), np.float32), np.zeros(10, np.int64)
 pool = RayExecutor(Dataset("t", "classification", x, y, x, y, x, y, classes=("a", "b")), TrainingConfig(), workers=1)
 while pool.workers()[0].state == "starting":
@@ -35,20 +43,41 @@ for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
     for each in process.net_connections(kind="inet"):
         if each.status == psutil.CONN_LISTEN:
             found.append([process.name(), each.laddr.ip])
+folder = own_folder()
+mode = oct(folder.stat().st_mode & 0o777)  # Ray opens its own folder inside to all, who cannot get there
+home = Path.home() / ".ray" / "auth_token"
+entered = None
+if os.geteuid() == 0:  # with a second account
+    command = "import os, sys; os.setuid(65534); os.listdir(sys.argv[1])"
+    entered = subprocess.run([sys.executable, "-S", "-c", command, folder], capture_output=True).returncode == 0
+token = os.environ["RAY_AUTH_TOKEN"]
+processes = psutil.Process().children(recursive=True)
+os.kill(os.getpid(), signal.SIGTERM)  # the handler that this process had before Ray
 pool.close()
-print("LISTENING " + json.dumps(found))
+print("LISTENING " + json.dumps({
+    "found": found, "mode": mode, "token on disk": home.exists(), "entered": entered, "asked": stop.requested,
+    "left": [each.name() for each in processes if each.is_running() and each.status() != psutil.STATUS_ZOMBIE],
+    "folder left": (folder / "ray").exists(), "token left": os.environ.get("RAY_AUTH_TOKEN") == token,
+}))
 """
 
 
 @pytest.mark.slow
-def test_nothing_listens_beyond_loopback() -> None:
-    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+def test_a_local_ray_is_for_its_user_alone_and_goes_with_the_search(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    environment["HOME"] = str(tmp_path)
     result = subprocess.run(
         [sys.executable, "-c", LISTENING], capture_output=True, text=True, env=environment, timeout=280
     )
     assert result.returncode == 0, result.stdout + result.stderr
     (line,) = [line for line in result.stdout.splitlines() if line.startswith("LISTENING ")]
-    found = json.loads(line.removeprefix("LISTENING "))
+    told = json.loads(line.removeprefix("LISTENING "))
+    found = told.pop("found")
+    entered = False if os.geteuid() == 0 else None
+    assert told == {
+        "mode": "0o700", "token on disk": False, "entered": entered, "asked": True, "left": [],
+        "folder left": False, "token left": False,
+    }  # fmt: skip
     assert {"gcs_server", "raylet"} <= {name for name, _ in found}
     for name, address in found:
         parsed = ipaddress.ip_address(address)
@@ -68,6 +97,6 @@ def test_a_start_that_takes_too_long_is_tried_again_and_then_said(
     monkeypatch.setattr(ray, "init", init)
     monkeypatch.setattr(ray, "shutdown", lambda: None)
     with pytest.raises(WorkerError, match=r"did not start .* in 3 attempts .*timed out.*; .* less busy, or use"):
-        _start(dataset, 1, {})
+        LocalRay(dataset, 1, {})
     assert [options["_node_ip_address"] for options in attempts] == ["127.0.0.1"] * 3
     assert services.resolve_ip_for_localhost is resolve

@@ -1,0 +1,169 @@
+"""A Ray of one search on this machine: for its user alone, on loopback, and gone with the search.
+
+Ray's own ways would let every account of the machine in: its token lies in a file that all may read, its sockets, logs
+and the pickled classes that workers run in a folder that all may enter. Here the token is drawn for each process and
+handed on in the environment, which only the user's own processes can read, and the folder has mode 0700.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import secrets
+import shutil
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+import psutil
+import ray
+from ray._private import services, utils
+from ray.exceptions import RayError
+
+from nas._scratch import own_folder
+from nas.errors import NasError
+from nas.training import Dataset
+
+__all__ = ["LocalRay", "WorkerError", "keeping_handlers"]
+
+_logger = logging.getLogger(__name__)
+
+_LOOPBACK: Final = "127.0.0.1"
+_STORE_BYTES: Final = 256 * 2**20  # object store beyond the data: candidates and results on their way
+_STARTS: Final = 3  # of a local Ray; it gives a node 30 s to start, which a busy machine may need
+# One for the life of a process, because Ray keeps the first that it has seen.
+_TOKEN: Final = secrets.token_hex(32)
+_ENDING_SECONDS: Final = 3.0  # for its processes to end by themselves
+
+
+class WorkerError(NasError, RuntimeError):
+    """Workers cannot be started at all."""
+
+
+class LocalRay:
+    """Ray on this machine, started here.
+
+    Args:
+        dataset: what the object store must hold.
+        cpus: at least so many are offered.
+        quiet: options of ``ray.init`` about its logs.
+
+    Raises:
+        WorkerError: it does not start.
+        RayError, RuntimeError, ValueError: Ray refuses.
+    """
+
+    def __init__(self, dataset: Dataset, cpus: int, quiet: dict[str, Any]) -> None:
+        try:
+            self.folder = own_folder() / "ray"
+            self.folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise WorkerError(
+                f"Ray needs a folder for temporary files, and none can be made ({error}); name one with TMPDIR, or use "
+                "resources.executor=serial"
+            ) from error
+        self._others = {child.pid for child in psutil.Process().children()}
+        self._environment = {name: os.environ.get(name) for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN")}
+        os.environ.setdefault("RAY_AUTH_TOKEN", _TOKEN)  # so Ray writes none into a file
+        try:
+            self._start(dataset, cpus, quiet)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Ends Ray and all its processes, and removes its files; may be called twice.
+
+        Ray lets its agents find out by themselves that their node is gone, which takes them up to a minute.
+        """
+        processes = self._processes()
+        ray.shutdown()
+        _, alive = psutil.wait_procs(processes, timeout=_ENDING_SECONDS if processes else 0)
+        for process in alive:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(alive, timeout=_ENDING_SECONDS)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        for name, value in self._environment.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+    def _processes(self) -> list[psutil.Process]:
+        found: list[psutil.Process] = []
+        for child in psutil.Process().children():
+            if child.pid not in self._others:
+                with contextlib.suppress(psutil.Error):
+                    found += [child, *child.children(recursive=True)]
+        return found
+
+    def _start(self, dataset: Dataset, cpus: int, quiet: dict[str, Any]) -> None:
+        values = (getattr(dataset, name) for name in dataset.__slots__)
+        size = sum(value.nbytes for value in values if isinstance(value, np.ndarray))
+        for attempt in range(1, 1 + _STARTS):
+            try:
+                with _on_loopback(), keeping_handlers():
+                    ray.init(
+                        address="local",
+                        num_cpus=max(cpus, os.cpu_count() or 1),
+                        object_store_memory=int(min(2 * size + _STORE_BYTES, 0.5 * psutil.virtual_memory().available)),
+                        include_dashboard=False,
+                        _node_ip_address=_LOOPBACK,
+                        _temp_dir=str(self.folder),
+                        **quiet,
+                    )
+                return
+            except OSError as error:
+                if isinstance(error, ConnectionError):
+                    raise
+                raise WorkerError(f"Ray cannot start on this machine: {error}") from error
+            except (RuntimeError, ValueError, RayError):
+                raise
+            except Exception as error:  # Ray raises no other class when a node does not start in time
+                ray.shutdown()
+                if attempt == _STARTS:
+                    raise WorkerError(
+                        f"Ray did not start on this machine in {_STARTS} attempts ({error}); it needs some seconds of "
+                        "a processor: try again when the machine is less busy, or use resources.executor=serial"
+                    ) from error
+                _logger.warning("Ray did not start in time; attempt %d of %d follows", attempt + 1, _STARTS)
+
+
+@contextlib.contextmanager
+def keeping_handlers() -> Iterator[None]:
+    """``ray.init`` puts two handlers of its own for SIGTERM in the place of this process's: one of Python's, and one of
+    the operating system's that aborts. Where this process has a handler, it keeps it.
+
+    There is no setting for that (Ray 2.60): the function that sets the first is replaced meanwhile, and afterwards
+    Python's handler is handed to the system once more.
+    """
+    ours = signal.getsignal(signal.SIGTERM)
+    if threading.current_thread() is not threading.main_thread() or not callable(ours):
+        yield
+        return
+    theirs = utils.set_sigterm_handler
+    utils.set_sigterm_handler = lambda handler: None
+    try:
+        yield
+    finally:
+        utils.set_sigterm_handler = theirs
+        signal.signal(signal.SIGTERM, ours)
+
+
+@contextlib.contextmanager
+def _on_loopback() -> Iterator[None]:
+    """Ray takes 127.0.0.1 for "some address of this machine", and its processes then listen on all of them.
+
+    Where it takes the address as it is they listen on loopback only. There is no setting for that (Ray 2.60), so its
+    function is replaced while a node starts.
+    """
+    resolve = services.resolve_ip_for_localhost
+    services.resolve_ip_for_localhost = lambda host: host
+    try:
+        yield
+    finally:
+        services.resolve_ip_for_localhost = resolve
