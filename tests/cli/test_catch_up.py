@@ -127,7 +127,7 @@ def test_ctrl_c_while_mlflow_catches_up_ends_the_run_and_leaves_the_rest(
 def test_ctrl_c_while_the_front_is_timed_again_stops(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(MlflowTracker.__init__.__kwdefaults__, "flush_seconds", 60.0)  # type: ignore[arg-type]
     with monkeypatch.context() as patch:
-        patch.setattr(_search._Run, "_retimed", interrupted(_search._Run._retimed))
+        patch.setattr(_search.SearchRun, "_retimed", interrupted(_search.SearchRun._retimed))
         first = nas("search", job)
     assert first.exit_code == 1, first.output
     assert "stopping as soon as this is done; Ctrl-C again leaves at once" in plain(first)
