@@ -135,7 +135,7 @@ class SteeredStrategy(Strategy, ABC):
 
         def crowd(edges: int) -> float:
             near = np.exp(-0.5 * ((known - math.log(edges)) / _NEAR) ** 2).sum()
-            return (1 + float(near)) * (1 + edges / (_DEAR * self._top)) / self.ladder.worth(edges) ** _GOOD
+            return float((1 + near) * (1 + edges / (_DEAR * self._top)) / self.ladder.worth(edges) ** _GOOD)
 
         return min(aims, key=crowd)
 
