@@ -18,7 +18,7 @@ _WIDTH: Final = 40  # hidden neurons; the recipe's best at most sizes (benchmark
 class OneFamily(NeuronDag):
     """One hidden layer of so many neurons, complete, with edges from the inputs to the outputs: always the same."""
 
-    def large(self, rng: np.random.Generator, *, edges: int | None = None) -> Genome:
+    def large(self, rng: np.random.Generator, *, edges: int | None = None, like: Genome | None = None) -> Genome:
         """That network, however many ``edges`` will be left of it."""
         sizes = self.shape.n_inputs, _WIDTH, self.shape.n_outputs
         origin = f"layer of {_WIDTH} neurons and shortcuts"

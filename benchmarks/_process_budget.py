@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,16 @@ from nas.search import (
     make_strategy,
     run_search,
 )
-from nas.training import Candidate, Dataset, TrainingConfig, TrialResult, TrialStatus
+from nas.training import Candidate, Dataset, TrainingConfig, TrialResult, TrialStatus, run_trial
 
 __all__ = ["Searched", "search"]
+
+
+def _evaluated(candidate: Candidate, dataset: Dataset, config: TrainingConfig) -> TrialResult:
+    """As a worker evaluates, its seconds in process time: a strategy plans by them."""
+    before = time.process_time()
+    result = run_trial(candidate, dataset, config)
+    return replace(result, seconds=time.process_time() - before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +92,13 @@ def search(
 
         def asked(number: int) -> Candidate:
             searcher.spent = min(spent() / seconds, 1.0)  # the driver knows of no budget but that of trials
+            searcher.left = max(0.0, seconds - spent())
             return ask(number)
 
         searcher.ask = asked  # type: ignore[method-assign]
         front = run_search(
             searcher,
-            SerialExecutor(dataset, training),
+            SerialExecutor(dataset, training, evaluate=_evaluated),
             store,
             trials=config.trials,
             on_result=told,

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks._process_budget import search as search_within
 from benchmarks._reference_recipe import run_set, settings_of
 from benchmarks._reference_score import comparison, comparison_table, reference_table
 from benchmarks._reference_search import search
@@ -34,7 +35,6 @@ RUNS = _ROOT / "build" / "reference"
 SEARCHES = _ROOT / "build" / "reference_search"
 RESULTS = _ROOT / "benchmarks" / "results"
 _SEEDS = {"mnist": 2}  # how many, where not three
-_WHOLE = 0.8  # of a core: with less, a search of so much wall time had too little of its budget
 
 
 def references(path: Path | None = None) -> list[Json]:
@@ -70,7 +70,7 @@ def search_report(records: Sequence[Json], known: Sequence[Json]) -> str:
     """
     by_key = {(record["set"], record["seed"]): record for record in known}
     found: dict[float, list[Json]] = {}
-    spent = ["| times | set | budget, s | process time of the command, s | wall time, s | trials | members |"]
+    spent = ["| times | set | budget, s | process time, s | wall time, s | trials | members |"]
     spent += ["| --: | --- | --: | --: | --: | --: | --: |"]
     for record in sorted(records, key=lambda r: (r["times"], list(SETS).index(r["set"]), r["seed"])):
         base = by_key.get((record["set"], record["seed"]))
@@ -144,6 +144,8 @@ def _search(
     """Search what is missing; the budget of a set is a multiple of the mean over the reference's seeds."""
     folder = SEARCHES / label
     folder.mkdir(parents=True, exist_ok=True)
+    with pinned_threads(1):
+        search_within(load("digits"), 0, 5.0)  # compile what a process compiles at its first use, before any clock runs
     for name, seed in cells:
         took = [record["process_seconds"] for record in known if record["set"] == name]
         if not took:
@@ -154,11 +156,10 @@ def _search(
                 continue
             work = path.with_suffix("")
             shutil.rmtree(work, ignore_errors=True)  # of a search that was stopped: its budget has been spent
-            record = search(SETS[name], seed, multiple * sum(took) / len(took), work, settings)
+            with pinned_threads(1):
+                record = search(SETS[name], seed, multiple * sum(took) / len(took), work, settings)
             _write(path, {"times": multiple, **record})
-            share = record["process_seconds"] / record["wall_seconds"]
-            shared = "" if share > _WHOLE else f"; only {100 * share:.0f} % of a core: repeat it on an idle machine"
-            print(f"{name}, seed {seed}, {multiple:g} times: {record['process_seconds']:.0f} s{shared}", flush=True)
+            print(f"{name}, seed {seed}, {multiple:g} times: {record['process_seconds']:.0f} s", flush=True)
 
 
 def _publish(folder: Path, name: str, page: Any) -> None:

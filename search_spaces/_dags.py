@@ -26,12 +26,14 @@ _OF_WIDTH: Final = 0.35  # deviation of the logarithm of that
 _LEAST_WIDTH: Final = 16  # where the space has so many
 _INSERTED: Final = 0.3  # least number of inserted neurons for each edge that comes, times the edges of a neuron
 
+_KINDS: Final = {"complete": 0.5, "shallow": 0.2, "two layers": 0.3}  # of dense networks, and how often each is drawn
+
 NOISES: Final = ((0.4, 0.2), (0.02, 0.01), (0.8, 0.4), (0.15, 0.05))
 """Deviations of the noise on the inputs, at first and at the end, that a search tries first: which are right differs
 most between data sets."""
 
 HYPERPARAMETERS: Final[dict[str, Range | Choice]] = {
-    "learning_rate": Range(low=1e-3, high=4e-2, log=True),
+    "learning_rate": Range(low=1e-3, high=1e-1, log=True),
     "input_noise": Range(low=0.01, high=1.0, log=True),
     "final_input_noise": Range(low=0.005, high=1.0, log=True),
     "weight_decay": Range(low=1e-3, high=0.2, log=True),
@@ -103,7 +105,7 @@ class DagSpace(SearchSpace):
     @property
     def first_hyperparameters(self) -> tuple[Mapping[str, Scalar], ...]:
         """The recipe of benchmarks/reference.py; the more inputs a neuron sums up, the shorter the steps."""
-        rate = min(max(0.08 / math.sqrt(self.shape.n_inputs), 2e-3), 2e-2)
+        rate = min(max(0.16 / math.sqrt(self.shape.n_inputs), 4e-3), 2e-2)
         return tuple(
             {
                 "learning_rate": rate,
@@ -116,7 +118,7 @@ class DagSpace(SearchSpace):
             for noise, last in NOISES
         )
 
-    def large(self, rng: np.random.Generator, *, edges: int | None = None) -> Genome | None:
+    def large(self, rng: np.random.Generator, *, edges: int | None = None, like: Genome | None = None) -> Genome | None:
         """A dense network, from which training cuts all but ``edges``: wider, the more these are.
 
         One hidden layer, all neurons of which read each other or none, and edges from the inputs to the outputs too; or
@@ -135,7 +137,7 @@ class DagSpace(SearchSpace):
             hidden = round(_WIDTH[0] * edges ** _WIDTH[1] * math.exp(_OF_WIDTH * rng.standard_normal()))
         hidden = min(max(hidden, low, _LEAST_WIDTH), high)
         most = _ROOT_EDGES * max(edges, shape.n_inputs) if edges is not None else None
-        kind = ("shallow", "complete", "two layers")[int(rng.choice(3, p=(0.3, 0.45, 0.25)))]
+        kind = str(rng.choice(list(_KINDS), p=list(_KINDS.values()))) if like is None else _kind(like.dag)
         first, second = max(1, round(0.8 * hidden)), max(1, round(0.2 * hidden))
         if kind == "two layers" and hidden >= 10:
             dag = graph.layered((shape.n_inputs, first, second, shape.n_outputs), density=1.0, shortcuts=0.0)
@@ -223,6 +225,14 @@ class DagSpace(SearchSpace):
     def _draw(self, neurons: int, density: float, rng: np.random.Generator) -> DAG:
         """A DAG with so many computational neurons and about that density."""
         return graph.random_dag(self.shape.n_inputs, neurons, self.shape.n_outputs, density=density, rng=rng)
+
+
+def _kind(dag: DAG) -> str:
+    """Which of the dense networks it is, or comes nearest to."""
+    from_inputs, into_outputs = dag.sources < dag.n_inputs, dag.targets >= dag.first_output
+    if not np.any(~from_inputs & ~into_outputs):
+        return "shallow"
+    return "complete" if np.any(from_inputs & into_outputs) else "two layers"
 
 
 def shallow_within(limit: int, layers: tuple[int, int, int], rng: np.random.Generator) -> DAG | None:

@@ -146,9 +146,9 @@ class Families(DagSpace):
     options: FamiliesOptions
     fixed = {"parametrisation": "free"}
 
-    def large(self, rng: np.random.Generator, *, edges: int | None = None) -> Genome | None:
+    def large(self, rng: np.random.Generator, *, edges: int | None = None, like: Genome | None = None) -> Genome | None:
         """As for any DAG; None where no family is ``layered``."""
-        return super().large(rng, edges=edges) if "layered" in self.options.families else None
+        return super().large(rng, edges=edges, like=like) if "layered" in self.options.families else None
 
     def initial(self, rng: np.random.Generator, *, size: float | None = None, density: float | None = None) -> Genome:
         """A DAG of some family, at the given positions of the options' ranges."""

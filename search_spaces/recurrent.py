@@ -82,7 +82,7 @@ class Recurrent(DagSpace):
 
     first_hyperparameters = ()  # that of DAGs that run once does not suit these
 
-    def large(self, rng: np.random.Generator, *, edges: int | None = None) -> Genome | None:
+    def large(self, rng: np.random.Generator, *, edges: int | None = None, like: Genome | None = None) -> Genome | None:
         """None: training cannot choose among the edges of a structure."""
         return None
 

@@ -241,6 +241,8 @@ class _Search:
 
     def _ask(self, number: int) -> Candidate | None:
         self.strategy.spent = self._spent()
+        if self.budget_seconds is not None:
+            self.strategy.left = max(0.0, self.started + self.budget_seconds - time.monotonic())
         try:
             candidate = self.strategy.ask(number)
             self.store.record(candidate)

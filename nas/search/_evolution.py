@@ -79,7 +79,7 @@ class EvolutionStrategy(SteeredStrategy):
     def _ask(self, number: int, rng: np.random.Generator) -> Candidate:
         if not self.steered:
             return self._mutated(number, rng)
-        edges = self._aim_where_behind(number, rng)
+        edges = self._aim_where_rare(number, rng)
         # Early, what serves roots is still to be found out; late, nothing is left that could follow one.
         roots = 2 * self.options.roots * (1 - self.spent) if self.options.roots < 1 else 1.0
         if number < self.initial or not len(self.ladder) or rng.random() < roots:

@@ -22,9 +22,10 @@ from nas.graph import DAG
 from nas.search._space import SearchSpace
 from nas.training._types import Genome, Scalar, TrainingConfig
 
-__all__ = ["cut_overrides", "cuts_allowed", "may_grow", "without_cut"]
+__all__ = ["CUT_EVERY", "CUT_TO", "GROWN_BY", "cut_overrides", "cuts_allowed", "may_grow", "without_cut"]
 
 _SECTION: Final = "sparsify."
+CUT_TO, CUT_EVERY, GROWN_BY = _SECTION + "edges", _SECTION + "every", _SECTION + "grow"  # paths of `cut_overrides`
 _LEAST_CUTS, _MOST_CUTS = 6, 30  # in one training
 _STEPS_A_CUT: Final = 150  # at least; a cut costs about as much as some ten steps
 _END: Final = 0.5  # share of the steps after which the structure stays

@@ -19,6 +19,7 @@ _STEPS: Final = 3  # bins of the ladder in an octave of edges
 _KEPT: Final = 4  # networks of a bin that may be parents beside the front
 # Networks with an error beyond these are not worth a search: so many times the best, or so much of the reference worse.
 _TIMES, _WORSE = 10.0, 0.1
+_FLOOR: Final = 0.01  # of the reference: differences between errors far below it are no reason to prefer a size
 _STEEPEST: Final = -2.0  # slope of a trend
 _DOUBT: Final = 0.2  # what distance in size takes from a promise, for each factor e
 _COMPARED: Final = 4  # networks of which the best becomes a parent
@@ -99,12 +100,16 @@ class Ladder:
         slope = min(max(slope, _STEEPEST), 0.0)
         return float(errors.mean() - slope * edges.mean()), slope
 
-    def lag(self, edges: float) -> float:
-        """How far the front is above its own trend at a size: where it is, most can be gained."""
-        level, slope = self.trend()
-        at = bisect.bisect_right(self._front, edges, key=lambda other: other.edges)
-        network = self._front[max(at - 1, 0)]
-        return math.log(max(network.error, 1e-9)) - level - slope * math.log(edges)
+    def worth(self, edges: float) -> float:
+        """How good networks of a size are beside the best, in (0, 1]: by the front, between its members by their logs.
+
+        Raises:
+            IndexError: there is no network yet.
+        """
+        floor = _FLOOR * self._reference
+        known = [math.log(network.edges) for network in self._front]
+        errors = [math.log(network.error + floor) for network in self._front]
+        return math.exp(errors[-1] - float(np.interp(math.log(edges), known, errors)))
 
     def parent(self, edges: int, low: float, high: float, rng: np.random.Generator) -> Network | None:
         """A parent with between ``low`` and ``high`` times ``edges``: the most promising of some.

@@ -189,12 +189,13 @@ class SearchSpace(ABC):
         """Values of hyperparameters that a search tries first, one after the other, where the job states none."""
         return ()
 
-    def large(self, rng: np.random.Generator, *, edges: int | None = None) -> Genome | None:
+    def large(self, rng: np.random.Generator, *, edges: int | None = None, like: Genome | None = None) -> Genome | None:
         """A large genome for training to cut down (see `nas.search._guided`), the root of a line of networks.
 
         Args:
             rng: source of all randomness.
             edges: that will be left of it; a space may make it as large as suits these. None: the largest there is.
+            like: a genome that proved good; where a space has several kinds of large genomes, this one's is taken.
 
         None (the default): `initial` draws one at the upper ends of the space's ranges.
         """

@@ -21,21 +21,28 @@ from nas.search._guided import cuts_allowed
 from nas.search._ladder import Ladder, Network
 from nas.search._objectives import Objectives
 from nas.search._population import Population
-from nas.search._space import SearchSpace
+from nas.search._space import Range, SearchSpace, states
 from nas.search._strategy import OF_THE_FUNCTION, Inheritance, Strategy
 from nas.training._types import Candidate, Scalar, TrainingConfig, TrialResult, TrialStatus
 
 __all__ = ["SteeredStrategy", "log_uniform"]
 
-_ROOTS: Final = (0, 2, 4, 1, 3)  # octaves below the largest of the first roots, in the order in which they are asked
+# Octaves below the largest first root, in the order in which they are asked: one for each of the space's first guesses
+# at hyperparameters, all of one size, so that they differ in nothing else; then other sizes by what served best.
+_GUESSED: Final = 2
+_ROOTS: Final = (0, 1, 3, 4, 2)
 _FIRST: Final = 9  # roots before the first child
 _ROOT_LEAST, _ROOT_PER_NEURON = 1000, 8  # edges of the largest first root: in all, or for each input and output
 _GROWN: Final = (0.2, 1.5)  # edges that come before a child is cut, as a share of its parent's
 _LENGTHS: Final = (0.5, 1.2)  # steps of a child, as a share of a full training; at the end of a search twice that
 _SMALLER, _LARGEST = 0.4, 6.0  # edges of parents, as multiples of those aimed at
-_ANY: Final = 0.15  # share of the later roots with hyperparameters from anywhere
+_ANY: Final = 0.1  # share of the later roots with hyperparameters from anywhere
+_LIKE: Final = 0.75  # share of the others that begin with a dense network of the same kind as their example
+_RATE: Final = 0.25  # power of the size with which the learning rate falls: smaller networks learn with longer steps
 _AIMS: Final = 3  # sizes among which an aim is chosen
-_BEHIND: Final = 2.0  # what a front that is behind by a factor e outweighs: twice as large a factor of cost
+_NEAR: Final = 0.4  # deviation of the logarithm of the edges within which networks count as near a size
+_GOOD: Final = 0.35  # power of what networks of a size are worth that counts for it
+_DEAR: Final = 0.5  # of the largest first root: of sizes far beyond, each has the same time; of those below, networks
 _TRIES: Final = 6  # at a parent that fits
 _LARGER: Final = 0.05  # least share of the aims beyond the largest network of the front
 _MOVED: Final = 0.1  # how far a child's hyperparameters move at least, as a share of their ranges
@@ -77,6 +84,7 @@ class SteeredStrategy(Strategy, ABC):
         self.ladder = Ladder(objectives.error_reference)
         self.steered = guided and "error" in objectives.names and cuts_allowed(space, training) and _of_neurons(space)
         self.grow, self.blind, self.child_steps = grow, blind, child_steps
+        self._sizes: list[int] = []  # edges of complete networks
         self.initial = initial or (_FIRST if self.steered else population)
         # Of the last networks: by these, bounds of costs become bounds of edges.
         self._costs: collections.deque[Mapping[str, float]] = collections.deque(maxlen=_COSTS)
@@ -87,7 +95,9 @@ class SteeredStrategy(Strategy, ABC):
         values = self.objectives.values(result)
         if result.status is TrialStatus.COMPLETE and values is not None and "edges" in result.metrics:
             error = values[self.objectives.names.index("error")] if "error" in self.objectives.names else values[0]
-            self.ladder.add(Network(result.number, error, int(result.metrics["edges"])))
+            edges = int(result.metrics["edges"])
+            self.ladder.add(Network(result.number, error, edges))
+            self._sizes.append(max(edges, 1))
             if self.objectives.bounds:
                 self._costs.append(dict(result.metrics))
 
@@ -99,8 +109,9 @@ class SteeredStrategy(Strategy, ABC):
         the bounds of the search allow."""
         most = largest_within(self.objectives.bounds, [*self._costs])
         if number < self.initial or not len(self.ladder):
-            top = max(_ROOT_LEAST, _ROOT_PER_NEURON * (self.space.shape.n_inputs + self.space.shape.n_outputs))
-            return max(self._least, round(min(top, most) / 2 ** _ROOTS[number % len(_ROOTS)]))
+            guesses = len(self.space.first_hyperparameters)
+            octaves = _GUESSED if number < guesses else _ROOTS[(number - guesses) % len(_ROOTS)]
+            return max(self._least, round(min(self._top, most) * 0.5**octaves))
         low, high = self.ladder.span()
         if most < high:  # all that is worth a try is within; what is larger is cut to it
             low, high = max(1, min(low, math.floor(most / 2))), max(2, math.floor(most))
@@ -115,13 +126,23 @@ class SteeredStrategy(Strategy, ABC):
         aim = math.exp(math.log(low) + position * math.log(high / low))
         return max(self._least, round(min(aim, most)))
 
-    def _aim_where_behind(self, number: int, rng: np.random.Generator) -> int:
-        """Of some sizes that are worth a try, one where the front is behind its own trend, and a try is cheap."""
+    def _aim_where_rare(self, number: int, rng: np.random.Generator) -> int:
+        """Of some sizes, one near which there are few networks, which are good, and where a try is cheap."""
         aims = [self._aim(number, float(rng.random())) for _ in range(_AIMS)]
         if number < self.initial or not len(self.ladder):
             return aims[0]
-        dear = self.ladder.span()[1] / 4
-        return max(aims, key=lambda edges: _BEHIND * self.ladder.lag(edges) - 0.5 * math.log1p(edges / dear))
+        known = np.log(self._sizes)
+
+        def crowd(edges: int) -> float:
+            near = np.exp(-0.5 * ((known - math.log(edges)) / _NEAR) ** 2).sum()
+            return float((1 + near) * (1 + edges / (_DEAR * self._top)) / self.ladder.worth(edges) ** _GOOD)
+
+        return min(aims, key=crowd)
+
+    @property
+    def _top(self) -> int:
+        """Edges of the largest first root."""
+        return max(_ROOT_LEAST, _ROOT_PER_NEURON * (self.space.shape.n_inputs + self.space.shape.n_outputs))
 
     @property
     def _poor(self) -> float:
@@ -140,19 +161,35 @@ class SteeredStrategy(Strategy, ABC):
     def _root_at(
         self, number: int, rng: np.random.Generator, edges: int, hyperparameters: Mapping[str, Scalar] | None = None
     ) -> Candidate:
-        """A network from nothing of that size."""
-        if hyperparameters is None:
-            hyperparameters = self._root_values(number, rng)
-        return self._root(number, rng, edges, steps=self._full_steps(), hyperparameters=hyperparameters)
+        """A network from nothing of that size: as job and space say first; later much like one that is good, or any."""
+        like, guess = None, hyperparameters is None and number < len(self.space.first_hyperparameters)
+        if guess:  # all from the same network, with the same samples and steps: they are to be compared
+            rng = self._rng(0)
+        if guess or not len(self.ladder):
+            values = self._at_size(self._own_values(number), self._top, edges)
+        elif rng.random() < _ANY:
+            values = self._moved({}, rng)
+        else:
+            found = self.ladder.exemplar(rng)
+            like = self.inheritance.load(found.number).genome
+            scale = 0.0 if number < self.initial else _MOVED
+            values = self._at_size(self._moved(like.hyperparameters, rng, scale), found.edges, edges)
+        return self._root(
+            number,
+            rng,
+            edges,
+            steps=self.pace.full(None) if guess else self._full_steps(),
+            hyperparameters=values if hyperparameters is None else hyperparameters,
+            like=like if number >= self.initial and rng.random() < _LIKE else None,
+        )
 
-    def _root_values(self, number: int, rng: np.random.Generator) -> dict[str, Scalar]:
-        """What job and space say first; later near what served some network well, or any."""
-        if number < self.initial or not len(self.ladder):
-            return self._own_values(number)
-        if rng.random() < _ANY:
-            return self._moved({}, rng)
-        exemplar = self.inheritance.load(self.ladder.exemplar(rng).number)
-        return self._moved(exemplar.genome.hyperparameters, rng)
+    def _at_size(self, values: dict[str, Scalar], before: int, after: int) -> dict[str, Scalar]:
+        """Hyperparameters that serve networks of one size, for another."""
+        domain = self.domains.get("learning_rate")
+        if isinstance(domain, Range) and not states(self.training, "learning_rate"):
+            rate = float(values["learning_rate"]) * (before / after) ** _RATE
+            values["learning_rate"] = domain.nearest(rate)
+        return values
 
     def _parent_for(
         self, edges: int, rng: np.random.Generator, hyperparameters: Mapping[str, Scalar] | None = None
@@ -201,6 +238,7 @@ class SteeredStrategy(Strategy, ABC):
         origin = self.inheritance.load(parent.number)
         if hyperparameters is None:  # the poorer the best network, the farther from what its parent had
             hyperparameters = self._perturbed(origin.genome, rng, _MOVED + (1 - _MOVED) * self._poor)
+            hyperparameters = self._at_size(hyperparameters, parent.edges, edges)
         return self._cut_child(
             number,
             rng,

@@ -16,9 +16,9 @@ import numpy as np
 
 from nas.graph import first_id_of_trial
 from nas.manifold import without_idle_neurons
-from nas.search._guided import cut_overrides, cuts_allowed, may_grow, without_cut
+from nas.search._guided import CUT_EVERY, CUT_TO, GROWN_BY, cut_overrides, cuts_allowed, may_grow, without_cut
 from nas.search._objectives import Objectives
-from nas.search._pace import Pace
+from nas.search._pace import Pace, work_of
 from nas.search._proposals import Proposer
 from nas.search._space import SearchSpace, searched_domains, stable_ids, states
 from nas.training._types import Arrays, Candidate, Genome, Scalar, TrainingConfig, TrialResult, TrialStatus
@@ -27,6 +27,7 @@ __all__ = ["OF_THE_FUNCTION", "Inheritance", "Parent", "Strategy"]
 
 # Hyperparameters that are part of the function: a child that inherits weights has its parent's.
 OF_THE_FUNCTION: Final = frozenset({"activation", "parametrisation", "readout"})
+_MOVES: Final = 0.5  # chance of a hyperparameter to be another than a parent's: were all others, none would be kept
 _EARLY: Final = 0.05  # share of the steps of a training from nothing before the first cut
 
 # Increments of the two-dimensional sequence that fills the unit square most evenly for any number of points
@@ -69,6 +70,7 @@ class Strategy(ABC):
     Attributes:
         seconds: of its workers that the search has in all; None: no such limit. Whoever drives the search sets it.
         spent: share of the budget that is used up, in [0, 1]. Likewise, before each ask.
+        left: seconds until the budget ends; None: no such limit. Likewise.
         domains: hyperparameters that are searched, by dotted path: the space's, but for those of its defaults whose
             value the job states in its training section.
     """
@@ -80,6 +82,7 @@ class Strategy(ABC):
         self.seed = seed
         self.seconds: float | None = None
         self.spent = 0.0
+        self.left: float | None = None
         self.pace = Pace(training)
         self.domains = searched_domains(space.options, training, space.hyperparameters)
 
@@ -93,7 +96,10 @@ class Strategy(ABC):
             NasError: the space could not make this genome; the trial fails, the next may work.
         """
         candidate = self._ask(number, self._rng(number))
-        self.pace.asked(number, candidate.steps)
+        work = self._work(candidate.genome)
+        steps = self.pace.fitting(candidate.steps, work, self.seconds, self.left)
+        candidate = _shortened(candidate, steps)
+        self.pace.asked(number, candidate.steps, work)
         return candidate
 
     def tell(self, result: TrialResult) -> None:
@@ -109,6 +115,18 @@ class Strategy(ABC):
 
     def _tell(self, number: int, values: tuple[float, ...]) -> None:  # noqa: B027 - learning nothing is a fair default
         """Learns from a complete trial; by default nothing."""
+
+    def _work(self, genome: Genome) -> float:
+        """Of a step of its training, for `Pace`; layers and sequences count as if they had no edges."""
+        if genome.structure is not None:
+            return work_of(0, 0, 0)
+        own = genome.hyperparameters
+        before = genome.dag.n_edges * (1 + float(own.get(GROWN_BY, 0.0)))
+        return work_of(
+            round(before),
+            int(own.get(CUT_TO, before)),
+            int(own.get("batch_size", self.training.batch_size)),
+        )
 
     def _rng(self, number: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, number])
@@ -145,9 +163,14 @@ class Strategy(ABC):
         *,
         steps: int,
         hyperparameters: Mapping[str, Scalar],
+        like: Genome | None = None,
     ) -> Candidate:
-        """A candidate from nothing that is cut, while it trains, from a far larger network to so many edges."""
-        genome = self.space.large(rng, edges=edges) or self.space.initial(rng, size=1.0, density=1.0)
+        """A candidate from nothing that is cut, while it trains, from a far larger network to so many edges.
+
+        Args:
+            like: a genome of the same kind as that larger network; None: any kind.
+        """
+        genome = self.space.large(rng, edges=edges, like=like) or self.space.initial(rng, size=1.0, density=1.0)
         own = {**genome.hyperparameters, **hyperparameters}
         section = cut_overrides(genome.dag, edges, steps, self.training.with_overrides(own), start=_EARLY)
         origin = f"{genome.origin}, cut to {edges:,} of {genome.dag.n_edges:,} edges" if section else genome.origin
@@ -285,11 +308,16 @@ class Strategy(ABC):
         }
 
     def _moved(self, values: Mapping[str, Scalar], rng: np.random.Generator, scale: float = 0.1) -> dict[str, Scalar]:
-        """Each searched hyperparameter moved from `values`, drawn where they have none."""
-        return {
-            path: domain.perturb(values[path], rng, scale) if path in values else domain.sample(rng)
-            for path, domain in self.domains.items()
-        }
+        """About half of the searched hyperparameters moved from `values`; drawn where they have none."""
+        moved: dict[str, Scalar] = {}
+        for path, domain in self.domains.items():
+            if path not in values:
+                moved[path] = domain.sample(rng)
+            elif rng.random() < _MOVES:
+                moved[path] = domain.perturb(values[path], rng, scale)
+            else:
+                moved[path] = domain.nearest(values[path])
+        return moved
 
     def _perturbed(self, genome: Genome, rng: np.random.Generator, scale: float = 0.1) -> dict[str, Scalar]:
         """Hyperparameters of a child of `genome` that inherits: moved a little, but what its function rests on."""
@@ -304,6 +332,16 @@ def _at(section: Mapping[str, Any], path: str) -> Any:
     for name in path.split("."):
         section = (section or {}).get(name)  # type: ignore[assignment]
     return section
+
+
+def _shortened(candidate: Candidate, steps: int) -> Candidate:
+    """The candidate with no more than so many steps, its cuts as much closer together."""
+    if steps >= candidate.steps:
+        return candidate
+    own = dict(candidate.genome.hyperparameters)
+    if CUT_EVERY in own:
+        own[CUT_EVERY] = max(1, round(int(own[CUT_EVERY]) * steps / candidate.steps))
+    return replace(candidate, genome=replace(candidate.genome, hyperparameters=own), steps=steps)
 
 
 def _seed(rng: np.random.Generator) -> int:

@@ -15,7 +15,7 @@ from benchmarks._reference_recipe import SETTINGS, chosen, run_set, settings_of
 from benchmarks._reference_score import comparison, comparison_table, hypervolume, members_at, reference_table
 from benchmarks._reference_search import job, search
 from benchmarks._reference_sets import SETS, Set, bikeshare_table, keel_table, load
-from nas.errors import DataError
+from nas.errors import DataError, JobError
 from nas.job import Job
 from nas.training import pinned_threads
 
@@ -164,23 +164,23 @@ def test_the_table_has_errors_times_and_what_was_chosen() -> None:
 # --- command ----------------------------------------------------------------------------------------------------
 
 
-def test_the_job_names_data_and_budget_only(tmp_path: Path) -> None:
-    content = job(SETS["ring"], 2, 90, tmp_path)
+def test_the_job_names_data_and_budget_only() -> None:
+    content = job(SETS["ring"], 2, 90)
     assert content["data"] == {"source": "benchmarks._reference_sets:ring", "seed": 2}
     assert content["search"] == {"budget_minutes": 1.5, "seed": 2}
-    assert content.keys() == {"data", "search", "resources", "tracking"}
-    assert Job.from_mapping(content).resources.worker_count() >= 1
+    assert content.keys() == {"data", "search", "tracking"}
+    assert Job.from_mapping(content).space.name == "neuron_dag"
 
 
 @pytest.mark.slow
 def test_a_search_gives_its_front_and_its_process_time(tmp_path: Path) -> None:
-    tiny = ["training.steps=50", "search.trials=3", "space.options.n_computational=[5,5]"]
-    found = search(SETS["digits"], 0, 30, tmp_path, tiny)
+    tiny = ["training.steps=50", "search.strategy=random", "space.options.n_computational=[5,5]"]
+    found = search(SETS["digits"], 0, 3, tmp_path, tiny)
     assert found["front"] and all(edges > 0 and 0 < test < 1 for edges, _, test in found["front"])
-    assert found["trials"]["complete"] == 3
+    assert found["trials"]["complete"] >= 3
     assert found["process_seconds"] > 0
-    with pytest.raises(RuntimeError, match="ended with 2"):
-        search(SETS["digits"], 0, 30, tmp_path / "other", ["training.stepps=50"])
+    with pytest.raises(JobError, match="stepps"):
+        search(SETS["digits"], 0, 3, tmp_path / "other", ["training.stepps=50"])
 
 
 def test_results_are_collected_from_what_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

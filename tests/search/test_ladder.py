@@ -81,15 +81,24 @@ def test_the_span_leaves_out_what_is_far_from_the_best_and_what_is_larger_and_ha
         Ladder().span()
 
 
-def test_the_front_lags_where_its_error_is_above_its_trend() -> None:
+def test_the_trend_is_that_of_the_front() -> None:
     result = ladder((50, 0.2), (100, 0.1), (200, 0.09), (400, 0.025), (800, 0.0125))
-    lags = {edges: result.lag(edges) for edges in (50, 100, 200, 400, 800)}
-    assert max(lags, key=lags.__getitem__) == 200
-    # Between two members the smaller is what there is: the farther from it, the more can be gained.
-    assert result.lag(799) > result.lag(500) > result.lag(400)
     assert -1.2 < result.trend()[1] < -0.8
     assert ladder((100, 0.3), (200, 0.2)).trend()[1] == -1.0  # two points are no trend
     assert ladder((10, 0.9), (11, 0.5), (12, 0.001)).trend()[1] == -2.0  # bounded
+
+
+def test_a_size_is_worth_what_its_networks_are_beside_the_best() -> None:
+    result = ladder((10, 0.69), (100, 0.19), (1000, 0.04))
+    assert result.worth(10) == pytest.approx(0.05 / 0.7)
+    assert result.worth(100) == pytest.approx(0.05 / 0.2)
+    assert result.worth(1000) == result.worth(5000) == 1.0
+    assert result.worth(10) < result.worth(30) < result.worth(100)
+    assert result.worth(1) == result.worth(10)  # nothing smaller is known
+    # Errors far below what knowing nothing has are as good as each other.
+    assert ladder((10, 1e-4), (1000, 1e-6)).worth(10) > 0.98
+    with pytest.raises(IndexError):
+        Ladder().worth(10)
 
 
 def test_parents_are_near_in_size_and_promise_most() -> None:
