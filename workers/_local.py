@@ -34,7 +34,6 @@ _logger = logging.getLogger(__name__)
 _LOOPBACK: Final = "127.0.0.1"
 _STORE_BYTES: Final = 256 * 2**20  # object store beyond the data: candidates and results on their way
 _STARTS: Final = 3  # of a local Ray; it gives a node 30 s to start, which a busy machine may need
-# One for the life of a process, because Ray keeps the first that it has seen.
 _TOKEN: Final = secrets.token_hex(32)
 _ENDING_SECONDS: Final = 3.0  # for its processes to end by themselves
 
@@ -66,8 +65,8 @@ class LocalRay:
                 "resources.executor=serial"
             ) from error
         self._others = {child.pid for child in psutil.Process().children()}
-        self._environment = {name: os.environ.get(name) for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN")}
-        os.environ.setdefault("RAY_AUTH_TOKEN", _TOKEN)  # so Ray writes none into a file
+        # So Ray writes none into a file. It stays, because Ray goes by the first token of a process to its end.
+        os.environ.setdefault("RAY_AUTH_TOKEN", _TOKEN)
         try:
             self._start(dataset, cpus, quiet)
         except BaseException:
@@ -87,11 +86,6 @@ class LocalRay:
                 process.kill()
         psutil.wait_procs(alive, timeout=_ENDING_SECONDS)
         shutil.rmtree(self.folder, ignore_errors=True)
-        for name, value in self._environment.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
     def _processes(self) -> list[psutil.Process]:
         found: list[psutil.Process] = []
