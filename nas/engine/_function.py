@@ -229,7 +229,8 @@ def _unusual(
         y = apply(plan, full[0], full[1], full[2], full[3], activation=activation, live=live)  # type: ignore[arg-type]
         return y if autocast else y.to(given)
     _complain(plan, x, weight, bias, gain)
-    if being_compiled() or x.device.type == "meta" or _has_no_numbers(x):
+    # Who exports looks at the operations one by one, also with tensors that have no numbers.
+    if being_compiled() or (not operations_wanted() and (x.device.type == "meta" or _has_no_numbers(x))):
         return in_graph(plan, x, weight, bias, gain, live, activation)
     if x.is_cpu or operations_wanted():
         return _on_processor(plan, x, weight, bias, gain, activation, live)
