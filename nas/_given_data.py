@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from nas.errors import DataError
+from nas.training._own_data import read_npz
 
 __all__ = ["GivenData", "data_section"]
 
@@ -82,11 +83,11 @@ class GivenData:
             if self._table is not None:
                 same = pd.read_parquet(path).equals(self._table)
             else:
-                with np.load(path) as kept:
-                    same = {*kept} == {*self._arrays} and all(
-                        np.array_equal(kept[name], array) for name, array in self._arrays.items()
-                    )
-        except OSError:
+                kept = read_npz(path)
+                same = {*kept} == {*self._arrays} and all(
+                    np.array_equal(kept[name], array) for name, array in self._arrays.items()
+                )
+        except (OSError, DataError):
             same = False
         if not same:
             raise DataError(

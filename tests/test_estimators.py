@@ -51,7 +51,7 @@ def test_it_is_a_part_like_any_other() -> None:
 
 def test_constraints_bind() -> None:
     X, y = load_wine(return_X_y=True)
-    small = nas.DagClassifier(**QUICK | {"trials": 6}, constraints="edges<=100").fit(X, y)
+    small = nas.DagClassifier(**QUICK | {"trials": 8}, constraints="edges<=100").fit(X, y)
     assert small.n_edges_ <= 100
     with pytest.raises(PickError, match="no member of the front has edges <= 1; the closest has"):
         nas.DagClassifier(**QUICK, constraints="edges<=1").fit(X, y)

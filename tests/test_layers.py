@@ -65,7 +65,7 @@ ALLOWED: dict[str, set[str]] = {
     "nas._rules": {"nas.training", "nas.search", "nas.tracking"},
     "nas._settings": {"nas._jobfile", "nas._rules", "nas.training", "nas.search", "nas.tracking"},
     "nas.job": {"nas._jobfile", "nas._schema", "nas._settings", "nas.training", "nas.search", "nas.tracking"},
-    "nas._given_data": set(),
+    "nas._given_data": {"nas.training"},
     "nas._keywords": {"nas._jobfile", "nas.job"},
     "nas.cli": {"nas.*"},
     "nas.estimators": {"nas.checkpoint", "nas.study"},

@@ -19,7 +19,7 @@ from nas.training._raw import RawData
 from nas.training._tabular import feature_kind, from_frame, plain
 from nas.training._types import Dataset
 
-__all__ = ["call_function", "from_arrays", "load_npz"]
+__all__ = ["call_function", "from_arrays", "load_npz", "read_npz"]
 
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
@@ -30,7 +30,7 @@ def load_npz(path: Path) -> RawData:
     Raises:
         DataError: the file is damaged, holds pickles, or lacks an array.
     """
-    return from_arrays(_renamed(_read_npz(path)), path.stem, str(path))
+    return from_arrays(_renamed(read_npz(path)), path.stem, str(path))
 
 
 def _renamed(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -45,7 +45,7 @@ def _renamed(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _read_npz(path: Path) -> dict[str, np.ndarray]:
+def read_npz(path: Path) -> dict[str, np.ndarray]:
     """The arrays of the archive; ``np.load`` would allocate whatever an array's header announces."""
     try:
         with zipfile.ZipFile(path) as archive:
