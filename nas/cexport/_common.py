@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from nas.cexport._float import applied
 from nas.cexport._program import Program
-from nas.cexport._text import literal, string, table
+from nas.cexport._text import literal, selftest, string
 from nas.errors import ExportError
 from nas.recurrent import LSTM
 
@@ -158,39 +158,20 @@ def raw_rows(program: Program, x: np.ndarray, last: np.ndarray, inner: np.ndarra
 
 def float_selftest(prefix: str, vectors: np.ndarray, outputs: np.ndarray) -> list[str]:
     """Test vectors, and a ``main`` that counts those which the file does not reproduce."""
-    capitals = prefix.upper()
-    n, width, count = *vectors.shape, outputs.shape[1]
-    return [
-        f"#ifdef {capitals}_SELFTEST",
-        *table(f"static const float {prefix}_test_inputs[{n}][{width}]", _rows(vectors)),
-        *table(f"static const float {prefix}_test_outputs[{n}][{count}]", _rows(outputs)),
-        "",
-        "int main(void)",
-        "{",
-        "    int wrong = 0;",
-        "    int i;",
-        "    int k;",
-        f"    for (i = 0; i < {n}; i++) {{",
-        f"        float outputs[{count}] = {{0}};",
-        "        int bad = 0;",
-        f"        if ({prefix}_predict({prefix}_test_inputs[i], outputs) < 0) {{",
-        "            bad = 1;",
-        "        }",
-        f"        for (k = 0; k < {count}; k++) {{",
-        f"            const float should = {prefix}_test_outputs[i][k];",
-        "            const float size = 1.0f + (should < 0.0f ? -should : should);",
-        "            const float off = outputs[k] - should;",
-        f"            if (off > {_TOLERANCE} * size || off < -{_TOLERANCE} * size) {{",
-        "                bad = 1;",
-        "            }",
-        "        }",
-        "        wrong += bad;",
-        "    }",
-        "    return wrong;",
-        "}",
-        f"#endif /* {capitals}_SELFTEST */",
-        "",
-    ]
+    return selftest(
+        prefix,
+        ("float", vectors, _rows(vectors)),
+        ("float", outputs, _rows(outputs)),
+        [f"if ({prefix}_predict({prefix}_test_inputs[i], outputs) < 0) {{", "    bad = 1;", "}"],
+        [
+            f"const float should = {prefix}_test_outputs[i][k];",
+            "const float size = 1.0f + (should < 0.0f ? -should : should);",
+            "const float off = outputs[k] - should;",
+            f"if (off > {_TOLERANCE} * size || off < -{_TOLERANCE} * size) {{",
+            "    bad = 1;",
+            "}",
+        ],
+    )
 
 
 def _rows(values: np.ndarray) -> list[str]:

@@ -15,7 +15,7 @@ import numpy as np
 from nas.cexport._common import extern_c, rom_macros, sizes
 from nas.cexport._integers import TABLED, IntegerNetwork, Neuron8, Output8
 from nas.cexport._program import Program
-from nas.cexport._text import banner, guarded, table
+from nas.cexport._text import banner, guarded, selftest, table
 from nas.errors import ExportError
 
 __all__ = ["Table", "edge_bytes", "integer_source", "tables_of"]
@@ -296,34 +296,14 @@ def _emitted(
 
 def _selftest(prefix: str, kind: str, fixed: np.ndarray, outputs: np.ndarray) -> list[str]:
     """Test vectors, and a ``main`` that counts those which the file does not reproduce exactly."""
-    n, width, count = *fixed.shape, outputs.shape[1]
 
     def rows(values: np.ndarray) -> list[str]:
         return ["{" + ", ".join(map(str, row)) + "}" for row in values.tolist()]
 
-    return [
-        f"#ifdef {prefix.upper()}_SELFTEST",
-        *table(f"static const {kind} {prefix}_test_inputs[{n}][{width}]", rows(fixed)),
-        *table(f"static const int32_t {prefix}_test_outputs[{n}][{count}]", rows(outputs)),
-        "",
-        "int main(void)",
-        "{",
-        "    int wrong = 0;",
-        "    int i;",
-        "    int k;",
-        f"    for (i = 0; i < {n}; i++) {{",
-        f"        int32_t outputs[{count}] = {{0}};",
-        "        int bad = 0;",
-        f"        (void){prefix}_predict({prefix}_test_inputs[i], outputs);",
-        f"        for (k = 0; k < {count}; k++) {{",
-        f"            if (outputs[k] != {prefix}_test_outputs[i][k]) {{",
-        "                bad = 1;",
-        "            }",
-        "        }",
-        "        wrong += bad;",
-        "    }",
-        "    return wrong;",
-        "}",
-        f"#endif /* {prefix.upper()}_SELFTEST */",
-        "",
-    ]
+    return selftest(
+        prefix,
+        (kind, fixed, rows(fixed)),
+        ("int32_t", outputs, rows(outputs)),
+        [f"(void){prefix}_predict({prefix}_test_inputs[i], outputs);"],
+        [f"if (outputs[k] != {prefix}_test_outputs[i][k]) {{", "    bad = 1;", "}"],
+    )

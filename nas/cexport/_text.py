@@ -17,7 +17,7 @@ import numpy as np
 from nas.cexport._program import Program
 from nas.errors import ExportError
 
-__all__ = ["WIDTH", "banner", "comment", "guarded", "literal", "prefix_of", "string", "table"]
+__all__ = ["WIDTH", "banner", "comment", "guarded", "literal", "prefix_of", "selftest", "string", "table"]
 
 WIDTH: Final = 100
 _IDENTIFIER: Final = re.compile(r"[a-z][a-z0-9_]*")
@@ -129,3 +129,48 @@ def _origin(record: Mapping[str, Any]) -> list[str]:
 def _listed(names: Sequence[str]) -> str:
     shown = ", ".join(f"{number} {name}" for number, name in enumerate(names[:_SHOWN]))
     return shown + (f", ... ({len(names)} in all)" if len(names) > _SHOWN else "")
+
+
+def selftest(
+    prefix: str,
+    inputs: tuple[str, np.ndarray, Sequence[str]],
+    outputs: tuple[str, np.ndarray, Sequence[str]],
+    call: Sequence[str],
+    compare: Sequence[str],
+) -> list[str]:
+    """Test vectors, and a ``main`` that counts those which the file does not reproduce.
+
+    Args:
+        prefix: of all names.
+        inputs: C type, (samples, inputs) values, and these as C, one text a sample.
+        outputs: the same of the outputs.
+        call: statements that run sample ``i`` into ``outputs`` and may set ``bad``.
+        compare: statements that set ``bad`` where output ``k`` is another than it should be.
+    """
+    (kind, vectors, rows), (own, expected, expected_rows) = inputs, outputs
+    (n, width), count = vectors.shape, expected.shape[1]
+    guard = f"{prefix.upper()}_SELFTEST"
+    return [
+        f"#ifdef {guard}",
+        *table(f"static const {kind} {prefix}_test_inputs[{n}][{width}]", rows),
+        *table(f"static const {own} {prefix}_test_outputs[{n}][{count}]", expected_rows),
+        "",
+        "int main(void)",
+        "{",
+        "    int wrong = 0;",
+        "    int i;",
+        "    int k;",
+        f"    for (i = 0; i < {n}; i++) {{",
+        f"        {own} outputs[{count}] = {{0}};",
+        "        int bad = 0;",
+        *(f"        {line}" for line in call),
+        f"        for (k = 0; k < {count}; k++) {{",
+        *(f"            {line}" for line in compare),
+        "        }",
+        "        wrong += bad;",
+        "    }",
+        "    return wrong;",
+        "}",
+        f"#endif /* {guard} */",
+        "",
+    ]
