@@ -116,6 +116,32 @@ class Predictor:
         shares: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
         return shares
 
+    def answers(self, raw: ArrayLike | pd.DataFrame, *, label: str = "prediction") -> pd.DataFrame:
+        """What the network says of each sample, as a table.
+
+        Args:
+            raw: see `predict`.
+            label: column of the class, where the task is classification.
+
+        Returns:
+            Of a classification: ``label``, and ``probability_…`` of each class. Of a regression: ``prediction``,
+            numbered where there are several targets, in the units of the data.
+
+        Raises:
+            DataError: see `predict`.
+        """
+        import pandas as pd
+
+        if self.task == "classification":
+            shares = self.probabilities(raw)
+            labels = np.array(self.classes)[shares.argmax(axis=1)]
+            columns = {f"probability_{name}": shares[:, place] for place, name in enumerate(self.classes)}
+            return pd.DataFrame({label: labels, **columns})
+        values = self.predict(raw)
+        count = values.shape[1]
+        names = ["prediction"] if count == 1 else [f"prediction_{place}" for place in range(count)]
+        return pd.DataFrame(values, columns=names)
+
     def outputs(self, raw: ArrayLike | pd.DataFrame) -> np.ndarray:
         """What the network itself answers, (samples, n_outputs) float64: scores, or scaled targets."""
         x = self._inputs.array(raw)

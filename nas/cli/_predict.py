@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
 from nas.cli._console import STORAGE, STORE, console
@@ -48,7 +47,7 @@ def predict(
         nas predict churn customers.csv
     """
     predictor = _predictor(model, pick, store, storage)
-    answers = _answers(predictor, _rows(table, predictor.module.record, settings or []))
+    answers = predictor.answers(_rows(table, predictor.module.record, settings or []))
     if out is None:
         answers.to_csv(sys.stdout, index=False)
         return
@@ -99,18 +98,3 @@ def _rows(path: Path, record: dict[str, Any], settings: list[str]) -> pd.DataFra
         raise DataError(f"{path}: no such file")
     targets = tuple(str(name) for name in columns.get("targets") or ())
     return read_frame(config, targets)
-
-
-def _answers(predictor: Predictor, rows: pd.DataFrame) -> pd.DataFrame:
-    """What the network says of each row, as a table."""
-    import pandas as pd
-
-    if predictor.task == "classification":
-        shares = predictor.probabilities(rows)
-        labels = np.array(predictor.classes)[shares.argmax(axis=1)]
-        columns = {f"probability_{name}": shares[:, place] for place, name in enumerate(predictor.classes)}
-        return pd.DataFrame({"prediction": labels, **columns})
-    values = predictor.predict(rows)
-    count = values.shape[1]
-    names = ["prediction"] if count == 1 else [f"prediction_{place}" for place in range(count)]
-    return pd.DataFrame(values, columns=names)

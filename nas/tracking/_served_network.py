@@ -5,8 +5,6 @@ No pickle is involved: MLflow imports this code ("model from code"), which loads
 
 from __future__ import annotations
 
-import numpy as np
-import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
@@ -26,17 +24,7 @@ class Network:
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
         """See the class."""
-        predictor = self.predictor
-        raw = model_input  # a table's columns are found by name
-        if predictor.task == "classification":
-            shares = predictor.probabilities(raw)
-            labels = np.array(predictor.classes)[shares.argmax(axis=1)]
-            columns = {f"probability_{name}": shares[:, place] for place, name in enumerate(predictor.classes)}
-            return pd.DataFrame({"label": labels, **columns})
-        values = predictor.predict(raw)
-        count = values.shape[1]
-        names = ["prediction"] if count == 1 else [f"prediction_{place}" for place in range(count)]
-        return pd.DataFrame(values, columns=names)
+        return self.predictor.answers(model_input, label="label")  # a table's columns are found by name
 
 
 class ServedNetwork(Network, PythonModel):
