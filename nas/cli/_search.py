@@ -40,6 +40,7 @@ _FLAGS: Final = {
 }
 _MOST_REASONS: Final = 12  # for failed trials, in the summary
 _NOTE_SECONDS: Final = 2.0  # between two updates of the status while MLflow catches up
+_PATIENCE_SECONDS: Final = 3.0  # of a wait that is not explained
 _AS_SOON: Final = "stopping as soon as this is done; Ctrl-C again leaves at once"
 _SAY_SECONDS: Final = 10.0  # between two lines about MLflow, where there is no terminal
 
@@ -288,6 +289,8 @@ class SearchRun:
             try:
                 tracker.start(resumed)
                 report.reconcile()
+                self._warm_up(executor, strategy)
+                stop.check()
                 with display, stop.politely(functools.partial(_say_stopping, display)):
                     found = run_search(
                         strategy,
@@ -322,6 +325,28 @@ class SearchRun:
                 report.reconcile()
                 _caught_up(tracker, ending, stop, study.folder)
         return found
+
+    def _warm_up(self, executor: Executor, strategy: Strategy) -> None:
+        """Compile before the clock runs; where none does, the first trials may do that."""
+        from nas.search import warm_up
+
+        if self.job.search.budget_minutes is None:
+            return
+        compiling = "compiling what trials run; once on a machine, about a minute"
+        said = console.is_terminal
+
+        def on_wait(waited: float) -> None:
+            nonlocal said
+            if waited > _PATIENCE_SECONDS and not said:
+                console.print(f"{compiling} …")
+                said = True
+
+        with console.status(compiling):
+            took = warm_up(
+                executor, strategy.space, self.job.training, on_wait=on_wait, stop=lambda: self.stop.requested
+            )
+        if took > _PATIENCE_SECONDS:
+            console.print(f"workers are ready after {duration(took)}, which the budget does not count")
 
     def _say_stopped(self, study: StudyStore) -> None:
         counts = study.counts()

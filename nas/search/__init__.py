@@ -64,6 +64,7 @@ from nas.search._space import (
 from nas.search._store import StudyStore
 from nas.search._strategy import Inheritance, Parent, Strategy
 from nas.search._verdict import beaten_by, verdict
+from nas.search._warm_up import warm_up
 
 __all__ = [
     "DEFAULT_HYPERPARAMETERS",
@@ -137,6 +138,7 @@ __all__ = [
     "trained_module",
     "trained_network",
     "verdict",
+    "warm_up",
 ]
 
 
