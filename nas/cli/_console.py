@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
 import shutil
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import typer
 from rich.console import Console
 
-__all__ = ["STORAGE", "STORE", "console", "duration", "errors", "percent", "print_json", "program", "seconds"]
+__all__ = [
+    "PATIENCE_SECONDS",
+    "STORAGE",
+    "STORE",
+    "console",
+    "duration",
+    "errors",
+    "percent",
+    "print_json",
+    "program",
+    "seconds",
+    "stage",
+]
+
+PATIENCE_SECONDS: Final = 3.0  # of a wait that nothing is said of
 
 _WIDTH: Final = int(os.environ.get("COLUMNS") or 120)  # of files and pipes, for which rich would assume 80
 
@@ -41,6 +58,19 @@ def program() -> str:
     if found is not None and called.samefile(found):
         return "nas"
     return min((str(called.absolute()), os.path.relpath(called)), key=len)
+
+
+@contextlib.contextmanager
+def stage(doing: str) -> Iterator[None]:
+    """Says what is waited for: on a terminal while it lasts, elsewhere in a line; and how long a long one took."""
+    started = time.monotonic()
+    if not console.is_terminal:
+        console.print(f"{doing} …", markup=False, soft_wrap=True)
+    with console.status(doing):
+        yield
+    took = time.monotonic() - started
+    if took > PATIENCE_SECONDS:
+        console.print(f"{doing}: {duration(took)}", markup=False, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:

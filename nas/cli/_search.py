@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from rich.markup import escape
 
-from nas.cli._console import console, duration, percent, program, seconds
+from nas.cli._console import PATIENCE_SECONDS, console, duration, percent, program, seconds, stage
 from nas.cli._interrupt import Stop, stop_on_signals
 from nas.cli._projection import Reporter, make_tracker
 
@@ -40,7 +40,6 @@ _FLAGS: Final = {
 }
 _MOST_REASONS: Final = 12  # for failed trials, in the summary
 _NOTE_SECONDS: Final = 2.0  # between two updates of the status while MLflow catches up
-_PATIENCE_SECONDS: Final = 3.0  # of a wait that is not explained
 _AS_SOON: Final = "stopping as soon as this is done; Ctrl-C again leaves at once"
 _SAY_SECONDS: Final = 10.0  # between two lines about MLflow, where there is no terminal
 
@@ -337,7 +336,7 @@ class SearchRun:
 
         def on_wait(waited: float) -> None:
             nonlocal said
-            if waited > _PATIENCE_SECONDS and not said:
+            if waited > PATIENCE_SECONDS and not said:
                 console.print(f"{compiling} …")
                 said = True
 
@@ -345,7 +344,7 @@ class SearchRun:
             took = warm_up(
                 executor, strategy.space, self.job.training, on_wait=on_wait, stop=lambda: self.stop.requested
             )
-        if took > _PATIENCE_SECONDS:
+        if took > PATIENCE_SECONDS:
             console.print(f"workers are ready after {duration(took)}, which the budget does not count")
 
     def _say_stopped(self, study: StudyStore) -> None:
@@ -390,7 +389,7 @@ class SearchRun:
         search, resources = self.job.search, self.job.resources
         if not search.baselines or study.baselines() is not None:
             return
-        with console.status("training baselines: a linear model, boosting, a dense MLP"):
+        with stage("training baselines: a linear model, boosting, a dense MLP"):
             record_baselines(
                 study,
                 executor,
@@ -406,7 +405,7 @@ class SearchRun:
 
         if not len(study.front()):
             return None
-        with console.status("timing the front again, side by side"):
+        with stage("timing the front again, side by side"):
             resources = self.job.resources
             device = "cuda" if resources.on_gpu else "cpu"
             measure = functools.partial(time_side_by_side, device=device)
@@ -465,9 +464,9 @@ class SearchRun:
                 return
             film = None
             if tracking.animation:
-                with console.status(f"training trial {chosen.number} once more, to film it"):
+                with stage(f"training trial {chosen.number} once more, to film it"):
                     film = animation_of(study, chosen.number, dataset, training, call=executor.call)
-                with console.status(f"drawing {len(film)} frames"):
+                with stage(f"drawing {len(film)} frames"):
                     film.mp4  # noqa: B018 - drawn here, because logging has little time
             tracker.log_champion(
                 make_champion(
@@ -584,21 +583,25 @@ def _caught_up(tracker: Tracker, ending: Ending, stop: Stop, folder: Path) -> No
     from nas.cli._report import amend_status
 
     patient = ending == "FINISHED"
-    with console.status("MLflow") as shown:
-        said = noted = time.monotonic()
+    doing = "MLflow takes the front and its pictures"
+    with console.status(doing) as shown:
+        began = said = noted = time.monotonic()
 
         def waiting(left: int) -> bool:
             nonlocal said, noted
             if time.monotonic() - noted >= _NOTE_SECONDS:
                 noted = time.monotonic()
                 amend_status(folder, mlflow_behind=left)
-            shown.update(f"MLflow has {left:,} trials still to take; Ctrl-C leaves them for --resume")
+            trials = f"{left:,} trial{'s' if left > 1 else ''}"
+            shown.update(f"MLflow has {trials} still to take; Ctrl-C leaves them for --resume" if left else doing)
             if not console.is_terminal and left and time.monotonic() - said >= _SAY_SECONDS:
                 said = time.monotonic()
-                console.print(f"MLflow has {left:,} trials still to take")
+                console.print(f"MLflow has {trials} still to take")
             return not (patient and stop.requested)
 
         left = tracker.finish(ending, waiting)
+    if (took := time.monotonic() - began) > PATIENCE_SECONDS:
+        console.print(f"{doing}: {duration(took)}")
     amend_status(folder, mlflow_behind=left, log=True)
     if missing := [*([f"{left:,} trials"] if left else []), *tracker.left_out]:
         console.print(f"MLflow does not have {', '.join(missing)} yet; --resume logs them", soft_wrap=True)
