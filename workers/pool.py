@@ -29,6 +29,7 @@ from nas.search import Evaluate, EvaluateGroup, WorkerView
 from nas.training import Candidate, Dataset, TrainingConfig, TrialResult, TrialStatus
 from nas.workers._actor import TrialActor
 from nas.workers._cluster import WorkerError, connect, resources, room
+from nas.workers._limit import TrialLimit
 
 __all__ = ["RayExecutor"]
 
@@ -86,7 +87,8 @@ class RayExecutor:
         evaluate_group: evaluates a group in one call; default: its members one by one.
         group: candidates that one worker takes in one call, at most.
         max_retries: how often a trial whose worker died is run again before it fails.
-        trial_seconds: a trial that takes longer fails and its worker is replaced; None: no limit.
+        trial_seconds: a trial that takes longer fails and its worker is replaced; less where trials are found to take
+            far less (see `nas.workers._limit`); None: no limit at all.
         code: folder with modules that workers on other machines need to import.
         logs: format and level of what workers log, which Ray keeps beside the logs of the node.
 
@@ -116,7 +118,7 @@ class RayExecutor:
 
             evaluate = run_trial
         self._max_retries = max_retries
-        self._trial_seconds = trial_seconds
+        self._limit = TrialLimit(trial_seconds, config)
         self._threads = threads
         self._gpus = gpus
         self._elastic = workers is None
@@ -263,6 +265,7 @@ class RayExecutor:
             self._replace(worker, error)
             return
         if worker.ready:
+            self._limit.told(worker.group, value)
             self._done += value
             for candidate in worker.visits.popleft().group:
                 self._deaths.pop(candidate.number, None)
@@ -322,16 +325,16 @@ class RayExecutor:
                 _kill(worker.actor)
 
     def _stop_overdue(self) -> None:
-        limit = self._trial_seconds
-        if limit is None:
-            return
+        away = self._limit.away()
         for worker in list(self._workers):
-            if worker.group and time.monotonic() - worker.since > limit * len(worker.group):
-                for candidate in worker.group:
-                    self._done.append(_failure(candidate.number, f"it took longer than {limit:g} s"))
-                    self._deaths.pop(candidate.number, None)
-                worker.visits[0] = _Visit(None, ())
-                self._replace(worker, TimeoutError(f"more than {limit:g} s"))
+            worker.since += away
+            if (reason := self._limit.overdue(worker.group, worker.since)) is None:
+                continue
+            for candidate in worker.group:
+                self._done.append(_failure(candidate.number, reason))
+                self._deaths.pop(candidate.number, None)
+            worker.visits[0] = _Visit(None, ())
+            self._replace(worker, TimeoutError(reason))
 
     def _complain(self) -> None:
         now = time.monotonic()

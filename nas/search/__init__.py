@@ -45,6 +45,7 @@ from nas.search._make import make_strategy
 from nas.search._network import rebuild_module, rebuild_network, trained_module, trained_network
 from nas.search._objectives import Objectives, ObjectiveScale, error_reference
 from nas.search._optuna import OptunaStrategy
+from nas.search._pace import work_of
 from nas.search._population import Individual, Population
 from nas.search._random import RandomStrategy
 from nas.search._records import Rung, TrialRecord
@@ -139,6 +140,7 @@ __all__ = [
     "trained_network",
     "verdict",
     "warm_up",
+    "work_of",
 ]
 
 

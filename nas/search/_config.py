@@ -323,7 +323,10 @@ class ResourcesConfig(BaseModel):
         None, description="Address of a Ray cluster (default: $RAY_ADDRESS, else start Ray on this machine)."
     )
     trial_minutes: float | None = Field(
-        120.0, gt=0, description="A trial that takes longer fails, e.g. because its worker hangs; null: no limit."
+        120.0,
+        gt=0,
+        description="A trial that takes longer fails, e.g. because its worker hangs; also one that takes 20 times the "
+        "usual of its size, and five minutes, once that is known; null: no limit.",
     )
 
     @property
