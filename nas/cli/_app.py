@@ -26,6 +26,7 @@ from nas.cli import (
     _lineage,
     _list,
     _logs_command,
+    _metrics_command,
     _predict,
     _replay,
     _report_command,
@@ -90,6 +91,7 @@ app.command("watch")(_watch.watch)
 app.command("ui")(_ui.ui)
 app.command("submit")(_submit.submit)
 app.command("status")(_status.status)
+app.command("metrics")(_metrics_command.metrics)
 app.command("logs")(_logs_command.logs)
 app.command("stop")(_stop.stop)
 app.command("list")(_list.list_submissions)

@@ -28,6 +28,7 @@ __all__ = [
     "program",
     "seconds",
     "stage",
+    "strict_json",
 ]
 
 PATIENCE_SECONDS: Final = 3.0  # of a wait that nothing is said of
@@ -76,6 +77,11 @@ def stage(doing: str) -> Iterator[None]:
 def print_json(value: Any) -> None:
     """``value`` as JSON on standard output; numbers that are not finite become null, which JSON has."""
     sys.stdout.write(json.dumps(_finite(value), indent=2, allow_nan=False) + "\n")
+
+
+def strict_json(value: Any) -> str:
+    """``value`` as JSON on one line, likewise without numbers that are not finite."""
+    return json.dumps(_finite(value), allow_nan=False)
 
 
 def _finite(value: Any) -> Any:

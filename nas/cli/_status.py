@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import datetime
 import fcntl
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
+from rich.console import Group, RenderableType
+from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
-from nas.cli._console import STORAGE, STORE, console, duration, percent, print_json, seconds
+from nas.cli._console import STORAGE, STORE, console, duration, percent, print_json, seconds, strict_json
 from nas.cli._remote import ADDRESS_VARIABLE, cluster, entry_of
 from nas.errors import NasError
 
-__all__ = ["status"]
+if TYPE_CHECKING:
+    from nas.search import StudyStore
+
+__all__ = ["standing", "status"]
 
 _STALE_SECONDS: Final = 60.0  # a search that lives writes every two seconds
+_GOES_ON: Final = ("pending", "running")
 
 
 def status(
@@ -34,6 +44,10 @@ def status(
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the status as JSON.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Go on until the search has ended; with --json an object a line.")
+    ] = False,
+    every: Annotated[float, typer.Option("--every", min=0.5, help="Seconds between two looks of --watch.")] = 2.0,
 ) -> None:
     """Show how a search is doing: trials, rates, workers, failures by reason.
 
@@ -43,25 +57,66 @@ def status(
 
         nas status digits
 
+        nas status digits --watch
+
         nas status digits --address http://127.0.0.1:8265
     """
-    record = _submitted(name, address) if address else _local(name, store, storage)
-    if as_json:
-        print_json(record)
+
+    def read() -> dict[str, Any]:
+        return _submitted(name, address) if address else _local(name, store, storage)
+
+    if watch:
+        _follow(read, as_json=as_json, pause=lambda: time.sleep(every))
+    elif as_json:
+        print_json(read())
     else:
-        _show(record)
+        _print(_shown(read()))
+
+
+def _follow(read: Callable[[], dict[str, Any]], *, as_json: bool, pause: Callable[[], None]) -> None:
+    """Shows what `read` gives, again and again, until the search has ended."""
+    live = Live(console=console, auto_refresh=False) if console.is_terminal and not as_json else None
+    with live or contextlib.nullcontext():
+        while True:
+            record = read()
+            if as_json:
+                typer.echo(strict_json(record))
+            elif live is not None:
+                live.update(Group(*_shown(record)), refresh=True)
+            else:
+                _print(_shown(record))
+            if record["state"] not in _GOES_ON:
+                return
+            pause()
 
 
 def _local(name: str | None, store: Path, storage: str | None) -> dict[str, Any]:
-    from nas.cli._report import failure_counts, read_status
+    from nas.cli._report import failure_counts
     from nas.search import AnytimeCurve, StudyStore
 
     studies = StudyStore.studies(store, storage=storage)
     if not studies:
         raise NasError(f"there is no study in {store}; start one with: nas search JOB.yaml")
     study = StudyStore.open(store, name or studies[-1], storage=storage)
+    record = standing(study)
+    records = study.records()
+    found = AnytimeCurve(study.objectives, (each.result for each in records if each.result is not None)).saturation()
+    record["saturation"] = None if found is None else dataclasses.asdict(found)
+    record["failures"] = dict(failure_counts(records).most_common())
+    return record
+
+
+def standing(study: StudyStore) -> dict[str, Any]:
+    """How a study of this machine stands, read quickly: its trials are counted, and not one of them is opened.
+
+    Raises:
+        NasError: the study cannot be read, or a newer version wrote its status.
+    """
+    from nas.cli._report import read_status
+
     counts = study.counts()
-    record = {
+    driven = _driven(study.folder)
+    record: dict[str, Any] = {
         "study": study.name,
         "state": "not running",
         "workers": [],
@@ -72,12 +127,9 @@ def _local(name: str | None, store: Path, storage: str | None) -> dict[str, Any]
         "failed": counts["failed"],
         "stopped": counts["stopped"],
         "running": counts["running"],
+        "driven": driven,
     }
-    records = study.records()
-    found = AnytimeCurve(study.objectives, (each.result for each in records if each.result is not None)).saturation()
-    record["saturation"] = None if found is None else dataclasses.asdict(found)
-    record["failures"] = dict(failure_counts(records).most_common())
-    if not _driven(study.folder):
+    if not driven:
         if record["state"] == "running":
             record["state"] = "died"
         record["workers"] = []
@@ -120,17 +172,22 @@ def _submitted(name: str | None, address: str) -> dict[str, Any]:
     return record
 
 
-def _show(record: dict[str, Any]) -> None:
+def _print(parts: list[RenderableType]) -> None:
+    for part in parts:
+        console.print(part, soft_wrap=isinstance(part, Text))
+
+
+def _shown(record: dict[str, Any]) -> list[RenderableType]:
+    """A status for people: texts and tables."""
     from nas.search import Saturation
 
-    title = f"[bold]{record['study']}[/]: {record['state']}"
-    if record.get("submission"):
-        title += f" ({record['submission']})"
-    console.print(title + _age(record), soft_wrap=True)
+    submission = f" ({record['submission']})" if record.get("submission") else ""
+    title = Text.assemble((str(record["study"]), "bold"), f": {record['state']}{submission}{_age(record)}")
+    parts: list[RenderableType] = [title]
     if record["state"] == "died":
-        console.print("its process died; nothing is lost: continue with nas search JOB.yaml --resume", soft_wrap=True)
+        parts.append(Text("its process died; nothing is lost: continue with nas search JOB.yaml --resume"))
     if record.get("message"):
-        console.print(str(record["message"]).splitlines()[0], markup=False, soft_wrap=True)
+        parts.append(Text(str(record["message"]).splitlines()[0]))
     grid = Table.grid(padding=(0, 2))
     if "complete" in record:
         of = f" of {record['trials']}" if record.get("trials") else ""
@@ -161,7 +218,7 @@ def _show(record: dict[str, Any]) -> None:
     if workers:
         states = collections.Counter(each["state"] for each in workers)
         grid.add_row("workers", ", ".join(f"{states[state]} {state}" for state in sorted(states)))
-    console.print(grid)
+    parts.append(grid)
     if workers:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2), header_style="dim")
         for heading in ("worker", "state", "trial", "since"):
@@ -169,11 +226,11 @@ def _show(record: dict[str, Any]) -> None:
         for each in workers:
             trial = "-" if each["trial"] is None else str(each["trial"])
             table.add_row(each["name"] or "-", each["state"], trial, duration(each["seconds"]))
-        console.print(table)
+        parts.append(table)
     if record.get("failures"):
-        console.print("failed because:")
-        for reason, count in record["failures"].items():
-            console.print(f"  {count:>5} × {reason}", markup=False, soft_wrap=True)
+        parts.append(Text("failed because:"))
+        parts += [Text(f"  {count:>5} × {reason}") for reason, count in record["failures"].items()]
+    return parts
 
 
 def _age(record: dict[str, Any]) -> str:
