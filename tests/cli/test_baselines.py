@@ -26,8 +26,6 @@ def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "job.yaml").write_text(JOB)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("NAS_STORE", raising=False)
-    monkeypatch.setattr(module, "_UNBOUNDED_SECONDS", 0.5)
-    monkeypatch.setattr(module, "_ROUNDS", 3)
     return tmp_path
 
 

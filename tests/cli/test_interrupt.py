@@ -14,6 +14,7 @@ import pytest
 from nas.cli import _interrupt
 from nas.cli._interrupt import Stop, stop_on_signals
 from nas.search import StudyStore
+from tests.cli.test_commands import nas
 
 JOB = """
 data: {source: wine}
@@ -25,14 +26,14 @@ tracking: {mlflow: false}
 """
 
 
-def test_a_search_that_is_stopped_can_be_resumed(tmp_path: Path) -> None:
+def test_a_search_that_is_stopped_can_be_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "long job.yaml").write_text(JOB)
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     environment.pop("NAS_STORE", None)
     command = [sys.executable, "-c", "from nas.cli import main; main()", "search", "long job.yaml"]
     process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 240
         results = tmp_path / "nas-runs" / "long-job" / "trials"
         while len(list(results.glob("*.safetensors"))) < 2 and time.monotonic() < deadline:
             assert process.poll() is None, process.stdout.read()
@@ -50,16 +51,10 @@ def test_a_search_that_is_stopped_can_be_resumed(tmp_path: Path) -> None:
     resume = re.search(r"resume: nas (.*)", output)
     assert resume is not None, output
     arguments = [*shlex.split(resume[1]), "--trials", str(complete + 1)]
-    again = subprocess.run(
-        [*command[:3], *arguments],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert again.returncode == 0, again.stdout + again.stderr
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NAS_STORE", raising=False)
+    again = nas(*arguments)
+    assert again.exit_code == 0, again.output
     assert study.counts() == {"running": 0, "complete": complete + 1, "stopped": 0, "failed": 0}
 
 

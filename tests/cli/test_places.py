@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from nas.search import StudyStore
-from tests.cli.test_commands import JOB
+from tests.cli.test_commands import JOB, nas, plain
 
 ROOT = Path(__file__).parents[2]
 SPACE = """
@@ -22,17 +23,46 @@ class Mine(NeuronDag):
 """
 
 
-def nas(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The command in a process of its own, as it is installed: the working directory is nowhere on the path."""
-    code = "import sys; sys.path = [p for p in sys.path if p]; from nas.cli import main; main()"
+# What is imported goes by where a process began: in one of its own, with the working directory nowhere on the path.
+SEARCH = "import sys; sys.path = [p for p in sys.path if p]; from nas.cli import main; main()"
+# Many in one, each in a copy of it, because importing us takes seconds.
+LOAD = """
+import json, os, sys, traceback
+sys.path = [p for p in sys.path if p]
+from nas.search import SpaceConfig, load_space
+from nas.training import DataConfig, load_data
+
+data = load_data(DataConfig(source="iris"))
+for folder, module in json.loads(sys.argv[1]):
+    if os.fork() == 0:
+        os.chdir(folder)
+        try:
+            assert type(load_space(SpaceConfig(name=f"{module}:Mine"), data)).__module__ == module
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    print(module, "is found" if os.wait()[1] == 0 else "fails", flush=True)
+"""
+
+
+def fresh(folder: Path, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-P", "-c", code, *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])  # a command puts the folder at its end
+    monkeypatch.delenv("NAS_STORE", raising=False)
+    return tmp_path
 
 
 def write(folder: Path, files: dict[str, str]) -> None:
@@ -49,49 +79,47 @@ def test_folders_of_the_user_hide_nothing_of_ours(tmp_path: Path) -> None:
     names = ["workers", "search_spaces", "mlflow", "optuna", "moocore", "benchmarks", "safetensors"]
     write(tmp_path, {f"{name}/__init__.py": BROKEN for name in names} | {"random.py": BROKEN, "queue.py": BROKEN})
     write(tmp_path, {"workers/pool.py": BROKEN, "search_spaces/neuron_dag.py": BROKEN, "small.yaml": JOB})
-    done = nas(tmp_path, "search", "small.yaml", "--set", "search.trials=2")
+    done = fresh(tmp_path, SEARCH, "search", "small.yaml", "--set", "search.trials=2")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("module", ["mine", "search_spaces.mine", "workers.deep.mine", "utils.mine"])
-@pytest.mark.parametrize("package", [True, False])
-def test_spaces_of_the_user_are_found_whatever_their_folders_are_called(
-    tmp_path: Path, module: str, package: bool
-) -> None:
-    path = Path(*module.split("."))
-    write(tmp_path, {f"{path}.py": SPACE.format(module="beside"), "beside.py": "HIDDEN = 1\n", "small.yaml": JOB})
-    if package:
-        for parent in list(path.parents)[:-1]:
-            write(tmp_path, {f"{parent}/__init__.py": ""})
-    change = ["--set", f"space.name={module}:Mine", "--set", "search.trials=2"]
-    done = nas(tmp_path, "search", "small.yaml", *change)
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_spaces_of_the_user_are_found_whatever_their_folders_are_called(tmp_path: Path) -> None:
+    modules, cases = ["mine", "search_spaces.mine", "workers.deep.mine", "utils.mine"], []
+    for kind in ("packages", "folders"):
+        for module in modules:
+            folder, path = tmp_path / kind / module, Path(*module.split("."))
+            write(folder, {f"{path}.py": SPACE.format(module="beside"), "beside.py": "HIDDEN = 1\n"})
+            if kind == "packages":
+                write(folder, {f"{parent}/__init__.py": "" for parent in list(path.parents)[:-1]})
+            cases.append([str(folder), module])
+    done = fresh(tmp_path, LOAD, json.dumps(cases))
+    assert done.stdout.splitlines() == [f"{module} is found" for module in modules] * 2, done.stdout + done.stderr
 
 
-def test_a_module_that_a_library_hides_is_named(tmp_path: Path) -> None:
-    write(tmp_path, {"random.py": SPACE.format(module="beside"), "beside.py": "HIDDEN = 1\n", "small.yaml": JOB})
-    refused = nas(tmp_path, "search", "small.yaml", "--set", "space.name=random:Mine")
-    assert refused.returncode == 2
-    assert "which is also called random; give yours another name" in " ".join(refused.stderr.split())
+def test_a_module_that_a_library_hides_is_named(here: Path) -> None:
+    write(here, {"random.py": SPACE.format(module="beside"), "beside.py": "HIDDEN = 1\n", "small.yaml": JOB})
+    refused = nas("search", "small.yaml", "--set", "space.name=random:Mine")
+    assert refused.exit_code == 2
+    assert "which is also called random; give yours another name" in plain(refused)
 
 
-@pytest.mark.parametrize("name", ["a%20b", "what?", "no#1", "ü 漢 {x}", "a%2Fb", "50 %"])
-def test_a_search_in_a_store_of_any_name(tmp_path: Path, name: str) -> None:
-    store = tmp_path / "stores" / name
-    write(tmp_path, {"small.yaml": JOB.replace("mlflow: false", "experiment: small")})
-    done = nas(tmp_path, "search", "small.yaml", "--set", "search.trials=2", NAS_STORE=str(store))
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_a_search_in_a_store_of_any_name(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "a%20b %2F 50 % no#1 ü 漢 {x} what?"  # what addresses of databases and files give a meaning to
+    store = here / "stores" / name
+    monkeypatch.setenv("NAS_STORE", str(store))
+    write(here, {"small.yaml": JOB.replace("mlflow: false", "experiment: small")})
+    done = nas("search", "small.yaml", "--set", "search.trials=2")
+    assert done.exit_code == 0, done.output
     assert [path.name for path in store.parent.iterdir()] == [name]
     assert {"optuna.db", "mlflow.db", "artifacts", "small"} <= {path.name for path in store.iterdir()}
     assert StudyStore.studies(store) == ["small"]
-    shown = nas(tmp_path, "front", "small", NAS_STORE=str(store))
-    assert shown.returncode == 0, shown.stderr
+    shown = nas("front", "small")
+    assert shown.exit_code == 0, shown.output
 
 
-def test_status_asks_the_cluster_that_the_other_commands_ask(tmp_path: Path) -> None:
+def test_status_asks_the_cluster_that_the_other_commands_ask(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     where = "http://127.0.0.1:1"
+    monkeypatch.setenv("RAY_API_SERVER_ADDRESS", where)
     for command in (["status"], ["list"], ["logs", "x"], ["stop", "x"]):
-        asked = nas(tmp_path, *command, RAY_API_SERVER_ADDRESS=where)
-        assert f"nothing answers at {where}" in " ".join(asked.stderr.split()), command
-    here = nas(tmp_path, "status", "--address", "", RAY_API_SERVER_ADDRESS=where)
-    assert "there is no study in nas-runs" in here.stderr
+        assert f"nothing answers at {where}" in plain(nas(*command)), command
+    assert "there is no study in nas-runs" in plain(nas("status", "--address", ""))

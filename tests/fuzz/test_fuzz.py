@@ -8,7 +8,7 @@ RUN = Path(__file__).parent / "run.py"
 
 
 def test_damaged_files_raise_documented_errors_and_nothing_else(tmp_path):
-    command = [sys.executable, str(RUN), "--cases", "600", "--seed", "7"]
+    command = [sys.executable, str(RUN), "--cases", "240", "--seed", "7"]
     for target in ("dag json", "checkpoint", "npz", "table"):
         command += ["--target", target]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)

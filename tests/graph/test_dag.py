@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import time
 
 import networkx as nx
 import numpy as np
@@ -84,17 +83,13 @@ def test_a_hundred_thousand_neurons_in_a_chain_are_no_problem() -> None:
     assert dag.depth == n - 1
 
 
-def test_a_million_edges_take_less_than_a_second() -> None:
-    small().csc(), small().depth, small().useful_neurons()  # compiled or loaded from the cache
+def test_a_million_edges_in_any_order() -> None:
     rng = np.random.default_rng(0)
     dag = random_dag(784, 5000, 10, n_edges=1_000_000, rng=rng)
     shuffled = dag.edges[rng.permutation(dag.n_edges)]
-    start = time.process_time()
     other = DAG(*dag.sizes, shuffled)
-    other.csc(), other.depth, other.useful_neurons()
-    seconds = time.process_time() - start
     assert other == dag
-    assert seconds < 1, f"took {seconds:.2f} s"
+    assert other.depth == dag.depth and (other.useful_neurons() == dag.useful_neurons()).all()
 
 
 def test_arrays_and_fields_cannot_be_changed() -> None:

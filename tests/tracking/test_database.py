@@ -18,24 +18,36 @@ from nas.tracking import TrackingConfig
 from nas.tracking._database import prepare_database
 
 ROOT = Path(__file__).parents[2]
+# One process imports, and then is as many as are to start at the same moment: when the pipe is closed.
 PREPARE = """
-import sys, time
+import os, sys, traceback
 from pathlib import Path
 from nas.tracking import TrackingConfig
 from nas.tracking._database import prepare_database
 from nas.tracking._writer import MlflowWriter
 config = TrackingConfig(store=Path(sys.argv[1]))
-while time.time() < float(sys.argv[2]):
-    time.sleep(0.001)
-prepare_database(config)
-MlflowWriter(config.tracking_uri, sys.argv[3], config.artifact_root)
+read, write = os.pipe()
+for experiment in sys.argv[2:]:
+    if os.fork() == 0:
+        os.close(write)
+        os.read(read, 1)
+        try:
+            prepare_database(config)
+            MlflowWriter(config.tracking_uri, experiment, config.artifact_root)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+os.close(write)
+sys.exit(any([os.wait()[1] for _ in sys.argv[2:]]))
 """
 NAMES = ["plain", "with blank", "a%20b", "what?", "no#1", "a%2Fb", "ü 漢", "{x}", "a&b=c", "100%", "it's", "a+b;c"]
 
 
-def start(store: Path, at: float, experiment: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-c", PREPARE, str(store), str(at), experiment]
-    return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE)
+def start(store: Path, *experiments: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", PREPARE, str(store), *experiments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, start_new_session=True)
 
 
 def tables(path: Path) -> set[str]:
@@ -44,11 +56,9 @@ def tables(path: Path) -> set[str]:
 
 
 def test_processes_that_start_together_share_one_database(tmp_path: Path) -> None:
-    at = time.time() + 8
-    processes = [start(tmp_path, at, f"study{k}") for k in range(3)]
-    for process in processes:
-        _, said = process.communicate(timeout=280)
-        assert process.returncode == 0, said.decode()
+    process = start(tmp_path, "study0", "study1", "study2")
+    _, said = process.communicate(timeout=280)
+    assert process.returncode == 0, said.decode()
     config = TrackingConfig(store=tmp_path)
     found = {each.name for each in MlflowClient(config.tracking_uri).search_experiments()}
     assert found == {"Default", "study0", "study1", "study2"}
@@ -57,11 +67,11 @@ def test_processes_that_start_together_share_one_database(tmp_path: Path) -> Non
 
 
 def test_a_death_while_it_is_made_leaves_nothing_in_the_way(tmp_path: Path) -> None:
-    process = start(tmp_path, 0, "first")
+    process = start(tmp_path, "first")
     while not list(tmp_path.glob(".mlflow-*.db")):
         assert process.poll() is None
         time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
+    os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     assert not (tmp_path / "mlflow.db").exists()
     prepare_database(TrackingConfig(store=tmp_path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
@@ -24,20 +25,32 @@ from nas.training import Dataset
 STORE_BYTES = 80 * 2**20  # of each node's object store
 # On loopback, but not 127.0.0.1, for which Ray takes the address of the machine.
 ADDRESS = "127.0.0.2"
+# A node that dies is missed after five seconds, not fifteen.
+HEALTH = {"health_check_initial_delay_ms": 1000, "health_check_period_ms": 1000, "health_check_failure_threshold": 5}
+
+_open = contextlib.ExitStack()  # the cluster, while tests of this folder run
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """After the last test of a file here, not of the session: other tests of this process have no cluster."""
+    if nextitem is None or nextitem.path.parent != item.path.parent:
+        _open.close()
 
 
 @pytest.fixture(scope="session")
-def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def head(tmp_path_factory: pytest.TempPathFactory) -> Cluster:
     """A head node of two CPUs that wants a token, this process connected to it."""
-    port = free_port()
+    patch = pytest.MonkeyPatch()
+    _open.callback(patch.undo)
     changed = {
         # The head runs the command `nas` of this environment when a job is submitted.
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "NAS_STORE": str(tmp_path_factory.mktemp("store")),
         "RAY_DISABLE_MEMORY_MONITOR": "1",
     }
-    before = {name: os.environ.get(name) for name in changed}
-    os.environ.update(changed)
+    for name, value in changed.items():
+        patch.setenv(name, value)
     # As `ray.init` and `ray start --head` do: ports are guarded by the token of this user, made where there is none.
     enable_token_auth_by_default()
     ensure_token_if_auth_enabled(None, create_token_if_missing=True)
@@ -48,19 +61,15 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
             "object_store_memory": STORE_BYTES,
             "include_dashboard": True,
             "dashboard_host": "127.0.0.1",
-            "dashboard_port": port,
+            "dashboard_port": free_port(),
             "node_ip_address": ADDRESS,
+            "_system_config": HEALTH,
         },
     )
+    _open.callback(cluster.shutdown)
     ray.init(address=cluster.address, _node_ip_address=ADDRESS, log_to_driver=False)
-    yield cluster
-    ray.shutdown()
-    cluster.shutdown()
-    for name, value in before.items():
-        if value is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = value
+    _open.callback(ray.shutdown)
+    return cluster
 
 
 @pytest.fixture(scope="session")

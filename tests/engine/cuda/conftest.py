@@ -12,7 +12,7 @@ STANDIN, ROOT = Path(__file__).parent / "standin", Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="session")
-def standin(tmp_path_factory, request):
+def standin(tmp_path_factory):
     """Runs Python code, or another command, in a process that has the stand-in for a GPU."""
     if shutil.which("g++") is None:
         pytest.skip("the stand-in for the CUDA driver needs g++")
@@ -23,7 +23,7 @@ def standin(tmp_path_factory, request):
         command = [*options, *headers, str(STANDIN / source), "-o", str(folder / name), "-ldl"]
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-    kernels = request.config.cache.mkdir("standin-kernels")  # compiled once, not at every run of the tests
+    kernels = ROOT / "build" / "standin-kernels"  # compiled once, not at every run of the tests
 
     def run(code, *command, timeout=240, **settings):
         environment = {
