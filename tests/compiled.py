@@ -1,11 +1,12 @@
-"""Compiles beforehand what many tests run: ``python -m tests.compiled``; a few minutes in a fresh clone, else seconds.
+"""Compiles beforehand what many tests run: ``python -m tests.compiled training``, or ``passes``.
 
-Compiled code is kept on disk, but two processes of tests that need it at the same moment would both make it. So `make
-test` has it made by one, on the core that mypy leaves free.
+It takes minutes in a fresh clone, else seconds. Compiled code is kept on disk, but two processes of tests that need it
+at the same moment would both make it. So `make test` has it made first, each part by one process, beside mypy.
 """
 
 from __future__ import annotations
 
+import sys
 import time
 
 import numpy as np
@@ -50,8 +51,7 @@ def passes() -> None:
 
 
 if __name__ == "__main__":
-    began = time.monotonic()
+    part, began = sys.argv[1], time.monotonic()
     with pinned_threads(1):
-        training()
-        passes()
-    print(f"compiled what tests run within {time.monotonic() - began:.0f} s")
+        {"training": training, "passes": passes}[part]()
+    print(f"compiled for tests: {part}, {time.monotonic() - began:.0f} s")

@@ -49,6 +49,7 @@ def test_nothing_that_is_read_is_run(path: Path) -> None:
 SECRET = "correct-horse-battery-staple"
 
 
+@pytest.mark.slow
 def test_secrets_of_the_environment_are_written_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = "data: {source: iris}\nspace: {name: neuron_dag}\ntraining: {steps: 20}\n"
     job += "search: {trials: 2, baselines: false}\n"
