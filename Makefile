@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check compiled-training compiled-passes lint types bench bench-others bench-accuracy bench-reference bench-graphs bench-growth bench-ablation bench-search audit fuzz chaos soak bench-throughput bench-gpu bench-nasbench
+.PHONY: help install demo test check compiled-training compiled-passes lint types bench bench-others bench-accuracy bench-reference bench-graphs bench-growth bench-ablation bench-search lock audit fuzz chaos soak bench-throughput bench-gpu bench-nasbench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,13 @@ chaos: install ## 55 faults while a search runs on PostgreSQL, MLflow and Ray no
 
 soak: install ## 5,000 short trials: does a search keep its speed and its memory? About half an hour
 	@$(BIN)/python -m benchmarks.soak --out benchmarks/results/soak.md
+
+lock: install ## pin every package of the images with its hashes: deploy/requirements.lock; needs the network
+	@$(BIN)/python -m pip install --quiet uv
+	@mkdir -p build
+	@{ head -2 deploy/requirements.lock; $(BIN)/uv pip compile pyproject.toml --extra server --extra export --constraint constraints.txt \
+		--universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --quiet; } > build/requirements.lock
+	@mv build/requirements.lock deploy/requirements.lock
 
 CASES ?= 120000
 

@@ -5,9 +5,35 @@
 # frozen machine, a network that was away). Whoever starts this again then gets a node that joins anew.
 set -u
 
+# The processes that a process started, and those that these did.
+below() {
+    for child in $(pgrep -P "$1"); do
+        echo "$child"
+        below "$child"
+    done
+}
+
+# The drivers of searches on this node.
+searches() {
+    for process in $(below "$node"); do
+        if tr '\0' ' ' 2>/dev/null < "/proc/$process/cmdline" | grep -q '/nas .*search '; then echo "$process"; fi
+    done
+}
+
+# Searches first, as by `nas stop`: each lets its trials end and MLflow be told. Ray would take their workers from them.
+# How long they have is up to whoever stops this.
+stop() {
+    trap '' TERM INT
+    for search in $(searches); do kill -TERM "$search"; done
+    while [ -n "$(searches)" ]; do sleep 0.2; done
+    kill -TERM "$node" 2>/dev/null
+    wait "$node"
+    exit 143
+}
+
 ray start --block "$@" &
 node=$!
-trap 'kill -TERM "$node" 2>/dev/null; wait "$node"; exit 143' TERM INT
+trap stop TERM INT
 
 patience=24 # looks without a raylet, five seconds apart: a busy machine takes its time to start one
 while kill -0 "$node" 2>/dev/null; do
