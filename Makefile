@@ -106,7 +106,7 @@ bench-nasbench: install ## how near a search comes to a front that is known (NAS
 PROCESSES ?= 2
 
 test: install ## what CI runs: lint, types, tests in two processes
-	@$(MAKE) --no-print-directory --output-sync=target -j2 lint compiled-training types compiled-passes
+	@$(MAKE) --no-print-directory -j2 lint compiled-training types compiled-passes
 	@$(BIN)/pytest -n $(PROCESSES)
 
 # Folders whose tests take a minute of one core together, where compiled code is there already.
