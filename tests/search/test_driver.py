@@ -218,8 +218,9 @@ def test_dying_anywhere_loses_and_repeats_nothing(
     assert resumed.counts() == {"running": 0, "complete": 9, "stopped": 0, "failed": 0}
 
 
+# Imports take seconds, so one process makes them, and a copy of it drives the search for each line that it is told.
 DRIVER = """
-import os, sys, time
+import os, sys, time, traceback
 sys.path.insert(0, {root!r})
 import numpy as np
 import tests.search.conftest as support
@@ -232,7 +233,6 @@ y = (x[:, 0] > 0).astype(np.int64)
 data = Dataset("toy", "classification", x[:40], y[:40], x[40:50], y[40:50], x[50:], y[50:], classes=("a", "b"))
 space = load_space(SpaceConfig(name="neuron_dag", options={{"n_computational": [3, 20]}}), data)
 folder = sys.argv[1]
-store = StudyStore.open(folder, "s") if StudyStore.exists(folder, "s") else StudyStore.create(folder, "s", seed=2)
 
 def log(*words):
     with open(os.path.join(folder, "log"), "a") as file:
@@ -245,10 +245,23 @@ def evaluate(candidate, data, config):
         raise ValueError("it is one of those")
     return support.pretend(candidate, data, config)
 
-config = SearchConfig(options={{"population": 6}})
-strategy = make_strategy(config, space, support.TRAINING, store)
-executor = SerialExecutor(data, support.TRAINING, evaluate=evaluate)
-run_search(strategy, executor, store, trials=60, on_result=lambda c, r: log("reported", c.number, r.status.value))
+def drive():
+    store = StudyStore.open(folder, "s") if StudyStore.exists(folder, "s") else StudyStore.create(folder, "s", seed=2)
+    strategy = make_strategy(SearchConfig(options={{"population": 6}}), space, support.TRAINING, store)
+    executor = SerialExecutor(data, support.TRAINING, evaluate=evaluate)
+    run_search(strategy, executor, store, trials=60, on_result=lambda c, r: log("reported", c.number, r.status.value))
+
+for _ in sys.stdin:
+    driver = os.fork()
+    if driver == 0:
+        try:
+            drive()
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    print(driver, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(driver, 0)[1]), flush=True)
 """
 
 
@@ -259,22 +272,24 @@ def test_kill_9_at_any_time_loses_and_repeats_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "store"
     folder.mkdir()
     log = folder / "log"
-    kills = 0
-    for _ in range(2):  # the database is a quarter of a second behind, so a kill finds it without the last trials
-        before = log.read_text().count("evaluated") if log.exists() else 0
-        driver = subprocess.Popen([sys.executable, str(script), str(folder)])
-        deadline = time.monotonic() + 100
-        while driver.poll() is None and time.monotonic() < deadline:
-            if log.exists() and log.read_text().count("evaluated") >= before + 12:
-                driver.send_signal(signal.SIGKILL)
-                break
-            time.sleep(0.003)
-        kills += driver.wait() == -signal.SIGKILL
-        told = sum(line.startswith("reported") for line in log.read_text().splitlines())
-        counts = StudyStore.open(folder, "s").counts()  # whoever looks at what a killed driver left sees all of it
-        assert told <= counts["complete"] + counts["failed"] <= told + kills
-    assert kills >= 1
-    subprocess.run([sys.executable, str(script), str(folder)], check=True, timeout=200)
+    command, kills = [sys.executable, str(script), str(folder)], 0
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as process:
+        assert process.stdin is not None and process.stdout is not None
+        for _ in range(2):  # the database is a quarter of a second behind, so a kill finds it without the last trials
+            before = log.read_text().count("evaluated") if log.exists() else 0
+            process.stdin.write("\n")
+            driver = int(process.stdout.readline())
+            while not log.exists() or log.read_text().count("evaluated") < before + 12:
+                time.sleep(0.003)
+            os.kill(driver, signal.SIGKILL)
+            kills += int(process.stdout.readline()) == -signal.SIGKILL
+            told = sum(line.startswith("reported") for line in log.read_text().splitlines())
+            counts = StudyStore.open(folder, "s").counts()  # whoever looks at what a killed driver left sees all of it
+            assert told <= counts["complete"] + counts["failed"] <= told + kills
+        assert kills >= 1
+        process.stdin.write("\n")
+        process.stdin.close()
+        assert process.stdout.readlines()[1:] == ["0\n"]
     store = StudyStore.open(folder, "s")
     assert store.counts() == {"running": 0, "complete": 48, "stopped": 0, "failed": 12}
     evaluated: list[int] = []
