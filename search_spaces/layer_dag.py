@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from pydantic import Field, model_validator
 from nas import layers
 from nas.errors import LayerError
 from nas.graph import first_id_of_trial
-from nas.layers import INPUT, GlobalPool, LayerSpec, LayerStructure, Linear, Node, Palette
+from nas.layers import INPUT, GlobalPool, LayerSpec, LayerStructure, Linear, MergeKind, Node, Palette
 from nas.search import Range, SearchSpace, SpaceOptions
 from nas.training import LAYERS, Genome
 
@@ -36,6 +37,9 @@ class LayerDagOptions(SpaceOptions):
     kernels: tuple[int, ...] = Field((1, 3, 5), min_length=1, description="Sizes of convolutions.")
     activations: tuple[str, ...] = Field(("relu", "silu", "tanh"), min_length=1)
     norms: tuple[str, ...] = Field(("none", "batch", "layer"), min_length=1)
+    merges: tuple[MergeKind, ...] = Field(
+        ("add", "concatenate"), min_length=1, description="How layers merge what they read (see nas.layers.Node)."
+    )
     max_nodes: int = Field(32, ge=2, description="No genome has more layers than this.")
     max_weights: int = Field(500_000, ge=1, description="No genome has more weights than this.")
 
@@ -57,6 +61,7 @@ class LayerDagOptions(SpaceOptions):
             kernels=self.kernels,
             activations=self.activations,
             norms=self.norms,
+            merges=self.merges,
             max_nodes=self.max_nodes,
             max_weights=self.max_weights,
         )
@@ -87,7 +92,7 @@ class LayerDag(SearchSpace):
         possible = [(names[a], names[b]) for b in range(2, len(names)) for a in range(b - 1)]
         for place in rng.permutation(len(possible))[: round(share * len(possible))].tolist():
             source, target = possible[place]
-            spec = _with_skip(spec, source, target, rng)
+            spec = _with_skip(spec, source, target, rng, options.merges)
         return _genome(spec)
 
     def mutate(
@@ -131,13 +136,16 @@ class LayerDag(SearchSpace):
         return (1, n // period, period) if period is not None and n % period == 0 and n > period else (n,)
 
 
-def _with_skip(spec: LayerSpec, source: str, target: str, rng: np.random.Generator) -> LayerSpec:
-    """One more skip connection, added or concatenated at random; a sum where the node cannot read more channels."""
-    if rng.random() < 0.5:
-        try:
-            return layers.add_skip(layers.set_merge(spec, target, "concatenate"), source, target)
-        except LayerError:  # attention, say, whose heads do not divide them
-            pass
+def _with_skip(
+    spec: LayerSpec, source: str, target: str, rng: np.random.Generator, merges: Sequence[MergeKind]
+) -> LayerSpec:
+    """One more skip connection, merged in any of the ways; in a sum where the node cannot read more channels."""
+    merge = merges[int(rng.integers(len(merges)))]
+    try:
+        return layers.add_skip(layers.set_merge(spec, target, merge), source, target)
+    except LayerError:  # attention, say, whose heads do not divide them
+        if merge == "add":
+            raise
     return layers.add_skip(layers.set_merge(spec, target, "add"), source, target)
 
 

@@ -12,7 +12,9 @@ from nas.checkpoint._file import Contents
 from nas.checkpoint._neurons import filled
 from nas.checkpoint._state import plain_arrays
 from nas.errors import CheckpointError, LayerError
-from nas.layers import LayerDAG, LayerSpec, Module
+from nas.layers import LayerDAG, LayerSpec, Module, inner_nodes
+
+_FLAT = "layers_flat"  # outputs are (batch, numbers)
 
 __all__ = ["CheckpointLayers", "layers_in", "layers_metadata"]
 
@@ -33,13 +35,13 @@ def layers_metadata(module: LayerDAG) -> tuple[dict[str, np.ndarray], dict[str, 
     Raises:
         CheckpointError: a node's module was handed over as an instance, which no text describes.
     """
-    for node in module.spec.nodes:
+    for node in inner_nodes(module.spec.nodes):
         if isinstance(node.op, Module) and not node.op.path:
             raise CheckpointError(
                 f"node {node.name!r} holds an instance, which a file cannot describe; give its Module a path, or save "
                 "the state dictionary yourself"
             )
-    return plain_arrays(module), {"layers": module.spec.to_json()}
+    return plain_arrays(module), {"layers": module.spec.to_json(), **({_FLAT: "1"} if module.flat else {})}
 
 
 def layers_in(path: object, contents: Contents, modules: Collection[str]) -> CheckpointLayers:
@@ -62,4 +64,4 @@ def layers_in(path: object, contents: Contents, modules: Collection[str]) -> Che
             f"{path}: {name} must have shape {wanted.get(name, 'none')} in its network, "
             f"but has {found.get(name, 'none')}"
         )
-    return filled(path, CheckpointLayers(spec, seed=0), contents.arrays)
+    return filled(path, CheckpointLayers(spec, seed=0, flat=_FLAT in contents.metadata), contents.arrays)

@@ -230,11 +230,13 @@ class SearchRun:
     def _check_space(self, data: LoadedData) -> None:
         from nas._settings import refuse_unused
         from nas.cli._data import data_table
-        from nas.search import load_space
+        from nas.search import load_space, refuse_unreadable
 
         console.print(data_table(data.findings))
         console.print()
-        refuse_unused(self.job, load_space(self.job.space, data.dataset))
+        space = load_space(self.job.space, data.dataset)
+        refuse_unused(self.job, space)
+        refuse_unreadable(space)
 
     def _drive(self, study: StudyStore, data: LoadedData, *, resumed: bool) -> Front:
         """The search of a study that this process holds."""

@@ -28,13 +28,15 @@ from nas.layers._mutate import LAYER_OPERATORS, LayerMutation, Palette, mutate
 from nas.layers._network import LayerDAG, layer_shapes
 from nas.layers._onnx import export_onnx
 from nas.layers._ops import Attention, Conv, Dropout, Flatten, GlobalPool, Identity, Linear, Module, Pool
-from nas.layers._spec import INPUT, LayerSpec, Node, allow_modules
+from nas.layers._spec import INPUT, MERGES, Block, LayerSpec, MergeKind, Node, allow_modules, inner_nodes
 from nas.layers._structure import LayerStructure
 
 __all__ = [
     "INPUT",
     "LAYER_OPERATORS",
+    "MERGES",
     "Attention",
+    "Block",
     "Conv",
     "Dropout",
     "Flatten",
@@ -45,6 +47,7 @@ __all__ = [
     "LayerSpec",
     "LayerStructure",
     "Linear",
+    "MergeKind",
     "Module",
     "Node",
     "Palette",
@@ -53,6 +56,7 @@ __all__ = [
     "allow_modules",
     "export_onnx",
     "inherit_layers",
+    "inner_nodes",
     "insert_node",
     "layer_shapes",
     "mutate",

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 from nas.layers._ops import Conv
-from nas.layers._spec import Node
+from nas.layers._spec import Node, Norm
 
 __all__ = ["residual", "residual_dense"]
-
-Norm = Literal["none", "batch", "layer", "group"]
 
 
 def residual(
@@ -27,7 +25,8 @@ def residual(
     Args:
         name: prefix of the nodes, name of the last.
         source: the node that the block reads.
-        channels: of both convolutions; where `source` has others, the skip connection is a 1x1 convolution.
+        channels: of both convolutions; where `source` has others or another size, the skip connection is a strided 1x1
+            convolution, with the same norm behind it where the order is "post".
         order: "post": the activation follows the sum (He 2015, arXiv:1512.03385); "pre": each convolution follows
             norm and activation, and nothing stands between one sum and the next (He 2016, arXiv:1603.05027).
         norm, activation: of both convolutions.
@@ -41,7 +40,13 @@ def residual(
     return (
         Node.model_validate({"name": f"{name}_1", "inputs": (source,), "op": first, **before}),
         Node.model_validate({"name": f"{name}_2", "inputs": (f"{name}_1",), "op": convolution, **last}),
-        Node(name=name, inputs=(f"{name}_2", source), project=True, activation="identity" if pre else activation),
+        Node(
+            name=name,
+            inputs=(f"{name}_2", source),
+            project=True,
+            bridge_norm="none" if pre else norm,
+            activation="identity" if pre else activation,
+        ),
     )
 
 

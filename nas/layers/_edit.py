@@ -7,12 +7,11 @@ be bridged, would change the shape of the output or leave a node without use is 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
 
 from nas.errors import LayerError
 from nas.layers._network import layer_shapes
-from nas.layers._ops import AnyOp, Conv, Linear
-from nas.layers._spec import LayerSpec, Node
+from nas.layers._ops import Conv, Linear
+from nas.layers._spec import AnyOp, LayerSpec, MergeKind, Node
 
 __all__ = [
     "add_skip",
@@ -44,8 +43,8 @@ def remove_skip(spec: LayerSpec, source: str, target: str) -> LayerSpec:
     return _edited(spec, [node.model_copy(update={"inputs": tuple(s for s in node.inputs if s != source)})])
 
 
-def set_merge(spec: LayerSpec, name: str, merge: Literal["add", "concatenate"]) -> LayerSpec:
-    """A node adds or concatenates what it reads."""
+def set_merge(spec: LayerSpec, name: str, merge: MergeKind) -> LayerSpec:
+    """A node merges what it reads in another way."""
     return _edited(spec, [_node(spec, name).model_copy(update={"merge": merge})])
 
 
@@ -63,7 +62,7 @@ def insert_node(spec: LayerSpec, source: str, target: str, node: Node) -> LayerS
 def remove_node(spec: LayerSpec, name: str) -> LayerSpec:
     """Readers of the node read its inputs instead."""
     removed = _node(spec, name)
-    if name == spec.output:
+    if name in spec.outputs:
         raise LayerError(f"the output {name!r} cannot be removed")
     changed = []
     for node in spec.nodes:
@@ -113,7 +112,8 @@ def _edited(spec: LayerSpec, changed: Iterable[Node], *, without: str = "") -> L
         for node in nodes.values()
     ]
     child = LayerSpec.of(spec.input_shape, bridged, spec.output)
-    before, after = layer_shapes(spec)[spec.output], layer_shapes(child)[child.output]
-    if before != after:
-        raise LayerError(f"an edit keeps the shape of the output {spec.output!r}, but {before} became {after}")
+    before, after = layer_shapes(spec), layer_shapes(child)
+    for name in spec.outputs:
+        if before[name] != after[name]:
+            raise LayerError(f"an edit keeps the shape of the output {name!r}, but {before[name]} became {after[name]}")
     return child

@@ -45,11 +45,13 @@ def inherit_layers(parent: LayerSpec, arrays: Arrays, child: LayerSpec, seed: in
         prefix = f"nodes.{module_key(node.name)}."
         for name in [name for name in found if name.startswith(prefix)]:
             part = name.removeprefix(prefix)
-            if part.startswith("merge."):
+            if part.startswith("merge.factors."):
+                found[name] = arrays.get(name, found[name]).copy()
+            elif part.startswith("merge."):
                 key = part.split(".")[2]
                 if name in arrays and arrays[name].shape == found[name].shape:
                     found[name] = arrays[name].copy()
-                else:
+                elif node.bridge_norm == "none" or found[name].ndim > 1:  # a new norm of nothing is nothing
                     found[name] = _bridge(found[name], passes=key in map(module_key, old.inputs))
             elif name in arrays and part.startswith("op.") and isinstance(node.op, Linear | Conv):
                 dense = not isinstance(node.op, Conv) or node.op.groups == 1
@@ -70,7 +72,7 @@ def _bridge(new: np.ndarray, *, passes: bool) -> np.ndarray:
 
 
 def _segments(node: Node, shapes: Mapping[str, Shape]) -> Segments:
-    if node.merge == "add":
+    if node.merge != "concatenate":
         return {"": (0, channels(shapes[node.inputs[0]]))}
     ends = np.cumsum([0, *(channels(shapes[source]) for source in node.inputs)]).tolist()
     return {source: (ends[k], ends[k + 1]) for k, source in enumerate(node.inputs)}

@@ -1,4 +1,4 @@
-"""How a node merges what it reads: sum or concatenation, with bridges between shapes that do not meet."""
+"""How a node merges what it reads: sum, product, concatenation, …, with bridges between shapes that do not meet."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nas.errors import LayerError
-from nas.layers._ops import Shape
+from nas.layers._ops import Shape, norm_module
 from nas.layers._spec import Node, module_key
 
 __all__ = ["Merge", "channels", "merged_shape"]
@@ -23,59 +23,75 @@ def merged_shape(node: Node, shapes: Sequence[Shape]) -> Shape:
     """
     first = shapes[0]
     for source, shape in zip(node.inputs[1:], shapes[1:], strict=True):
-        same = shape == first if node.merge == "add" else _places(shape) == _places(first)
+        same = _places(shape) == _places(first) if node.merge == "concatenate" else shape == first
         if same or (node.project and (len(shape) == len(first) or 2 not in (len(shape), len(first)))):
             continue
-        rule = "equal shapes" if node.merge == "add" else "shapes that differ in channels only"
+        rule = "shapes that differ in channels only" if node.merge == "concatenate" else "equal shapes"
         remedy = "change them, or let project=True bridge them" if not node.project else "no projection bridges these"
         raise LayerError(
             f"node {node.name!r} merges ({node.merge}) {rule}, but {node.inputs[0]!r} gives {first} and "
             f"{source!r} gives {shape}; {remedy}"
         )
-    if node.merge == "add":
+    if node.merge != "concatenate":
         return first
     total = sum(channels(shape) for shape in shapes)
     return (first[0], total) if len(first) == 2 else (total, *first[1:])
 
 
 class Merge(nn.Module):
-    """Sum or concatenation of tensors of the given shapes, each bridged to the first one where it has to be."""
+    """What a node makes of tensors of the given shapes, each bridged to the first one where it has to be."""
 
     def __init__(self, node: Node, shapes: Sequence[Shape]) -> None:
         super().__init__()
         self.shape = merged_shape(node, shapes)
         self.axis = 2 if len(shapes[0]) == 2 else 1
-        self.adds = node.merge == "add"
+        self.kind = node.merge
         self.bridges = nn.ModuleDict(  # by source, so that children of a mutation find the weights of theirs
             {
-                module_key(source): _bridge(shape, shapes[0], self.adds)
+                module_key(source): _bridge(shape, shapes[0], node)
                 for source, shape in zip(node.inputs, shapes, strict=True)
             }
         )
+        if node.merge == "weighted":  # likewise by source
+            factors = {module_key(source): nn.Parameter(torch.ones(())) for source in node.inputs}
+            self.factors = nn.ParameterDict(factors)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         bridged = [bridge(x) for bridge, x in zip(self.bridges.values(), inputs, strict=True)]
-        if not self.adds:
+        if self.kind == "concatenate":
             return torch.cat(bridged, dim=self.axis)
+        if self.kind == "weighted":
+            bridged = [self.factors[name] * x for name, x in zip(self.bridges, bridged, strict=True)]
         total: Tensor = bridged[0]
         for term in bridged[1:]:
-            total = total + term
-        return total
+            total = total * term if self.kind == "product" else total + term
+        return total / len(bridged) if self.kind == "mean" else total
 
 
-def _bridge(shape: Shape, target: Shape, adds: bool) -> nn.Module:
-    """To the positions of `target`, and where a sum needs it, to its channels."""
-    steps: list[nn.Module] = []
-    if _places(shape) != _places(target):
-        steps.append(_Resample(shape, target))
-    if adds and channels(shape) != channels(target):
-        if len(target) == 3:
-            steps.append(nn.Conv2d(shape[0], target[0], 1))
-        else:
-            steps.append(nn.Linear(channels(shape), channels(target)))
-    if not steps:
+def _bridge(shape: Shape, target: Shape, node: Node) -> nn.Module:
+    """To the positions of `target`, and where numbers meet numbers, to its channels."""
+    maps = node.merge != "concatenate" and channels(shape) != channels(target)
+    moves = _places(shape) != _places(target)
+    if not (maps or moves):
         return nn.Identity()
+    if len(target) == 3 and node.merge != "concatenate" and node.bridge_norm != "none":
+        stride = _stride(shape, target) if len(shape) == 3 else None
+        resample = [] if stride else [_Resample(shape, target)]
+        convolution = nn.Conv2d(shape[0], target[0], 1, stride or 1, bias=False)
+        return nn.Sequential(*resample, convolution, norm_module(node.bridge_norm, target))
+    steps: list[nn.Module] = [_Resample(shape, target)] if moves else []
+    if maps:
+        width = channels(shape), channels(target)
+        steps.append(nn.Conv2d(*width, 1) if len(target) == 3 else nn.Linear(*width))
     return steps[0] if len(steps) == 1 else nn.Sequential(*steps)
+
+
+def _stride(shape: Shape, target: Shape) -> tuple[int, int] | None:
+    """With which a 1x1 convolution maps the one height and width to the other; None: with none."""
+    strides = [-(-before // after) for before, after in zip(shape[1:], target[1:], strict=True)]
+    if any((n - 1) // s + 1 != m for n, s, m in zip(shape[1:], strides, target[1:], strict=True)):
+        return None
+    return strides[0], strides[1]
 
 
 class _Resample(nn.Module):

@@ -11,8 +11,8 @@ import numpy as np
 from nas.errors import LayerError
 from nas.layers import _edit as edit
 from nas.layers._network import layer_shapes, probe
-from nas.layers._ops import AnyOp, Attention, Conv, Linear, Pool, Shape
-from nas.layers._spec import INPUT, LayerSpec, Node
+from nas.layers._ops import Attention, Conv, Linear, Pool, Shape
+from nas.layers._spec import INPUT, AnyOp, LayerSpec, MergeKind, Node
 
 __all__ = ["LAYER_OPERATORS", "LayerMutation", "Palette", "mutate"]
 
@@ -29,6 +29,7 @@ class Palette:
     kernels: tuple[int, ...] = (1, 3, 5)
     activations: tuple[str, ...] = ("relu", "silu", "tanh")
     norms: tuple[str, ...] = ("none", "batch", "layer")
+    merges: tuple[MergeKind, ...] = ("add", "concatenate")
     pooling: bool = True  # whether nodes may make images smaller
     max_nodes: int = 32
     max_weights: int = 1_000_000  # see LayerDAG.n_weights
@@ -37,8 +38,8 @@ class Palette:
         low, high = self.widths
         if not 1 <= low <= high:
             raise ValueError(f"widths: 1 <= least <= most must hold, but got {self.widths}")
-        if not (self.kernels and self.activations and self.norms):
-            raise ValueError("kernels, activations and norms each need at least one entry")
+        if not (self.kernels and self.activations and self.norms and self.merges):
+            raise ValueError("kernels, activations, norms and merges each need at least one entry")
 
     def width(self, rng: np.random.Generator) -> int:
         """A width, log-uniform."""
@@ -143,8 +144,9 @@ def _add_skip(spec: LayerSpec, rng: np.random.Generator, palette: Palette, prefi
     free = [name for name in (INPUT, *(node.name for node in spec.nodes[:place])) if name not in target.inputs]
     source = _one(free, rng)
     child = edit.add_skip(spec, source, target.name)
-    if len(target.inputs) == 1 and rng.random() < 0.5:  # until now it made no difference how it merges
-        child = edit.set_merge(child, target.name, "concatenate" if target.merge == "add" else "add")
+    others = [merge for merge in palette.merges if merge != target.merge]
+    if others and len(target.inputs) == 1 and rng.random() < 0.5:  # until now it made no difference how it merges
+        child = edit.set_merge(child, target.name, _one(others, rng))
     return child, f"skip {source}->{target.name} ({child.by_name[target.name].merge})"
 
 
@@ -156,8 +158,8 @@ def _remove_skip(spec: LayerSpec, rng: np.random.Generator, palette: Palette, pr
 
 def _set_merge(spec: LayerSpec, rng: np.random.Generator, palette: Palette, prefix: str) -> tuple[LayerSpec, str]:
     node = _one([node for node in spec.nodes if len(node.inputs) > 1], rng)
-    merge = "add" if node.merge == "concatenate" else "concatenate"
-    return edit.set_merge(spec, node.name, merge), f"{node.name} merges by {merge}"  # type: ignore[arg-type]
+    merge = _one([each for each in palette.merges if each != node.merge], rng)
+    return edit.set_merge(spec, node.name, merge), f"{node.name} merges by {merge}"
 
 
 def _insert_node(spec: LayerSpec, rng: np.random.Generator, palette: Palette, prefix: str) -> tuple[LayerSpec, str]:

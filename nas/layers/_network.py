@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,7 @@ from nas.errors import LayerError
 from nas.graph import DAG
 from nas.layers._merge import Merge
 from nas.layers._ops import Module, Shape, activation_module, norm_module, size
-from nas.layers._spec import INPUT, LayerSpec, Node, module_key
+from nas.layers._spec import INPUT, Block, LayerSpec, Node, module_key
 
 __all__ = ["LayerDAG", "layer_shapes"]
 
@@ -21,18 +22,21 @@ _META = torch.device("meta")
 
 
 class LayerDAG(nn.Module):
-    """A network of layers: maps (batch, n_inputs) or (batch, *input_shape) to (batch, n_outputs).
+    """A network of layers: maps (batch, n_inputs) or (batch, *input_shape) to (batch, *shape of the output).
+
+    Of a specification with several outputs it gives a tuple, in the order of their names there.
 
     Args:
         spec: the structure.
         modules: an instance for each node whose `Module` has no path, by name; used as it is, not copied.
         seed: of the initial weights, drawn without touching torch's global generator; None: drawn from that.
+        flat: outputs are (batch, numbers of a sample).
 
     Attributes:
         spec: as given.
         dag: the nodes as a graph, for pictures and measures (see `LayerSpec.dag`).
         shapes: shape of a sample behind each node, and of the input, by name.
-        n_inputs, n_outputs: numbers in a sample of the input and the output.
+        n_inputs, n_outputs: numbers in a sample of the input and of all outputs.
         nodes: the layers, by "n_" and their names.
 
     Raises:
@@ -40,7 +44,12 @@ class LayerDAG(nn.Module):
     """
 
     def __init__(
-        self, spec: LayerSpec, *, modules: Mapping[str, nn.Module] | None = None, seed: int | None = None
+        self,
+        spec: LayerSpec,
+        *,
+        modules: Mapping[str, nn.Module] | None = None,
+        seed: int | None = None,
+        flat: bool = False,
     ) -> None:
         super().__init__()
         given = dict(modules or {})
@@ -48,6 +57,7 @@ class LayerDAG(nn.Module):
         if extra := sorted(given.keys() - wanted):
             raise LayerError(f"modules has an instance for {extra[0]!r}, which is no node of a Module without a path")
         self.spec = spec
+        self.flat = flat
         self.dag: DAG = spec.dag
         self.shapes: dict[str, Shape] = {INPUT: spec.input_shape}
         self.nodes = nn.ModuleDict()
@@ -59,11 +69,16 @@ class LayerDAG(nn.Module):
                 self.nodes[module_key(node.name)] = layer
                 self.shapes[node.name] = layer.shape
         self.n_inputs = size(spec.input_shape)
-        self.n_outputs = size(self.shapes[spec.output])
+        self.n_outputs = sum(size(self.shapes[name]) for name in spec.outputs)
         last_use = {source: node.name for node in spec.nodes for source in node.inputs}
         self._frees = {node.name: tuple(s for s in node.inputs if last_use[s] == node.name) for node in spec.nodes}
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Any:
+        """A tensor, or a tuple of tensors where there are several outputs.
+
+        Raises:
+            ValueError: x has another shape than the class says.
+        """
         if x.ndim < 2 or tuple(x.shape[1:]) not in ((self.n_inputs,), self.spec.input_shape):
             raise ValueError(
                 f"input must have shape (batch, {self.n_inputs}) or (batch, "
@@ -76,7 +91,8 @@ class LayerDAG(nn.Module):
             values[node.name] = self.nodes[module_key(node.name)](*[values[source] for source in node.inputs])
             for source in self._frees[node.name]:
                 del values[source]  # the graph of gradients keeps what it needs
-        return values[self.spec.output].flatten(1)
+        outputs = tuple(values[name].flatten(1) if self.flat else values[name] for name in self.spec.outputs)
+        return outputs[0] if isinstance(self.spec.output, str) else outputs
 
     @property
     def n_weights(self) -> int:
@@ -93,9 +109,12 @@ class LayerDAG(nn.Module):
         """Most nodes with weights on a path from the input to the output."""
         found = {INPUT: 0}
         for node in self.spec.nodes:
-            own = any(parameter.ndim > 1 for parameter in self.nodes[module_key(node.name)].parameters())
+            layer = self.nodes[module_key(node.name)]
+            own = int(any(parameter.ndim > 1 for parameter in layer.parameters()))
+            if isinstance(layer.op, LayerDAG):
+                own = layer.op.depth
             found[node.name] = own + max(found[source] for source in node.inputs)
-        return found[self.spec.output]
+        return max(found[name] for name in self.spec.outputs)
 
     def extra_repr(self) -> str:
         return f"inputs={self.n_inputs}, outputs={self.n_outputs}, nodes={len(self.spec.nodes)}"
@@ -129,8 +148,13 @@ class _Layer(nn.Module):
         self.merge = Merge(node, shapes)
         before = self.merge.shape
         try:
-            self.op = given if given is not None else node.op.module(before)
-            self.shape = _shape_behind(self.op, before)
+            self.op: nn.Module
+            if isinstance(node.op, Block):
+                self.op = inner = LayerDAG(node.op.spec(before))
+                self.shape = inner.shapes[inner.spec.outputs[0]]
+            else:
+                self.op = given if given is not None else node.op.module(before)
+                self.shape = _shape_behind(self.op, before)
             self.norm = norm_module(node.norm, before if node.order == "pre" else self.shape)
         except LayerError as error:
             sources = ", ".join(f"{source!r} {shape}" for source, shape in zip(node.inputs, shapes, strict=True))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import Annotated, Any, Literal
 
+import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional
@@ -16,7 +17,6 @@ from nas.engine import activation_function
 from nas.errors import LayerError
 
 __all__ = [
-    "AnyOp",
     "Attention",
     "Conv",
     "Dropout",
@@ -109,15 +109,22 @@ class Pool(Op):
     kind: Literal["max", "average"] = "max"
     window: Pair = 2
     stride: Pair | None = Field(None, description="Default: the window.")
+    padding: Annotated[int, Field(ge=0, le=512)] | tuple[Annotated[int, Field(ge=0, le=512)], ...] = Field(
+        0, description="Rows and columns around the image, at most half a window, which no maximum or mean counts."
+    )
 
     def module(self, shape: Shape) -> nn.Module:
         if len(shape) != 3:
             raise self._refuse("(channels, height, width)", shape)
-        window = _pair(self.window, self.op)
-        if window[0] > shape[1] or window[1] > shape[2]:
+        window, padding = _pair(self.window, self.op), _pair(self.padding, self.op)
+        if any(2 * around > length for around, length in zip(padding, window, strict=True)):
+            raise LayerError(f"padding is at most half of the window {window}, but is {padding}")
+        if any(n + 2 * p < w for n, p, w in zip(shape[1:], padding, window, strict=True)):
             raise self._refuse(f"at least its window {window}", shape)
         stride = None if self.stride is None else _pair(self.stride, self.op)
-        return nn.MaxPool2d(window, stride) if self.kind == "max" else nn.AvgPool2d(window, stride)
+        if self.kind == "max":
+            return nn.MaxPool2d(window, stride, padding)
+        return nn.AvgPool2d(window, stride, padding, count_include_pad=False)
 
 
 class GlobalPool(Op):
@@ -133,17 +140,42 @@ class GlobalPool(Op):
 
 
 class Attention(Op):
-    """Self-attention over tokens with learned queries, keys, values and output (Vaswani 2017, arXiv:1706.03762)."""
+    """Self-attention over tokens with learned queries, keys, values and output (Vaswani 2017, arXiv:1706.03762).
+
+    ``mask`` (tokens, tokens) says who sees whom: token i reads token j where ``mask[i][j]`` is true. Any connection
+    matrix will do, in which every token sees one at least.
+    """
 
     op: Literal["attention"] = "attention"
     heads: Width = 1
+    causal: bool = Field(False, description="A token sees itself and those before it.")
+    mask: tuple[tuple[bool, ...], ...] | None = Field(None, description="Row i: which tokens token i sees.")
 
     def module(self, shape: Shape) -> nn.Module:
         if len(shape) != 2:
             raise self._refuse("(tokens, features)", shape)
         if shape[1] % self.heads:
             raise LayerError(f"heads must divide the {shape[1]} features, but is {self.heads}")
-        return _Attention(shape[1], self.heads)
+        return _Attention(shape[1], self.heads, self._seen(shape[0]))
+
+    def _seen(self, tokens: int) -> Tensor | None:
+        """(tokens, tokens) bool: who sees whom; None: all see all."""
+        seen = torch.ones(tokens, tokens, dtype=torch.bool, device="cpu")
+        if self.mask is not None:
+            if [len(row) for row in self.mask] != [tokens] * tokens:
+                lengths = sorted({len(row) for row in self.mask})
+                raise LayerError(
+                    f"mask must be ({tokens}, {tokens}), a row a token, but has {len(self.mask)} rows of {lengths}"
+                )
+            seen &= torch.tensor(self.mask, device="cpu")
+        if self.causal:
+            seen = seen.tril()
+        if self.mask is None and not self.causal:
+            return None
+        if not bool(seen.any(dim=1).all()):
+            blind = int((~seen.any(dim=1)).nonzero()[0])
+            raise LayerError(f"every token must see one, but mask and causal leave token {blind} none")
+        return seen
 
 
 class Flatten(Op):
@@ -195,11 +227,6 @@ class Module(Op):
         if not isinstance(made, nn.Module):
             raise LayerError(f"{self.path!r} must make a torch.nn.Module, but made {type(made).__name__}")
         return made
-
-
-AnyOp = Annotated[
-    Linear | Conv | Pool | GlobalPool | Attention | Flatten | Dropout | Identity | Module, Field(discriminator="op")
-]
 
 
 def activation_module(name: str) -> nn.Module:
@@ -261,16 +288,20 @@ class _GlobalPool(nn.Module):
 
 
 class _Attention(nn.Module):
-    def __init__(self, features: int, heads: int) -> None:
+    seen: Tensor | None
+
+    def __init__(self, features: int, heads: int, seen: Tensor | None) -> None:
         super().__init__()
         self.heads = heads
+        # No part of the state: the specification says it.
+        self.register_buffer("seen", None if seen is None else seen.to(torch.get_default_device()), persistent=False)
         self.queries_keys_values = nn.Linear(features, 3 * features)
         self.output = nn.Linear(features, features)
 
     def forward(self, x: Tensor) -> Tensor:
         split = self.queries_keys_values(x).unflatten(2, (3, self.heads, -1))  # (batch, tokens, 3, heads, width)
         queries, keys, values = split.permute(2, 0, 3, 1, 4).unbind(0)
-        mixed = functional.scaled_dot_product_attention(queries, keys, values)
+        mixed = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=self.seen)
         found: Tensor = self.output(mixed.transpose(1, 2).flatten(2))
         return found
 

@@ -12,17 +12,40 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Collection, Sequence
-from typing import Annotated, Any, ClassVar, Final, Literal
+from collections.abc import Collection, Iterator, Sequence
+from typing import Annotated, Any, ClassVar, Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from nas.engine import ACTIVATIONS
 from nas.errors import GraphError, LayerError
 from nas.graph import DAG
-from nas.layers._ops import AnyOp, Identity, Module
+from nas.layers._ops import (
+    Attention,
+    Conv,
+    Dropout,
+    Flatten,
+    GlobalPool,
+    Identity,
+    Linear,
+    Module,
+    Op,
+    Pool,
+    Shape,
+)
 
-__all__ = ["INPUT", "LayerSpec", "Node", "allow_modules", "module_key"]
+__all__ = [
+    "INPUT",
+    "MERGES",
+    "AnyOp",
+    "Block",
+    "LayerSpec",
+    "MergeKind",
+    "Node",
+    "allow_modules",
+    "inner_nodes",
+    "module_key",
+]
 
 INPUT: Final = "input"
 """Name of the network's input among the inputs of nodes."""
@@ -33,6 +56,10 @@ FORMAT: Final = "nas.layers"
 VERSION: Final = 1
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=100)]
+
+Norm = Literal["none", "batch", "layer", "group"]
+MergeKind = Literal["add", "concatenate", "mean", "product", "weighted"]
+MERGES: Final[tuple[MergeKind, ...]] = get_args(MergeKind)
 
 _allowed: set[str] = set()
 
@@ -47,6 +74,31 @@ def module_key(name: str) -> str:
     return f"n_{name}"
 
 
+class Block(Op):
+    """A network of layers as one node of another: what it reads is ``"input"`` to its nodes.
+
+    The same block may stand in a network several times, each with weights of its own; blocks hold blocks.
+    """
+
+    op: Literal["block"] = "block"
+    nodes: Annotated[tuple[Node, ...], Field(min_length=1, max_length=MAX_NODES)]
+    output: str = Field("", description="The node whose values are the block's; default: the last.")
+
+    def spec(self, shape: Shape) -> LayerSpec:
+        """The network inside, for samples of ``shape``.
+
+        Raises:
+            LayerError: its nodes form none.
+        """
+        return LayerSpec.of(shape, self.nodes, self.output)
+
+
+AnyOp = Annotated[
+    Linear | Conv | Pool | GlobalPool | Attention | Flatten | Dropout | Identity | Module | Block,
+    Field(discriminator="op"),
+]
+
+
 class Node(BaseModel):
     """One layer: merges its inputs, then operates, normalises and activates (see the module's docstring)."""
 
@@ -55,15 +107,22 @@ class Node(BaseModel):
     name: Name
     inputs: Annotated[tuple[str, ...], Field(min_length=1)] = (INPUT,)
     op: AnyOp = Field(default_factory=Identity)
-    merge: Literal["add", "concatenate"] = Field(
-        "add", description="Sum, or side by side along channels (features, where there are no channels)."
+    merge: MergeKind = Field(
+        "add",
+        description="Sum, mean or product of all inputs, sum with a learned factor for each (1 at first), or side by "
+        "side along channels (features, where there are no channels).",
     )
     project: bool = Field(
         False,
         description="Bridge inputs whose shapes do not fit the first one's: images are averaged or repeated to its "
         "height and width, and where a sum needs other channels, mapped by a 1x1 convolution (a dense layer).",
     )
-    norm: Literal["none", "batch", "layer", "group"] = "none"
+    bridge_norm: Norm = Field(
+        "none",
+        description="Norm behind a projection of images, which then is a strided 1x1 convolution where that fits "
+        "(He 2015).",
+    )
+    norm: Norm = "none"
     activation: str = Field("identity", description="One of nas.engine.ACTIVATIONS.")
     order: Literal["post", "pre"] = "post"
 
@@ -92,6 +151,8 @@ class Node(BaseModel):
 class LayerSpec(BaseModel):
     """A whole network: the shape of one sample and the nodes, the last one (or `output`) being the output.
 
+    `output` may name several nodes: the network then has a tuple of outputs.
+
     Nodes may come in any order and are kept in a topological one. Two specifications are equal when they describe the
     same network. Whether shapes meet is checked where modules are made: `LayerDAG`, `layer_shapes`.
 
@@ -105,7 +166,7 @@ class LayerSpec(BaseModel):
 
     input_shape: Annotated[tuple[Annotated[int, Field(ge=1, le=2**31)], ...], Field(min_length=1, max_length=3)]
     nodes: Annotated[tuple[Node, ...], Field(min_length=1, max_length=MAX_NODES)]
-    output: str = ""
+    output: str | tuple[str, ...] = ""
 
     @model_validator(mode="before")
     @classmethod
@@ -123,18 +184,24 @@ class LayerSpec(BaseModel):
         if len(by_name) < len(self.nodes):
             names = [node.name for node in self.nodes]
             raise ValueError(f"nodes have names of their own, but {_twice(names)!r} is there twice")
-        if self.output not in by_name:
-            raise ValueError(f"output names the unknown node {self.output!r}")
+        outputs = self.outputs
+        if not outputs or len(set(outputs)) < len(outputs):
+            raise ValueError(f"output names one node or several different ones, but is {list(outputs)}")
+        if unknown := [name for name in outputs if name not in by_name]:
+            raise ValueError(f"output names the unknown node {unknown[0]!r}")
         for node in self.nodes:
             for source in node.inputs:
                 if source != INPUT and source not in by_name:
                     raise ValueError(f"node {node.name!r} reads the unknown node {source!r}")
-        reading = [node.name for node in self.nodes if self.output in node.inputs]
+        reading = [(name, node.name) for node in self.nodes for name in outputs if name in node.inputs]
         if reading:
-            raise ValueError(f"nothing may read the output {self.output!r}, but node {reading[0]!r} does")
+            raise ValueError(
+                f"nothing may read the output {reading[0][0]!r}, but node {reading[0][1]!r} does; give the values a "
+                "second name by an Identity node"
+            )
         edges = [(source, node.name) for node in self.nodes for source in node.inputs]
         try:
-            dag = DAG.from_edges(edges, [INPUT], [self.output], neurons=[INPUT, *by_name])
+            dag = DAG.from_edges(edges, [INPUT], list(outputs), neurons=[INPUT, *by_name])
         except GraphError as error:
             raise ValueError(f"nodes must form a DAG: {error}") from None
         assert dag.names is not None
@@ -142,26 +209,33 @@ class LayerSpec(BaseModel):
         if not useful.all():
             unused = next(name for name, needed in zip(dag.names, useful, strict=True) if not needed)
             raise ValueError(
-                f"the output {self.output!r} must depend on every node, but not on {unused!r}; remove or connect it"
+                f"the output {', '.join(map(repr, outputs))} must depend on every node, but not on {unused!r}; remove "
+                "or connect it"
             )
         object.__setattr__(self, "nodes", tuple(by_name[name] for name in dag.names[1:]))
         return self
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the output nodes."""
+        return (self.output,) if isinstance(self.output, str) else self.output
+
     @classmethod
-    def of(cls, input_shape: Sequence[int], nodes: Sequence[Node], output: str = "") -> LayerSpec:
+    def of(cls, input_shape: Sequence[int], nodes: Sequence[Node], output: str | Sequence[str] = "") -> LayerSpec:
         """The specification, with broken rules as LayerError."""
         try:
-            return cls(input_shape=tuple(input_shape), nodes=tuple(nodes), output=output)
+            named = output if isinstance(output, str) else tuple(output)
+            return cls(input_shape=tuple(input_shape), nodes=tuple(nodes), output=named)
         except ValidationError as error:
             raise _layer_error(error) from None
 
     @functools.cached_property
     def dag(self) -> DAG:
-        """Nodes as neurons: 0 is the input, then `nodes` in their order, the last being the output; with names."""
+        """Nodes as neurons: 0 is the input, then `nodes` in their order, the last being the outputs; with names."""
         names = (INPUT, *(node.name for node in self.nodes))
         place = {name: number for number, name in enumerate(names)}
         edges = [(place[source], place[node.name]) for node in self.nodes for source in node.inputs]
-        return DAG(1, len(names) - 2, 1, edges, names=names)
+        return DAG(1, len(self.nodes) - len(self.outputs), len(self.outputs), edges, names=names)
 
     @functools.cached_property
     def by_name(self) -> dict[str, Node]:
@@ -171,9 +245,7 @@ class LayerSpec(BaseModel):
     def to_json(self) -> str:
         """Text for `from_json`."""
         content = {"format": FORMAT, "version": VERSION, **self.model_dump(mode="json", exclude_defaults=True)}
-        for given, node in zip(content["nodes"], self.nodes, strict=True):
-            # "op" is a default of its class, but says which class
-            given["op"] = {"op": node.op.op, **node.op.model_dump(mode="json", exclude_defaults=True)}
+        _say_ops(content["nodes"], self.nodes)
         return json.dumps(content, separators=(",", ":"))
 
     @classmethod
@@ -201,11 +273,11 @@ class LayerSpec(BaseModel):
             spec = cls.model_validate(content)
         except (ValidationError, RecursionError) as error:
             raise _layer_error(error) from None
-        for node in spec.nodes:
+        for node in inner_nodes(spec.nodes):
             if isinstance(node.op, Module) and node.op.path and node.op.path not in {*modules, *_allowed}:
                 raise LayerError(
                     f"node {node.name!r} names the module {node.op.path!r}, whose code would run; if you trust it, "
-                    "allow it: nas.layers.allow_modules(...)"
+                    f"allow it: nas.layers.allow_modules({node.op.path!r})"
                 )
         return spec
 
@@ -222,6 +294,22 @@ class LayerSpec(BaseModel):
 
     def __hash__(self) -> int:
         return hash(self.to_json())
+
+
+def inner_nodes(nodes: Sequence[Node]) -> Iterator[Node]:
+    """Nodes and those of their blocks, at any depth."""
+    for node in nodes:
+        yield node
+        if isinstance(node.op, Block):
+            yield from inner_nodes(node.op.nodes)
+
+
+def _say_ops(content: list[dict[str, Any]], nodes: Sequence[Node]) -> None:
+    """Writes into dumped nodes which class their operation has: its name is a default, and defaults are left out."""
+    for given, node in zip(content, nodes, strict=True):
+        given["op"] = {"op": node.op.op, **node.op.model_dump(mode="json", exclude_defaults=True)}
+        if isinstance(node.op, Block):
+            _say_ops(given["op"]["nodes"], node.op.nodes)
 
 
 def describe(node: Node) -> str:
@@ -244,3 +332,7 @@ def _layer_error(error: ValidationError | RecursionError) -> LayerError:
     problem = error.errors()[0]
     place = ".".join(str(part) for part in problem["loc"])
     return LayerError(f"{place}: " * bool(place) + str(problem["msg"]).removeprefix("Value error, "))
+
+
+Block.model_rebuild()
+LayerSpec.model_rebuild()

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
+from nas.errors import LayerError
 from nas.graph import DAG
 from nas.layers._inherit import Arrays, inherit_layers
 from nas.layers._network import LayerDAG
@@ -18,11 +19,19 @@ __all__ = ["LayerStructure"]
 
 @dataclass(frozen=True, slots=True)
 class LayerStructure:
-    """See `nas.training.Structure`. Every `Module` in the specification has a path."""
+    """See `nas.training.Structure`. Every `Module` in the specification has a path.
+
+    Raises:
+        LayerError: the specification has several outputs, and a search trains one.
+    """
 
     spec: LayerSpec
 
     kind: ClassVar[str] = "layers"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.spec.output, str):
+            raise LayerError(f"a structure that is searched has one output, but this has {list(self.spec.output)}")
 
     @property
     def dag(self) -> DAG:
@@ -40,7 +49,7 @@ class LayerStructure:
 
     def build(self, seed: int) -> LayerDAG:
         """The network with weights drawn from `seed`."""
-        return LayerDAG(self.spec, seed=seed)
+        return LayerDAG(self.spec, seed=seed, flat=True)
 
     def inherit(self, parent: Any, arrays: Arrays, seed: int) -> dict[str, np.ndarray] | None:
         """See `inherit_layers`; None where the parent is no network of layers."""

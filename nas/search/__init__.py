@@ -40,7 +40,7 @@ from nas.search._executor import (
 from nas.search._front import Front, FrontMember
 from nas.search._halving import Halving
 from nas.search._inherit import store_inheritance
-from nas.search._load import load_space
+from nas.search._load import load_space, refuse_unreadable
 from nas.search._make import make_strategy
 from nas.search._network import rebuild_module, rebuild_network, trained_module, trained_network
 from nas.search._objectives import Objectives, ObjectiveScale, error_reference
@@ -127,6 +127,7 @@ __all__ = [
     "rebuild_module",
     "rebuild_network",
     "record_baselines",
+    "refuse_unreadable",
     "replay",
     "retime",
     "run_search",

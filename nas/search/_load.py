@@ -6,16 +6,18 @@ import difflib
 import importlib
 from collections.abc import Mapping
 
+import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from nas._named import import_named
-from nas.errors import JobError
+from nas.errors import JobError, NasError
 from nas.search._config import SpaceConfig
 from nas.search._space import Choice, SearchSpace, SpaceOptions, TaskShape
 from nas.training._acting import NEURONS, NetworkKind
+from nas.training._structure import structure_of
 from nas.training._types import Dataset, Scalar, TrainingConfig
 
-__all__ = ["kinds_of", "load_space", "space_class", "space_options"]
+__all__ = ["kinds_of", "load_space", "refuse_unreadable", "space_class", "space_options"]
 
 
 def load_space(config: SpaceConfig, dataset: Dataset | TaskShape) -> SearchSpace:
@@ -49,6 +51,32 @@ def space_class(config: SpaceConfig) -> type[SearchSpace]:
     if not (isinstance(found, type) and issubclass(found, SearchSpace)):
         raise JobError(f"space.name: {config.name!r} must name a subclass of nas.search.SearchSpace, got {found!r}")
     return found
+
+
+def refuse_unreadable(space: SearchSpace) -> None:
+    """Before any trial: whether structures of a space can be made and read again, as resuming and exporting must.
+
+    Raises:
+        JobError: they cannot: a module of the user's own was not allowed, or cannot be made; a structure of the user's
+            own has no reader, or is not what its text says.
+    """
+    try:
+        structure = space.initial(np.random.default_rng(0)).structure
+    except NasError:  # this genome cannot be made; the next may
+        return
+    if structure is None:
+        return
+    try:
+        text = structure.to_json()
+        again = structure_of(structure.kind, text).to_json()
+        structure.build(0)
+    except NasError as error:
+        raise JobError(f"space.name: the first network of this space cannot be read again or made: {error}") from error
+    if again != text:
+        raise JobError(
+            f"space.name: structures of kind {structure.kind!r} must be read again as they were written, but "
+            f"{text[:80]!r} came back as {again[:80]!r}"
+        )
 
 
 def space_options(found: type[SearchSpace], config: SpaceConfig) -> SpaceOptions:

@@ -15,7 +15,9 @@ from torch.nn import functional
 
 from nas.errors import LayerError
 from nas.layers import (
+    MERGES,
     Attention,
+    Block,
     Conv,
     Dropout,
     Flatten,
@@ -23,6 +25,7 @@ from nas.layers import (
     Identity,
     LayerDAG,
     LayerSpec,
+    LayerStructure,
     Linear,
     Module,
     Node,
@@ -157,7 +160,7 @@ def test_residual_is_what_the_papers_say(order: str) -> None:
     else:
         first = functional.conv2d(torch.relu(x * scale), w1, padding=1)
         expected = functional.conv2d(torch.relu(first * scale), w2, padding=1) + x
-    torch.testing.assert_close(module(x), expected.flatten(1))
+    torch.testing.assert_close(module(x), expected)
 
 
 def test_nodes_may_be_called_like_methods_of_torch() -> None:
@@ -192,7 +195,7 @@ def test_projection_is_a_1x1_convolution_of_window_means() -> None:
         p["nodes.n_b.merge.bridges.n_input.1.weight"],
         p["nodes.n_b.merge.bridges.n_input.1.bias"],
     )
-    torch.testing.assert_close(module(x), (a + skip).flatten(1))
+    torch.testing.assert_close(module(x), a + skip)
 
 
 @pytest.mark.parametrize(
@@ -253,3 +256,97 @@ def test_measures_count_weights_units_and_layers() -> None:
     assert module.n_weights == 2 * 9 + 2 * 3
     assert module.n_units == 2 * 16 + 2
     assert module.depth == 2
+
+
+def test_every_merge_is_what_it_says() -> None:
+    x = inputs(3, 4)
+    expected = {
+        "add": x + 2 * x,
+        "mean": (x + 2 * x) / 2,
+        "product": x * 2 * x,
+        "weighted": 0.5 * x + 3 * 2 * x,
+        "concatenate": torch.cat([2 * x, x], 1),
+    }
+    for merge in MERGES:
+        network = net((4,), Node(name="z", op=Linear(features=4)), Node(name="out", inputs=("z", "input"), merge=merge))
+        layers = dict(network.nodes.items())
+        with torch.no_grad():
+            layers["n_z"].op.weight.copy_(2 * torch.eye(4))
+            layers["n_z"].op.bias.zero_()
+            if merge == "weighted":  # by source, whatever the order of the names
+                layers["n_out"].merge.factors["n_input"].fill_(0.5)
+                layers["n_out"].merge.factors["n_z"].fill_(3.0)
+        torch.testing.assert_close(network(x), expected[merge], msg=merge)
+
+
+def test_outputs_keep_their_shape_and_may_be_several() -> None:
+    image = net((2, 6, 6), Node(name="a", op=Conv(channels=5)))
+    assert nn.Sequential(image, nn.Conv2d(5, 1, 3))(inputs(3, 2, 6, 6)).shape == (3, 1, 4, 4)
+    assert LayerDAG(image.spec, flat=True)(inputs(3, 72)).shape == (3, 180)
+    heads = [Node(name="stem", op=Linear(features=8), activation="relu")]
+    heads += [Node(name=name, inputs=("stem",), op=Linear(features=k)) for name, k in (("policy", 3), ("value", 1))]
+    spec = LayerSpec.of((4,), heads, output=("value", "policy"))
+    network = LayerDAG(LayerSpec.from_json(spec.to_json()), seed=0)
+    value, policy = network(inputs(5, 4))
+    assert (value.shape, policy.shape, network.n_outputs) == ((5, 1), (5, 3), 4)
+    with pytest.raises(LayerError, match="nothing may read the output 'stem'"):
+        LayerSpec.of((4,), heads, output=("stem", "policy", "value"))
+    with pytest.raises(LayerError, match="one output, but this has"):
+        LayerStructure(spec)
+
+
+def test_a_block_is_the_network_inside_it() -> None:
+    inner = [Node(name="a", op=Linear(features=4), activation="tanh"), Node(name="sum", inputs=("a", "input"))]
+    deeper = Node(name="deep", op=Block(nodes=(Node(name="twice", op=Block(nodes=inner)),)))
+    network = net((4,), deeper, Node(name="out", inputs=("deep",), op=Linear(features=2)))
+    weight, bias = network.state_dict()["nodes.n_deep.op.nodes.n_twice.op.nodes.n_a.op.weight"], None
+    bias = network.state_dict()["nodes.n_deep.op.nodes.n_twice.op.nodes.n_a.op.bias"]
+    x = inputs(3, 4)
+    out = network.nodes["n_out"].op
+    torch.testing.assert_close(network(x), out(torch.tanh(functional.linear(x, weight, bias)) + x))
+    assert network.depth == 2
+    assert LayerSpec.from_json(network.spec.to_json()) == network.spec
+    hidden = Node(name="b", op=Block(nodes=(Node(name="m", op=Module(path="antigravity:Fly")),)))
+    with pytest.raises(LayerError, match="'m' names the module 'antigravity:Fly'"):
+        LayerSpec.from_json(LayerSpec.of((4,), [hidden]).to_json())
+
+
+def test_masked_attention_sees_what_its_mask_says() -> None:
+    seen = torch.eye(4, dtype=torch.bool)
+    seen[2, 0] = True
+    network = net((4, 6), Node(name="out", op=Attention(heads=2, mask=seen.tolist())))
+    x = inputs(1, 4, 6).requires_grad_()
+    reads = torch.stack([torch.autograd.grad(network(x)[0, k].sum(), x)[0][0].abs().sum(1) > 0 for k in range(4)])
+    assert torch.equal(reads, seen)
+    causal = net((4, 6), Node(name="out", op=Attention(causal=True)))
+    reads = torch.stack([torch.autograd.grad(causal(x)[0, k].sum(), x)[0][0].abs().sum(1) > 0 for k in range(4)])
+    assert torch.equal(reads, torch.ones(4, 4, dtype=torch.bool).tril())
+    with pytest.raises(LayerError, match=r"mask must be \(4, 4\)"):
+        net((4, 6), Node(name="out", op=Attention(mask=((True,),))))
+    with pytest.raises(LayerError, match="leave token 0 none"):
+        net((4, 6), Node(name="out", op=Attention(causal=True, mask=(~torch.eye(4, dtype=torch.bool)).tolist())))
+
+
+def test_padded_pools_count_no_padding() -> None:
+    x = -inputs(2, 1, 5, 5).abs() - 1
+    for kind, torch_pool in (("max", nn.MaxPool2d(3, 2, 1)), ("average", nn.AvgPool2d(3, 2, 1, False, False))):
+        pooled = net((1, 5, 5), Node(name="out", op=Pool(kind=kind, window=3, stride=2, padding=1)))(x)
+        torch.testing.assert_close(pooled, torch_pool(x))
+        assert bool((pooled < 0).all())
+    with pytest.raises(LayerError, match="at most half of the window"):
+        net((1, 5, 5), Node(name="out", op=Pool(padding=2)))
+
+
+@pytest.mark.parametrize("side", [8, 9])
+def test_a_residual_block_is_that_of_he_2015(side: int) -> None:
+    network = net((4, side, side), *residual("block", "input", 8, stride=2)).train()
+    state = {name.removeprefix("nodes.n_"): value for name, value in network.state_dict().items()}
+    x = inputs(16, 4, side, side)
+
+    def normed(values: Tensor) -> Tensor:
+        return functional.batch_norm(values, None, None, training=True)
+
+    first = functional.conv2d(x, state["block_1.op.weight"], stride=2, padding=1)
+    second = normed(functional.conv2d(normed(first).relu(), state["block_2.op.weight"], padding=1))
+    shortcut = normed(functional.conv2d(x, state["block.merge.bridges.n_input.0.weight"], stride=2))
+    torch.testing.assert_close(network(x), (second + shortcut).relu(), rtol=1e-4, atol=1e-5)
