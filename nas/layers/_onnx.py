@@ -18,9 +18,9 @@ OPSET: Final = 23  # what the file is brought to
 
 
 def export_onnx(module: LayerDAG, path: str | os.PathLike[str]) -> None:
-    """Write `module`, in evaluation mode, with an input "x" (batch, n_inputs) and an output "y" (batch, n_outputs).
+    """Write `module`, in evaluation mode, with an input "x" (batch, n_inputs) and an output "y" of the module's shape.
 
-    The batch may have any size.
+    Several outputs have the names of their nodes. The batch may have any size.
 
     Raises:
         ImportError: the package onnx is missing.
@@ -29,6 +29,7 @@ def export_onnx(module: LayerDAG, path: str | os.PathLike[str]) -> None:
     """
     import onnx.version_converter
 
+    outputs = ["y"] if isinstance(module.spec.output, str) else list(module.spec.output)
     was_training = module.training
     module.eval()
     try:
@@ -40,8 +41,8 @@ def export_onnx(module: LayerDAG, path: str | os.PathLike[str]) -> None:
                 (torch.zeros(2, module.n_inputs),),
                 os.fspath(path),
                 input_names=["x"],
-                output_names=["y"],
-                dynamic_axes={"x": {0: "batch"}, "y": {0: "batch"}},
+                output_names=outputs,
+                dynamic_axes={name: {0: "batch"} for name in ("x", *outputs)},
                 opset_version=TRACED_OPSET,
                 dynamo=False,
             )

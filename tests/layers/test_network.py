@@ -279,7 +279,7 @@ def test_every_merge_is_what_it_says() -> None:
         torch.testing.assert_close(network(x), expected[merge], msg=merge)
 
 
-def test_outputs_keep_their_shape_and_may_be_several() -> None:
+def test_outputs_keep_their_shape_and_may_be_several(tmp_path: Path) -> None:
     image = net((2, 6, 6), Node(name="a", op=Conv(channels=5)))
     assert nn.Sequential(image, nn.Conv2d(5, 1, 3))(inputs(3, 2, 6, 6)).shape == (3, 1, 4, 4)
     assert LayerDAG(image.spec, flat=True)(inputs(3, 72)).shape == (3, 180)
@@ -289,6 +289,10 @@ def test_outputs_keep_their_shape_and_may_be_several() -> None:
     network = LayerDAG(LayerSpec.from_json(spec.to_json()), seed=0)
     value, policy = network(inputs(5, 4))
     assert (value.shape, policy.shape, network.n_outputs) == ((5, 1), (5, 3), 4)
+    export_onnx(network, tmp_path / "heads.onnx")
+    run = onnxruntime.InferenceSession(tmp_path / "heads.onnx", providers=["CPUExecutionProvider"]).run
+    given = run(["policy", "value"], {"x": inputs(5, 4).numpy()})
+    torch.testing.assert_close([torch.from_numpy(each) for each in given], [policy, value])
     with pytest.raises(LayerError, match="nothing may read the output 'stem'"):
         LayerSpec.of((4,), heads, output=("stem", "policy", "value"))
     with pytest.raises(LayerError, match="one output, but this has"):
