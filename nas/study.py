@@ -362,7 +362,12 @@ class StudyFront:
 
         points = front_points(self._store, self._found)
         return front_figure(
-            points.members, points.others, title=self._store.name, cost=points.cost, baselines=points.baselines
+            points.members,
+            points.others,
+            title=self._store.name,
+            cost=points.cost,
+            error=points.error,
+            baselines=points.baselines,
         )
 
     def to_frame(self) -> pd.DataFrame:

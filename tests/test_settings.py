@@ -319,6 +319,7 @@ ELSEWHERE = {
     "search.stop": "tests/search/test_saturation.py",
     "search.least_gain": "tests/search/test_saturation.py",
     "search.constraints": "tests/search/test_constraints.py",
+    "search.scorer": "tests/training/test_judged.py",
     "resources.executor": "tests/cli/test_devices.py",
     "resources.threads": "tests/training/test_trial.py",
     "resources.workers": "tests/workers/test_pool.py",

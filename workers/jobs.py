@@ -7,13 +7,15 @@ Ray guards its ports with a token; whoever submits needs it in ``RAY_AUTH_TOKEN`
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import datetime
 import logging
 import re
 import secrets
+import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -31,6 +33,9 @@ __all__ = ["ClusterError", "ClusterJobs", "Submission"]
 
 _PATIENCE_MINUTES: Final = 30  # with a database or a disk: nobody is there to start the search again
 _PATIENCE_SECONDS: Final = 120.0  # with a head node that has just been started
+_ANSWER_SECONDS: Final = 300.0  # for a question about a study
+_STORE: Final = "nas-runs"  # of searches that were submitted before they said which
+_MARK: Final = "nas-file:"  # before a file and after it, in what a question prints
 _GRACE_SECONDS: Final = 90  # a search that is stopped lets trials end (10 s) and MLflow be told (60 s)
 
 
@@ -116,7 +121,11 @@ class ClusterJobs:
                     **(environment or {}),
                 },
             }
-            metadata = {"nas.study": study, "nas.trials": str(job.search.trials)}
+            metadata = {
+                "nas.study": study,
+                "nas.trials": str(job.search.trials),
+                "nas.store": str(job.tracking.store),
+            }
             deadline = time.monotonic() + _PATIENCE_SECONDS
             while True:
                 try:
@@ -177,6 +186,42 @@ class ClusterJobs:
                 self._client.stop_job(found.name)
         return found
 
+    def ask(self, name: str, arguments: Sequence[str], files: Sequence[str] = ()) -> tuple[str, dict[str, bytes]]:
+        """What a command says there of a study that was searched there.
+
+        Args:
+            name: of a search, or of its study.
+            arguments: of ``nas``, without store and database, e.g. ``["front", "digits"]``.
+            files: that the command writes, by names without folders.
+
+        Returns:
+            What it printed, and the files' contents.
+
+        Raises:
+            ClusterError: it failed; the message is what it printed.
+        """
+        found = self.get(name)
+        with self._reported():
+            details = self._client.get_job_info(found.name)
+            given = dict((details.runtime_env or {}).get("env_vars") or {})
+            store = (details.metadata or {}).get("nas.store", _STORE)
+            asked = self._client.submit_job(
+                entrypoint=_question(store, arguments, files),
+                submission_id=f"ask-{secrets.token_hex(6)}",
+                runtime_env={**(details.runtime_env or {}), "env_vars": {**given, "PYTHONUNBUFFERED": "1"}},
+            )
+            deadline = time.monotonic() + _ANSWER_SECONDS
+            while not (state := self._client.get_job_status(asked)).is_terminal():
+                if time.monotonic() > deadline:
+                    self._client.stop_job(asked)
+                    raise ClusterError(f"{self.address} did not answer within {_ANSWER_SECONDS:.0f} s ({asked})")
+                time.sleep(0.5)
+            printed = str(self._client.get_job_logs(asked))
+        if state is not JobStatus.SUCCEEDED:
+            lines = [line for line in printed.splitlines() if not line.startswith(_MARK)]
+            raise ClusterError("\n".join(lines).strip().removeprefix("error: ") or f"{asked} is {state.value.lower()}")
+        return _answer(printed)
+
     @contextlib.contextmanager
     def _reported(self) -> Iterator[None]:
         try:
@@ -204,6 +249,29 @@ def _entrypoint(job: Job, log_level: str) -> str:
         return command
     # Below the package, results would vanish with it.
     return f'NAS_STORE="${{NAS_STORE:-$HOME/{job.tracking.store}}}" {command}'
+
+
+def _question(store: str, arguments: Sequence[str], files: Sequence[str]) -> str:
+    """A shell command that runs ``nas`` in a folder of its own, and prints what it wrote as lines of base64."""
+    where = shlex.quote(store) if Path(store).is_absolute() else f'"${{NAS_STORE:-$HOME/{store}}}"'
+    written = "".join(
+        f" && echo {_MARK} {shlex.quote(file)} && base64 {shlex.quote(file)} && echo {_MARK}" for file in files
+    )
+    return f'export NAS_STORE={where} && cd "$(mktemp -d)" && nas {shlex.join(arguments)}{written}'
+
+
+def _answer(printed: str) -> tuple[str, dict[str, bytes]]:
+    """The text and the files in what a question printed."""
+    text: list[str] = []
+    files: dict[str, list[str]] = {}
+    into: list[str] | None = None
+    for line in printed.splitlines():
+        if line.startswith(_MARK):
+            name = line.removeprefix(_MARK).strip()
+            into = files.setdefault(name, []) if name else None
+        else:
+            (text if into is None else into).append(line)
+    return "\n".join(text), {name: base64.b64decode("".join(lines)) for name, lines in files.items()}
 
 
 def _is_search(details: JobDetails) -> bool:

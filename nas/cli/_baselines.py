@@ -24,7 +24,7 @@ def print_baselines(found: Front, baselines: Baselines | None) -> None:
         return
     console.print()
     if baselines.found:
-        console.print(baselines_table(baselines))
+        console.print(baselines_table(baselines, found.objectives.error_label))
     for each in baselines.members:
         if each.reason:
             console.print(f"[dim]{each.label} failed: {escape(each.reason)}[/]", soft_wrap=True)
@@ -37,10 +37,14 @@ def print_baselines(found: Front, baselines: Baselines | None) -> None:
     console.print()
 
 
-def baselines_table(baselines: Baselines) -> Table:
-    """Those that were trained, the best on the validation part first. Fits into 80 columns."""
+def baselines_table(baselines: Baselines, label: str = "error") -> Table:
+    """Those that were trained, the best on the validation part first. Fits into 80 columns.
+
+    Args:
+        label: what the error is called.
+    """
     classification = all("val_accuracy" in each.metrics for each in baselines.found)
-    quality = "acc" if classification else "error"
+    quality = "acc" if classification else label
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("baseline", no_wrap=True)
     for heading in (f"val {quality}", f"test {quality}", "inference", "±", "edges", "trained in"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -105,7 +106,7 @@ def data_of_study(config: DataConfig, study: StudyStore, *, remedy: str) -> Load
             "still the same cannot be checked in full",
             soft_wrap=True,
         )
-    return loaded
+    return dataclasses.replace(loaded, dataset=dataclasses.replace(loaded.dataset, scorer=study.objectives.scorer))
 
 
 def refuse_unnamed_code(config: DataConfig, named: str | None, whose: str) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from nas.training import DataConfig, Dataset
 
-__all__ = ["evaluate", "evaluate_file"]
+__all__ = ["evaluate", "evaluate_file", "written_score"]
 
 _ROWS = 4096  # samples in one pass
 _MOST_CLASSES = 12  # that are listed one by one
@@ -289,7 +289,7 @@ def _part(dataset: Dataset, part: str) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
-def _score(name: str, value: float | None) -> str:
+def written_score(name: str, value: float | None) -> str:
     """A scorer's value as people read it: errors, which scorers have negative, as they are."""
     shown = name.removeprefix("neg_")
     if value is None:
@@ -310,7 +310,7 @@ def _table(found: dict[str, Any]) -> Table:
     else:
         table.add_row("error", f"[bold]{found['error']:.5g}[/] (mean squared; r² {found['r2']:.4f})")
     if found["scores"]:
-        table.add_row("scores", ", ".join(_score(name, value) for name, value in found["scores"].items()))
+        table.add_row("scores", ", ".join(written_score(name, value) for name, value in found["scores"].items()))
     for each in found["classes"][:_MOST_CLASSES]:
         words = f"{each['samples']:,} samples, recall {percent(each['recall'], 1)}, precision "
         table.add_row("class", Text(f"{each['class']}: {words}{percent(each['precision'], 1)}"))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from nas.cli._console import STORAGE, STORE, console, percent, program, seconds
+from nas.cli._remote import ELSEWHERE, ask
 from nas.errors import JobError, NasError
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def export(
     ] = None,
     store: Path = STORE,
     storage: str | None = STORAGE,
+    address: str | None = ELSEWHERE,
 ) -> None:
     """Write a network of the front to a file that `nas evaluate` and `nas.load` read, or to another format.
 
@@ -60,6 +62,11 @@ def export(
     write = writer_of(out, form)
     if write is not _c and {precision, layout, prefix} != {None}:
         raise JobError(f"--precision, --layout and --prefix are of C, but --out is {out}; write --out {out.stem}.c")
+    if address:
+        if write is _c:
+            raise JobError("C is two files, and --address brings one: export .safetensors, and make C of it here")
+        ask(address, experiment, ["export", experiment, "--pick", pick, *(["--format", form] if form else [])], out)
+        return
     if write is _c:
         options: dict[str, Any] = {"precision": precision or "float", "layout": layout, "prefix": prefix}
         write = partial(_c, **options)

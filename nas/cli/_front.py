@@ -11,6 +11,7 @@ from rich.table import Table
 
 from nas.cli._baselines import baselines_json, print_baselines
 from nas.cli._console import STORAGE, STORE, console, percent, print_json, program, seconds
+from nas.cli._remote import ELSEWHERE, ask
 
 if TYPE_CHECKING:
     from nas.search import Front
@@ -25,8 +26,12 @@ def front(
     as_json: Annotated[bool, typer.Option("--json", help="Print all metrics of the members as JSON.")] = False,
     store: Path = STORE,
     storage: str | None = STORAGE,
+    address: str | None = ELSEWHERE,
 ) -> None:
     """Show the accuracy/time front of a study, finished or still running."""
+    if address:
+        ask(address, experiment, ["front", experiment, *(["--json"] if as_json else [])])
+        return
     from nas.search import StudyStore
 
     study = StudyStore.open(store, experiment, storage=storage)
@@ -87,7 +92,8 @@ def front_rows(found: Front, *, density: bool = True) -> tuple[list[str], list[l
     # What a chip would need is shown where it is asked for.
     asked = {*found.objectives.names, *(bound.metric for bound in found.objectives.bounds)}
     chip = [name for name in ("flash", "ram", "cycles") if name in asked]
-    headings = ["", "trial", f"{quality} (95 %)" if estimated else f"val {quality}", "test", "inference", "±", "step"]
+    label = quality if classification else found.objectives.error_label
+    headings = ["", "trial", f"{label} (95 %)" if estimated else f"val {label}", "test", "inference", "±", "step"]
     headings += ["edges", *(["density"] if density else []), "depth", *chip]
     rows = []
     picks = {found.knee().number: "knee"} | {found.best().number: "best"}
@@ -114,7 +120,8 @@ def estimates_line(found: Front) -> str:
     """What the estimates in the table are, or that some members have none."""
     without = [member.number for member in found.members if "shown_error" not in member.metrics]
     if not without:
-        quality = "accuracy" if any("shown_accuracy" in member.metrics for member in found.members) else "error"
+        classifies = any("shown_accuracy" in member.metrics for member in found.members)
+        quality = "accuracy" if classifies else found.objectives.error_label
         return (
             f"{quality}: to expect on samples that did not choose the network; of parts as large as the test part, "
             "19 in 20 lie inside the interval"

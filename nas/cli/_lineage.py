@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from nas.cli._console import STORAGE, STORE, console, print_json
+from nas.cli._remote import ELSEWHERE, ask
 from nas.errors import JobError, NasError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def lineage(
     as_json: Annotated[bool, typer.Option("--json", help="Print the generations as JSON.")] = False,
     store: Path = STORE,
     storage: str | None = STORAGE,
+    address: str | None = ELSEWHERE,
 ) -> None:
     """Show the ancestors of a trial: what each mutation changed, and accuracy, edges and time on the way.
 
@@ -42,6 +44,9 @@ def lineage(
     """
     if out is not None and out.suffix.lower() not in (".png", ".html"):
         raise JobError(f"--out must end in .png or .html, but is {out}")
+    if address:
+        ask(address, experiment, ["lineage", experiment, trial, *(["--json"] if as_json else [])], out)
+        return
     from nas.search import StudyStore
     from nas.tracking import lineage_rows
 

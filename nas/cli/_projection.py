@@ -151,4 +151,5 @@ def make_tracker(job: Job, dataset: Dataset, study: StudyStore) -> Tracker:
         # The inputs of a network with memory are one time step and what it remembers: no image.
         period=dataset.period if job.space.name != "recurrent" else None,
         cost=costs[0] if costs else "inference_seconds",
+        error=study.objectives.error_label,
     )

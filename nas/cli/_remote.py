@@ -5,12 +5,16 @@ from __future__ import annotations
 import importlib
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import typer
 
-__all__ = ["ADDRESS", "ADDRESS_VARIABLE", "Entry", "cluster", "entry_of", "readable"]
+from nas.cli._console import console
+from nas.errors import NasError
+
+__all__ = ["ADDRESS", "ADDRESS_VARIABLE", "ELSEWHERE", "Entry", "ask", "cluster", "entry_of", "readable"]
 
 ADDRESS_VARIABLE: Final = "RAY_API_SERVER_ADDRESS"  # Ray's own, for every command that asks a cluster
 ADDRESS = typer.Option(
@@ -20,7 +24,35 @@ ADDRESS = typer.Option(
     help="Job server of the cluster's head node.",
 )
 
+ELSEWHERE = typer.Option(
+    "--address",
+    envvar=ADDRESS_VARIABLE,
+    help="Job server of a cluster on which the study was searched, e.g. http://10.0.0.1:8265; '': look here.",
+)
+
 Entry = dict[str, Any]
+
+
+def ask(address: str, study: str, arguments: Sequence[str], out: Path | None = None) -> None:
+    """Run a command about a study where it was searched; print what it says, and keep the file that it writes.
+
+    Args:
+        arguments: of `nas`, with the study, without store and without ``out``.
+        out: the file here.
+
+    Raises:
+        NasError: nobody answers, the command fails there, or the file cannot be written.
+    """
+    name = None if out is None else f"answer{out.suffix}"
+    words = [*arguments, *([] if name is None else ["--out", name])]
+    said, files = cluster(address).ask(study, words, () if name is None else (name,))
+    if out is not None and name is not None:
+        try:
+            out.write_bytes(files[name])
+        except OSError as error:
+            raise NasError(f"{out}: cannot be written ({error.strerror})") from error
+        said = said.replace(name, str(out))
+    console.print(said, markup=False, highlight=False, soft_wrap=True)
 
 
 def cluster(address: str) -> Any:

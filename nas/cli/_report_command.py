@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nas.cli._console import STORAGE, STORE, console
+from nas.cli._remote import ELSEWHERE, ask
 from nas.errors import NasError
 
 __all__ = ["report"]
@@ -18,12 +19,16 @@ def report(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write (default: STUDY.html).")] = None,
     store: Path = STORE,
     storage: str | None = STORAGE,
+    address: str | None = ELSEWHERE,
 ) -> None:
     """Write one HTML page on a study: verdict, data, front, baselines, the network picked, and how to use it."""
+    path = Path(f"{experiment}.html") if out is None else out
+    if address:
+        ask(address, experiment, ["report", experiment], path)
+        return
     from nas.study import Study
 
     study = Study.open(experiment, store=store, storage=storage)
-    path = Path(f"{experiment}.html") if out is None else out
     try:
         study.report(path)
     except OSError as error:

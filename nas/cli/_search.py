@@ -179,17 +179,19 @@ class SearchRun:
         from nas._settings import refuse_unused
         from nas.cli._data import data_table
         from nas.cli._study import existing_study
-        from nas.search import load_space
+        from nas.search import error_reference, load_space, scorer_label, with_scorer
         from nas.training import read_data
 
         job = self.job
         study = existing_study(job, start="either", command=self.command)
-        data = read_data(job.data, twice=True)
+        data = with_scorer(read_data(job.data, twice=True), job.search)
         refuse_unused(job, load_space(job.space, data.dataset))
         console.print(data_table(data.findings))
         console.print()
         self._announce(data.dataset, study)
-        console.print(f"objectives: {', '.join(job.search.objectives)}", soft_wrap=True)
+        error_reference(data.dataset)  # refuses a scorer that says nothing of this data
+        names = (scorer_label(data.dataset.scorer) if name == "error" else name for name in job.search.objectives)
+        console.print(f"objectives: {', '.join(names)}", soft_wrap=True)
         console.print(_duration_line(job), soft_wrap=True)
         console.print("nothing was run; without --dry-run it is")
 
@@ -202,6 +204,7 @@ class SearchRun:
         """
         from nas.cli._data import data_of_study
         from nas.cli._study import create_study, existing_study
+        from nas.search import with_scorer
         from nas.training import read_data
 
         job = self.job
@@ -211,7 +214,7 @@ class SearchRun:
             resumed = study is not None
             try:
                 if study is None:
-                    data = read_data(job.data, twice=True)
+                    data = with_scorer(read_data(job.data, twice=True), job.search)
                     self._check_space(data)
                     study = create_study(job, data)
                     held.enter_context(study.hold())

@@ -123,6 +123,7 @@ def create_study(job: Job, data: LoadedData) -> StudyStore:
         objectives=job.search.objectives,
         constraints=job.search.constraints,
         error_reference=error_reference(data.dataset),
+        scorer=data.dataset.scorer,
         seed=job.search.seed,
         storage=tracking.database,
         job=study_header(job, data),
@@ -147,6 +148,14 @@ def check_resumable(job: Job, study: StudyStore) -> None:
                 f"{path} differs from that of study {study.name!r} ({_difference(old, new)}), so its trials could not "
                 "be compared; restore the job file, or start another study with --set tracking.experiment=NAME"
             )
+
+    stated = job.search.scorer
+    if stated is not None and study.objectives.scorer != (stated := "" if stated == "error" else stated):
+        raise JobError(
+            f"networks of study {study.name!r} are judged by {study.objectives.scorer or 'error'}, the job says "
+            f"{stated or 'error'} (search.objectives); restore it, or start another study with --set "
+            "tracking.experiment=NAME"
+        )
 
 
 def export_network(

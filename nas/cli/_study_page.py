@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import html
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nas.cli._console import percent, seconds
@@ -37,6 +39,7 @@ class FrontPoints:
     members: list[FrontPoint]
     others: list[FrontPoint]
     cost: str  # metric of the cost axis
+    error: str  # what the error is called
     baselines: list[BaselinePoint]
 
 
@@ -57,7 +60,8 @@ def front_points(study: StudyStore, found: Front) -> FrontPoints:
     compared = [] if baselines is None else [
         BaselinePoint(each.name, each.label, each.metrics, each.reason) for each in baselines.members
     ]  # fmt: skip
-    return FrontPoints(members, others, costs[0] if costs else "inference_seconds", compared)
+    cost = costs[0] if costs else "inference_seconds"
+    return FrontPoints(members, others, cost, found.objectives.error_label, compared)
 
 
 def front_html_table(found: Front) -> str:
@@ -93,8 +97,9 @@ def study_page(study: StudyStore) -> str:
         f"{counts['failed']} failed; hypervolume {found.hypervolume:.4f}</p>",
         *_section("Data", _findings(header)),
         *_section("Front", _front_figure(study, found) + front_html_table(found)),
-        *_section("Baselines", "" if baselines is None else _baselines(baselines)),
+        *_section("Baselines", "" if baselines is None else _baselines(baselines, found.objectives.error_label)),
         *_section(f"The network picked: trial {best.number}", _network(study, best)),
+        *_section("On the test part", _tested(study, best.number)),
         *_section("Hardware", _hardware(study, best.number)),
         *_section("How to use it", _usage(study, best.number)),
     ]
@@ -117,16 +122,23 @@ def _front_figure(study: StudyStore, found: Front) -> str:
     from nas.tracking import front_figure
 
     points = front_points(study, found)
-    figure = front_figure(points.members, points.others, title=study.name, cost=points.cost, baselines=points.baselines)
+    figure = front_figure(
+        points.members,
+        points.others,
+        title=study.name,
+        cost=points.cost,
+        error=points.error,
+        baselines=points.baselines,
+    )
     drawn: str = figure.to_html(
         full_html=False, include_plotlyjs=True, default_height="30rem", config={"displaylogo": False}
     )
     return drawn
 
 
-def _baselines(baselines: Baselines) -> str:
+def _baselines(baselines: Baselines, label: str) -> str:
     classification = all("val_accuracy" in each.metrics for each in baselines.found)
-    quality = "accuracy" if classification else "error"
+    quality, heading = ("accuracy", "accuracy") if classification else ("error", label)
     rows = []
     for each in baselines.members:
         m = each.metrics
@@ -140,7 +152,7 @@ def _baselines(baselines: Baselines) -> str:
                 seconds(m.get("training_seconds")),
             ]
         )
-    return _table(["", f"validation {quality}", f"test {quality}", "inference", "edges", "trained in"], rows, text=[0])
+    return _table(["", f"validation {heading}", f"test {heading}", "inference", "edges", "trained in"], rows, text=[0])
 
 
 def _network(study: StudyStore, best: FrontMember) -> str:
@@ -177,6 +189,29 @@ def _named(dag: Any, header: Mapping[str, Any]) -> Any:
         dag.n_inputs, dag.n_computational, dag.n_outputs, dag.edges,
         ids=dag.ids, activations=dag.activations, names=[*features, *between, *outputs],
     )  # fmt: skip
+
+
+def _tested(study: StudyStore, number: int) -> str:
+    """Scores and a line for each class; "" of a structure of one's own, which no file of a network holds."""
+    from nas.cli._evaluate import evaluate_file, written_score
+    from nas.cli._study import export_network
+    from nas.errors import NasError
+
+    source = ((study.header.get("job") or {}).get("job") or {}).get("data", {}).get("source")
+    with tempfile.TemporaryDirectory(prefix="nas-") as folder:
+        path = Path(folder) / "network.safetensors"
+        try:
+            export_network(study, number, path)
+            found = evaluate_file(path, data=source, part="test")
+        except NasError as error:
+            return f'<p class="faint">not evaluated again: {html.escape(str(error))}</p>'
+    scores = ", ".join(written_score(name, value) for name, value in found["scores"].items())
+    rows = [
+        [str(each["class"]), f"{each['samples']:,}", *(percent(each[key], 1) for key in ("recall", "precision", "f1"))]
+        for each in found["classes"]
+    ]
+    table = _table(["class", "samples", "recall", "precision", "F1"], rows) if rows else ""
+    return f"<p>{found['samples']:,} samples: {html.escape(scores)}</p>{table}"
 
 
 def _hardware(study: StudyStore, number: int) -> str:

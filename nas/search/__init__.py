@@ -52,6 +52,7 @@ from nas.search._records import Rung, TrialRecord
 from nas.search._replay import Replay, replay
 from nas.search._retime import Timed, retime, time_side_by_side
 from nas.search._saturation import AnytimeCurve, CurvePoint, Saturation, saturation
+from nas.search._scorer import scorer_label, with_scorer
 from nas.search._space import (
     DEFAULT_HYPERPARAMETERS,
     Choice,
@@ -132,6 +133,7 @@ __all__ = [
     "retime",
     "run_search",
     "saturation",
+    "scorer_label",
     "searched_domains",
     "stable_ids",
     "store_inheritance",
@@ -141,6 +143,7 @@ __all__ = [
     "trained_network",
     "verdict",
     "warm_up",
+    "with_scorer",
     "work_of",
 ]
 

@@ -31,7 +31,9 @@ from nas.search._baselines_linear import fit_linear
 from nas.search._baselines_mlp import fit_mlp
 from nas.search._baselines_models import Clock, Fitted
 from nas.search._objectives import error_reference
-from nas.training import evaluate, hardware, reference_kernel_seconds, time_inference
+from nas.training import hardware, reference_kernel_seconds, time_inference
+from nas.training._evidence import measured
+from nas.training._judged import guess_loss
 from nas.training._types import Dataset, Scalar, TrainingConfig
 
 if TYPE_CHECKING:
@@ -235,6 +237,8 @@ def record_baselines(
 
 def _guess_error(dataset: Dataset) -> float:
     """Of the best answer that looks at no feature."""
+    if dataset.scorer:
+        return guess_loss(dataset)
     if dataset.task == "regression":
         return error_reference(dataset)
     frequent = np.bincount(dataset.y_train).argmax()
@@ -246,11 +250,8 @@ def _reason(error: Exception) -> str:
 
 
 def _quality(module: nn.Module, dataset: Dataset) -> dict[str, float]:
-    parts = {"val": (dataset.x_val, dataset.y_val), "test": (dataset.x_test, dataset.y_test)}
     found = {
-        f"{part}_{name}": value
-        for part, (x, y) in parts.items()
-        for name, value in evaluate(module, x, y, dataset.task).items()
+        f"{part}_{name}": value for part in ("val", "test") for name, value in measured(module, dataset, part).items()
     }
     if bad := [f"{name} = {value}" for name, value in found.items() if not np.isfinite(value)]:
         raise ValueError(f"every metric must be finite, but {', '.join(bad)}")

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nas.training import evaluate
+from nas.training._evidence import measured
 from nas.training._types import Dataset, Scalar
 
 __all__ = ["ABSENT", "ByFunction", "Clock", "Fitted", "dense", "logits_of", "nonzero", "rows_within", "scored"]
@@ -75,7 +75,7 @@ class Fitted:
 
 def scored(module: nn.Module, dataset: Dataset) -> tuple[float, float]:
     """Error and loss of a module on the validation part."""
-    found = evaluate(module, dataset.x_val, dataset.y_val, dataset.task)
+    found = measured(module, dataset, "val")
     return found["error"], found["loss"]
 
 

@@ -11,6 +11,7 @@ import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from nas.search._constraints import Bound
+from nas.training._judged import check_scorer
 
 __all__ = [
     "OBJECTIVE_METRICS",
@@ -194,7 +195,16 @@ class SearchConfig(BaseModel):
     objectives: tuple[Objective, ...] = Field(
         ("error", "inference_time"),
         min_length=1,
-        description="What to minimise; all are 'smaller is better'.",
+        description="What to minimise; all are 'smaller is better'. In place of error may stand one of scikit-learn's "
+        "scorers (balanced_accuracy, f1, roc_auc, neg_log_loss, neg_mean_absolute_error, …) or module:function, which "
+        "is then kept as scorer.",
+        json_schema_extra={"items": {"type": "string"}},
+    )
+    scorer: str | None = Field(
+        None,
+        description="What the error is: error (wrong classes, or squared errors), one of scikit-learn's scorers, or "
+        "module:function (targets, probabilities or predictions; smaller is better). Default: error, but "
+        "balanced_accuracy where classes are very unequal and objectives are not stated.",
     )
     constraints: tuple[str, ...] = Field(
         (),
@@ -238,6 +248,47 @@ class SearchConfig(BaseModel):
         if isinstance(values, dict) and "trials" not in values and any(values.get(key) is not None for key in budgets):
             return {**values, "trials": UNLIMITED}
         return values
+
+    @model_validator(mode="before")
+    @classmethod
+    def _scorer_among_objectives(cls, values: Any) -> Any:
+        """What is named in place of the error becomes `scorer`."""
+        stated = values.get("objectives") if isinstance(values, dict) else None
+        if not isinstance(stated, list | tuple) or not all(isinstance(name, str) for name in stated):
+            return values
+        own = [name for name in stated if name not in OBJECTIVE_METRICS]
+        for name in own:
+            check_scorer(name)
+        if len(own) > 1 or (own and ("error" in stated or values.get("scorer") not in (None, *own))):
+            quality = [*own, *(["error"] if "error" in stated else [])]
+            quality += [values["scorer"]] if values.get("scorer") not in (None, *own) else []
+            raise ValueError(
+                f"{' and '.join(quality)} both say how good a network is; name one, and any costs "
+                f"({', '.join(name for name in OBJECTIVE_METRICS if name != 'error')}) beside it"
+            )
+        names = ["error" if name in own else name for name in stated]
+        if "error" not in names:
+            return values
+        unstated = values.get("scorer") if "scorer" in values else "error"  # a complete record says that it was not
+        return {**values, "objectives": names, "scorer": own[0] if own else unstated}
+
+    @field_validator("scorer")
+    @classmethod
+    def _known_scorer(cls, scorer: str | None) -> str | None:
+        if scorer in ("accuracy", None):
+            return None if scorer is None else "error"
+        if scorer != "error":
+            check_scorer(str(scorer))
+        return scorer
+
+    @model_validator(mode="after")
+    def _scorer_acts(self) -> SearchConfig:
+        if self.scorer is not None and "error" not in self.objectives:
+            raise ValueError(
+                f"scorer says what the error is, but the objectives are {', '.join(self.objectives)}; name "
+                f"{self.scorer} among them, or leave it out"
+            )
+        return self
 
     @field_validator("objectives")
     @classmethod

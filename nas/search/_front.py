@@ -265,7 +265,7 @@ class Front:
         satisfying = list(self.near)
         by_quality = False
         for name, sign, bound in conditions:
-            names = _ALIASES.get(name, (name,))
+            names = _ALIASES.get(name, (name, f"val_{name}"))
             metric = next((each for each in names if each in known), None)
             if metric is None:
                 raise PickError(f"cannot pick {how!r}: no metric {names[0]!r}; there are {', '.join(known)}")

@@ -21,6 +21,7 @@ import numpy as np
 from nas.errors import JobError
 from nas.search._config import OBJECTIVE_METRICS, Objective
 from nas.search._constraints import Bound, violation
+from nas.training._judged import guess_loss, scorer_label
 from nas.training._types import Dataset, TrialResult
 
 __all__ = ["ObjectiveScale", "Objectives", "error_reference"]
@@ -58,7 +59,14 @@ SCALES: Final[dict[Objective, ObjectiveScale]] = {
 
 
 def error_reference(dataset: Dataset) -> float:
-    """Error that knowing nothing gives: 1 for classification, that of predicting the training mean for regression."""
+    """Error that knowing nothing gives: 1 for classification, that of predicting the training mean for regression; of
+    a scorer's loss that of the best answer that looks at no feature.
+
+    Raises:
+        JobError: the scorer cannot judge this data.
+    """
+    if dataset.scorer:
+        return max(guess_loss(dataset), 1e-12)
     if dataset.task == "classification":
         return 1.0
     return max(float(np.mean((dataset.y_val - dataset.y_train.mean(axis=0)) ** 2)), 1e-12)
@@ -74,6 +82,7 @@ class Objectives:
     # that one that is continued compares like with like.
     error_metric: Literal["val_score", "val_error"] = "val_score"
     bounds: tuple[Bound, ...] = ()  # what members of the front keep
+    scorer: str = ""  # what the error is by, see `nas.training.Dataset`
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.names if name not in SCALES]
@@ -84,6 +93,11 @@ class Objectives:
     def metrics(self) -> tuple[str, ...]:
         """The metric of a `TrialResult` behind each objective."""
         return tuple(self.error_metric if name == "error" else OBJECTIVE_METRICS[name] for name in self.names)
+
+    @property
+    def error_label(self) -> str:
+        """What the error is called where people read it: "error", or what a scorer's loss is called."""
+        return scorer_label(self.scorer)
 
     @property
     def error_place(self) -> int | None:

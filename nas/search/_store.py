@@ -133,6 +133,7 @@ class StudyStore:
             float(header["error_reference"]),
             header.get("error_metric", "val_error"),
             tuple(Bound.parse(text) for text in header.get("constraints", ())),
+            str(header.get("scorer", "")),
         )
         self.seed = int(header["seed"])
         self._rows = Rows(study._storage, study._study_id)
@@ -151,6 +152,7 @@ class StudyStore:
         objectives: tuple[Objective, ...] = ("error", "inference_time"),
         constraints: tuple[str, ...] = (),
         error_reference: float = 1.0,
+        scorer: str = "",
         seed: int = 0,
         storage: str | None = None,
         job: Mapping[str, Any] | None = None,
@@ -163,6 +165,7 @@ class StudyStore:
             objectives: what to minimise, by name.
             constraints: bounds that members of the front keep, as in `nas.search.SearchConfig`.
             error_reference: see `nas.search.error_reference`.
+            scorer: what errors are by, as `nas.training.Dataset` has it.
             seed: decides every random choice of the search.
             storage: URL of an RDB; default: SQLite, `optuna.db` in the folder.
             job: any JSON, kept in `header["job"]` for whoever opens the study later; see `costs` for one of its keys.
@@ -196,6 +199,7 @@ class StudyStore:
                     "error_reference": error_reference,
                     "error_metric": "val_score",
                     **({"constraints": list(constraints)} if constraints else {}),
+                    **({"scorer": scorer} if scorer else {}),
                     "seed": seed,
                     "job": job,
                 },

@@ -79,6 +79,7 @@ def front_figure(
     *,
     title: str = "Pareto front",
     cost: str = "inference_seconds",
+    error: str = "error",
     baselines: Sequence[BaselinePoint] = (),
 ) -> go.Figure:
     """The front over all other trials, as a plotly figure; hovering shows a trial's facts.
@@ -88,13 +89,14 @@ def front_figure(
         others: finished trials off the front, drawn small and grey.
         title: first line above the plot.
         cost: metric of the x axis (logarithmic): inference_seconds, train_step_seconds, edges, density or depth.
+        error: what the error is called.
         baselines: what the front is compared with, drawn with its name; as a line where it has no such cost.
 
     Points without a finite value on either axis are left out.
     """
     import plotly.graph_objects as go
 
-    view = _View(members, others[-_MOST_DOMINATED:], cost, baselines)
+    view = _View(members, others[-_MOST_DOMINATED:], cost, baselines, error)
     figure = go.Figure()
     figure.add_scatter(
         x=view.other_x,
@@ -167,17 +169,18 @@ def front_html(
     *,
     title: str = "Pareto front",
     cost: str = "inference_seconds",
+    error: str = "error",
     link: Callable[[int], str | None] = lambda _: None,
     baselines: Sequence[BaselinePoint] = (),
 ) -> str:
     """`front_figure` as one page with plotly.js inside (about 5 MB), so that it also opens without a network.
 
     Args:
-        members, others, title, cost, baselines: see `front_figure`.
+        members, others, title, cost, error, baselines: see `front_figure`.
         link: address of a trial's run within the MLflow UI ("#/experiments/…"). A click on a point shows it below the
             plot, to be copied: MLflow shows pages in a sandbox that may neither open a window nor leave the page.
     """
-    figure = front_figure(members, others, title=title, cost=cost, baselines=baselines)
+    figure = front_figure(members, others, title=title, cost=cost, error=error, baselines=baselines)
     addresses = {str(point.number): link(point.number) for point in members}
     page: str = figure.to_html(
         include_plotlyjs=True,
@@ -199,12 +202,13 @@ def front_png(
     *,
     title: str = "Pareto front",
     cost: str = "inference_seconds",
+    error: str = "error",
     baselines: Sequence[BaselinePoint] = (),
 ) -> bytes:
     """The same plot as the bytes of a PNG file (matplotlib); arguments as in `front_figure`."""
     from matplotlib.ticker import NullLocator
 
-    view = _View(members, others, cost, baselines)
+    view = _View(members, others, cost, baselines, error)
     figure = new_figure(11, 6.6)
     axes = figure.add_axes((0.08, 0.11, 0.89, 0.75))
     plain_axes(axes)
@@ -265,12 +269,13 @@ class _View:
         others: Sequence[FrontPoint],
         cost: str,
         baselines: Sequence[BaselinePoint] = (),
+        error: str = "error",
     ) -> None:
         self.cost = cost
         self.accuracy = any("val_accuracy" in point.metrics for point in [*members, *others[:50]])
         self.x_label = _COSTS.get(cost, cost)
         estimated = any("shown_error" in point.metrics for point in members)
-        self.y_label = f"{'accuracy' if self.accuracy else 'error'} " + (
+        self.y_label = f"{'accuracy' if self.accuracy else error} " + (
             "to expect on new samples" if estimated else "on the validation part"
         )
         self.y_label += (", %" if self.accuracy else "") + (" (bars: 95 %)" if estimated else "")

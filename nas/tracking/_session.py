@@ -47,6 +47,7 @@ class SearchFacts:
     hardware: Mapping[str, str]  # what process times are taken on
     period: int | None  # row width of image data, for the pictures
     cost: str  # metric on the x axis of the front's plots
+    error: str  # what the error is called
     study: str | None = None  # its identity
 
 
@@ -146,7 +147,7 @@ class Session:
         writer.rename(self.parent, name)
         if members:
             writer.describe_experiment(bool(accuracies), name.removeprefix("search · "))
-            self._write_plots(members, "accuracy" if accuracies else "error", baselines)
+            self._write_plots(members, "accuracy" if accuracies else self._facts.error, baselines)
 
     def _write_curve(self, curve: Sequence[CurveCorner], now_ms: int) -> None:
         """The hypervolume against trials and against seconds, as far as it is not there yet."""
@@ -175,14 +176,17 @@ class Session:
             for number, run in sorted(self.runs.items())
             if number not in on_front and not run.failed
         ]
+        error = self._facts.error
         title, cost = f"{self._facts.config.experiment}: {quality} against process time", self._facts.cost
         if not cost.endswith("_seconds"):
             title = f"{self._facts.config.experiment}: {quality} against {cost}"
         with scratch("front") as folder:
             page, picture = Path(folder, "front.html"), Path(folder, "front.png")
-            html = front_html(members, others, title=title, cost=cost, link=self._link, baselines=baselines)
+            html = front_html(
+                members, others, title=title, cost=cost, error=error, link=self._link, baselines=baselines
+            )
             page.write_text(html, encoding="utf-8")
-            picture.write_bytes(front_png(members, others, title=title, cost=cost, baselines=baselines))
+            picture.write_bytes(front_png(members, others, title=title, cost=cost, error=error, baselines=baselines))
             self._writer.log_files(self.parent, [page, picture])
 
     def write_champion(self, champion: Champion, files: Sequence[Path], model: Path | None) -> None:

@@ -54,6 +54,7 @@ class MlflowTracker:
         study: identity of the study; runs of another one are not taken for this one's.
         period: row width of image data, for the pictures.
         cost: metric on the x axis of the front's plots.
+        error: what the error of networks is called.
         flush_seconds: how long `finish` may wait for MLflow without any progress.
 
     One process at a time may track a study (the study's lock sees to that).
@@ -68,9 +69,10 @@ class MlflowTracker:
         study: str | None = None,
         period: int | None = None,
         cost: str = "inference_seconds",
+        error: str = "error",
         flush_seconds: float = 60.0,
     ) -> None:
-        self._facts = SearchFacts(config, parameters(job_params), parameters(hardware), period, cost, study)
+        self._facts = SearchFacts(config, parameters(job_params), parameters(hardware), period, cost, error, study)
         self._flush_seconds = flush_seconds
         self._journal: Journal | None = None
         self._thread: threading.Thread | None = None

@@ -26,6 +26,7 @@ from nas.training._data_report import Finding, describe, describe_own
 from nas.training._encode import cells, fit_encoding
 from nas.training._fingerprint import Fingerprint, row_codes
 from nas.training._idx import load_idx_folder, load_mnist
+from nas.training._images import load_image_folder
 from nas.training._labels import infer_task, label_texts, order_classes, same_label
 from nas.training._own_data import call_function, load_npz
 from nas.training._raw import RawData
@@ -188,7 +189,7 @@ def _prepared(
         raise DataError(f"{config.source}: {raw.x.shape[1]} features, but the network was trained on {trained_on}")
     task, reason = _task(raw, config)
     encoded, labels, classes = _encoded(raw, task, config, statistics.classes if statistics else ())
-    found = split(encoded, task, classes, config)
+    found = split(encoded, task, classes, config, groups=raw.groups, order=raw.order)
     if statistics is None:
         encoding = fit_encoding(raw, found[0].x)
     train, *_ = parts = tuple(_applied(encoding, part, raw) for part in found)
@@ -299,6 +300,8 @@ def _load(config: DataConfig, features: Sequence[str], spare: Collection[str]) -
     kind, _, rest = source.partition(":")
     if kind == "idx":
         return load_idx_folder(Path(rest), Path(rest).name)
+    if kind == "images":
+        return load_image_folder(Path(rest), config.pixels)
     if kind == "openml":
         return load_openml(rest, config, features, spare)
     return call_function(source, config, features, spare)
@@ -379,7 +382,7 @@ def _without_dropped(raw: RawData, config: DataConfig) -> RawData:
 
 
 def _only_for_tables(config: DataConfig, what: str) -> None:
-    said = [key for key in ("target", "keep") if getattr(config, key)]
+    said = [key for key in ("target", "keep", "group", "time") if getattr(config, key)]
     said += ["drop"] if config.drop and what != "arrays" else []
     if said:
         raise DataError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from pathlib import Path
 from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -36,6 +37,7 @@ class DataConfig(BaseModel):
       (arrays x and y, or
       x_train, y_train, x_test, y_test);
     - ``idx:FOLDER``: four files named as MNIST's, gzipped or not;
+    - ``images:FOLDER``: PNG, JPEG or BMP files, a folder a class, below ``train`` and ``test`` where there are these;
     - ``openml:NAME`` or ``openml:NUMBER``: downloaded by scikit-learn;
     - ``module:function``: a function without arguments that returns ``(x, y)``, a mapping of arrays as in an npz
       file, or a finished `Dataset`.
@@ -47,7 +49,7 @@ class DataConfig(BaseModel):
         "digits",
         min_length=1,
         description="A name (" + ", ".join(BUILT_IN_SOURCES) + "), a .csv/.tsv/.parquet/.xlsx/.npz file, idx:FOLDER, "
-        "openml:NAME, or module:function.",
+        "images:FOLDER, openml:NAME, or module:function.",
     )
     target: str | tuple[str, ...] | None = Field(
         None, description="Target column, or columns for regression (default: the last column)."
@@ -95,6 +97,27 @@ class DataConfig(BaseModel):
         ge=1,
         description="Row width of images, or features of a time step (default: known for images and sequences).",
     )
+    pixels: int | None = Field(
+        None,
+        ge=2,
+        le=1024,
+        description="Images of a folder are resized to so many pixels a side (default: their own size where all have "
+        "one of at most 64 x 64, else 32).",
+    )
+    split: Literal["auto", "random", "stratified", "grouped", "chronological"] = Field(
+        "auto",
+        description="How parts are drawn. stratified: each class with its share; grouped: rows with one value of "
+        "data.group stay together; chronological: the latest rows are the test part, those before it the validation "
+        "part (auto: as group or time say; else stratified for classes, random for numbers).",
+    )
+    group: str | None = Field(
+        None, description="Column that says which rows belong together, e.g. of one patient; no feature."
+    )
+    time: str | None = Field(
+        None,
+        description="Column by which rows are ordered, for a chronological split (default: their order in the file); "
+        "no feature unless data.keep names it.",
+    )
     samples: int | None = Field(None, ge=10, description="Use at most so many samples (addsub, recall: draw so many).")
     class_weight: Literal["balanced"] | dict[str, float] | None = Field(
         None,
@@ -109,15 +132,19 @@ class DataConfig(BaseModel):
     @field_validator("source")
     @classmethod
     def _known(cls, source: str) -> str:
+        if ":" not in source and source not in BUILT_IN_SOURCES and Path(source).is_dir():
+            return f"images:{source}"
         if ":" in source or source in BUILT_IN_SOURCES or source.lower().endswith(FILE_SUFFIXES):
             return source
         names, files = ", ".join(BUILT_IN_SOURCES), ", ".join(FILE_SUFFIXES)
-        raise ValueError(f"expected one of {names}, a file ({files}), idx:FOLDER, openml:NAME or module:function")
+        raise ValueError(
+            f"expected one of {names}, a file ({files}), idx:FOLDER, images:FOLDER, openml:NAME or module:function"
+        )
 
     @property
     def is_code(self) -> bool:
         """Whether the source is a function, which reading it runs."""
-        return ":" in self.source and self.source.partition(":")[0] not in ("idx", "openml")
+        return ":" in self.source and self.source.partition(":")[0] not in ("idx", "images", "openml")
 
     @field_validator("encoding")
     @classmethod
@@ -152,10 +179,35 @@ class DataConfig(BaseModel):
         for name in ("encoding", "separator", "decimal", "header"):
             if getattr(self, name) != "auto" and not text:
                 raise ValueError(f"data.{name} is for .csv and .tsv files, but data.source is {self.source!r}")
-        if self.kinds and (where in BUILT_IN_SOURCES or where.endswith(".npz") or kind == "idx"):
+        if self.pixels is not None and kind != "images":
+            raise ValueError(f"data.pixels is for folders of images, but data.source is {self.source!r}")
+        for name in ("group", "time"):
+            if getattr(self, name) is not None and (
+                where in BUILT_IN_SOURCES or where.endswith(".npz") or kind in ("idx", "images")
+            ):
+                raise ValueError(f"data.{name} names a column of a table, but data.source is {self.source!r}")
+        if self.kinds and (where in BUILT_IN_SOURCES or where.endswith(".npz") or kind in ("idx", "images")):
             raise ValueError(f"data.kinds is for tables, but data.source is {self.source!r}")
-        if self.keep and (where in BUILT_IN_SOURCES or where.endswith(".npz") or kind == "idx"):
+        if self.keep and (where in BUILT_IN_SOURCES or where.endswith(".npz") or kind in ("idx", "images")):
             raise ValueError(f"data.keep is for tables; of data.source {self.source!r} no column is left out")
+        return self
+
+    @property
+    def way(self) -> str:
+        """How parts are drawn, as far as the job says it: "auto" is stratified for classes, else random."""
+        if self.split != "auto":
+            return self.split
+        return "grouped" if self.group is not None else "chronological" if self.time is not None else "auto"
+
+    @model_validator(mode="after")
+    def _split_has_its_column(self) -> DataConfig:
+        if self.group is not None and self.time is not None:
+            raise ValueError("data.group and data.time are two ways to split; name one")
+        if self.split == "grouped" and self.group is None:
+            raise ValueError("data.split: grouped needs data.group, the column that says which rows belong together")
+        for name, way in (("group", "grouped"), ("time", "chronological")):
+            if getattr(self, name) is not None and self.split not in ("auto", way):
+                raise ValueError(f"data.{name} means data.split: {way}, but data.split is {self.split}; take one out")
         return self
 
     @model_validator(mode="after")
@@ -165,7 +217,8 @@ class DataConfig(BaseModel):
         for name in self.kinds:
             if name in targets or name in self.drop:
                 raise ValueError(f"data.kinds says what column {name!r} holds, which is no feature; take it out")
-        for key, names in (("target", targets), ("drop", self.drop), ("keep", self.keep)):
+        parted = [name for name in (self.group, self.time) if name is not None and name not in self.keep]
+        for key, names in (("target", targets), ("drop", self.drop), ("keep", self.keep), ("group or time", parted)):
             for name in names:
                 if name in said:
                     both = f"data.{key} twice" if said[name] == key else f"both data.{said[name]} and data.{key}"

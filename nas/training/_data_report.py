@@ -131,7 +131,15 @@ def _parts(config: DataConfig, raw: RawData, parts: tuple[Part, Part, Part]) -> 
     words += f"; the {' and '.join(own)} part{'s are' if len(own) > 1 else ' is'} the source's own" if own else ""
     if not keys:
         return Finding("parts", words)
-    return Finding("parts", f"{words}; drawn with seed {config.seed}", ", ".join([*keys, "data.seed"]))
+    how, more = f"drawn with seed {config.seed}", ["data.seed"]
+    if config.way == "grouped":
+        how, more = f"rows of one {config.group} together, {how}", ["data.group", "data.seed"]
+    elif config.way == "chronological":
+        how = f"the latest rows by {config.time}" if config.time else "the latest rows, in the order of the source"
+        how, more = f"{how}, are the test part, those before them the validation part", ["data.time"]
+    elif config.way == "random":
+        how = f"{how}, whatever their classes"
+    return Finding("parts", f"{words}; {how}", ", ".join([*keys, *more]))
 
 
 def _doubtful(raw: RawData) -> list[str]:

@@ -14,10 +14,21 @@ from typing import Final
 import numpy as np
 from torch import nn
 
+from nas.training._judged import judged_evidence, scorer_loss
 from nas.training._types import Arrays, Dataset, Evidence
 from nas.training.metrics import Judgement, judge
 
-__all__ = ["EVIDENCE", "KEPT", "PRIOR", "blended", "evidence_arrays", "evidence_from", "quality", "wrongness"]
+__all__ = [
+    "EVIDENCE",
+    "KEPT",
+    "PRIOR",
+    "blended",
+    "evidence_arrays",
+    "evidence_from",
+    "measured",
+    "quality",
+    "wrongness",
+]
 
 KEPT: Final = 20_000  # samples of which a trial keeps its evidence; 42 kB
 # The network's own probabilities count like so many samples. On seven sets with 27 to 270 validation samples, the
@@ -48,13 +59,38 @@ def quality(module: nn.Module, dataset: Dataset, parts: tuple[str, ...] = ("val"
     evidence = None
     for part in parts:
         found = judge(module, *known[part], dataset.task, calibrate=part == "val")
-        metrics |= {f"{part}_{name}": value for name, value in found.metrics.items()}
-        if part == "val":
+        metrics |= {f"{part}_{name}": value for name, value in _judged(found, known[part][1], dataset).items()}
+        if part == "val" and dataset.scorer:
+            metrics["val_score"] = metrics["val_error"]
+            evidence = judged_evidence(dataset, found.outputs, known[part][1], metrics["val_error"])
+        elif part == "val":
             classes = dataset.task == "classification"
             score = blended(found.error, wrongness(found.loss), len(found.error)).mean() if classes else None
             metrics["val_score"] = found.metrics["error"] if score is None else float(score)
             evidence = _evidence(found, classes, len(dataset.x_test))
     return _Parts(metrics, evidence)
+
+
+def measured(module: nn.Module, dataset: Dataset, part: str) -> dict[str, float]:
+    """Metrics of a network on the "val" or "test" part, without the part in their names.
+
+    Raises:
+        DataError: see `nas.training.evaluate`.
+    """
+    x, y = (dataset.x_val, dataset.y_val) if part == "val" else (dataset.x_test, dataset.y_test)
+    return _judged(judge(module, x, y, dataset.task), y, dataset)
+
+
+def _judged(found: Judgement, y: np.ndarray, dataset: Dataset) -> dict[str, float]:
+    """Metrics with the error that the dataset's scorer says; the accuracy is then called ``correct``, because it is
+    not what the error is one less."""
+    if not dataset.scorer:
+        return found.metrics
+    metrics = {{"accuracy": "correct"}.get(name, name): value for name, value in found.metrics.items()}
+    metrics["error"] = scorer_loss(dataset, found.outputs, y)
+    if not (":" in dataset.scorer or dataset.scorer.startswith("neg_")):
+        metrics[dataset.scorer] = 1 - metrics["error"]
+    return metrics
 
 
 def wrongness(loss: np.ndarray) -> np.ndarray:

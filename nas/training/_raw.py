@@ -33,6 +33,8 @@ class RawData:
     target_names: tuple[str, ...] = ()
     texts: np.ndarray | None = None  # (samples,) `y` as the file has it, where it was text and is numbers
     code: str = ""  # a target among numbers that is written as no number is ("01"), "" where there is none
+    groups: np.ndarray | None = None  # (samples,) which of them belong together, see `DataConfig.group`
+    order: np.ndarray | None = None  # (samples,) float64 by which they are ordered, see `DataConfig.time`
     class_names: tuple[str, ...] = ()  # names of the classes 0, 1, … where y holds those numbers
     task: Literal["auto", "classification", "regression"] = "auto"
     scaling: Literal["feature", "global", "none"] = "feature"  # what `standardise: auto` means here

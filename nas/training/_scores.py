@@ -12,7 +12,7 @@ import numpy as np
 from nas.errors import JobError
 from nas.training._types import Task
 
-__all__ = ["class_report", "default_scorers", "scorer_values"]
+__all__ = ["class_report", "default_scorers", "known_outputs", "scorer_values"]
 
 _TWO: Final = ("balanced_accuracy", "f1", "roc_auc", "average_precision", "neg_log_loss")
 _MANY: Final = ("balanced_accuracy", "f1_macro", "roc_auc_ovr", "neg_log_loss")
@@ -43,7 +43,7 @@ def scorer_values(names: Sequence[str], outputs: np.ndarray, y: np.ndarray, task
 
     if unknown := [name for name in names if name not in get_scorer_names()]:
         raise JobError(f"no metric {unknown[0]!r}; scikit-learn's scorers are {', '.join(get_scorer_names())}")
-    model = _models()[0 if task == "classification" else 1](outputs)
+    model = known_outputs(task == "classification")(outputs)
     targets = y if task == "classification" or y.shape[1] > 1 else y[:, 0]
     rows = np.arange(len(outputs))[:, None]
     found: dict[str, float | None] = {}
@@ -76,6 +76,12 @@ def class_report(outputs: np.ndarray, y: np.ndarray, classes: Sequence[str]) -> 
         }
         for place, name in enumerate(classes)
     ]
+
+
+def known_outputs(classification: bool) -> type:
+    """The class of a scikit-learn estimator whose answers are known already: it is made of (samples, n_outputs), and
+    asked for them by their rows (samples, 1)."""
+    return _models()[0 if classification else 1]
 
 
 @functools.cache

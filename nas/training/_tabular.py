@@ -103,12 +103,16 @@ def from_frame(
         targets = [config.target] if isinstance(config.target, str) else list(config.target)
     known = {*columns}
     stated_kinds = () if features else config.kinds  # those of a network name columns that may be missing here
-    for column in [*targets, *config.drop, *config.keep, *stated_kinds]:
+    parted = [name for name in (config.group, config.time) if name is not None]
+    for column in [*targets, *config.drop, *config.keep, *stated_kinds, *parted]:
         if column not in known:
             raise DataError(f"{where}: no column {column!r}; the columns are {_some(columns)}")
-    no_features = {*targets, *config.drop, *spare} - {*features}
+    no_features = ({*targets, *config.drop, *spare} | ({*parted} - {*config.keep})) - {*features}
     candidates = [column for column in columns if column not in no_features]
     left_out = {column: "data.drop" for column in columns if column in config.drop}
+    for key, parting in (("data.group", config.group), ("data.time", config.time)):
+        if parting in no_features:
+            left_out[str(parting)] = key
     by_name = bool({*features} & known)  # then every other column is one too many, whatever it looks like
     read: dict[str, ColumnCells] = {}
     problems = []  # all at once, so that nobody has to mend one column a run
@@ -151,9 +155,31 @@ def from_frame(
         target_names=tuple(targets),
         texts=texts,
         code=code,
+        groups=None if config.group is None else _groups(frame[config.group], config.group, where),
+        order=None if config.time is None else _order(frame[config.time], config, where, decimal),
         left_out=tuple(left_out.items()),
         said=said,
     )
+
+
+def _groups(column: pd.Series[Any], name: str, where: str) -> np.ndarray:
+    """A number for each row, the same for rows with the same cell."""
+    import pandas as pd
+
+    _filled(column, name, where, "data.group")
+    numbers: np.ndarray = pd.factorize(column.astype(str), sort=True)[0]
+    return numbers
+
+
+def _order(column: pd.Series[Any], config: DataConfig, where: str, decimal: str | None) -> np.ndarray:
+    """Numbers that rise with a column of dates or numbers."""
+    name = str(config.time)
+    _filled(column, name, where, "data.time")
+    stated = config.kinds.get(name)
+    found = read_column(column, name, where, stated=stated, decimal=decimal or ".", keep=True)
+    if found.kind not in ("date", "number", "integer"):
+        raise DataError(f"{where}: data.time: column {name!r} holds a {found.kind}; expected dates or numbers")
+    return found.values
 
 
 def _with_index(frame: pd.DataFrame) -> tuple[pd.DataFrame, set[str]]:
@@ -200,14 +226,14 @@ def feature_kind(column: pd.Series[Any], name: str, where: str) -> str:
     )
 
 
-def _filled(column: pd.Series[Any], name: str, where: str) -> None:
-    """DataError where a cell of a target is empty: nothing at all, or blanks."""
+def _filled(column: pd.Series[Any], name: str, where: str, what: str = "target") -> None:
+    """DataError where a cell of a target, or of a column that parts go by, is empty: nothing at all, or blanks."""
     empty = column.isna().to_numpy(dtype=bool)
     if column.dtype.kind in "OU" or str(column.dtype).startswith("str"):
         empty = empty | (column.astype(str).str.strip() == "").to_numpy(dtype=bool)
     if empty.any():
         row = int(np.flatnonzero(empty)[0])
-        raise DataError(f"{where}: target column {name!r} is empty in row {row} (counted from 0)")
+        raise DataError(f"{where}: {what} column {name!r} is empty in row {row} (counted from 0)")
 
 
 def _targets(

@@ -203,7 +203,8 @@ class TrialResult:
 
     ``metrics`` (all floats; those of a failed trial may be missing):
         val_error, test_error       1 - accuracy, or mean squared error: always "smaller is better"
-        val_accuracy, test_accuracy classification only, in [0, 1]
+        val_accuracy, test_accuracy classification only, in [0, 1]; where a scorer says what the error is
+                                    (`Dataset.scorer`), they are called val_correct and test_correct
         val_loss, test_loss         objective (cross-entropy or MSE)
         val_score                   what candidates are compared by: val_error with less luck (`nas.training._evidence`)
         edges, density, depth, neurons  of the live DAG without the neurons that are on no path input -> output
@@ -260,6 +261,7 @@ class Dataset:
     target_mean: np.ndarray | None = None  # (n_outputs,), regression only: targets are (raw - mean) / scale
     target_scale: np.ndarray | None = None  # (n_outputs,)
     period: int | None = None  # row width of images, None where inputs have no geometry
+    scorer: str = ""  # what errors of networks are by, see `nas.training._judged`; "": wrong classes, squared errors
 
     @property
     def n_inputs(self) -> int:

@@ -26,6 +26,7 @@ class Judgement:
     metrics: dict[str, float]
     loss: np.ndarray  # (samples,) float32: cross-entropy in nats, or squared error averaged over the outputs
     error: np.ndarray  # (samples,) float32: 1 where the class is wrong, or the same squared error
+    outputs: np.ndarray  # (samples, n_outputs) float64
 
 
 def evaluate(
@@ -110,7 +111,7 @@ def _classification(outputs: Tensor, targets: Tensor, calibrate: bool) -> Judgem
             for temperature in _TEMPERATURES
         ]
         losses = nn.functional.cross_entropy(outputs / _TEMPERATURES[int(np.argmin(fits))], targets, reduction="none")
-    return Judgement(metrics, losses.float().numpy(), (~right).float().numpy())
+    return Judgement(metrics, losses.float().numpy(), (~right).float().numpy(), outputs.numpy())
 
 
 def _regression(outputs: Tensor, targets: Tensor) -> Judgement:
@@ -124,4 +125,4 @@ def _regression(outputs: Tensor, targets: Tensor) -> Judgement:
     error = float(errors.mean())
     variance = float(((targets - targets.mean(dim=0)) ** 2).mean())
     metrics = {"loss": error, "error": error, "r2": 1.0 - error / variance if variance > 0 else 0.0}
-    return Judgement(metrics, errors.float().numpy(), errors.float().numpy())
+    return Judgement(metrics, errors.float().numpy(), errors.float().numpy(), outputs.numpy())

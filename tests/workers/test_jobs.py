@@ -13,6 +13,7 @@ import pytest
 from ray.cluster_utils import Cluster
 from typer.testing import CliRunner
 
+from nas import Predictor
 from nas.cli import _app
 from nas.errors import NasError
 from nas.job import Job
@@ -101,6 +102,12 @@ def test_a_search_is_submitted_followed_and_found_again(
     assert sorted(entry["trial"] for entry in trials) == list(range(5))
     assert all(entry["worker"] and entry["study"] == "digits" and entry["data"]["edges"] > 0 for entry in trials)
     assert "trial 0 complete" in run("logs", listed["name"], *where)
+    # The same commands as about a study on this machine, and the files that they write.
+    assert [row["trial"] for row in json.loads(run("front", "digits", "--json", *where))["front"]]
+    assert "wrote here.safetensors: trial" in run("export", "digits", "--out", "here.safetensors", *where)
+    assert Predictor.load(tmp_path / "here.safetensors").classes == ("minus", "plus")
+    with pytest.raises(ClusterError, match="cannot pick 'nothing'"):
+        run("export", "digits", "--pick", "nothing", *where)
     # Results are where the head node keeps them, not in the package, which Ray throws away.
     study = StudyStore.open(os.environ["NAS_STORE"], "digits")
     assert study.counts()["complete"] == 5
