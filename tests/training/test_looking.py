@@ -111,7 +111,7 @@ def test_neurons_end_with_the_same_bits(parametrisation: str, case: str, monkeyp
     configured = CASES[case]
     plain = trained(parametrisation, Look(), **configured)
 
-    @settings(max_examples=8, deadline=None)
+    @settings(max_examples=5, deadline=None)
     @given(look=looks)
     def check(look: Look) -> None:
         seen = trained(parametrisation, look, **configured)
@@ -159,7 +159,7 @@ def test_modules_end_with_the_same_bits(kind: str) -> None:
     quiet = ended(Look(), noise=0.0)
     assert any(not np.array_equal(value, quiet[name]) for name, value in plain.items())
 
-    @settings(max_examples=10, deadline=None)
+    @settings(max_examples=6, deadline=None)
     @given(look=looks)
     def check(look: Look) -> None:
         for name, value in ended(look).items():
