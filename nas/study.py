@@ -368,6 +368,7 @@ class StudyFront:
             cost=points.cost,
             error=points.error,
             baselines=points.baselines,
+            picks=points.picks,
         )
 
     def to_frame(self) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from nas._logs import Level, LogFormat, configure
 from nas._named import offer_user_folders
 from nas.cli import (
     _calibrate,
+    _compare,
     _data,
     _doctor,
     _evaluate,
@@ -79,6 +80,7 @@ app.command("search")(_search.search)
 app.command("init")(_init.init)
 app.command("data")(_data.data)
 app.command("front")(_front.front)
+app.command("compare")(_compare.compare)
 app.command("export")(_export.export)
 app.command("predict")(_predict.predict)
 app.command("studies")(_studies.studies)

@@ -179,10 +179,12 @@ class SearchRun:
         from nas._settings import refuse_unused
         from nas.cli._data import data_table
         from nas.cli._study import existing_study
+        from nas.cli._workers import need_cores
         from nas.search import error_reference, load_space, scorer_label, with_scorer
         from nas.training import read_data
 
         job = self.job
+        need_cores(job.resources)
         study = existing_study(job, start="either", command=self.command)
         data = with_scorer(read_data(job.data, twice=True), job.search)
         refuse_unused(job, load_space(job.space, data.dataset))
@@ -204,10 +206,12 @@ class SearchRun:
         """
         from nas.cli._data import data_of_study
         from nas.cli._study import create_study, existing_study
+        from nas.cli._workers import need_cores
         from nas.search import with_scorer
         from nas.training import read_data
 
         job = self.job
+        need_cores(job.resources)
         # Nothing is touched before the study is held: whoever comes second leaves everything as it is.
         with contextlib.ExitStack() as held:
             study = existing_study(job, start=self.start, command=self.command)

@@ -41,6 +41,7 @@ class FrontPoints:
     cost: str  # metric of the cost axis
     error: str  # what the error is called
     baselines: list[BaselinePoint]
+    picks: dict[int, str]  # what members are picked as
 
 
 def front_points(study: StudyStore, found: Front) -> FrontPoints:
@@ -61,7 +62,8 @@ def front_points(study: StudyStore, found: Front) -> FrontPoints:
         BaselinePoint(each.name, each.label, each.metrics, each.reason) for each in baselines.members
     ]  # fmt: skip
     cost = costs[0] if costs else "inference_seconds"
-    return FrontPoints(members, others, cost, found.objectives.error_label, compared)
+    picks = {found.knee().number: "knee"} | {found.best().number: "best"} if len(found) else {}
+    return FrontPoints(members, others, cost, found.objectives.error_label, compared, picks)
 
 
 def front_html_table(found: Front) -> str:

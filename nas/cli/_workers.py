@@ -9,6 +9,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
+
 from nas._scratch import scratch
 from nas.errors import JobError
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from nas.search import Evaluate, Executor, ResourcesConfig
     from nas.training import Dataset, PinnedCosts
 
-__all__ = ["cluster_address", "evaluator", "log_format", "make_executor"]
+__all__ = ["cluster_address", "evaluator", "log_format", "make_executor", "need_cores"]
 
 
 def cluster_address(resources: ResourcesConfig) -> str | None:
@@ -80,6 +82,21 @@ def make_executor(job: Job, dataset: Dataset, costs: PinnedCosts | None = None) 
             logs=(log_format(), os.environ.get("NAS_LOG_LEVEL") or "warning"),
         )
     return executor
+
+
+def need_cores(resources: ResourcesConfig) -> None:
+    """Raises: JobError: more workers or threads are stated than this machine, where they would run, has cores for."""
+    cores, threads = psutil.cpu_count() or 1, resources.threads
+    if cluster_address(resources) is not None:
+        return
+    if threads > cores:
+        raise JobError(f"resources.threads is {threads}, but this machine has {cores} cores; at most {cores} fit")
+    if resources.executor == "ray" and not resources.on_gpu and (resources.workers or 1) * threads > cores:
+        each = "" if threads == 1 else f" of {threads} threads"
+        raise JobError(
+            f"resources.workers is {resources.workers}{each}, but this machine has {cores} cores: they would wait for "
+            f"each other, and no process time would be right; at most {cores // threads} fit"
+        )
 
 
 def evaluator(job: Job, costs: PinnedCosts | None = None) -> Evaluate:

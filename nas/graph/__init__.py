@@ -10,7 +10,7 @@ from nas.graph._cells import usable_cells
 from nas.graph._dag import DAG, Role
 from nas.graph._degrees import degree_limited
 from nas.graph._edge_list import read_edge_list, write_edge_list
-from nas.graph._edit import add_edge, add_neuron, remove_edge, remove_neuron, rewire_edge
+from nas.graph._edit import add_edge, add_neuron, keep_neurons, remove_edge, remove_neuron, rewire_edge
 from nas.graph._families import banded, barabasi_albert, erdos_renyi, layered, watts_strogatz
 from nas.graph._files import read_graphml, to_dot, write_dot, write_graphml
 from nas.graph._generators import complete, random_dag
@@ -32,6 +32,7 @@ __all__ = [
     "draw_activations",
     "erdos_renyi",
     "first_id_of_trial",
+    "keep_neurons",
     "layered",
     "match_edges",
     "match_neurons",

@@ -8,6 +8,7 @@ from nas.tracking._adjacency_plot import adjacency_png
 from nas.tracking._animation import Animation
 from nas.tracking._card import model_card
 from nas.tracking._champion import Champion
+from nas.tracking._compare_plot import compare_html, compare_png
 from nas.tracking._config import TrackingConfig, default_store
 from nas.tracking._curves_plot import curves_png
 from nas.tracking._dag_plot import dag_png
@@ -32,6 +33,8 @@ __all__ = [
     "Tracker",
     "TrackingConfig",
     "adjacency_png",
+    "compare_html",
+    "compare_png",
     "curves_png",
     "dag_png",
     "default_store",

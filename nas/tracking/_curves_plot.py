@@ -30,13 +30,15 @@ __all__ = ["curves_png"]
 
 # Names of curves by panel; a panel none of whose curves was recorded is left out.
 _PANELS: Mapping[str, Mapping[str, str]] = {
-    "loss terms": {"objective": POSITIVE, "flow": INPUT, "sparsity": NEGATIVE, "total": COMPUTATIONAL},
+    "loss": {"objective": POSITIVE, "total": COMPUTATIONAL},
+    "flow": {"flow": INPUT},
+    "sparsity": {"sparsity": NEGATIVE},
     "live edges": {"live_edges": COMPUTATIONAL},
-    "density, %": {"density": INPUT},
     "accuracy, %": {"train_accuracy": FAINT, "val_accuracy": POSITIVE, "test_accuracy": OUTPUT},
     "error": {"train_mse": FAINT, "val_error": POSITIVE, "test_error": OUTPUT},
 }
-_PERCENT = ("density, %", "accuracy, %")
+_PERCENT = ("accuracy, %",)
+_LOGARITHMIC = ("loss", "flow", "error")
 
 
 def curves_png(history: Mapping[str, np.ndarray], *, title: str = "") -> bytes | None:
@@ -53,7 +55,12 @@ def curves_png(history: Mapping[str, np.ndarray], *, title: str = "") -> bytes |
         for name, values in history.items()
         if np.shape(values) == steps.shape and np.isfinite(np.asarray(values, dtype=float)).any()
     }
-    panels = [(name, curves) for name, curves in _PANELS.items() if any(curve in known for curve in curves)]
+    panels = [
+        (name, curves)
+        for name, curves in _PANELS.items()
+        # Of free weights the terms of the structure say nothing: sparsity is 1, and flow pulls on nothing.
+        if any(curve in known for curve in curves) and not (name in ("flow", "sparsity") and _free(known))
+    ]
     if "accuracy, %" in dict(panels):  # the error of a classification says the same once more
         panels = [(name, curves) for name, curves in panels if name != "error"]
     if len(steps) < 2 or not panels:
@@ -61,12 +68,19 @@ def curves_png(history: Mapping[str, np.ndarray], *, title: str = "") -> bytes |
     figure = new_figure(12.8, 4.4)
     width = 12.2 / len(panels)
     for place, (name, curves) in enumerate(panels):
-        axes = figure.add_axes(((0.7 + place * width) / 12.8, 0.55 / 4.4, (width - 0.75) / 12.8, 2.85 / 4.4))
+        axes = figure.add_axes(((0.7 + place * width) / 12.8, 0.95 / 4.4, (width - 0.75) / 12.8, 2.45 / 4.4))
         factor = 100.0 if name in _PERCENT else 1.0
         shown = {curve: factor * known[curve] for curve in curves if curve in known}
+        if _free(known):
+            shown.pop("total", None)
         _draw(axes, name, steps, shown, curves)
     heading(figure, title or "Training", f"{format_count(steps[-1])} steps")
     return to_png(figure)
+
+
+def _free(known: Mapping[str, np.ndarray]) -> bool:
+    """Whether edges have no closeness that could be anything but open."""
+    return bool((known.get("sparsity", np.ones(1)) == 1).all())
 
 
 def _draw(
@@ -77,7 +91,7 @@ def _draw(
     plain_axes(axes)
     axes.grid(color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
-    logarithmic = name in ("loss terms", "error")
+    logarithmic = name in _LOGARITHMIC
     for curve, values in shown.items():
         taken = np.isfinite(values) & ((values > 0) | (not logarithmic))
         if taken.any():
@@ -99,4 +113,7 @@ def _draw(
     axes.set_title(name, loc="left", fontsize=11, color=INK)
     axes.set_xlabel("step", color=FAINT)
     if axes.lines:
-        axes.legend(frameon=False, fontsize=9, labelcolor=INK)
+        axes.legend(
+            frameon=False, fontsize=9, labelcolor=INK, loc="lower left", bbox_to_anchor=(-0.02, -0.36), ncols=3,
+            handlelength=1.1, columnspacing=0.9, borderpad=0,
+        )  # fmt: skip

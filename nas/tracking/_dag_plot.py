@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nas.graph import DAG, Role
+from nas.graph import DAG, Role, keep_neurons
 from nas.tracking._layout import Layout, layout
 from nas.tracking._points import format_accuracy, format_count
 from nas.tracking._theme import (
@@ -68,7 +69,8 @@ def dag_png(
     """Draw `dag`, inputs left, topological levels to the right, outputs at the right edge; returns a PNG file.
 
     Args:
-        dag: the graph; neurons on no path from an input to an output are drawn hollow.
+        dag: the graph; computational neurons on no path from an input to an output are left out, inputs and outputs on
+            none are drawn hollow.
         weights: (E,) weight of each edge: blue where positive, orange where negative, the stronger the clearer.
             None: all edges alike.
         period: row width of image data: the inputs are then drawn as that image, each pixel coloured by its fan-out.
@@ -76,6 +78,7 @@ def dag_png(
         title: bold first line; the facts of the graph follow below it.
         labels: write the names (or numbers) of outputs and of up to 40 inputs beside them.
     """
+    dag, weights = _without_idle(dag, weights)
     figure = new_figure(_WIDTH, _HEIGHT)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_xlim(0, _WIDTH)
@@ -92,6 +95,17 @@ def dag_png(
     _legend(axes, dag, weights is not None, shown, places.columns is not None)
     heading(figure, title or "DAG of neurons", dag_facts(dag))
     return to_png(figure)
+
+
+def _without_idle(dag: DAG, weights: np.ndarray | None) -> tuple[DAG, np.ndarray | None]:
+    """What the network is without the neurons that do nothing, as tables count it, with the weights of its edges."""
+    keep = dag.useful_neurons() | (dag.roles != Role.COMPUTATIONAL)
+    if keep.all():
+        return dag, weights
+    edges = keep[dag.sources] & keep[dag.targets]
+    # Of a picture an output may lack its path, whatever the graph was checked for.
+    loose = dataclasses.replace(dag, allow_unreachable=True)
+    return keep_neurons(loose, keep), None if weights is None else np.asarray(weights)[edges]
 
 
 def neuron_places(dag: DAG, places: Layout) -> tuple[np.ndarray, np.ndarray]:
@@ -274,7 +288,7 @@ def _legend(axes: Axes, dag: DAG, signed: bool, shown: int, block: bool) -> None
         Line2D([], [], color=COMPUTATIONAL, label="computational", **disc),  # type: ignore[arg-type]
         Line2D([], [], color=OUTPUT, label="output", **disc),  # type: ignore[arg-type]
     ]
-    if not dag.useful_neurons()[dag.n_inputs :].all():
+    if not dag.useful_neurons()[dag.n_inputs if block else 0 :].all():  # a block shows unused inputs by their colour
         idle = disc | {"markerfacecolor": "white", "markeredgecolor": DOMINATED}
         handles.append(Line2D([], [], label="on no path to an output", **idle))  # type: ignore[arg-type]
     if signed:

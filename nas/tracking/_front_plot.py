@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
     from matplotlib.axes import Axes
 
-__all__ = ["front_figure", "front_html", "front_png"]
+__all__ = ["FrontView", "front_figure", "front_html", "front_png", "round_ticks"]
 
 _COSTS = {
     "inference_seconds": "process time of inference, ms a batch",
@@ -43,6 +43,7 @@ _COSTS = {
 # Marker of a baseline in plotly and in matplotlib; others than these three share the last one.
 _MARKERS = {"linear": ("diamond", "D"), "mlp": ("square", "s"), "boosting": ("triangle-up", "^"), "": ("cross", "P")}
 _MOST_NUMBERED = 25  # points of the front that carry their trial number in the plot
+_LABEL = (0.045, 0.035)  # room of a label, as shares of the axes
 _MOST_DOMINATED = 5_000  # the latest ones; more make the page slow and the plot no clearer
 
 
@@ -81,6 +82,7 @@ def front_figure(
     cost: str = "inference_seconds",
     error: str = "error",
     baselines: Sequence[BaselinePoint] = (),
+    picks: Mapping[int, str] | None = None,
 ) -> go.Figure:
     """The front over all other trials, as a plotly figure; hovering shows a trial's facts.
 
@@ -91,12 +93,13 @@ def front_figure(
         cost: metric of the x axis (logarithmic): inference_seconds, train_step_seconds, edges, density or depth.
         error: what the error is called.
         baselines: what the front is compared with, drawn with its name; as a line where it has no such cost.
+        picks: what members are picked as ("best", "knee"), by trial number; they are ringed and say so.
 
     Points without a finite value on either axis are left out.
     """
     import plotly.graph_objects as go
 
-    view = _View(members, others[-_MOST_DOMINATED:], cost, baselines, error)
+    view = FrontView(members, others[-_MOST_DOMINATED:], cost, baselines, error)
     figure = go.Figure()
     figure.add_scatter(
         x=view.other_x,
@@ -122,12 +125,18 @@ def front_figure(
         y=view.y,
         mode="markers+text" if len(view.members) <= _MOST_NUMBERED else "markers",
         name="front",
-        text=[f"#{point.number}" for point in view.members],
+        text=[view.name(point, picks) for point in view.members],
         textposition="top left",
         textfont={"size": 11, "color": FAINT},
         customdata=[[_hover(point), point.number] for point in view.members],
         hovertemplate="%{customdata[0]}<extra></extra>",
-        marker=_edge_colours(view) | {"size": 12, "line": {"width": 1.5, "color": "white"}},
+        marker=_edge_colours(view) | {
+            "size": 12,
+            "line": {
+                "width": [2.5 if point.number in (picks or {}) else 1.5 for point in view.members],
+                "color": [INK if point.number in (picks or {}) else "white" for point in view.members],
+            },
+        },
         error_y={
             "type": "data", "symmetric": False, "array": view.above, "arrayminus": view.below,
             "color": FAINT, "thickness": 1, "width": 3,
@@ -204,11 +213,12 @@ def front_png(
     cost: str = "inference_seconds",
     error: str = "error",
     baselines: Sequence[BaselinePoint] = (),
+    picks: Mapping[int, str] | None = None,
 ) -> bytes:
     """The same plot as the bytes of a PNG file (matplotlib); arguments as in `front_figure`."""
     from matplotlib.ticker import NullLocator
 
-    view = _View(members, others, cost, baselines, error)
+    view = FrontView(members, others, cost, baselines, error)
     figure = new_figure(11, 6.6)
     axes = figure.add_axes((0.08, 0.11, 0.89, 0.75))
     plain_axes(axes)
@@ -236,11 +246,14 @@ def front_png(
         bar.set_ticks(list(ticks), labels=labels)
         bar.ax.tick_params(colors=FAINT, labelsize=9)
         bar.outline.set_visible(False)
+    picked = [k for k, point in enumerate(view.members) if point.number in (picks or {})]
+    axes.scatter(view.x[picked], view.y[picked], s=150, facecolors="none", edgecolors=INK, linewidths=1.4, zorder=5)
     if len(view.members) <= _MOST_NUMBERED:
-        for point, x, y in zip(view.members, view.x, view.y, strict=True):
+        for k in view.apart(picked):
             axes.annotate(
-                f"#{point.number}", (x, y), (-6, 6), textcoords="offset points", ha="right", fontsize=9, color=FAINT
-            )
+                view.name(view.members[k], picks), (view.x[k], view.y[k]), (-6, 6), textcoords="offset points",
+                ha="right", fontsize=9, color=INK if k in picked else FAINT,
+            )  # fmt: skip
     _draw_baselines(axes, view)
     for axis, (places, texts), limits in (
         (axes.xaxis, view.x_ticks(), view.x_limits()),
@@ -256,7 +269,7 @@ def front_png(
     return to_png(figure)
 
 
-class _View:
+class FrontView:
     """What both pictures draw: the points that can be drawn in order of x, ticks, limits.
 
     y is the error in both cases, in % where the task has an accuracy (the axis is then turned round and labelled with
@@ -325,6 +338,25 @@ class _View:
         corner = np.concatenate([[True], best[1:] < best[:-1]])
         return self.x[corner], self.y[corner]
 
+    def name(self, point: FrontPoint, picks: Mapping[int, str] | None) -> str:
+        """What is written beside a point: its number, and what it is picked as."""
+        return f"{(picks or {}).get(point.number, '')} #{point.number}".strip()
+
+    def apart(self, first: Sequence[int]) -> list[int]:
+        """Points whose labels have room beside those of others, `first` those."""
+        reach = [abs(math.log(high / low)) or 1.0 for low, high in (self.x_limits(), self.y_limits())]
+        places = np.stack([np.log(self.x) / reach[0], np.log(self.y) / reach[1]], axis=1)
+        chosen: list[int] = []
+        for k in [*first, *(k for k in range(len(places)) if k not in first)]:
+            away = np.abs(places[k] - places[chosen])
+            if not ((away[:, 0] < _LABEL[0]) & (away[:, 1] < _LABEL[1])).any():
+                chosen.append(k)
+        return chosen
+
+    def hover(self, point: FrontPoint) -> str:
+        """What is shown of a point that is pointed at."""
+        return _hover(point)
+
     def x_limits(self) -> tuple[float, float]:
         shown = np.concatenate([self.x, self.other_x, self.base_x[np.isfinite(self.base_x)]])
         return _widened(shown, 0.06) if len(shown) else (0.1, 1.0)
@@ -338,11 +370,11 @@ class _View:
         return (low, min(high, 100.0)) if self.accuracy else (low, high)
 
     def x_ticks(self) -> tuple[list[float], list[str]]:
-        ticks = _round_ticks(*self.x_limits(), (1, 2, 5))
+        ticks = round_ticks(*self.x_limits(), (1, 2, 5))
         return ticks, [f"{tick:,.10g}" for tick in ticks]
 
     def y_ticks(self) -> tuple[list[float], list[str]]:
-        ticks = _round_ticks(*self.y_limits(), (1, 2, 3, 5, 7))
+        ticks = round_ticks(*self.y_limits(), (1, 2, 3, 5, 7))
         return ticks, [f"{100 - tick:.10g}" if self.accuracy else format_number(tick) for tick in ticks]
 
     def log_edges(self) -> np.ndarray:
@@ -387,7 +419,7 @@ class _Scale:
         return counted
 
 
-def _add_baselines(figure: go.Figure, view: _View) -> None:
+def _add_baselines(figure: go.Figure, view: FrontView) -> None:
     """Each with a marker and an entry of its own in the legend; a line over the whole width where x is unknown."""
     for point, x, y in zip(view.baselines, view.base_x, view.base_y, strict=True):
         line = not math.isfinite(x)
@@ -407,17 +439,17 @@ def _add_baselines(figure: go.Figure, view: _View) -> None:
         )
 
 
-def _beside(x: float, view: _View) -> str:
+def _beside(x: float, view: FrontView) -> str:
     """Where a label has room: on the side of the middle."""
     return f"middle {'left' if _right_half(x, view) else 'right'}"
 
 
-def _right_half(x: float, view: _View) -> bool:
+def _right_half(x: float, view: FrontView) -> bool:
     low, high = view.x_limits()
     return x * x > low * high
 
 
-def _draw_baselines(axes: Axes, view: _View) -> None:
+def _draw_baselines(axes: Axes, view: FrontView) -> None:
     """The same in the still picture."""
     from matplotlib.patheffects import withStroke
 
@@ -453,7 +485,7 @@ def _widened(values: np.ndarray, share: float) -> tuple[float, float]:
     return float(10 ** (low - margin)), float(10 ** (high + margin))
 
 
-def _round_ticks(low: float, high: float, digits: tuple[float, ...]) -> list[float]:
+def round_ticks(low: float, high: float, digits: tuple[float, ...]) -> list[float]:
     """Ticks that begin with one of `digits`, between the limits; finer ones where hardly any of them fit."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for wanted in (digits, (1, 1.5, 2, 3, 5, 7)):
@@ -464,7 +496,7 @@ def _round_ticks(low: float, high: float, digits: tuple[float, ...]) -> list[flo
     return [float(f"{value:.3g}") for value in np.geomspace(low, high, 5)]
 
 
-def _edge_colours(view: _View) -> dict[str, object]:
+def _edge_colours(view: FrontView) -> dict[str, object]:
     """Marker colours by the logarithm of the number of edges, with a colour bar in edges."""
     edges = view.log_edges()
     if not np.isfinite(edges).any():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nas.tracking._front_plot import round_ticks
 from nas.tracking._points import format_accuracy, format_count, format_number, format_seconds
 from nas.tracking._theme import DOMINATED, FAINT, GRID, INK, OUTPUT, POSITIVE, heading, new_figure, plain_axes, to_png
 
@@ -147,7 +148,7 @@ def _summary(line: Sequence[Ancestor], view: _View) -> str:
     if len(line) == 1:
         return f"no ancestors: {last.mutation or 'drawn at the start'}"
     return (
-        f"{len(line) - 1} generations from trial #{first.number}: "
+        f"{len(line) - 1} generation{'s' if len(line) > 2 else ''} from trial #{first.number}: "
         f"{view.written(float(view.quality[0]))} with {format_count(view.edges[0])} edges became "
         f"{view.written(float(view.quality[-1]))} with {format_count(view.edges[-1])}"
     )
@@ -190,7 +191,7 @@ def _draw_descent(axes: Axes, view: _View) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_count(value)))
     if not view.accuracy:
-        axes.yaxis.set_minor_locator(NullLocator())
+        _label_errors(axes, *view.limits)
     axes.set_xlabel("live edges", color=INK)
     axes.set_ylabel(view.label, color=INK)
     axes.set_title("all trials, and the line of descent", loc="left", fontsize=10, color=FAINT)
@@ -219,10 +220,21 @@ def _draw_generations(axes: Axes, view: _View) -> None:
     axes.plot(generations[-1:], view.quality[-1:], "o", color=OUTPUT, ms=11, markeredgecolor="white")
     if not view.accuracy:
         axes.set_yscale("log")
+        _label_errors(axes, *axes.get_ylim())
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("generation", color=INK)
     axes.set_ylabel(view.label, color=INK)
     axes.set_title("generation by generation", loc="left", fontsize=10, color=FAINT)
+
+
+def _label_errors(axes: Axes, low: float, high: float) -> None:
+    """Labels of a logarithmic axis of errors, in plain digits."""
+    from matplotlib.ticker import NullLocator
+
+    ticks = round_ticks(low, high, (1, 2, 3, 5, 7))
+    axes.set_yticks(ticks, labels=[format_number(tick) for tick in ticks])
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.set_ylim(low, high)
 
 
 def _draw_rows(axes: Axes, rows: Sequence[list[str] | None], height: float, view: _View) -> None:

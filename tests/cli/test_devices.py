@@ -2,7 +2,7 @@
 
 import pytest
 
-from nas.cli._workers import evaluator, make_executor
+from nas.cli._workers import evaluator, make_executor, need_cores
 from nas.engine.cuda import why_no_gpu
 from nas.errors import JobError
 from nas.job import Job
@@ -31,6 +31,20 @@ def test_workers_share_a_gpu_by_their_fractions():
     assert job("gpus=0.25").resources.worker_count() == 4
     assert job("device=cuda").resources.worker_count() == 1
     assert job("device=cuda,workers=3,executor=ray").resources.worker_count() == 3
+
+
+def test_more_workers_than_cores_are_refused_with_what_fits(monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr("psutil.cpu_count", lambda logical=True: 4)
+    with pytest.raises(JobError, match=r"resources.workers is 32, but this machine has 4 cores.*at most 4 fit"):
+        need_cores(job("workers=32,executor=ray").resources)
+    with pytest.raises(JobError, match=r"resources.workers is 3 of 2 threads, .*; at most 2 fit"):
+        need_cores(job("workers=3,threads=2,executor=ray").resources)
+    with pytest.raises(JobError, match=r"resources.threads is 8, but this machine has 4 cores"):
+        need_cores(job("threads=8").resources)
+    need_cores(job("workers=4,executor=ray").resources)
+    monkeypatch.setenv("RAY_ADDRESS", "ray://head:10001")
+    need_cores(job("workers=32,executor=ray").resources)  # the cluster says what it has
 
 
 def test_gpus_that_nothing_would_use_are_refused():

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from nas.tracking import BaselinePoint, FrontPoint, front_figure, front_html, front_png
+from nas.tracking._front_plot import FrontView
 
 
 def point(number: int, accuracy: float, ms: float, **more: float) -> FrontPoint:
@@ -131,3 +132,12 @@ def test_intervals_are_bars_and_others_lie_on_the_scale_of_the_members() -> None
     picture = np.asarray(Image.open(io.BytesIO(front_png(members, [lucky]))))
     bare = np.asarray(Image.open(io.BytesIO(front_png([point(0, 0.96, 0.4), point(1, 0.9, 0.1)], [lucky]))))
     assert picture.shape == bare.shape and (picture != bare).any()
+
+
+def test_picks_say_so_and_labels_keep_apart() -> None:
+    figure = front_figure(FRONT, OTHERS, picks={5: "best"})
+    assert list(figure.data[2].text) == ["#2", "best #5", "#7"]
+    assert list(figure.data[2].marker.line.width) == [1.5, 2.5, 1.5]
+    view = FrontView([*FRONT, point(8, 0.951, 0.201)], (), "inference_seconds")
+    assert view.apart([2]) == [2, 0, 3], "of two points in one place only the one that is picked has a label"
+    assert len(front_png(FRONT, OTHERS, picks={5: "best"})) > 1000
