@@ -33,6 +33,7 @@ from nas.cli import (
     _report_command,
     _schema,
     _search,
+    _serve,
     _status,
     _stop,
     _studies,
@@ -90,6 +91,7 @@ app.command("evaluate")(_evaluate.evaluate)
 app.command("lineage")(_lineage.lineage)
 app.command("replay")(_replay.replay)
 app.command("watch")(_watch.watch)
+app.command("serve")(_serve.serve)
 app.command("ui")(_ui.ui)
 app.command("submit")(_submit.submit)
 app.command("status")(_status.status)

@@ -135,8 +135,8 @@ def _parts(config: DataConfig, raw: RawData, parts: tuple[Part, Part, Part]) -> 
     if config.way == "grouped":
         how, more = f"rows of one {config.group} together, {how}", ["data.group", "data.seed"]
     elif config.way == "chronological":
-        how = f"the latest rows by {config.time}" if config.time else "the latest rows, in the order of the source"
-        how, more = f"{how}, are the test part, those before them the validation part", ["data.time"]
+        how = f"the latest rows by {config.time}" if config.time else "the latest rows (in the order of the source)"
+        how, more = f"{how} are the test part, those before them the validation part", ["data.time"]
     elif config.way == "random":
         how = f"{how}, whatever their classes"
     return Finding("parts", f"{words}; {how}", ", ".join([*keys, *more]))
