@@ -25,6 +25,7 @@ ADDRESS = typer.Option(
 )
 
 ELSEWHERE = typer.Option(
+    None,
     "--address",
     envvar=ADDRESS_VARIABLE,
     help="Job server of a cluster on which the study was searched, e.g. http://10.0.0.1:8265; '': look here.",
