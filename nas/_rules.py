@@ -100,7 +100,7 @@ class Rule:
     why: str
 
 
-_CHIP: Final = {"flash", "ram", "cycles"}
+_CHIP: Final = {"latency", "flash", "ram", "cycles"}
 _LABELLED: Final = ("digits", "wine", "iris", "breast_cancer", "recall", "parity", "mnist")
 
 
@@ -154,12 +154,12 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(
         "search.objectives",
         lambda at: at.of_neurons or not _CHIP & {*at.job.search.objectives},
-        "flash, ram and cycles are known of networks of neurons only; name edges or inference_time",
+        "latency, flash, ram and cycles are known of networks of neurons only; name edges or inference_time",
     ),
     Rule(
         "search.constraints",
         lambda at: at.of_neurons or not any(Bound.parse(text).name in _CHIP for text in at.job.search.constraints),
-        "flash, ram and cycles are known of networks of neurons only; bound edges or inference_time",
+        "latency, flash, ram and cycles are known of networks of neurons only; bound edges or inference_time",
     ),
     Rule("search.halving", _rungs, "it says who goes on at training.rungs, and there are none; state rungs"),
     Rule(

@@ -20,6 +20,7 @@ from nas._schema import space_rules
 from nas._settings import unused_settings
 from nas.errors import JobError
 from nas.search._config import SPACES, STRATEGY_OPTIONS, ResourcesConfig, SearchConfig, SpaceConfig
+from nas.search._constraints import Bound
 from nas.tracking._config import TrackingConfig
 from nas.training._data_config import DataConfig
 from nas.training._types import TrainingConfig
@@ -145,6 +146,13 @@ class Job(BaseModel):
             return cls.model_validate(values), []
         except ValidationError as error:
             return None, [_explain(dict(problem), values, where, places) for problem in error.errors()]
+
+    def measured(self) -> Job:
+        """This job, where it compares networks by `latency` with the setting by which workers measure that."""
+        named = {*self.search.objectives, *(Bound.parse(text).name for text in self.search.constraints)}
+        if "latency" not in named or self.training.latency:
+            return self
+        return self.model_copy(update={"training": self.training.model_copy(update={"latency": True})})
 
     def to_mapping(self, *, complete: bool = False) -> dict[str, Any]:
         """Plain values for JSON and YAML: what the job states, for `from_mapping`.

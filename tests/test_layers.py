@@ -81,7 +81,7 @@ OWNERS = {
     "optuna": {"nas.search"},
     "matplotlib": {"nas.tracking"},
     "plotly": {"nas.tracking"},
-    "numba": {"nas._stamps", "nas.engine", "nas.graph", "nas.manifold", "nas.recurrent", "nas.training"},
+    "numba": {"nas._stamps", "nas.cexport", "nas.engine", "nas.graph", "nas.manifold", "nas.recurrent", "nas.training"},
     "typer": {"nas.cli"},
     "rich": {"nas.cli"},
 }

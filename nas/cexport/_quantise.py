@@ -21,7 +21,7 @@ from nas.cexport._integers import TABLED, Inputs8, IntegerNetwork, Neuron8, Outp
 from nas.cexport._program import Neuron, Program
 from nas.errors import ExportError
 
-__all__ = ["quantised"]
+__all__ = ["quantised", "thinned"]
 
 _MOST_SAMPLES: Final = 2048
 _CLIPS: Final = (1.0, 0.9, 0.8, 0.7, 0.6)  # shares of the largest sum at which a rectified neuron may be cut off
@@ -30,6 +30,7 @@ _SMALLEST: Final = 1e-9
 _FIXED: Final = {"sigmoid": (-8.0, 8.0), "tanh": (-4.0, 4.0), "sin": (-math.pi, math.pi)}
 _LEAKY_ZERO: Final = 64  # place of 0 in the table of leaky_relu, which fits any scale
 _SPAN: Final = 2**15  # fixed-point steps between the ends of a feature
+_FINE: Final = 16
 _DAMPING: Final = 0.01  # of the mean square of the bytes
 _EXACT: Final = 512  # in-edges up to which weights are rounded in the light of each other
 
@@ -52,9 +53,15 @@ def quantised(program: Program, raw: np.ndarray, bits: int = 8) -> IntegerNetwor
             raise ExportError(
                 f"in integers outputs are linear, but one applies {word}; leave out the activation at the end"
             )
-    if len(raw) > _MOST_SAMPLES:
-        raw = raw[np.linspace(0, len(raw) - 1, _MOST_SAMPLES).astype(int)]
-    return _Quantiser(program, raw, bits).network(bits)
+    return _Quantiser(program, thinned(raw), bits).network(bits)
+
+
+def thinned(raw: np.ndarray) -> np.ndarray:
+    """The rows of a large set of samples that ranges are taken from."""
+    if len(raw) <= _MOST_SAMPLES:
+        return raw
+    found: np.ndarray = raw[np.linspace(0, len(raw) - 1, _MOST_SAMPLES).astype(int)]
+    return found
 
 
 class _Quantiser:
@@ -142,6 +149,12 @@ class _Quantiser:
         else:
             start, u = self.looked_up[name]
             self.a[number], self.b[number] = self.found[name]
+        if self.grain > 1 and least > 0 and name in ("relu", "identity", "leaky_relu"):
+            least = self._cut_weights(number, least)
+            u = least * 2 ** math.ceil(math.log2(u / least) - 1e-9)
+            self.a[number] = u
+            if name == "leaky_relu":
+                start, self.b[number] = -_LEAKY_ZERO * u, -u
         most = 0 if least == 0 else min(int(math.log2(max(u / least, 1.0)) + 1e-9), 24)
         for shift in range(most, -1, -1):
             weights, bias = self._rounded(number, u / 2**shift, start)
@@ -152,6 +165,18 @@ class _Quantiser:
             f"neuron {number} sums up to {np.abs(sums).max():.3g} in steps of {u:.3g}, more than 32 bits hold; train "
             "with weight decay, or leave precision at float"
         )
+
+    def _cut_weights(self, number: int, least: float) -> float:
+        """The step of few bits by which rounding weights and cutting off the largest cost least together."""
+        neuron = self._at(number)
+        ideal = neuron.weights * self.a[neuron.sources]
+        power = np.square(self.bytes[:, neuron.sources]).mean(axis=0)
+        steps = [clip * least for clip in _CLIPS]
+        losses = []
+        for step in steps:
+            rounded = np.clip(np.rint(ideal / step / self.grain) * self.grain, -self.most, self.most) * step
+            losses.append(float((power * np.square(rounded - ideal)).sum()))
+        return steps[int(np.argmin(losses))]
 
     def _rounded(
         self, number: int, t: float, start: float, scale: float = 1.0, mean: float = 0.0
@@ -188,14 +213,23 @@ class _Quantiser:
         scaling = self.program.scaling
         scales, means = scaling.target_scale, scaling.target_mean
         least = [self._least(number, scales[k]) for k, number in enumerate(self.program.outputs)]
+        if self.grain > 1:
+            least = [
+                self._cut_weights(number, step / scales[k]) * scales[k] if step else 0.0
+                for k, (number, step) in enumerate(zip(self.program.outputs, least, strict=True))
+            ]
         unit = min((step for step in least if step > 0), default=2.0**-8)
         if scaling.task != "classification":
             unit = 2.0 ** math.ceil(math.log2(unit) - 1e-9)
+        if self.grain > 1:
+            unit /= _FINE  # steps of outputs, too, as fine as their few bits allow
         while True:
             outputs = []
             largest = 0.0
             for k, number in enumerate(self.program.outputs):
-                factor = 2 ** max(0, math.ceil(math.log2(max(least[k] / unit, 1.0)) - 1e-9))
+                factor = math.ceil(max(least[k] / unit, 1.0) - 1e-9)
+                if self.grain == 1:
+                    factor = 2 ** math.ceil(math.log2(factor))
                 weights, bias = self._rounded(number, unit * factor, 0.0, scales[k], means[k])
                 largest = max(largest, (abs(bias) + 255 * float(np.abs(weights).sum())) * factor)
                 outputs.append(Output8(*self._parts(number, weights), bias, factor))

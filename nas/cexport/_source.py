@@ -24,16 +24,17 @@ from nas.cexport._common import (
     sizes,
     unit,
 )
+from nas.cexport._finish import finished
 from nas.cexport._integer import integer_source
 from nas.cexport._integers import IntegerNetwork
 from nas.cexport._program import Program
-from nas.cexport._quantise import quantised
+from nas.cexport._quantise import quantised, thinned
 from nas.cexport._recurrent import recurrent_source
 from nas.cexport._text import banner, guarded, prefix_of
 from nas.checkpoint import Predictor
 from nas.errors import ExportError
 
-__all__ = ["CSource", "Layout", "Precision", "c_source", "export_c"]
+__all__ = ["CSource", "Layout", "Precision", "c_source", "export_c", "integers_of"]
 
 Layout = Literal["unrolled", "tables"]
 Precision = Literal["float", "int8", "int4"]
@@ -51,12 +52,14 @@ class CSource:
         source: text of the ``.c`` file, which includes ``PREFIX.h``.
         header: text of that.
         prefix: of all names in them.
+        n_outputs: numbers that a prediction writes.
         integers: what they compute, bit for bit, where the precision is int8 or int4; its `run` is the reference.
     """
 
     source: str
     header: str
     prefix: str
+    n_outputs: int
     integers: IntegerNetwork | None = None
 
     def write(self, path: str | os.PathLike[str]) -> None:
@@ -79,6 +82,9 @@ def export_c(
     layout: Layout | None = None,
     prefix: str | None = None,
     samples: ArrayLike | None = None,
+    targets: ArrayLike | None = None,
+    finish: int = 0,
+    seed: int = 0,
     record: Record | None = None,
 ) -> CSource:
     """Write a network as one C99 file and a header, which need nothing but ``math.h`` where an activation does.
@@ -105,6 +111,11 @@ def export_c(
         samples: (samples, n_inputs) raw features, such as those of the training data. Integers take their ranges from
             them, so these need them; floats take test vectors, which by default are drawn from the range of the
             training data.
+        targets: of the samples: (samples,) numbers of the classes, or (samples, n_outputs) in their own units; for
+            ``finish``.
+        finish: of integers: steps of training in integers that follow the rounding, such as 3,000; 0: none. They are
+            dropped where they did not help on the samples.
+        seed: of the order of samples in these steps.
         record: scaling, labels and origin, instead of the network's own ``record``.
 
     Returns:
@@ -118,7 +129,15 @@ def export_c(
     if path.suffix != ".c":
         raise ExportError(f"the path of a C file must end in .c, but is {path}")
     written = c_source(
-        network, prefix_of(prefix, path), precision=precision, layout=layout, samples=samples, record=record
+        network,
+        prefix_of(prefix, path),
+        precision=precision,
+        layout=layout,
+        samples=samples,
+        targets=targets,
+        finish=finish,
+        seed=seed,
+        record=record,
     )
     written.write(path)
     return written
@@ -131,6 +150,9 @@ def c_source(
     precision: Precision = "float",
     layout: Layout | None = None,
     samples: ArrayLike | None = None,
+    targets: ArrayLike | None = None,
+    finish: int = 0,
+    seed: int = 0,
     record: Record | None = None,
 ) -> CSource:
     """What `export_c` writes."""
@@ -146,16 +168,36 @@ def c_source(
             raise ExportError(f"{precision} takes its ranges from data; pass samples, such as the training data, raw")
         if layout == "unrolled":
             raise ExportError(f"{precision} is written as tables; leave layout out")
-        integers = quantised(program, raw_samples(program, samples), 4 if precision == "int4" else 8)
+        rows = np.asarray(samples)
+        integers = integers_of(program, rows, precision, targets, finish, seed)
         header, source = integer_source(program, integers, prefix, raw_samples(program, samples, _VECTORS))
-        return CSource(source, header, prefix, integers)
+        return CSource(source, header, prefix, program.n_outputs, integers)
+    if finish:
+        raise ExportError(f"finish trains integers, but precision is {precision}; leave it out")
     if program.memory is not None:
         if layout == "tables":
             raise ExportError("networks with memory are written unrolled; leave layout out")
         header, source = recurrent_source(program, prefix, raw_samples(program, samples, _VECTORS))
-        return CSource(source, header, prefix)
+        return CSource(source, header, prefix, program.n_outputs)
     layout = layout or ("unrolled" if program.n_edges <= UNROLLED_EDGES else "tables")
     return _float_source(program, prefix, layout, raw_samples(program, samples, _VECTORS))
+
+
+def integers_of(
+    program: Program,
+    samples: np.ndarray,
+    precision: Precision,
+    targets: ArrayLike | None = None,
+    finish: int = 0,
+    seed: int = 0,
+) -> IntegerNetwork:
+    """A network in integers, finished in ``finish`` steps; arguments and errors as of `export_c`."""
+    found = quantised(program, raw_samples(program, thinned(samples)), 4 if precision == "int4" else 8)
+    if not finish:
+        return found
+    if finish < 0 or targets is None:
+        raise ExportError(f"finish needs targets and at least one step, but there are {finish} steps")
+    return finished(program, found, samples, np.asarray(targets), finish, seed)
 
 
 def _float_source(program: Program, prefix: str, layout: Layout, vectors: np.ndarray) -> CSource:
@@ -200,4 +242,4 @@ def _float_source(program: Program, prefix: str, layout: Layout, vectors: np.nda
     lines += [f"int {prefix}_predict(const float *inputs, float *outputs)", "{", *body]
     outputs = evaluate(program, (vectors - scaling.mean) / scaling.scale) * scaling.target_scale + scaling.target_mean
     lines += [*answer(program, count), "}", "", *float_selftest(prefix, vectors, outputs)]
-    return CSource("\n".join(lines), header, prefix)
+    return CSource("\n".join(lines), header, prefix, count)

@@ -15,12 +15,10 @@ from nas.cli._console import console, errors, print_json
 from nas.errors import DataError, JobError
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from nas.search import StudyStore
     from nas.training import DataConfig, Dataset, Finding, LoadedData
 
-__all__ = ["as_trained", "data", "data_of_study", "data_table", "refuse_unnamed_code", "training_features"]
+__all__ = ["as_trained", "data", "data_of_study", "data_table", "refuse_unnamed_code", "training_part"]
 
 
 def data(
@@ -142,9 +140,8 @@ def as_trained(config: DataConfig, record: Mapping[str, Any]) -> DataConfig:
     return config.model_copy(update=changes)
 
 
-def training_features(record: Mapping[str, Any]) -> np.ndarray:
-    """The training part of the data that a network was trained on, (samples, inputs) as it was measured; of a table
-    with categories, dates or missing values what its columns become, before it is scaled.
+def training_part(record: Mapping[str, Any]) -> Dataset:
+    """The data that a network was trained on, prepared as for it.
 
     Args:
         record: of a checkpoint.
@@ -152,7 +149,6 @@ def training_features(record: Mapping[str, Any]) -> np.ndarray:
     Raises:
         DataError: the data cannot be loaded, or its source is not known.
     """
-    import numpy as np
     from pydantic import ValidationError
 
     from nas.checkpoint import Encoding
@@ -164,19 +160,13 @@ def training_features(record: Mapping[str, Any]) -> np.ndarray:
     except ValidationError as error:
         raise DataError(f"the record does not say which data the network was trained on: {error}") from None
     columns = record.get("columns") or {}
-    dataset = load_data(
+    return load_data(
         as_trained(config, record),
         statistics=statistics_of(record),
         features=record.get("feature_names") or (),
         spare={*columns.get("left_out", ()), *columns.get("targets", ())} - {*config.drop},
         encoding=Encoding.from_json(record.get("encoding")),
     )
-    x = dataset.x_train.astype(np.float64)
-    if dataset.mean is not None and dataset.scale is not None:
-        x = x * dataset.scale + dataset.mean
-    whole = np.rint(x)  # scaled in float32 and back, counts are no longer exactly so
-    found: np.ndarray = np.where(np.abs(x - whole).max(axis=0) < 1e-3, whole, x)
-    return found
 
 
 def _known_difference(header: Mapping[str, Any], dataset: Dataset) -> str | None:

@@ -39,7 +39,19 @@ def export(
     ] = None,
     precision: Annotated[
         str | None,
-        typer.Option("--precision", help="Of C: float (default), int8 or int4 (integers, ranges from the data)."),
+        typer.Option(
+            "--precision",
+            help="Of C: float, int8 or int4 (integers, made with the data; default: training.precision of the study).",
+        ),
+    ] = None,
+    finish: Annotated[
+        int | None,
+        typer.Option(
+            "--finish",
+            min=0,
+            help="Of C in integers: steps of training in integers (default: where the study was trained for this "
+            "precision, those of the trial; else 3,000).",
+        ),
     ] = None,
     layout: Annotated[
         str | None,
@@ -60,15 +72,17 @@ def export(
     targets.
     """
     write = writer_of(out, form)
-    if write is not _c and {precision, layout, prefix} != {None}:
-        raise JobError(f"--precision, --layout and --prefix are of C, but --out is {out}; write --out {out.stem}.c")
+    if write is not _c and {precision, finish, layout, prefix} != {None}:
+        raise JobError(
+            f"--precision, --finish, --layout and --prefix are of C, but --out is {out}; write --out {out.stem}.c"
+        )
     if address:
         if write is _c:
             raise JobError("C is two files, and --address brings one: export .safetensors, and make C of it here")
         ask(address, experiment, ["export", experiment, "--pick", pick, *(["--format", form] if form else [])], out)
         return
     if write is _c:
-        options: dict[str, Any] = {"precision": precision or "float", "layout": layout, "prefix": prefix}
+        options: dict[str, Any] = {"precision": precision, "finish": finish, "layout": layout, "prefix": prefix}
         write = partial(_c, **options)
     from nas.cli._study import export_network
     from nas.search import StudyStore
@@ -84,16 +98,39 @@ def export(
         console.print(f"evaluate it: {program()} evaluate {out}")
 
 
-def _c(path: Path, module: nn.Module, record: dict[str, Any], *, precision: Any = "float", **options: Any) -> None:
+def _c(path: Path, module: nn.Module, record: dict[str, Any], **options: Any) -> None:
     from nas.cexport import export_c
     from nas.checkpoint import Encoding
-    from nas.cli._data import training_features
 
-    samples = None if precision == "float" else training_features(record)
+    options = {**options, **_as_integers(record, options.get("precision"), options.get("finish"))}
     if (encoding := Encoding.from_json(record.get("encoding"))) is not None:
         # C takes numbers: the inputs that the columns of the table become, by these names.
         record = {**record, "columns": {}, "feature_names": list(encoding.inputs)}
-    export_c(module, path, record=record, samples=samples, precision=precision, **options)
+    export_c(module, path, record=record, **options)
+
+
+def _as_integers(record: dict[str, Any], precision: str | None, finish: int | None) -> dict[str, Any]:
+    """Options of `nas.export_c` for a network of a study: its precision, and what integers are made with.
+
+    A trial that was trained for a precision gets the integers that were measured of it.
+    """
+    from nas.cexport import FINISHING_STEPS
+    from nas.cli._data import training_part
+    from nas.training import finishing_steps, raw_features, raw_targets
+
+    trained = (record.get("training") or {}).get("precision", "float")
+    precision = precision or trained
+    if precision not in ("int8", "int4"):
+        return {"precision": precision, "finish": finish or 0}
+    dataset = training_part(record)
+    own = finishing_steps(int(record.get("steps", 0))) if precision == trained else FINISHING_STEPS
+    return {
+        "precision": precision,
+        "samples": raw_features(dataset),
+        "targets": raw_targets(dataset),
+        "finish": own if finish is None else finish,
+        "seed": int(record.get("seed", 0)),
+    }
 
 
 def writer_of(path: Path, form: str | None = None) -> Callable[..., None] | None:

@@ -91,10 +91,11 @@ def front_rows(found: Front, *, density: bool = True) -> tuple[list[str], list[l
     estimated = any("shown_error" in member.metrics for member in found.members)
     # What a chip would need is shown where it is asked for.
     asked = {*found.objectives.names, *(bound.metric for bound in found.objectives.bounds)}
-    chip = [name for name in ("flash", "ram", "cycles") if name in asked]
+    chip = [name for name in ("latency", "flash", "ram", "cycles") if name in asked]
     label = quality if classification else found.objectives.error_label
     headings = ["", "trial", f"{label} (95 %)" if estimated else f"val {label}", "test", "inference", "±", "step"]
-    headings += ["edges", *(["density"] if density else []), "depth", *chip]
+    integers = any("integer_test_error" in member.metrics for member in found.members)
+    headings += ["edges", *(["density"] if density else []), "depth", *chip, *(["integers"] if integers else [])]
     rows = []
     picks = {found.knee().number: "knee"} | {found.best().number: "best"}
     # Picks may be trials beside the front, by less than times can tell (see `nas.search.Front.near`).
@@ -111,6 +112,7 @@ def front_rows(found: Front, *, density: bool = True) -> tuple[list[str], list[l
                 *([percent(m.get("density"), 1)] if density else []),
                 _count(m, "depth"),
                 *(_count(m, name) for name in chip),
+                *([_integers(m, classification)] if integers else []),
             ]
         )
     return headings, rows
@@ -131,6 +133,12 @@ def estimates_line(found: Front) -> str:
         f"{which} kept no validation samples: what is shown of them is what the validation part counted, which chose "
         "them and flatters them"
     )
+
+
+def _integers(metrics: Mapping[str, float], classification: bool) -> str:
+    """Test accuracy, or error, of the network in integers."""
+    error = metrics.get("integer_test_error")
+    return percent(None if error is None else 1 - error) if classification else _digits(error)
 
 
 def _digits(value: float | None) -> str:

@@ -168,7 +168,7 @@ class SearchRun:
     def __init__(
         self, job: Job, command: str = "", *, start: Start = "new", brief: bool = False, stop: Stop | None = None
     ) -> None:
-        self.job = job
+        self.job = job.measured()
         self.command = command
         self.start = start
         self.brief = brief
@@ -204,6 +204,7 @@ class SearchRun:
             NasError: of whatever kind the message is; a search that is stopped is no error.
             KeyboardInterrupt: it was stopped before there was a study.
         """
+        from nas.cexport import c_compiler
         from nas.cli._data import data_of_study
         from nas.cli._study import create_study, existing_study
         from nas.cli._workers import need_cores
@@ -212,6 +213,8 @@ class SearchRun:
 
         job = self.job
         need_cores(job.resources)
+        if job.training.latency:
+            c_compiler()  # no trial of this search could be measured without
         # Nothing is touched before the study is held: whoever comes second leaves everything as it is.
         with contextlib.ExitStack() as held:
             study = existing_study(job, start=self.start, command=self.command)

@@ -29,7 +29,9 @@ __all__ = [
     "StrategyOptions",
 ]
 
-Objective = Literal["error", "inference_time", "training_time", "edges", "density", "depth", "flash", "ram", "cycles"]
+Objective = Literal[
+    "error", "inference_time", "training_time", "edges", "density", "depth", "latency", "flash", "ram", "cycles"
+]
 
 OBJECTIVE_METRICS: Final[dict[str, str]] = {
     "error": "val_error",
@@ -38,6 +40,7 @@ OBJECTIVE_METRICS: Final[dict[str, str]] = {
     "edges": "edges",
     "density": "density",
     "depth": "depth",
+    "latency": "latency",
     "flash": "flash",
     "ram": "ram",
     "cycles": "cycles",
@@ -209,7 +212,7 @@ class SearchConfig(BaseModel):
     constraints: tuple[str, ...] = Field(
         (),
         description='Bounds that members of the front keep, e.g. ["flash<=2000", "accuracy>=0.9"]: upper or lower ones '
-        "of edges, neurons, depth, inference_time, flash, ram, cycles, error, accuracy or any other metric.",
+        "of edges, neurons, depth, inference_time, latency, flash, ram, cycles, error, accuracy or any other metric.",
     )
     budget_minutes: float | None = Field(None, gt=0, description="Stop starting trials after this much wall time.")
     budget_steps: int | None = Field(None, ge=1, description="Stop starting trials after so many training steps.")

@@ -24,7 +24,7 @@ __all__ = ["Front", "FrontMember"]
 TIE: Final = 0.03  # process times that differ by less are equal: what re-timing on a busy machine can tell apart
 KNEE_TIE: Final = 0.05  # the same for the knee's sum of coordinates, each in [0, 1]
 _QUALITIES: Final = ("accuracy", "error", "loss")
-_TIMED: Final = frozenset({"inference_time", "training_time"})
+_TIMED: Final = frozenset({"inference_time", "training_time", "latency"})
 
 _OPERATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     ">=": operator.ge,

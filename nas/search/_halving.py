@@ -28,7 +28,11 @@ from nas.training._types import TrialResult, TrialStatus
 
 __all__ = ["Halving"]
 
-_STAND_INS: Final[Mapping[Objective, Objective]] = {"inference_time": "edges", "training_time": "edges"}
+_STAND_INS: Final[Mapping[Objective, Objective]] = {
+    "inference_time": "edges",
+    "training_time": "edges",
+    "latency": "edges",
+}
 
 
 class Halving:

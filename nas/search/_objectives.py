@@ -52,6 +52,7 @@ SCALES: Final[dict[Objective, ObjectiveScale]] = {
     "edges": ObjectiveScale(1.0, 1e6, log=True),
     "density": ObjectiveScale(1e-6, 1.0, log=True),
     "depth": ObjectiveScale(1.0, 1e4, log=True),
+    "latency": ObjectiveScale(10.0, 1e9, log=True),  # nanoseconds a prediction
     "flash": ObjectiveScale(100.0, 1e6, log=True),  # bytes
     "ram": ObjectiveScale(10.0, 1e6, log=True),  # bytes
     "cycles": ObjectiveScale(1e3, 1e9, log=True),

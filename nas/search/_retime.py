@@ -9,12 +9,13 @@ from typing import Final
 
 import numpy as np
 
+from nas.engine import DAGModule
 from nas.graph import DAG
 from nas.search._executor import Executor
 from nas.search._front import Front
 from nas.search._network import rebuild_module
 from nas.search._store import StudyStore
-from nas.training import half_interval, hardware, reference_kernel_seconds, time_inference
+from nas.training import half_interval, hardware, latencies, reference_kernel_seconds, time_inference
 from nas.training._structure import Structure
 from nas.training._types import Arrays, Dataset, Scalar, TrainingConfig
 
@@ -61,7 +62,8 @@ def time_side_by_side(
 
     Returns:
         By trial number: `inference_seconds` (the least of the rounds' medians), `inference_spread` (half the
-        95 % interval, see `half_interval`), `reference_seconds` (least), all process time (on a GPU: device time).
+        95 % interval, see `half_interval`), `reference_seconds` (least), all process time (on a GPU: device time);
+        and `latency` where the job measures it.
     """
     folded = {}
     for network in networks:
@@ -81,7 +83,7 @@ def time_side_by_side(
             timing = time_inference(folded[number], batch, threads=threads, samples=3, budget_seconds=0.1)
             seconds[number].append(timing.seconds)
             busy.append(timing.busy)
-    return {
+    found = {
         number: {
             "inference_seconds": min(taken),
             "inference_spread": half_interval(taken, float(np.mean(busy))),
@@ -89,6 +91,11 @@ def time_side_by_side(
         }
         for number, taken in seconds.items()
     }
+    if config.latency:
+        plain = {number: module.cpu() for number, module in folded.items() if isinstance(module, DAGModule)}
+        for number, nanoseconds in latencies(plain, dataset, config.precision).items():
+            found[number]["latency"] = nanoseconds
+    return found
 
 
 def retime(

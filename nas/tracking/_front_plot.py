@@ -36,6 +36,7 @@ _COSTS = {
     "edges": "live edges",
     "density": "density, %",
     "depth": "depth, edges on the longest path",
+    "latency": "a prediction in compiled C, ns",
     "flash": "flash as integers on a Cortex-M0, bytes",
     "ram": "memory as integers, bytes",
     "cycles": "cycles of an 8-bit processor",

@@ -14,6 +14,7 @@ from nas.training._calibration import (
     pinned_costs,
     save_calibration,
 )
+from nas.training._chip import finishing_steps, latencies, raw_features, raw_targets
 from nas.training._compression_config import SparsifyConfig
 from nas.training._costs import Costs, costs_for
 from nas.training._data import LoadedData, Statistics, load_data, read_data
@@ -99,14 +100,18 @@ __all__ = [
     "default_scorers",
     "evaluate",
     "find_calibration",
+    "finishing_steps",
     "half_interval",
     "hardware",
     "judge",
+    "latencies",
     "load_data",
     "measure",
     "module_of",
     "pinned_costs",
     "pinned_threads",
+    "raw_features",
+    "raw_targets",
     "read_data",
     "read_frame",
     "record_training",

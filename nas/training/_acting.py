@@ -65,6 +65,8 @@ _MODULES: Final[dict[str, str]] = {
     "on_lost_output": f"{_FIXED}, so that no output is lost",
     "sparsify": f"{_FIXED}; let the search mutate it",
     "parametrisation": "they have weights of their own; it is of the edges between neurons",
+    "latency": "C is written of networks of neurons without memory; leave it out",
+    "precision": "integers are of networks of neurons without memory; leave it out",
     "readout": "their last layer is the output; it is of networks of neurons",
 }
 

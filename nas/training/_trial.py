@@ -13,13 +13,12 @@ import numpy as np
 import pydantic
 import torch
 
-from nas.cexport import Program, chip_costs
-from nas.engine import DAGModule
 from nas.engine.cuda import GPU
 from nas.errors import NasError, TrialError
 from nas.graph import usable_cells
 from nas.manifold import ManifoldNetwork, compact
 from nas.training._calibration import PinnedCosts, pinned_costs
+from nas.training._chip import chip_metrics, latencies
 from nas.training._costs import costs_for
 from nas.training._devices import gpu_named, way_on
 from nas.training._evidence import quality
@@ -38,7 +37,6 @@ logger = logging.getLogger(__name__)
 # Wall seconds that a trial may spend on each of its two time measurements.
 TIMING_SECONDS = 0.3
 REFERENCE_EVERY = 15.0  # seconds
-_PIXEL_ROWS = 256  # looked at for whether features are pixels
 
 
 def run_trial(
@@ -142,7 +140,10 @@ def result_of(
         )
     found = quality(final, dataset)
     metrics = found.metrics | _structure(network, final) | _times(final, dataset, config, gpu)
-    metrics |= chip_metrics(final.fold(), dataset)
+    module = final.fold()
+    metrics |= chip_metrics(module, dataset, config, candidate.seed)
+    if config.latency:
+        metrics["latency"] = latencies({0: module}, dataset, config.precision)[0]
     facts = costs_for(config).facts() if gpu is None else {"device": gpu.name, **way_on(gpu).facts}
     result = TrialResult(
         candidate.number,
@@ -192,19 +193,6 @@ def _structure(network: ManifoldNetwork, final: ManifoldNetwork) -> dict[str, fl
         "flow": float(terms.flow),
         "smooth_edges": float(terms.smooth_edges),
     }
-
-
-def chip_metrics(module: DAGModule, dataset: Dataset) -> dict[str, float]:
-    """Bytes of flash and memory and cycles of one prediction, in integers on a small chip (`nas.cexport`)."""
-    sample = dataset.x_val[:_PIXEL_ROWS].astype(np.float64)
-    pixels = True
-    if dataset.mean is not None and dataset.scale is not None:
-        sample = sample * dataset.scale + dataset.mean
-        pixels = bool(np.max(dataset.scale) <= 2 * np.min(dataset.scale))
-    whole = np.rint(sample)
-    pixels = pixels and bool((np.abs(sample - whole) < 1e-3).all() and whole.min() >= 0 and whole.max() <= 255)
-    costs = chip_costs(Program.of(module, {}), pixels=pixels, classifies=dataset.task == "classification")
-    return {"flash": float(costs.flash), "ram": float(costs.ram), "cycles": float(costs.cycles)}
 
 
 def _times(final: ManifoldNetwork, dataset: Dataset, config: TrainingConfig, gpu: GPU | None) -> dict[str, float]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from nas.graph import DAG
 from nas.training._compression_config import SparsifyConfig
@@ -75,6 +75,12 @@ class TrainingConfig(BaseModel):
         "masked",
         description="What an edge's weight is: closeness x free weight, closeness alone, or a free weight.",
     )
+    precision: Literal["float", "int8", "int4"] = Field(
+        "float",
+        description="What networks are finished for: float, or integers of a small chip with weights of 8 or 4 bits. "
+        "Then each trained network is rounded and trained on in integers, its integer_val_error and exact flash, ram "
+        "and cycles are measured, and `nas export --out net.c` writes those integers.",
+    )
     readout: Literal["activated", "linear", "square"] = Field(
         "activated",
         description="What outputs are: a x + b of what reaches them, or, as in the published manifolds, the sum of "
@@ -90,6 +96,11 @@ class TrainingConfig(BaseModel):
     )
     losses: LossWeights = Field(default_factory=LossWeights)
     sparsify: SparsifyConfig | None = Field(None, description="Cut the DAG down to a budget of edges while training.")
+    latency: bool = Field(
+        False,
+        description="Measure `latency`, nanoseconds of one prediction in compiled C on the worker's machine, which "
+        "needs a C compiler; by itself where an objective or a bound names it.",
+    )
     log_every: int | None = Field(
         None,
         ge=1,
@@ -110,6 +121,12 @@ class TrainingConfig(BaseModel):
         if any(not 0 < share < 1 for share in rungs) or any(a >= b for a, b in itertools.pairwise(rungs)):
             raise ValueError(f"0 < rungs < 1 must hold, and they must rise, but got {list(rungs)}")
         return rungs
+
+    @model_validator(mode="after")
+    def _integers_are_linear(self) -> TrainingConfig:
+        if self.precision != "float" and self.readout == "square":
+            raise ValueError(f"precision {self.precision} has linear outputs; readout: square needs precision: float")
+        return self
 
     def point_steps(self) -> int:
         """Steps between two points of the logged curves."""
@@ -209,7 +226,9 @@ class TrialResult:
         val_score                   what candidates are compared by: val_error with less luck (`nas.training._evidence`)
         edges, density, depth, neurons  of the live DAG without the neurons that are on no path input -> output
         flash, ram, cycles          of one prediction, in integers on a small chip: bytes, bytes, and cycles of an 8-bit
-                                    processor (`nas.cexport.chip_costs`); networks of neurons only
+                                    processor (`nas.cexport.chip_costs`); networks of neurons without memory only
+        integer_val_error, integer_test_error  of the network in integers, where ``training.precision`` asks for them
+        latency                     one prediction in compiled C on this machine, nanoseconds, where it is asked for
         flow, smooth_edges          loss terms at the end
         train_step_seconds          process time of one training step at the job's batch size, median, of the network
                                     without neurons that are on no path

@@ -81,7 +81,7 @@ def test_a_network_of_the_front_as_c_predicts_as_its_checkpoint_does(store: Path
     np.testing.assert_array_equal(np.array(predictor.classes)[returned], predictor.predict(raw))
     refused = nas("export", "iris", "--store", store, "--out", tmp_path / "x.onnx", "--prefix", "iris")
     assert refused.exit_code == 2
-    assert "--precision, --layout and --prefix are of C" in " ".join(refused.output.split())
+    assert "--precision, --finish, --layout and --prefix are of C" in " ".join(refused.output.split())
 
 
 def test_integers_take_their_ranges_from_the_data_of_the_study(store: Path, tmp_path: Path) -> None:
