@@ -32,12 +32,10 @@ from nas.cexport import c_source, compiled_loop
 from nas.checkpoint import export_onnx
 from nas.engine import DAGModule
 from nas.graph import layered
-from nas.search import rebuild_module
+from nas.manifold import ManifoldNetwork
 from nas.training import (
-    Candidate,
     DataConfig,
     Dataset,
-    Genome,
     Statistics,
     TrainingConfig,
     hardware,
@@ -46,7 +44,7 @@ from nas.training import (
     pinned_threads,
     raw_features,
     raw_targets,
-    run_trial,
+    train,
 )  # fmt: skip
 
 __all__ = ["main"]
@@ -69,17 +67,16 @@ def network_of(dataset: Dataset, edges: int) -> DAGModule:
         {
             "parametrisation": "free",
             "activation": "relu",
+            "steps": 4000,
             "learning_rate": 0.01,
             "batch_size": 64,
             "sparsify": {"edges": edges, "criterion": "saliency"},
         }
     )
     dag = layered((dataset.n_inputs, 24, dataset.n_outputs), density=1.0, shortcuts=0.0)
-    result = run_trial(Candidate(0, Genome(dag), seed=0, steps=4000), dataset, config)
-    assert result.dag is not None, result.reason
-    module = rebuild_module(result.dag, result.arrays, config, {}, None)
-    assert isinstance(module, DAGModule)
-    return module
+    network = ManifoldNetwork(dag, parametrisation="free", activation="relu", generator=np.random.default_rng(0))
+    train(network, dataset, config, 0)
+    return network.fold()
 
 
 def flash(folder: Path, name: str) -> int | None:

@@ -28,7 +28,10 @@ _BATCH: Final = 128
 _RATES: Final = {8: 0.3, 4: 0.05}  # by bits, steps of a weight, at first; they fall to 0 as half a cosine
 _BIAS_RATE: Final = 64.0  # of biases: a byte is of this size, so that weights and biases move sums alike
 _BLOCKS: Final = 12  # after each, the network is judged: steps of few bits go to and fro, and the best is taken ...
-_JUDGED: Final = 20_000  # ... on so many training samples
+_HELD: Final = 10  # ... by every so-manyth sample, which no step sees,
+_JUDGED: Final = 20_000  # ... at most so many,
+_HELD_ROW: Final = 32  # ... and so many at once
+_FEW: Final = _HELD * _HELD_ROW
 _CHUNK: Final = 8192  # rows that are brought to bytes at once
 
 _Data = tuple[np.ndarray, np.ndarray, np.ndarray]  # bytes, classes, targets
@@ -61,11 +64,11 @@ def finished(
     nodes, start = _flat(program, network, columns)
     grain = 2 ** (8 - network.bits)
     data = (x, labels, wanted)
-    batch = min(_BATCH, len(x))
-    judged = np.linspace(0, len(x) - 1, min(len(x), _JUDGED) // batch * batch).astype(int).reshape(-1, batch)
+    known, judged = _parted(len(x))
+    batch = min(_BATCH, len(known))
     rates = _RATES[network.bits] * 0.5 * (1 + np.cos(np.pi * np.arange(steps) / steps))
     best, least = start.master.copy(), _loss(nodes, start.master, data, judged, grain)
-    batches = _batches(len(x), batch, np.random.default_rng([seed, 6]))
+    batches = _batches(known, batch, np.random.default_rng([seed, 6]))
     for done in range(0, steps, block := max(-(-steps // _BLOCKS), 1)):
         part = rates[done : done + block]
         rows = np.stack([next(batches) for _ in part])
@@ -77,11 +80,25 @@ def finished(
     return trained if _fits(trained) else network
 
 
-def _batches(count: int, size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+def _parted(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the samples that are trained on, and, in rows, of those by which the outcome is judged.
+
+    All samples were trained on in floats, mostly with noise; steps without it would learn them by heart, which only
+    samples that the steps do not see can tell. Of few samples all are both.
+    """
+    every = np.arange(count)
+    if count < _FEW:
+        return every, every[None]
+    judged = every[::_HELD][: _JUDGED // _HELD_ROW * _HELD_ROW]
+    judged = judged[: len(judged) // _HELD_ROW * _HELD_ROW]
+    return np.setdiff1d(every, judged), judged.reshape(-1, _HELD_ROW)
+
+
+def _batches(known: np.ndarray, size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
     """(size,) numbers of samples without end; every epoch in a new order, its incomplete last batch left out."""
     while True:
-        order = rng.permutation(count)
-        for start in range(0, count - size + 1, size):
+        order = rng.permutation(known)
+        for start in range(0, len(known) - size + 1, size):
             yield order[start : start + size]
 
 
