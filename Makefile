@@ -57,6 +57,10 @@ chaos: install ## 55 faults while a search runs on PostgreSQL, MLflow and Ray no
 soak: install ## 5,000 short trials: does a search keep its speed and its memory? About half an hour
 	@$(BIN)/python -m benchmarks.soak --out benchmarks/results/soak.md
 
+.PHONY: faults
+faults: install ## a fault at every write, flush and rename of a study, one after another: about ten minutes
+	@$(BIN)/python -m benchmarks.faults --out benchmarks/results/faults.md
+
 lock: install ## pin every package of the images with its hashes: deploy/requirements.lock; needs the network
 	@$(BIN)/python -m pip install --quiet uv
 	@mkdir -p build

@@ -1,22 +1,26 @@
 """Stored files of older and newer versions: read as they were meant, or refused with what to do.
 
-v1/ was written by the program when all formats had version 1, and is never written again.
+v1/ was written by the program when all formats had version 1, before studies had an identity and checksums. The other
+folders are named after the version that wrote them (`write.py`). None is ever written again.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import re
 import shutil
 import sqlite3
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import safetensors.numpy
 
 import nas
 from nas.cli._report import FORMAT, read_status
+from nas.cli._status import standing
 from nas.cli._study import check_resumable, export_network
 from nas.errors import CheckpointError, GraphError, JobError, NasError
 from nas.graph import DAG
@@ -25,7 +29,15 @@ from nas.search import StudyError, StudyStore
 from nas.tracking._journal import Journal
 from nas.training._calibration import CalibrationError, check_place
 
+ROWS = {
+    "size": [0.5, None, 1.5],
+    "colour": ["red", "green", "never seen"],
+    "seen": ["2026-01-03", "2026-03-01", "2027-01-01"],
+}
+"""What the networks of the releases were asked; see `write.py`."""
+
 V1 = Path(__file__).parent / "v1"
+VERSIONS = sorted(path for path in Path(__file__).parent.iterdir() if re.fullmatch(r"\d+\.\d+\.\d+", path.name))
 
 JOB = {
     "data": {"source": "iris", "samples": 60},
@@ -110,6 +122,58 @@ def test_a_graph_of_version_1_is_read() -> None:
 def test_a_job_without_a_version_is_of_version_1() -> None:
     assert Job.from_mapping(JOB).version == 1
     assert Job.from_mapping({**JOB, "version": 1}) == Job.from_mapping(JOB)
+
+
+# --- every release --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=VERSIONS, ids=lambda path: path.name)
+def released(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A store as a release wrote it, and beside it a network and what that says of three rows."""
+    shutil.copytree(request.param, tmp_path, dirs_exist_ok=True)
+    database = sqlite3.connect(tmp_path / "optuna.db")
+    database.executescript((tmp_path / "study.sql").read_text())
+    database.close()
+    return tmp_path
+
+
+def test_a_study_of_every_release_is_whole_and_can_go_on(released: Path) -> None:
+    assert VERSIONS
+    study = StudyStore.open(released, "golden")
+    assert study.identity == json.loads((released / "golden" / "study.json").read_text())["id"]
+    assert study.counts() == {"running": 1, "complete": 5, "stopped": 0, "failed": 0}
+    for record in [record for record in study.records() if record.state == "complete"]:
+        result = study.load_result(record.number)
+        assert record.result is not None
+        assert dict(result.metrics) == dict(record.result.metrics)
+        assert study.evidence(record.number) is not None
+        assert study.load_candidate(record.number).seed == record.seed
+    shown = standing(study)
+    assert (shown["state"], shown["complete"], shown["front"]) == ("finished", 5, len(study.front()))
+    job = stored_job(study.header["job"]["job"], "golden")
+    check_resumable(job, study)
+    with study.lock():
+        assert study.recover() == ([], [5])
+        assert study.begin() == 6
+
+
+def test_a_flipped_byte_of_every_release_is_noticed(released: Path) -> None:
+    path = released / "golden" / "trials" / "000002.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-5] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(StudyError, match=r"000002\.safetensors is not what was written there"):
+        StudyStore.open(released, "golden").recover()
+
+
+def test_a_network_of_every_release_answers_as_it_did(released: Path) -> None:
+    said = nas.Predictor.load(released / "network.safetensors").answers(pd.DataFrame(ROWS))
+    expected = json.loads((released / "answers.json").read_text())
+    assert list(said["prediction"]) == [row["prediction"] for row in expected]
+    for name in ("probability_a", "probability_b"):
+        np.testing.assert_allclose(said[name], [row[name] for row in expected], rtol=1e-5, atol=1e-7)
+    path = export_network(StudyStore.open(released, "golden"), 1, released / "again.safetensors")
+    assert path["study"] == "golden"
 
 
 # --- other versions -------------------------------------------------------------------------------------------------
