@@ -51,6 +51,8 @@ _NAME: Final = "faults"
 _BEFORE, _TRIALS = 2, 4  # trials that the study has, and is to have
 _TRAINING: Final = TrainingConfig(steps=10, batch_size=16, log_every=5, parametrisation="free")
 _KILLED: Final = 137
+_TOLD: Final = "told "  # and the number of a trial that the study has recorded as ended
+_evaluated: list[int] = []  # trials, in this process
 
 
 def compiled(folder: Path) -> Path | None:
@@ -66,6 +68,7 @@ def compiled(folder: Path) -> Path | None:
 
 def evaluate(candidate: Candidate, dataset: Dataset, config: TrainingConfig) -> TrialResult:
     """A result that depends on the candidate alone, with weights to be kept."""
+    _evaluated.append(candidate.number)
     dag = candidate.genome.dag
     rng = np.random.default_rng(candidate.seed)
     arrays = {"weight": rng.normal(size=dag.n_edges).astype(np.float32)}
@@ -92,6 +95,7 @@ class Bench:
     def __init__(self, library: Path, root: Path) -> None:
         self._arm = ctypes.CDLL(str(library)).faults_arm
         self._root = root
+        self._report: int | None = None  # where a copy of this process says what it did
         self._data = load_data(DataConfig(source="iris"))
         options = {"n_computational": [2, 4], "density": [0.3, 0.6]}
         self._space = load_space(SpaceConfig(options=options), self._data)
@@ -107,23 +111,31 @@ class Bench:
     def calls(self, *, new: bool) -> list[str]:
         """What a search does to its files, call by call; `new`: from an empty folder on."""
         with self._store(new) as store:
-            return self._child(lambda: self._search(store, _TRIALS), store, 0, 0)
+            lines = self._child(lambda: self._search(store, _TRIALS), store, 0, 0)
+            return [line for line in lines if not line.startswith(_TOLD)]
 
     def tried(self, at: int, fault: int, *, new: bool) -> tuple[str, str]:
         """The call at which the fault happened, and what is wrong afterwards; "": nothing."""
         with self._store(new) as store:
             where = "(ended before)"
             try:
-                named = self._child(lambda: self._search(store, _TRIALS), store, at, fault)
+                lines = self._child(lambda: self._search(store, _TRIALS), store, at, fault)
+                named = [line for line in lines if not line.startswith(_TOLD)]
                 where = named[at - 1] if len(named) >= at else where
-                self._child(lambda: self._go_on(store))
+                told = [int(line.removeprefix(_TOLD)) for line in lines if line.startswith(_TOLD)]
+                self._child(lambda: self._go_on(store, set(told)))
             except RuntimeError as error:
                 return where, str(error)
             return where, ""
 
-    def _go_on(self, store: Path) -> None:
-        look(store)
+    def _go_on(self, store: Path, told: set[int]) -> None:
+        ended = look(store)
+        if not told <= ended:
+            raise RuntimeError(f"trials {sorted(told - ended)} had ended and are lost")
+        _evaluated.clear()
         self._search(store, _TRIALS)
+        if again := ended & set(_evaluated):
+            raise RuntimeError(f"trials {sorted(again)} had ended and were evaluated again")
         if (found := seen(store)) != self._expected:
             raise RuntimeError(f"it is {found}, where {self._expected} was expected")
 
@@ -142,7 +154,12 @@ class Bench:
         known = _NAME in StudyStore.studies(folder)
         store = StudyStore.open(folder, _NAME) if known else StudyStore.create(folder, _NAME)
         strategy = RandomStrategy(self._space, _TRAINING, store.objectives, 0)
-        run_search(strategy, SerialExecutor(self._data, _TRAINING, evaluate=evaluate), store, trials=trials)
+        executor = SerialExecutor(self._data, _TRAINING, evaluate=evaluate)
+        run_search(strategy, executor, store, trials=trials, on_result=self._told)
+
+    def _told(self, _: Candidate, result: TrialResult) -> None:
+        if self._report is not None:
+            os.write(self._report, f"{_TOLD}{result.number}\n".encode())
 
     def _child(self, act: Callable[[], None], store: Path | None = None, at: int = 0, fault: int = 0) -> list[str]:
         """Runs `act` in a copy of this process, with a fault in a store; what it printed, or the calls it made.
@@ -160,6 +177,7 @@ class Bench:
                 if store is None:
                     os.dup2(theirs, 1)
                 else:
+                    self._report = theirs
                     self._arm(str(store).encode(), at, fault, theirs)
                 act()
                 sys.stdout.flush()
@@ -180,14 +198,17 @@ class Bench:
         return lines
 
 
-def look(folder: Path) -> None:
+def look(folder: Path) -> set[int]:
     """What others may ask of a study that has just been killed: nothing of it fails.
+
+    Returns:
+        The trials that have ended.
 
     Raises:
         RuntimeError: a trial that has ended cannot be read, or status and study disagree.
     """
     if _NAME not in StudyStore.studies(folder):
-        return  # its making was interrupted
+        return set()  # its making was interrupted
     study = StudyStore.open(folder, _NAME)
     shown, ended = standing(study), [each for each in study.records() if each.state == "complete"]
     if shown["complete"] != len(ended) or shown["driven"]:
@@ -196,6 +217,7 @@ def look(folder: Path) -> None:
         study.load_result(record.number)
     if not {member.number for member in study.front().members} <= {each.number for each in ended}:
         raise RuntimeError("the front holds a trial that has not ended")
+    return {each.number for each in ended}
 
 
 def seen(folder: Path) -> str:
