@@ -12,11 +12,12 @@ from benchmarks import faults
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.skipif(shutil.which("cc") is None, reason="a C compiler is needed")
 @pytest.mark.skipif(sys.platform != "linux", reason="calls are counted by a library that Linux preloads")
 def test_a_study_is_whole_after_a_fault_at_some_calls() -> None:
     # A process of its own, because the library must be there before Python is.
-    command = [sys.executable, "-m", "benchmarks.faults", "--begun", "--every", "45"]
+    command = [sys.executable, "-m", "benchmarks.faults", "--begun", "--every", "90"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert " whole, 0 not." in done.stdout
