@@ -133,7 +133,10 @@ def from_python(module: DAGModule, dataset: Dataset, folder: Path) -> dict[str, 
             for row in rows:
                 levels(row)
 
-    found: dict[str, Call] = {"this package's passes (numba), from Python": engine, "torch, dense of its widths": plain}
+    found: dict[str, Call] = {
+        "this package's passes (numba), from Python": engine,
+        "torch, dense, as many neurons, from Python (for its time alone)": plain,
+    }
     try:
         import onnxruntime
     except ImportError:
@@ -190,7 +193,7 @@ def trees(dataset: Dataset, error: float, folder: Path) -> tuple[Forms, list[str
     code = folder / "treelite"
     tl2cgen.generate_c_code(treelite.frontend.from_lightgbm(model.booster_), code, {"parallel_comp": 0})
     (code / "score.c").write_text(
-        f'#include "header.h"\n#include "main.c"\nvoid score(double *x, double *out);\n'
+        f'#include "main.c"\nvoid score(double *x, double *out);\n'
         f"void score(double *x, double *out)\n{{\n    union Entry data[{dataset.n_inputs}];\n"
         f"    for (int k = 0; k < {dataset.n_inputs}; k++) data[k].fvalue = x[k];\n    predict(data, 1, out);\n}}\n"
     )
