@@ -15,6 +15,7 @@ import argparse
 import ctypes
 import dataclasses
 import functools
+import importlib
 import json
 import math
 import subprocess
@@ -81,7 +82,7 @@ def network_of(dataset: Dataset, edges: int) -> DAGModule:
 
 def flash(folder: Path, name: str) -> int | None:
     """Bytes of a file on a Cortex-M0; None: there is no compiler for it, or it takes too long."""
-    command = [*_ARM, "-c", folder / f"{name}.c", "-o", folder / "arm.o"]
+    command: list[str | Path] = [*_ARM, "-c", folder / f"{name}.c", "-o", folder / "arm.o"]
     try:
         subprocess.run(command, check=True, capture_output=True, timeout=_COMPILING)
     except (OSError, subprocess.CalledProcessError, subprocess.TimeoutExpired):
@@ -164,10 +165,9 @@ def dense(module: DAGModule) -> torch.nn.Module:
 def trees(dataset: Dataset, error: float, folder: Path) -> tuple[Forms, list[str]]:
     """The smallest boosting by LightGBM that errs as little as ``error`` on the test part, as C."""
     try:
-        import lightgbm
-        import m2cgen
-        import tl2cgen
-        import treelite
+        lightgbm, m2cgen, tl2cgen, treelite = map(
+            importlib.import_module, ("lightgbm", "m2cgen", "tl2cgen", "treelite")
+        )
     except ImportError as missing:
         return {}, [f"boosted trees: {missing}"]
     best = None
@@ -222,7 +222,7 @@ def _loop(folder: Path, file: str, function: str, rows: np.ndarray) -> Call:
 def small_mlp(dataset: Dataset, error: float, folder: Path) -> tuple[Forms, list[str]]:
     """The smallest dense MLP that errs as little, as C by emlearn."""
     try:
-        import emlearn
+        emlearn = importlib.import_module("emlearn")
     except ImportError as missing:
         return {}, [f"dense MLP by emlearn: {missing}"]
     from sklearn.neural_network import MLPClassifier
@@ -286,7 +286,7 @@ def compare(source: str, edges: int) -> Json:
     rows = [
         {"name": each, "nanoseconds": taken[each], "flash": known[each][1], "error": known[each][2]}
         if each in known
-        else {"name": each, "nanoseconds": taken[each], "flash": None, "error": error}
+        else {"name": each, "nanoseconds": taken[each], "flash": None, "error": None if "dense" in each else error}
         for each in calls
     ]
     return {"source": source, "edges": module.dag.n_edges, "missing": missing, "rows": rows}
@@ -301,10 +301,10 @@ def table(results: list[Json]) -> str:
         lines += ["| --- | --: | --: | --: | --: |"]
         base = found["rows"][0]["nanoseconds"]
         for row in found["rows"]:
+            wrong = "-" if row["error"] is None else f"{100 * row['error']:.2f}"
             size = "-" if row["flash"] is None else f"{row['flash']:,}"
             lines.append(
-                f"| {row['name']} | {row['nanoseconds']:,.0f} | {row['nanoseconds'] / base:,.2f} | {size} | "
-                f"{100 * row['error']:.2f} |"
+                f"| {row['name']} | {row['nanoseconds']:,.0f} | {row['nanoseconds'] / base:,.2f} | {size} | {wrong} |"
             )
         lines += ["", *(f"Left out: {each}." for each in found["missing"]), ""]
     return "\n".join(lines).rstrip() + "\n"

@@ -136,7 +136,7 @@ def table(records: list[Json]) -> str:
         budget = next(each for each in BUDGETS if each.flash == flash)
 
         def mean(name: str, rows: list[Json] = group) -> float:
-            return statistics.mean(row[name] for row in rows)
+            return float(statistics.mean(row[name] for row in rows))
 
         errors = [100 * row["error"] for row in group]
         spread = f" ± {statistics.stdev(errors):.2f}" if len(errors) > 1 else ""
