@@ -52,10 +52,13 @@ _MIN_SAMPLE_SECONDS: Final = 1e-3
 _MAX_SAMPLE_SECONDS: Final = 0.1  # where ticks are so long that a hundred of them would take a second
 _REFERENCE_SIZE: Final = 256
 _REFERENCE_REPEATS: Final = 4
-# From benchmarks/timing.py: processes differ by more than the samples of one, and by most where they share a processor.
-_WITHIN: Final = 3.0  # of the farthest sample's distance
-_BETWEEN: Final = 0.08  # of the time
-_BUSY: Final = 0.3  # of the time, were this process to wait for a processor all the while
+# Of 12 processes on a machine with ten processes a core (benchmarks/timing.py): an interval that holds 95 % of what
+# the others measure is a fifth narrower from 31 samples than from 11; more gain little, and take as much longer.
+_SAMPLES: Final = 31
+# Likewise: processes differ by more than the samples of one, and by most where they share a processor.
+_WITHIN: Final = 1.25  # of the farthest sample's distance
+_BETWEEN: Final = 0.1  # of the time
+_BUSY: Final = 0.45  # of the time, were this process to wait for a processor all the while
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ def measure(
     *,
     threads: int = 1,
     device: str = "cpu",
-    samples: int = 11,
+    samples: int = _SAMPLES,
     budget_seconds: float = 0.5,
     warmup: int = 3,
 ) -> Timing:
@@ -134,7 +137,7 @@ def time_inference(
     x: np.ndarray | Tensor,
     *,
     threads: int = 1,
-    samples: int = 11,
+    samples: int = _SAMPLES,
     budget_seconds: float = 0.5,
 ) -> Timing:
     """Process time of one forward pass of ``module`` on the batch ``x`` (batch, n_inputs), gradients off.
@@ -164,7 +167,7 @@ def time_training_step(
     *,
     threads: int = 1,
     device: str = "cpu",
-    samples: int = 11,
+    samples: int = _SAMPLES,
     budget_seconds: float = 0.5,
 ) -> Timing:
     """Process time of one optimiser step; ``step`` does forward, backward and update on a batch it already holds.

@@ -33,7 +33,7 @@ def spin(seconds: float) -> None:
 def test_known_work_is_measured() -> None:
     timing = measure(lambda: spin(0.005), samples=5, budget_seconds=1)
     assert timing.seconds == pytest.approx(0.005, rel=0.2)
-    assert timing.spread < 0.002
+    assert timing.spread < 0.005 * (0.2 + 0.5 * timing.busy)
     assert timing.samples == 5
 
 
