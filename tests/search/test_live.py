@@ -83,9 +83,24 @@ def test_a_torn_line_costs_its_entry_only(tmp_path: Path) -> None:
     again = Journal(journal.path)
     assert again.read() == [{"n": 0, "begun": 1.0}]
     again.add({"n": 2, "begun": 3.0})
-    assert [entry["n"] for entry in Journal(journal.path).read()] == [0, 2]
+    assert journal.path.read_text() == '{"format":1}\n{"n":0,"begun":1.0}\n{"n":2,"begun":3.0}\n'
     again.rewrite([{"n": 9}])
     assert journal.path.read_text() == '{"format":1}\n{"n":9}\n'
+    again.close()
+    journal.path.write_bytes(b'{"form')  # a torn first line does not hide the format
+    again.add({"n": 3, "begun": 1.0})
+    assert journal.path.read_text() == '{"format":1}\n{"n":3,"begun":1.0}\n'
+
+
+@pytest.mark.parametrize("line", [b'{"n": 1, "beg', b"\x00\xff\x00", b"5", b""])
+def test_a_damaged_line_that_is_not_the_last_is_an_error(line: bytes, tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.add({"n": 0, "begun": 1.0})
+    journal.close()
+    whole = journal.path.read_bytes()
+    journal.path.write_bytes(whole + line + b"\n" + b'{"n":2,"begun":3.0}\n')
+    with pytest.raises(StudyError, match="journal.jsonl, line 3, is damaged.*restore the folder of the study"):
+        journal.read()
 
 
 def test_the_journal_does_not_grow_without_bound(
