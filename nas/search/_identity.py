@@ -9,16 +9,26 @@ file that a finished trial needs, the database has the checksum.
 from __future__ import annotations
 
 import contextlib
+import datetime
 import hashlib
 import json
 import os
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from nas.search._errors import StudyError
 
-__all__ = ["checked_folder", "checksum", "new_identity", "refuse_foreign_files", "write_identity"]
+__all__ = [
+    "adopt_folder",
+    "checked_folder",
+    "checksum",
+    "former_identity",
+    "new_identity",
+    "refuse_foreign_files",
+    "write_identity",
+]
 
 _FILE: Final = "study.json"
 _FORMAT: Final = 1
@@ -27,6 +37,36 @@ _FORMAT: Final = 1
 def new_identity() -> str:
     """Of a study that is being made."""
     return uuid.uuid4().hex
+
+
+def former_identity(name: str, header: Mapping[str, Any], ended: datetime.datetime | None) -> str:
+    """Of a study that was made before there were identities: the same whenever it is asked for, so that a driver which
+    is killed while it writes it down is no matter.
+
+    Args:
+        name: of the study.
+        header: what it was made with.
+        ended: when its first trial ended; None: it has not.
+    """
+    told = json.dumps([name, header, str(ended)], sort_keys=True, default=str)
+    return hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
+
+
+def adopt_folder(folder: Path, identity: str, name: str) -> None:
+    """Makes the folder that of a study which had no identity.
+
+    Raises:
+        StudyError: it is another's.
+        OSError: it cannot be written.
+    """
+    found = _identity(folder)
+    if found is None:
+        write_identity(folder, identity, name)
+    elif found != identity:
+        raise StudyError(
+            f"{folder} holds the files of another study (id {found}) than the {name!r} in the database, which is of an "
+            "earlier version; name the database or the store that belongs to it (NAS_STORAGE, NAS_STORE)"
+        )
 
 
 def checksum(path: Path) -> str | None:

@@ -50,7 +50,15 @@ from nas.search._config import Objective
 from nas.search._constraints import Bound
 from nas.search._errors import StorageError, StudyError
 from nas.search._front import Front, FrontMember
-from nas.search._identity import checked_folder, checksum, new_identity, refuse_foreign_files, write_identity
+from nas.search._identity import (
+    adopt_folder,
+    checked_folder,
+    checksum,
+    former_identity,
+    new_identity,
+    refuse_foreign_files,
+    write_identity,
+)
 from nas.search._journal import Journal
 from nas.search._live import Live, overlaid
 from nas.search._objectives import Objectives
@@ -244,7 +252,8 @@ class StudyStore:
 
     @property
     def identity(self) -> str | None:
-        """What tells this study from every other, also from one of the same name; None: made before there was one."""
+        """What tells this study from every other, also from one of the same name; None: made before there was one,
+        and not driven since."""
         identity = self.header.get("id")
         return None if identity is None else str(identity)
 
@@ -280,7 +289,8 @@ class StudyStore:
         The kernel releases it when the process dies.
 
         Raises:
-            StudyError: another process on this machine drives the study, or its folder cannot be written.
+            StudyError: another process on this machine drives the study, its folder cannot be written, or it is
+                another study's.
         """
         if self._held:
             yield
@@ -296,11 +306,22 @@ class StudyStore:
             ) from error
         with file:
             self._take_lock(file)
+            if self.identity is None:
+                self._identify()
             self._held = True
             try:
                 yield
             finally:
                 self._held = False
+
+    def _identify(self) -> None:
+        """Gives a study of an earlier version the identity that it would have been made with."""
+        with self.reporting():
+            first = self._rows.read([0])
+            identity = former_identity(self.name, self.header, first[0].ended if first else None)
+            adopt_folder(self.folder, identity, self.name)
+            self.header = {**self.header, "id": identity}
+            self._study.set_user_attr(_HEADER, dict(self.header))
 
     def _take_lock(self, file: TextIO) -> None:
         """Locks the open lock file, which then says who holds it."""
@@ -608,8 +629,8 @@ class StudyStore:
         if not path.exists():
             return None
         try:
-            found = checkpoint.load_arrays(path)[2].get("study", self.identity)
-            if found == self.identity:
+            found = checkpoint.load_arrays(path)[2].get("study")
+            if found in (None, self.identity):  # None: written before the study had one
                 return self.load_result(number)
         except CheckpointError:
             pass

@@ -98,6 +98,37 @@ def test_a_database_and_a_folder_of_two_studies_are_refused(
     assert not store.folder.exists()
 
 
+def without_identity(store: StudyStore) -> None:
+    """As an earlier version made it."""
+    header = {key: value for key, value in store.header.items() if key != "id"}
+    store._study.set_user_attr("nas:study", header)
+    (store.folder / "study.json").unlink()
+
+
+def test_a_study_of_an_earlier_version_gets_its_identity_when_it_is_driven(
+    make: MakeStrategy, store: StudyStore, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search(make, store, dataset, 2)
+    without_identity(store)
+    old = StudyStore.open(store.root, store.name)
+    assert old.identity is None
+    with monkeypatch.context() as patch:  # killed between the two places
+        patch.setattr(old._study, "set_user_attr", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            search(make, old, dataset, 4)
+    old = StudyStore.open(store.root, store.name)
+    search(make, old, dataset, 4)
+    again = StudyStore.open(store.root, store.name)
+    assert again.identity == old.identity is not None and again.counts()["complete"] == 4
+    again.verify()
+    (store.folder / "study.json").write_text('{"format": 1, "study": "study", "id": "another"}')
+    with pytest.raises(StudyError, match="holds the files of another study than"):
+        StudyStore.open(store.root, store.name)
+    store._study.set_user_attr("nas:study", {key: value for key, value in again.header.items() if key != "id"})
+    with pytest.raises(StudyError, match="holds the files of another study .id another."):
+        search(make, StudyStore.open(store.root, store.name), dataset, 6)
+
+
 def test_a_study_whose_making_was_interrupted_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(optuna.Study, "set_user_attr", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
