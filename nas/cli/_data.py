@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nas.search import StudyStore
     from nas.training import DataConfig, Dataset, Finding, LoadedData
 
-__all__ = ["as_trained", "data", "data_of_study", "data_table", "refuse_unnamed_code", "training_part"]
+__all__ = ["as_trained", "data", "data_of_study", "data_table", "recorded_data", "training_part"]
 
 
 def data(
@@ -75,26 +75,51 @@ def data_table(findings: Iterable[Finding]) -> Table:
     return table
 
 
-def data_of_study(config: DataConfig, study: StudyStore, *, remedy: str) -> LoadedData:
+def recorded_data(config: DataConfig, named: str | None, whose: str, **how: Any) -> LoadedData:
+    """Data that a file names, read. No command reads such data in another way, so that none runs code unasked.
+
+    Args:
+        config: as a study or a checkpoint has it.
+        named: the source that whoever runs the command names, with ``--data`` or in a job; None: none.
+        whose: e.g. "the network in x.safetensors was trained on", for the message.
+        **how: of `nas.training.read_data`.
+
+    Raises:
+        JobError: the data is code, and was not named.
+        DataError: it cannot be read.
+    """
+    from nas.training import read_data
+
+    if config.is_code and named != config.source:
+        raise JobError(
+            f"{whose} {config.source}, which is code: it runs only where you name it yourself; if you trust it: "
+            f"--data {config.source}"
+        )
+    return read_data(config, **how)
+
+
+def data_of_study(config: DataConfig, study: StudyStore, *, named: str | None, remedy: str) -> LoadedData:
     """The data that a study was made with, read again. Says so where that cannot be checked.
 
     Args:
         config: of the study's job.
+        named: see `recorded_data`.
         remedy: what to do where it is other data, for the message.
 
     Raises:
+        JobError: it is code that nobody named.
         DataError: it is other data now, or cannot be read.
     """
-    from nas.training import Fingerprint, read_data
+    from nas.training import Fingerprint
 
-    header = study.header.get("job") or {}
+    header, whose = study.header.get("job") or {}, f"study {study.name!r} was made with"
     before = Fingerprint.from_json(header.get("fingerprint"))
     if before is not None:
-        loaded = read_data(config)
+        loaded = recorded_data(config, named, whose)
         difference = before.difference(loaded.fingerprint)
     else:
         known = tuple(header.get("feature_names") or ())
-        loaded = read_data(as_trained(config, header), features=known)
+        loaded = recorded_data(as_trained(config, header), named, whose, features=known)
         difference = _known_difference(header, loaded.dataset)
     if difference is not None:
         raise DataError(f"{config.source}: not the data of study {study.name!r}: {difference}; {remedy}")
@@ -105,23 +130,6 @@ def data_of_study(config: DataConfig, study: StudyStore, *, remedy: str) -> Load
             soft_wrap=True,
         )
     return dataclasses.replace(loaded, dataset=dataclasses.replace(loaded.dataset, scorer=study.objectives.scorer))
-
-
-def refuse_unnamed_code(config: DataConfig, named: str | None, whose: str) -> None:
-    """Data that is code, which a file names, is used only where whoever runs the command names it, too.
-
-    Args:
-        named: with ``--data``.
-        whose: e.g. "the network in x.safetensors was trained on", for the message.
-
-    Raises:
-        JobError: it is, and was not named.
-    """
-    if config.is_code and named != config.source:
-        raise JobError(
-            f"{whose} {config.source}, which is code: it runs only where you name it yourself; if you trust it: "
-            f"--data {config.source}"
-        )
 
 
 def as_trained(config: DataConfig, record: Mapping[str, Any]) -> DataConfig:
@@ -140,33 +148,41 @@ def as_trained(config: DataConfig, record: Mapping[str, Any]) -> DataConfig:
     return config.model_copy(update=changes)
 
 
-def training_part(record: Mapping[str, Any]) -> Dataset:
+def training_part(record: Mapping[str, Any], named: str | None, whose: str) -> Dataset:
     """The data that a network was trained on, prepared as for it.
 
     Args:
         record: of a checkpoint.
+        named, whose: see `recorded_data`.
 
     Raises:
-        DataError: the data cannot be loaded, or its source is not known.
+        JobError: the data is code that nobody named.
+        DataError: the data cannot be loaded, is other data now, or its source is not known.
     """
     from pydantic import ValidationError
 
     from nas.checkpoint import Encoding
     from nas.cli._study import statistics_of
-    from nas.training import DataConfig, load_data
+    from nas.training import DataConfig, Fingerprint
 
     try:
         config = DataConfig.model_validate(record.get("data") or {})
     except ValidationError as error:
         raise DataError(f"the record does not say which data the network was trained on: {error}") from None
     columns = record.get("columns") or {}
-    return load_data(
+    loaded = recorded_data(
         as_trained(config, record),
+        named,
+        whose,
         statistics=statistics_of(record),
         features=record.get("feature_names") or (),
         spare={*columns.get("left_out", ()), *columns.get("targets", ())} - {*config.drop},
         encoding=Encoding.from_json(record.get("encoding")),
     )
+    before = Fingerprint.from_json(record.get("fingerprint"))
+    if before is not None and (difference := before.difference(loaded.fingerprint)) is not None:
+        raise DataError(f"{config.source}: no longer what the network was trained on: {difference}; restore it")
+    return loaded.dataset
 
 
 def _known_difference(header: Mapping[str, Any], dataset: Dataset) -> str | None:

@@ -106,7 +106,6 @@ def evaluate_file(
         JobError: there is no such source of data, or it is code that nobody named.
     """
     from nas import checkpoint
-    from nas.cli._data import refuse_unnamed_code
     from nas.layers import LayerDAG
     from nas.recurrent import RecurrentDAG
     from nas.training import (
@@ -125,8 +124,7 @@ def evaluate_file(
     except OSError as error:
         raise NasError(f"{path}: cannot be read ({error.strerror})") from error
     config, same = _data_config(module.record, data, target, settings)
-    refuse_unnamed_code(config, data, f"the network in {path} was trained on")
-    dataset, same, note = _dataset(module.record, config, same, named=data is not None)
+    dataset, same, note = _dataset(module.record, config, same, named=data, path=path)
     part = part or ("test" if same or config.source in ("mnist", "digits") else "all")
     dag = module.dag
     # The graph of a network of layers has one node for all inputs, that of one with memory the inputs of a time step.
@@ -188,32 +186,35 @@ def _unscaled(dataset: Dataset, outputs: np.ndarray, y: np.ndarray) -> tuple[np.
 
 
 def _dataset(
-    record: dict[str, Any], config: DataConfig, same: bool, *, named: bool
+    record: dict[str, Any], config: DataConfig, same: bool, *, named: str | None, path: Path
 ) -> tuple[Dataset, bool, str | None]:
     """The data, whether it is what the network was trained on, and what to say of that.
 
     Args:
         same: whether it has the same source.
-        named: whether somebody asked for it, rather than for what the network was trained on.
+        named: what somebody asked for; None: what the network was trained on.
+        path: of the network.
     """
     from nas.checkpoint import Encoding
-    from nas.cli._data import as_trained
+    from nas.cli._data import as_trained, recorded_data
     from nas.cli._study import statistics_of
-    from nas.training import Fingerprint, read_data
+    from nas.training import Fingerprint
 
     before = Fingerprint.from_json(record.get("fingerprint"))
     columns = record.get("columns") or {}
     dropped = (record.get("data") or {}).get("drop") or ()
     try:
-        loaded = read_data(
+        loaded = recorded_data(
             as_trained(config, record) if same and before is None else config,
+            named,
+            f"the network in {path} was trained on",
             statistics=statistics_of(record) if record.get("statistics") else None,
             features=record.get("feature_names") or (),
             encoding=Encoding.from_json(record.get("encoding")),
             spare={*dropped, *columns.get("left_out", ()), *columns.get("targets", ())} - {*config.drop},
         )
     except DataError as error:
-        if named:
+        if named is not None:
             raise
         raise DataError(f"{error}; the network was trained on it, --data names other data") from error
     dataset, now = loaded.dataset, loaded.fingerprint
@@ -226,7 +227,7 @@ def _dataset(
     difference = before.difference(now)
     if difference is None:
         return dataset, True, None
-    if not named:
+    if named is None:
         raise DataError(
             f"{config.source}: no longer what the network was trained on: {difference}; so samples of its training may "
             f"be in any part now. To evaluate on all of it as other data: --data {config.source}"

@@ -60,6 +60,10 @@ def export(
     prefix: Annotated[
         str | None, typer.Option("--prefix", help="Of C: what all names begin with (default: the file's name).")
     ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option("--data", help="Of C in integers: the data's module:function, where the study was made with one."),
+    ] = None,
     store: Path = STORE,
     storage: str | None = STORAGE,
     address: str | None = ELSEWHERE,
@@ -81,8 +85,11 @@ def export(
             raise JobError("C is two files, and --address brings one: export .safetensors, and make C of it here")
         ask(address, experiment, ["export", experiment, "--pick", pick, *(["--format", form] if form else [])], out)
         return
+    if data is not None and write is not _c:
+        raise JobError("--data is for C in integers, which are made with the data (--out net.c --precision int8)")
     if write is _c:
         options: dict[str, Any] = {"precision": precision, "finish": finish, "layout": layout, "prefix": prefix}
+        options["data"] = data
         write = partial(_c, **options)
     from nas.cli._study import export_network
     from nas.search import StudyStore
@@ -98,18 +105,18 @@ def export(
         console.print(f"evaluate it: {program()} evaluate {out}")
 
 
-def _c(path: Path, module: nn.Module, record: dict[str, Any], **options: Any) -> None:
+def _c(path: Path, module: nn.Module, record: dict[str, Any], *, data: str | None = None, **options: Any) -> None:
     from nas.cexport import export_c
     from nas.checkpoint import Encoding
 
-    options = {**options, **_as_integers(record, options.get("precision"), options.get("finish"))}
+    options = {**options, **_as_integers(record, options.get("precision"), options.get("finish"), data)}
     if (encoding := Encoding.from_json(record.get("encoding"))) is not None:
         # C takes numbers: the inputs that the columns of the table become, by these names.
         record = {**record, "columns": {}, "feature_names": list(encoding.inputs)}
     export_c(module, path, record=record, **options)
 
 
-def _as_integers(record: dict[str, Any], precision: str | None, finish: int | None) -> dict[str, Any]:
+def _as_integers(record: dict[str, Any], precision: str | None, finish: int | None, data: str | None) -> dict[str, Any]:
     """Options of `nas.export_c` for a network of a study: its precision, and what integers are made with.
 
     A trial that was trained for a precision gets the integers that were measured of it.
@@ -122,7 +129,7 @@ def _as_integers(record: dict[str, Any], precision: str | None, finish: int | No
     precision = precision or trained
     if precision not in ("int8", "int4"):
         return {"precision": precision, "finish": finish or 0}
-    dataset = training_part(record)
+    dataset = training_part(record, data, f"study {record.get('study')!r} was made with")
     own = finishing_steps(int(record.get("steps", 0))) if precision == trained else FINISHING_STEPS
     return {
         "precision": precision,

@@ -41,7 +41,7 @@ def replay(
 
         nas replay 12 --study digits
     """
-    from nas.cli._data import data_of_study, refuse_unnamed_code
+    from nas.cli._data import data_of_study
     from nas.cli._workers import evaluator
     from nas.errors import NasError
     from nas.job import stored_job
@@ -52,8 +52,8 @@ def replay(
     if "job" not in header:
         raise NasError(f"study {study.name!r} does not keep its job; it was not made by `nas search`")
     job = stored_job(header["job"], f"the job kept in study {study.name!r}")
-    refuse_unnamed_code(job.data, data, f"study {study.name!r} was made with")
-    dataset = data_of_study(job.data, study, remedy="restore it to train the trial again").dataset
+    remedy = "restore it to train the trial again"
+    dataset = data_of_study(job.data, study, named=data, remedy=remedy).dataset
     with console.status(f"training trial {trial} again"):
         found = train_again(study, trial, dataset, job.training, evaluate=evaluator(job, study.costs))
     if as_json:

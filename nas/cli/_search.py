@@ -228,7 +228,7 @@ class SearchRun:
                 else:
                     held.enter_context(study.hold())
                     remedy = "restore it, or start another study with --set tracking.experiment=NAME"
-                    data = data_of_study(job.data, study, remedy=remedy)
+                    data = data_of_study(job.data, study, named=job.data.source, remedy=remedy)
                     self._check_space(data)
                 return Outcome(study, self._drive(study, data, resumed=resumed))
             except KeyboardInterrupt:

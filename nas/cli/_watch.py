@@ -52,7 +52,7 @@ def watch(
     if out.suffix.lower() not in _ENDINGS:
         raise JobError(f"--out must end in {', '.join(_ENDINGS)}, but is {out}")
     from nas.cli._champion import animation_of, write_animation
-    from nas.cli._data import data_of_study, refuse_unnamed_code
+    from nas.cli._data import data_of_study
     from nas.cli._lineage import trial_number
     from nas.job import stored_job
     from nas.search import StudyStore
@@ -63,9 +63,9 @@ def watch(
     if not stored:
         raise NasError(f"study {experiment!r} does not say which data it was made with; only `nas search` records that")
     job = stored_job(stored, f"the job kept in study {experiment!r}")
-    refuse_unnamed_code(job.data, data, f"study {experiment!r} was made with")
     number = trial_number(study, trial)
-    dataset = data_of_study(job.data, study, remedy="restore it to train the trial again").dataset
+    remedy = "restore it to train the trial again"
+    dataset = data_of_study(job.data, study, named=data, remedy=remedy).dataset
     with console.status(f"training trial {number} once more"), pinned_threads(threads or job.resources.threads):
         film = animation_of(study, number, dataset, job.training, frames=frames)
     with console.status(f"drawing {len(film)} frames"):

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import gzip
+import re
 import struct
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import nas as nas_package
 from nas.checkpoint import save
+from nas.cli._data import training_part
 from nas.engine import DAGModule
-from nas.errors import DataError
+from nas.errors import DataError, JobError
 from nas.graph import DAG
 from nas.training import DataConfig, read_data
 from nas.training._idx import read_idx
@@ -33,6 +37,28 @@ def test_a_checkpoint_runs_no_code_that_nobody_named(tmp_path: Path, monkeypatch
     assert named.exit_code == 1
     assert "the function failed (SystemExit: 0)" in plain(named)
     assert (tmp_path / "ran").exists()
+
+
+def test_an_export_reads_no_code_that_nobody_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    planted = "import numpy as np\ndef data():\n    return np.arange(40.0).reshape(20, 2), np.arange(20.0) / 7\n"
+    (tmp_path / "ranges.py").write_text(planted)
+    monkeypatch.chdir(tmp_path)
+    record = {"data": {"source": "ranges:data"}, "task": "regression"}
+    with pytest.raises(JobError, match="study 'x' was made with ranges:data, which is code.*--data ranges:data"):
+        training_part(record, None, "study 'x' was made with")
+    assert "ranges" not in sys.modules
+    assert training_part(record, "ranges:data", "").n_inputs == 2
+
+
+def test_what_a_file_names_is_read_in_one_place() -> None:
+    """Whoever reads data otherwise reads what the command line or the user's own job names."""
+    folder = Path(nas_package.__file__).parent
+    readers = {
+        str(path.relative_to(folder))
+        for path in sorted(folder.rglob("*.py"))
+        if re.search(r"\b(read_data|load_data)\(", path.read_text(encoding="utf-8")) and "training" not in path.parts
+    }
+    assert readers == {"cli/_data.py", "cli/_init.py", "cli/_search.py"}
 
 
 def test_a_small_file_of_gigabytes_is_refused_before_it_is_read(tmp_path: Path) -> None:
