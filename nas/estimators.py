@@ -35,7 +35,7 @@ class _DagEstimator(BaseEstimator):  # type: ignore[misc]
         minutes: float | None = 1.0,
         trials: int | None = None,
         pick: str = "best",
-        constraints: str | None = None,
+        constraints: str | tuple[str, ...] | None = None,
         objectives: tuple[str, ...] = ("error", "edges"),
         n_jobs: int | None = None,
         random_state: int | None = 0,
@@ -75,8 +75,17 @@ class _DagEstimator(BaseEstimator):  # type: ignore[misc]
         # In float64, so that the answer for a row is the same to ten digits whatever rows stand beside it.
         self._predictor = Predictor(module.double())
 
-    def _searched(self, X: np.ndarray, y: np.ndarray, task: str) -> None:
-        """Search for scaled-down `y` and keep the network; `y` are class numbers, or numbers (samples, targets)."""
+    def _bounds(self) -> tuple[str, ...]:
+        """The constraints, one by one, as `search.constraints` of a job has them."""
+        given = self.constraints or ()
+        return tuple(part.strip() for part in (given.split(",") if isinstance(given, str) else given))
+
+    def _searched(self, X: np.ndarray, y: np.ndarray, task: str, weights: Any = None) -> None:
+        """Search for scaled-down `y` and keep the network; `y` are class numbers, or numbers (samples, targets).
+
+        Args:
+            weights: of the classes, as ``data.class_weight`` of a job has them.
+        """
         from nas.study import search
 
         train, chosen = _split(y if task == "classification" else None, len(X), self._seed())
@@ -94,10 +103,13 @@ class _DagEstimator(BaseEstimator):  # type: ignore[misc]
             "task": task,
             "seed": self._seed(),
             "objectives": tuple(self.objectives),
+            "constraints": self._bounds(),
             "baselines": False,
             "mlflow": False,
             "resources": {"executor": "serial"} if workers == 1 else {"executor": "ray", "workers": workers},
         }
+        if weights is not None:
+            fields["class_weight"] = weights
         if workers < 0:
             fields["resources"] = {"executor": "ray"}
         minutes = None if self.minutes is None else float(self.minutes)
@@ -110,9 +122,9 @@ class _DagEstimator(BaseEstimator):  # type: ignore[misc]
             settings=self.job,
             **fields,
         ) as study:
-            path = study.export(study.folder / "network.safetensors", self.constraints or self.pick)
+            path = study.export(study.folder / "network.safetensors", self.pick)
             self.checkpoint_ = path.read_bytes()
-            member = study.front.pick(self.constraints or self.pick)
+            member = study.front.pick(self.pick)
             self.metrics_ = dict(member.metrics)
             self.front_ = study.front.to_frame().to_dict("index")
         self.n_edges_ = int(self.metrics_.get("edges", 0))
@@ -144,10 +156,12 @@ class DagClassifier(ClassifierMixin, _DagEstimator):  # type: ignore[misc]
     """A network for classification, found by a search over DAGs of neurons.
 
     Args:
+        class_weight: what a sample of each class counts in training, by label; "balanced": as much in all as every
+            other class; None: all samples count alike.
         minutes: wall time of the search; None where `trials` alone bounds it.
         trials: networks that are trained at most. Without minutes, equal data and `random_state` give equal networks.
         pick: which network of the front is kept, as `nas export --pick` has it.
-        constraints: conditions that it must satisfy instead, e.g. "edges<=500" or "edges<=500, depth<=4".
+        constraints: bounds within which the search looks and picks, e.g. "edges<=500" or "edges<=500, accuracy>=0.9".
         objectives: what is minimised, the error and a cost: edges, inference_time, depth, density, training_time.
         n_jobs: Ray workers; None or 1: this process; -1: as many as the machine has room for.
         random_state: decides the split and every random choice of the search.
@@ -162,6 +176,33 @@ class DagClassifier(ClassifierMixin, _DagEstimator):  # type: ignore[misc]
         front_: metrics of all networks of the front, by trial number.
         n_edges_: edges of the network.
     """
+
+    def __init__(
+        self,
+        *,
+        minutes: float | None = 1.0,
+        trials: int | None = None,
+        pick: str = "best",
+        constraints: str | tuple[str, ...] | None = None,
+        class_weight: Mapping[Any, float] | str | None = None,
+        objectives: tuple[str, ...] = ("error", "edges"),
+        n_jobs: int | None = None,
+        random_state: int | None = 0,
+        job: Mapping[str, Any] | None = None,
+        verbose: bool = False,
+    ) -> None:
+        super().__init__(
+            minutes=minutes,
+            trials=trials,
+            pick=pick,
+            constraints=constraints,
+            objectives=objectives,
+            n_jobs=n_jobs,
+            random_state=random_state,
+            job=job,
+            verbose=verbose,
+        )
+        self.class_weight = class_weight
 
     def fit(self, X: Any, y: Any) -> DagClassifier:
         """Search.
@@ -178,9 +219,20 @@ class DagClassifier(ClassifierMixin, _DagEstimator):  # type: ignore[misc]
         classes, numbers = np.unique(column_or_1d(y, warn=True), return_inverse=True)
         if len(classes) < 2:
             raise DataError(f"y holds one class only, {classes[0]!r}; a classifier needs at least two classes")
-        self._searched(X, numbers.astype(np.int64), "classification")
+        self._searched(X, numbers.astype(np.int64), "classification", self._weights(classes))
         self.classes_ = classes
         return self
+
+    def _weights(self, classes: np.ndarray) -> dict[str, float] | str | None:
+        """The weights by the numbers that stand for the labels in the search."""
+        if not isinstance(self.class_weight, Mapping):
+            return self.class_weight
+        places = {label: str(place) for place, label in enumerate(classes.tolist())}
+        if unknown := [label for label in self.class_weight if label not in places]:
+            raise ValueError(
+                f"class_weight names {unknown[0]!r}, but the classes are {', '.join(map(repr, [*places][:20]))}"
+            )
+        return {places[label]: float(weight) for label, weight in self.class_weight.items()}
 
     def predict(self, X: Any) -> np.ndarray:
         """The label of each row, (samples,), of the type that `fit` was given."""
@@ -199,7 +251,7 @@ class DagClassifier(ClassifierMixin, _DagEstimator):  # type: ignore[misc]
 class DagRegressor(RegressorMixin, _DagEstimator):  # type: ignore[misc]
     """A network for regression, found by a search over DAGs of neurons.
 
-    Args and attributes are those of `DagClassifier`, but for ``classes_``.
+    Args and attributes are those of `DagClassifier`, but for ``class_weight`` and ``classes_``.
     """
 
     def fit(self, X: Any, y: Any) -> DagRegressor:

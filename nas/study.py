@@ -77,6 +77,7 @@ def search(
     Raises:
         DataError: the data cannot be used; the message names the column.
         JobError: an unknown or wrong field; or the study exists, and ``resume`` was not asked for.
+        PickError: no network is within the constraints; the message says what stands in the way.
         NasError: no trial completed.
     """
     from nas._keywords import job_values
@@ -99,10 +100,13 @@ def _scratch(process: int) -> tempfile.TemporaryDirectory[str]:
 def _run(job: Job, *, resume: bool, brief: bool) -> StudyStore:
     from nas.cli._interrupt import Stop, stop_on_signals
     from nas.cli._search import SearchRun
+    from nas.search import PickError
 
     stop = Stop()
     with stop_on_signals(stop):
         outcome = SearchRun(job, start="resume" if resume else "new", brief=brief, stop=stop).run()
+    if outcome.front.missed:
+        raise PickError(outcome.front.missed)
     if not len(outcome.front):
         raise NasError(f"study {outcome.study.name!r} was stopped before a trial was complete; resume=True goes on")
     return outcome.study

@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import nas
+from nas.errors import JobError
 from nas.estimators import _split
 from nas.search import PickError
 
@@ -49,12 +50,29 @@ def test_it_is_a_part_like_any_other() -> None:
     assert cross_val_score(clone(model), X, names, cv=2).mean() > 0.8
 
 
-def test_constraints_bind() -> None:
+def test_constraints_bind_the_search_itself() -> None:
     X, y = load_wine(return_X_y=True)
-    small = nas.DagClassifier(**QUICK | {"trials": 8}, constraints="edges<=100").fit(X, y)
-    assert small.n_edges_ <= 100
-    with pytest.raises(PickError, match="no member of the front has edges <= 1; the closest has"):
+    small = nas.DagClassifier(**QUICK | {"trials": 8}, constraints="edges<=60, depth<=9").fit(X, y)
+    assert small.n_edges_ <= 60 and all(member["edges"] <= 60 for member in small.front_.values())
+    free = nas.DagClassifier(**QUICK | {"trials": 8}).fit(X, y)
+    assert max(member["edges"] for member in free.front_.values()) > 60
+    with pytest.raises(PickError, match="none is within all bounds; the nearest misses edges<=1 by"):
         nas.DagClassifier(**QUICK, constraints="edges<=1").fit(X, y)
+    with pytest.raises(JobError, match='a bound is written as "flash<=2000"'):
+        nas.DagClassifier(**QUICK, constraints="edges<60").fit(X, y)
+
+
+def test_class_weights_go_by_the_labels_own_type() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 2))
+    y = np.where(X[:, 0] + rng.normal(0, 1, 120) > 0.5, 7, 3)
+    shares = [
+        (nas.DagClassifier(**QUICK, class_weight=weights).fit(X, y).predict(X) == 7).mean()
+        for weights in (None, {7: 20.0}, "balanced")
+    ]
+    assert shares[0] < shares[2] < shares[1]
+    with pytest.raises(ValueError, match="class_weight names '7', but the classes are 3, 7"):
+        nas.DagClassifier(**QUICK, class_weight={"7": 2.0}).fit(X, y)
 
 
 def test_no_class_is_without_training_and_the_split_has_each_class_by_its_share() -> None:

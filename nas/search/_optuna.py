@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -17,7 +16,6 @@ from optuna.distributions import (
 )
 
 from nas.search._config import OptunaOptions
-from nas.search._sampling import CONSTRAINTS
 from nas.search._space import Choice, Range, SearchSpace
 from nas.search._steered import SteeredStrategy
 from nas.search._store import StudyStore
@@ -92,7 +90,7 @@ class OptunaStrategy(SteeredStrategy):
         # A new sampler for each trial: samplers keep what they know in the storage, so this costs nothing, and a
         # resumed search continues the same sequence where a sampler of one seed would start it again.
         sampling = self.store.sampling()
-        sampling.study.sampler = _sampler(self.options, self.seed, number, bounded=bool(self.objectives.bounds))
+        sampling.study.sampler = _sampler(self.options, self.seed, number)
         trial = sampling.trial(number)
         chosen = {name: trial._suggest(name, domain) for name, domain in self._distributions.items()}
         hyperparameters: dict[str, Scalar] = {path: chosen[path] for path in self.domains}
@@ -139,36 +137,24 @@ def _distribution(domain: Range | Choice) -> BaseDistribution:
     return FloatDistribution(domain.low, domain.high, log=domain.log)
 
 
-def _sampler(options: OptunaOptions, seed: int, number: int, *, bounded: bool) -> optuna.samplers.BaseSampler:
-    with warnings.catch_warnings():  # NSGA-III, QMC and constraints_func have been "experimental" since 2.x and 3.x
+def _sampler(options: OptunaOptions, seed: int, number: int) -> optuna.samplers.BaseSampler:
+    with warnings.catch_warnings():  # NSGA-III and QMC have been "experimental" since 3.x
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        warnings.simplefilter("ignore", FutureWarning)  # constraints_func goes with 7.0; 4.x has nothing else
-        return _make_sampler(options, seed, number, _outside if bounded else None)
+        return _make_sampler(options, seed, number)
 
 
-def _outside(trial: optuna.trial.FrozenTrial) -> Sequence[float]:
-    """How far outside its bounds a trial is, above 0, as the study wrote it down."""
-    found: Sequence[float] = trial.system_attrs.get(CONSTRAINTS, (0.0,))
-    return found
-
-
-def _make_sampler(
-    options: OptunaOptions,
-    seed: int,
-    number: int,
-    constraints: Callable[[optuna.trial.FrozenTrial], Sequence[float]] | None,
-) -> optuna.samplers.BaseSampler:
+def _make_sampler(options: OptunaOptions, seed: int, number: int) -> optuna.samplers.BaseSampler:
     once = int(np.random.SeedSequence([seed, number, 1]).generate_state(1)[0])
     samplers = optuna.samplers
     match options.sampler:
         case "tpe":
-            return samplers.TPESampler(seed=once, n_startup_trials=options.startup_trials, constraints_func=constraints)
+            return samplers.TPESampler(seed=once, n_startup_trials=options.startup_trials)
         case "nsga2":
-            return samplers.NSGAIISampler(seed=once, population_size=options.population, constraints_func=constraints)
+            return samplers.NSGAIISampler(seed=once, population_size=options.population)
         case "nsga3":
-            return samplers.NSGAIIISampler(seed=once, population_size=options.population, constraints_func=constraints)
+            return samplers.NSGAIIISampler(seed=once, population_size=options.population)
         case "gp":
-            return samplers.GPSampler(seed=once, n_startup_trials=options.startup_trials, constraints_func=constraints)
+            return samplers.GPSampler(seed=once, n_startup_trials=options.startup_trials)
         case "qmc":  # counts its points in the storage, in a sequence that the seed scrambles
             return samplers.QMCSampler(seed=seed, scramble=True, warn_independent_sampling=False)
         case "random":

@@ -20,9 +20,10 @@ from optuna.trial import FrozenTrial, TrialState
 from nas.search._rows import Row, params_from, params_of
 from nas.search._window import WindowStorage
 
-__all__ = ["CONSTRAINTS", "Sampling"]
+__all__ = ["Sampling"]
 
-CONSTRAINTS: Final = "constraints"  # Optuna's own name of a trial's attribute
+# What `optuna.trial.Trial.set_constraint("bounds", …)` writes; a trial object would ask its sampler for values first.
+_OUTSIDE: Final = "constraints:bounds"
 
 
 class Sampling:
@@ -117,8 +118,8 @@ class Sampling:
     def end(self, number: int, state: TrialState, values: Sequence[float], outside: float | None = None) -> None:
         """A trial has ended, so far outside the bounds of the search."""
         self.begin(number)
-        if outside is not None:  # where samplers look for what their constraints_func returned
-            self._storage.set_trial_system_attr(number, CONSTRAINTS, [outside])
+        if outside is not None:
+            self._storage.set_trial_system_attr(number, _OUTSIDE, outside)
         self._storage.set_trial_state_values(number, state, list(values) if state is TrialState.COMPLETE else None)
 
     def _fill(self, number: int) -> None:

@@ -12,12 +12,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from nas.search import Front, FrontMember, Objectives, PickError, SearchConfig, StudyStore
+from nas.search import (
+    Front,
+    FrontMember,
+    Objectives,
+    PickError,
+    RandomStrategy,
+    SearchConfig,
+    SpaceConfig,
+    StudyStore,
+    TaskShape,
+    load_space,
+)
 from nas.search._constraints import Bound, largest_within, nearest_miss, violation
 from nas.search._optuna import OptunaOptions, _sampler
 from nas.search._population import Population
 from nas.search._sampling import Sampling
-from nas.training import TrialResult, TrialStatus
+from nas.training import TrainingConfig, TrialResult, TrialStatus
 
 BOUNDS = (Bound.parse("flash<=2000"), Bound.parse("accuracy >= 0.9"))
 OBJECTIVES = Objectives(("error", "edges"), bounds=BOUNDS)
@@ -104,7 +115,7 @@ def test_samplers_of_optuna_prefer_what_is_within() -> None:
         found = []
         for number in range(60):
             sampling.begin(number)
-            sampling.study.sampler = _sampler(OptunaOptions(sampler="tpe"), 0, number, bounded=bounded)
+            sampling.study.sampler = _sampler(OptunaOptions(sampler="tpe"), 0, number)
             if number < 40:
                 x = float(rng.random())
                 sampling._storage.set_trial_param(number, "x", x, domain)
@@ -113,9 +124,37 @@ def test_samplers_of_optuna_prefer_what_is_within() -> None:
                 found.append(x)
             state = optuna.trial.TrialState.COMPLETE
             sampling.end(number, state, (x, 1 - 0.5 * x), max(0.5 - x, 0.0) if bounded else None)
+            assert sampling.frozen(number).constraints == ({"bounds": max(0.5 - x, 0.0)} if bounded else {})
         return np.array(found)
 
     assert (proposals(True) >= 0.5).mean() > (proposals(False) >= 0.5).mean() + 0.2
+
+
+@pytest.mark.parametrize("space", ["neuron_dag", "families", "manifold", "layer_dag", "recurrent"])
+def test_random_candidates_keep_the_bounds_that_are_known_before_a_training(space: str) -> None:
+    shape = TaskShape(8, 3, period=4)
+    sizes = {"nodes": [1, 4]} if space == "layer_dag" else {"n_computational": [2, 40], "density": [0.1, 1.0]}
+    found = load_space(SpaceConfig(name=space, options=sizes), shape)
+
+    def drawn(*bounds: str) -> list[dict[str, float]]:
+        objectives = Objectives(("error", "edges"), bounds=tuple(map(Bound.parse, bounds)))
+        strategy = RandomStrategy(found, TrainingConfig(steps=9), objectives, 0)
+        return [strategy._measures(strategy.ask(number).genome) for number in range(4)]
+
+    free, bounded = drawn(), drawn("edges<=120", "accuracy>=0.5")
+    assert max(each["edges"] for each in free) > 120 >= max(each["edges"] for each in bounded)
+    assert {each["edges"] for each in free if each["edges"] <= 120} <= {each["edges"] for each in bounded}
+    assert min(each["edges"] for each in drawn("edges>=60")) >= 60
+
+
+def test_random_candidates_learn_what_edges_cost() -> None:
+    found = load_space(SpaceConfig(name="neuron_dag", options={"n_computational": [2, 40]}), TaskShape(8, 3))
+    objectives = Objectives(("error", "edges"), bounds=(Bound.parse("flash<=500"),))
+    strategy = RandomStrategy(found, TrainingConfig(steps=9), objectives, 0)
+    for number, edges in enumerate((10, 1000)):
+        metrics = {"val_error": 0.1, "val_score": 0.1, "edges": edges, "flash": 2.0 * edges + 300}
+        strategy.tell(TrialResult(number, TrialStatus.COMPLETE, metrics=metrics))
+    assert max(strategy.ask(number).genome.dag.n_edges for number in range(2, 10)) <= 100
 
 
 def test_a_study_keeps_its_bounds(tmp_path: Path) -> None:

@@ -32,6 +32,12 @@ def test_stated_weights_are_ratios() -> None:
     assert (least, most) == (2, 3)
 
 
+def test_no_class_goes_away_however_little_it_counts() -> None:
+    y = np.array([0] * 40 + [1] * 10)
+    counts = np.bincount(y[weighted_rows(y, ("no", "yes"), {"yes": 1e4, "no": 1e-4}, "t", 0)])
+    assert counts[0] == 1 and counts[1] > 900
+
+
 def test_the_other_parts_stay_as_they_are(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"a": rng.normal(size=400), "kind": ["rare"] * 24 + ["often"] * 376})
