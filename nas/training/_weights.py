@@ -19,7 +19,8 @@ def weighted_rows(
 ) -> np.ndarray:
     """Places of rows in the training part, each as often as its class's weight over the least weight.
 
-    Fractions are spread evenly over the rows of a class, in an order that the seed decides.
+    Fractions are spread evenly over the rows of a class, in an order that the seed decides. No class goes away, however
+    little it counts.
 
     Args:
         y: (rows,) class numbers of the training part.
@@ -47,5 +48,7 @@ def weighted_rows(
     for number in range(len(classes)):
         rows = order[y[order] == number]
         ends[rows] = np.diff(np.floor(each[number] * np.arange(len(rows) + 1) + 1e-9).astype(np.int64))
+        if len(rows) and not ends[rows].any():
+            ends[rows[0]] = 1
     repeated: np.ndarray = np.repeat(np.arange(len(y)), ends)
     return repeated
