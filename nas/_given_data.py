@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,6 +40,7 @@ class GivenData:
             data, y = _stacked(data)
         table = _as_table(data)
         if table is not None:
+            table = _named_once(table)
             self._table = table if y is None else self._with_target(table, y)
         elif isinstance(data, Mapping):
             if y is not None:
@@ -112,10 +114,10 @@ class GivenData:
             raise DataError(f"X has {len(table)} rows and y has {len(targets)}; give a target for each row")
         targets = targets.rename(columns=str)
         self.columns = tuple(targets.columns)
-        taken = [name for name in self.columns if name in {str(column) for column in table.columns}]
+        taken = [name for name in self.columns if name in {*table.columns}]
         if taken:
             raise DataError(f"the target {taken[0]!r} is a column of X, too; leave it out of X, or rename it")
-        return pd.concat([table.rename(columns=str).reset_index(drop=True), targets.reset_index(drop=True)], axis=1)
+        return pd.concat([table.reset_index(drop=True), targets.reset_index(drop=True)], axis=1)
 
 
 def data_section(data: GivenData, folder: Path, target: Any = None) -> dict[str, Any]:
@@ -125,8 +127,12 @@ def data_section(data: GivenData, folder: Path, target: Any = None) -> dict[str,
         target: what the caller named as target columns.
 
     Raises:
-        DataError: see `GivenData.write`.
+        DataError: see `GivenData.write`; or the data has targets of its own.
     """
+    if target is not None and data.columns:
+        raise DataError(
+            f"targets are given twice, as y ({', '.join(data.columns)}) and as target={target!r}; leave one out"
+        )
     chosen = target if target is not None else data.columns or None
     if chosen is not None and not isinstance(chosen, str):
         names = [str(name) for name in chosen]
@@ -142,6 +148,18 @@ def _as_table(data: Any) -> Any:
     if hasattr(data, "to_pandas") and hasattr(data, "columns"):  # polars, pyarrow
         return data.to_pandas()
     return None
+
+
+def _named_once(table: Any) -> Any:
+    """The table with names that are text.
+
+    Raises:
+        DataError: two columns have one name.
+    """
+    names = [str(name) for name in table.columns]
+    if (twice := [name for name, times in collections.Counter(names).items() if times > 1]) != []:
+        raise DataError(f"the table has {twice[0]!r} as the name of more than one column; rename one")
+    return table.rename(columns=str)
 
 
 def _plain_index(table: Any) -> bool:

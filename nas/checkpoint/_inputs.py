@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from nas.checkpoint._encoding import Encoding, cells_of
+from nas.checkpoint._encoding import MISSING, EncodedColumn, Encoding, cells_of
 from nas.errors import CheckpointError, DataError
 
 __all__ = ["Inputs", "UnlikeTrainingWarning"]
@@ -118,6 +118,9 @@ class Inputs:
         for place in numeric:
             if np.isinf(cells[place]).any():
                 raise DataError(f"features must be finite, but column {self.names[place]!r} holds an infinite number")
+        for column, given in zip(encoding.columns, cells, strict=True):
+            if column.kind == "category":
+                self._compare_categories(column, given)
         x = encoding.apply(cells)
         if numeric and len(x):
             known = np.stack(
@@ -187,6 +190,22 @@ class Inputs:
             known = f"{low[first]:.6g} to {high[first]:.6g}"
             what = f"{x[0, first]:.6g} and the like; the network was trained on {known}"
             self._warn([features[place] for place in places], what)
+
+    def _compare_categories(self, column: EncodedColumn, cells: np.ndarray) -> None:
+        """Warns of categories that training never saw: of any where they have no input, else where they are most."""
+        known = {*column.levels, column.base}
+        strange = [MISSING if cell is None else str(cell) for cell in cells]
+        strange = [cell for cell in strange if cell not in known]
+        if not strange or (column.other and 2 * len(strange) <= len(cells)):
+            return
+        counts = "rarely or never" if column.other else "never"
+        shown = [name for name in (*column.levels, column.base) if name is not None]
+        warnings.warn(
+            f"column {column.name!r} has {strange[0] or '(missing)'!r} and the like in {len(strange):,} of "
+            f"{len(cells):,} rows, which training saw {counts}; it knows {_listed(shown)}",
+            UnlikeTrainingWarning,
+            stacklevel=5,
+        )
 
     def _warn(self, places: list[int], what: str) -> None:
         more = f" (and {len(places) - 1} more like it)" if len(places) > 1 else ""
