@@ -314,7 +314,8 @@ def table(bench: Bench, every: int, kinds: tuple[bool, ...]) -> tuple[str, int]:
 
 def _kind(call: str) -> str:
     """A call without what is different in every run: numbers of trials and names of temporary files."""
-    return re.sub(r"\.\d+(\.[0-9a-f]+)?\.tmp$", ".tmp", re.sub(r"\d{6}", "…", call.replace(f" {_NAME}/", " ")))
+    name = re.sub(r"\.\d+(\.[0-9a-f]+)?\.tmp$", ".tmp", call.replace(f" {_NAME}/", " "))
+    return re.sub(r"\d{6}", "…", name)
 
 
 if __name__ == "__main__":

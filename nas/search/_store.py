@@ -341,9 +341,8 @@ class StudyStore:
                     "wait for it or stop it"
                 ) from None
         with contextlib.suppress(OSError):  # a full disk; it is only for people
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {os.uname().nodename}\n")
-            file.flush()
+            os.ftruncate(file.fileno(), 0)  # not by way of a buffer, which would fail once more when it is closed
+            os.write(file.fileno(), f"process {os.getpid()} on {os.uname().nodename}\n".encode())
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -572,8 +571,8 @@ class StudyStore:
             StudyError: a file of a trial that has ended is missing or damaged, see `verify`.
         """
         self.verify()
-        for part in _PARTS:
-            for left_over in (self.folder / part).glob(".*.tmp"):  # of a file that was being written
+        for pattern in (f".{_JOURNAL}.*.tmp", *(f"{part}/.*.tmp" for part in _PARTS)):
+            for left_over in self.folder.glob(pattern):  # of a file that was being written
                 left_over.unlink(missing_ok=True)
         candidates: list[Candidate] = []
         unasked: list[int] = []
