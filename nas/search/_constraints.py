@@ -7,6 +7,7 @@ method for genetic algorithms").
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +16,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-__all__ = ["METRICS", "Bound", "largest_within", "nearest_miss", "violation"]
+__all__ = ["METRICS", "Bound", "largest_within", "nearest_miss", "no_such_metric", "violation"]
 
 METRICS: Final[Mapping[str, tuple[str, ...]]] = {
     "accuracy": ("val_accuracy",),
@@ -79,6 +80,21 @@ class Bound:
 def violation(bounds: Iterable[Bound], metrics: Mapping[str, float]) -> float:
     """How far outside its bounds a network is in all; 0: within."""
     return sum((bound.excess(metrics) for bound in bounds), 0.0)
+
+
+def no_such_metric(bounds: Iterable[Bound], metrics: Mapping[str, float]) -> str:
+    """What is wrong with a bound of something that networks do not have; "" where there is none.
+
+    Args:
+        metrics: of a network.
+    """
+    for bound in bounds:
+        if bound.metric not in metrics:
+            names = sorted({*metrics, *(name for name, (metric, *_) in METRICS.items() if metric in metrics)})
+            near = difflib.get_close_matches(bound.name, names, n=1)
+            meant = f"did you mean {near[0]!r}? " if near else ""
+            return f"{str(bound)!r} bounds what networks do not have; {meant}They have {', '.join(names)}"
+    return ""
 
 
 def nearest_miss(bounds: Sequence[Bound], networks: Iterable[Mapping[str, float]]) -> str:

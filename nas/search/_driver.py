@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from nas.search._config import UNLIMITED, HalvingConfig
+from nas.search._constraints import no_such_metric
 from nas.search._errors import StudyError
 from nas.search._executor import Executor
 from nas.search._front import Front
@@ -95,7 +96,8 @@ def run_search(
         The front of the study.
 
     Raises:
-        StudyError: another process drives the study, its database fails, or `give_up_after` trials failed in a row.
+        StudyError: another process drives the study, its database fails, `give_up_after` trials failed in a row, or
+            the objectives bound a metric that the first network does not have.
     """
     with store.lock(), store.reporting():
         return _Search(
@@ -301,6 +303,9 @@ class _Search:
         self._count_steps(result, candidate.steps)
         self.strategy.tell(result)
         self._ended(result, candidate)
+        first = result.status is TrialStatus.COMPLETE and self.complete == 1
+        if first and (wrong := no_such_metric(self.store.objectives.bounds, result.metrics)):
+            raise StudyError(f"search.constraints: {wrong}; start another study with bounds that can be kept")
 
     def _ended(self, result: TrialResult, candidate: Candidate | None = None) -> None:
         self.finished_now += 1

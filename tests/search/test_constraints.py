@@ -19,16 +19,21 @@ from nas.search import (
     PickError,
     RandomStrategy,
     SearchConfig,
+    SearchSpace,
+    SerialExecutor,
     SpaceConfig,
+    StudyError,
     StudyStore,
     TaskShape,
     load_space,
+    run_search,
 )
-from nas.search._constraints import Bound, largest_within, nearest_miss, violation
+from nas.search._constraints import Bound, largest_within, nearest_miss, no_such_metric, violation
 from nas.search._optuna import OptunaOptions, _sampler
 from nas.search._population import Population
 from nas.search._sampling import Sampling
-from nas.training import TrainingConfig, TrialResult, TrialStatus
+from nas.training import Dataset, TrainingConfig, TrialResult, TrialStatus
+from tests.search.conftest import TRAINING, pretend
 
 BOUNDS = (Bound.parse("flash<=2000"), Bound.parse("accuracy >= 0.9"))
 OBJECTIVES = Objectives(("error", "edges"), bounds=BOUNDS)
@@ -163,3 +168,15 @@ def test_a_study_keeps_its_bounds(tmp_path: Path) -> None:
     assert StudyStore.open(tmp_path, "bounded").objectives == store.objectives
     free: Any = StudyStore.create(tmp_path, "free", objectives=("error", "flash"))
     assert free.objectives.bounds == () and "constraints" not in free.header
+
+
+def test_a_bound_of_what_networks_do_not_have_ends_a_search_at_its_first(
+    tmp_path: Path, dataset: Dataset, space: SearchSpace
+) -> None:
+    assert no_such_metric(BOUNDS, trial(0, 0.1, 3).metrics) == ""
+    store = StudyStore.create(tmp_path, "bounded", objectives=("error", "edges"), constraints=("flsh<=2000",))
+    executor = SerialExecutor(dataset, TRAINING, evaluate=pretend)
+    strategy = RandomStrategy(space, TRAINING, store.objectives, 0)
+    with pytest.raises(StudyError, match=r"'flsh<=2000' bounds what networks do not have"):
+        run_search(strategy, executor, store, trials=50)
+    assert store.counts()["complete"] == 1
