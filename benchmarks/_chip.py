@@ -90,10 +90,11 @@ def measured(source: CSource, sample: np.ndarray, ram: int) -> Chip:
             sizes[size] = text + data
         program = folder / "main.elf"
         subprocess.run([*_AVR, folder / "main.c", folder / "net.c", "-o", program], check=True)
-        run = ["simavr", "-m", "atmega1284p", "-f", "16000000", program]
-        said = subprocess.run(run, check=True, capture_output=True, text=True, timeout=120)
-        match = re.search(r"(\d+) (\d+) ", said.stdout + said.stderr)
+        run = ["simavr", "-m", "atmega1284p", "-f", "16000000", str(program)]
+        ended = subprocess.run(run, check=True, capture_output=True, text=True, timeout=120)
+        answer = ended.stdout + ended.stderr
+        match = re.search(r"(\d+) (\d+) ", answer)
     expected = int(source.integers.run(sample[None].astype(np.int64)).argmax())
     if match is None or int(match.group(2)) != expected:
-        raise RuntimeError(f"simavr answers {said.stdout + said.stderr!r}, the reference class {expected}")
+        raise RuntimeError(f"simavr answers {answer!r}, the reference class {expected}")
     return Chip(sizes["arm-none-eabi-size"], sizes["avr-size"], ram, int(match.group(1)))
