@@ -16,6 +16,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"
     os.environ["OMP_WAIT_POLICY"] = "passive"
 
+os.environ["COLUMNS"] = "120"  # what commands print is compared with what it is, however wide the terminal
+
 # In CI the same examples every time, so that a failure is the change's; elsewhere new ones, to find what CI has missed.
 settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
 settings.register_profile("local", deadline=None, print_blob=True)
