@@ -35,6 +35,7 @@ _PATIENCE_MINUTES: Final = 30  # with a database or a disk: nobody is there to s
 _PATIENCE_SECONDS: Final = 120.0  # with a head node that has just been started
 _ANSWER_SECONDS: Final = 300.0  # for a question about a study
 _STORE: Final = "nas-runs"  # of searches that were submitted before they said which
+_BEGIN: Final = "nas-answer:"  # a line before the answer; what is before it is Ray's
 _MARK: Final = "nas-file:"  # before a file and after it, in what a question prints
 _GRACE_SECONDS: Final = 90  # a search that is stopped lets trials end (10 s) and MLflow be told (60 s)
 
@@ -218,8 +219,9 @@ class ClusterJobs:
                 time.sleep(0.5)
             printed = str(self._client.get_job_logs(asked))
         if state is not JobStatus.SUCCEEDED:
-            lines = [line for line in printed.splitlines() if not line.startswith(_MARK)]
-            raise ClusterError("\n".join(lines).strip().removeprefix("error: ") or f"{asked} is {state.value.lower()}")
+            raise ClusterError(
+                _answer(printed)[0].strip().removeprefix("error: ") or f"{asked} is {state.value.lower()}"
+            )
         return _answer(printed)
 
     @contextlib.contextmanager
@@ -257,7 +259,7 @@ def _question(store: str, arguments: Sequence[str], files: Sequence[str]) -> str
     written = "".join(
         f" && echo {_MARK} {shlex.quote(file)} && base64 {shlex.quote(file)} && echo {_MARK}" for file in files
     )
-    return f'export NAS_STORE={where} && cd "$(mktemp -d)" && nas {shlex.join(arguments)}{written}'
+    return f'export NAS_STORE={where} && cd "$(mktemp -d)" && echo {_BEGIN} && nas {shlex.join(arguments)}{written}'
 
 
 def _answer(printed: str) -> tuple[str, dict[str, bytes]]:
@@ -265,7 +267,8 @@ def _answer(printed: str) -> tuple[str, dict[str, bytes]]:
     text: list[str] = []
     files: dict[str, list[str]] = {}
     into: list[str] | None = None
-    for line in printed.splitlines():
+    lines = printed.splitlines()
+    for line in lines[lines.index(_BEGIN) + 1 :] if _BEGIN in lines else lines:
         if line.startswith(_MARK):
             name = line.removeprefix(_MARK).strip()
             into = files.setdefault(name, []) if name else None

@@ -23,7 +23,8 @@ def test_what_is_written_there_comes_back(tmp_path: Path, monkeypatch: pytest.Mo
     for store, where in (("results", tmp_path / "results"), ("/a b", "/a b")):
         command = _question(store, words, ["answer.onnx"])
         printed = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True, cwd=tmp_path).stdout
-        said, files = _answer(printed)
+        ray = f"2026-11-29 13:30:33,680 INFO job_manager.py:581 -- up\nRunning entrypoint for job ask-1: {command}\n"
+        said, files = _answer(ray + printed)
         assert said == f"{where}: it's by edges<=20, accuracy>=0.9"
         assert files == {"answer.onnx": b"\0bytes"}
 
