@@ -98,7 +98,7 @@ def test_the_served_champion_takes_the_very_table(study: Study, tmp_path: Path) 
 
     store = StudyStore.open(study.folder.parent, study.name)
     job = stored_job(store.header["job"]["job"], "the study")
-    dataset = data_of_study(job.data, store, remedy="").dataset
+    dataset = data_of_study(job.data, store, remedy="", named=None).dataset
     found = store.front()
     champion = make_champion(store, found, found.best(), dataset, job.training, chosen="best", name="mixed")
     model = mlflow.pyfunc.load_model(str(save_served(champion, tmp_path)))
