@@ -39,7 +39,7 @@ def test_integers_of_a_trial_are_those_that_are_exported(source: str, precision:
         "steps": 150,
         "seed": 7,
     }
-    options = _as_integers(record, None, None)
+    options = _as_integers(record, None, None, None)
     assert (options["precision"], options["finish"]) == (precision, 150)
     module = rebuild_module(result.dag, result.arrays, config, {}, None)
     integers = c_source(module, record=record, **options).integers
