@@ -29,7 +29,7 @@ tracking: {experiment: mine, mlflow: false}
 
 def run(*words: str) -> str:
     result = CliRunner().invoke(_app.app, list(words))
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 0, (words, result.output, result.exception)
     return result.output
 
 
