@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from nas.tracking._front_plot import FrontView
+from nas.tracking._front_plot import FrontView, front_axes, tick_axes
 from nas.tracking._points import FrontPoint
-from nas.tracking._theme import GRID, INK, heading, new_figure, plain_axes, to_png
+from nas.tracking._theme import INK, heading, to_png
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -31,18 +31,8 @@ def compare_png(fronts: Fronts, *, cost: str = "inference_seconds", error: str =
         fronts: members by the name of their study, at most six studies.
         cost: metric of the x axis; error: what the error is called, as for `nas.tracking.front_figure`.
     """
-    from matplotlib.ticker import NullLocator
-
     every, views = _views(fronts, cost, error)
-    figure = new_figure(11, 6.6)
-    axes = figure.add_axes((0.08, 0.11, 0.89, 0.75))
-    plain_axes(axes)
-    axes.set_axisbelow(True)
-    axes.grid(color=GRID, linewidth=0.8)
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    axes.set_xlabel(every.x_label, color=INK, fontsize=11)
-    axes.set_ylabel(every.y_label, color=INK, fontsize=11)
+    figure, axes = front_axes(every)
     for (name, view), colour, (_, marker) in zip(views.items(), _COLOURS, _MARKERS, strict=False):
         axes.step(*view.outline(), where="post", color=colour, alpha=0.5, lw=2, zorder=3)
         bars = np.stack([view.below, view.above])
@@ -51,15 +41,7 @@ def compare_png(fronts: Fronts, *, cost: str = "inference_seconds", error: str =
             view.x, view.y, s=70, c=colour, marker=marker, edgecolors="white", linewidths=1.2, zorder=4, label=name
         )
     axes.legend(frameon=False, fontsize=11, labelcolor=INK)
-    for axis, (places, texts), limits in (
-        (axes.xaxis, every.x_ticks(), every.x_limits()),
-        (axes.yaxis, every.y_ticks(), every.y_limits()),
-    ):
-        axis.set_ticks(places, labels=texts)
-        axis.set_minor_locator(NullLocator())
-        (axes.set_xlim if axis is axes.xaxis else axes.set_ylim)(*limits)
-    if every.accuracy:
-        axes.invert_yaxis()
+    tick_axes(axes, every)
     corner = "upper" if every.accuracy else "lower"
     said = f"members of their fronts, with intervals; farther towards the {corner} left is better"
     heading(figure, " and ".join(fronts), said)

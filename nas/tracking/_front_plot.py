@@ -27,8 +27,9 @@ from nas.tracking._theme import DOMINATED, FAINT, GRID, INK, NEGATIVE, POSITIVE,
 if TYPE_CHECKING:
     import plotly.graph_objects as go
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-__all__ = ["FrontView", "front_figure", "front_html", "front_png", "round_ticks"]
+__all__ = ["FrontView", "front_axes", "front_figure", "front_html", "front_png", "round_ticks", "tick_axes"]
 
 _COSTS = {
     "inference_seconds": "process time of inference, ms a batch",
@@ -217,18 +218,8 @@ def front_png(
     picks: Mapping[int, str] | None = None,
 ) -> bytes:
     """The same plot as the bytes of a PNG file (matplotlib); arguments as in `front_figure`."""
-    from matplotlib.ticker import NullLocator
-
     view = FrontView(members, others, cost, baselines, error)
-    figure = new_figure(11, 6.6)
-    axes = figure.add_axes((0.08, 0.11, 0.89, 0.75))
-    plain_axes(axes)
-    axes.set_axisbelow(True)
-    axes.grid(color=GRID, linewidth=0.8)
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    axes.set_xlabel(view.x_label, color=INK, fontsize=11)
-    axes.set_ylabel(view.y_label, color=INK, fontsize=11)
+    figure, axes = front_axes(view)
     axes.scatter(view.other_x, view.other_y, s=16, c=DOMINATED, alpha=0.7, linewidths=0, zorder=2)
     axes.step(*view.outline(), where="post", color=POSITIVE, alpha=0.45, lw=2, zorder=3)
     if view.above.any() or view.below.any():
@@ -256,6 +247,30 @@ def front_png(
                 ha="right", fontsize=9, color=INK if k in picked else FAINT,
             )  # fmt: skip
     _draw_baselines(axes, view)
+    tick_axes(axes, view)
+    total = format_count(len(members) + len(others))
+    heading(figure, title, f"{len(view.members)} on the front of {total} finished trials")
+    return to_png(figure)
+
+
+def front_axes(view: FrontView) -> tuple[Figure, Axes]:
+    """A figure and its axes, to draw what is in view; `tick_axes` ends them."""
+    figure = new_figure(11, 6.6)
+    axes = figure.add_axes((0.08, 0.11, 0.89, 0.75))
+    plain_axes(axes)
+    axes.set_axisbelow(True)
+    axes.grid(color=GRID, linewidth=0.8)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel(view.x_label, color=INK, fontsize=11)
+    axes.set_ylabel(view.y_label, color=INK, fontsize=11)
+    return figure, axes
+
+
+def tick_axes(axes: Axes, view: FrontView) -> None:
+    """Ticks and limits of what is in view, the more accurate above."""
+    from matplotlib.ticker import NullLocator
+
     for axis, (places, texts), limits in (
         (axes.xaxis, view.x_ticks(), view.x_limits()),
         (axes.yaxis, view.y_ticks(), view.y_limits()),
@@ -265,9 +280,6 @@ def front_png(
         (axes.set_xlim if axis is axes.xaxis else axes.set_ylim)(*limits)
     if view.accuracy:
         axes.invert_yaxis()
-    total = format_count(len(members) + len(others))
-    heading(figure, title, f"{len(view.members)} on the front of {total} finished trials")
-    return to_png(figure)
 
 
 class FrontView:
