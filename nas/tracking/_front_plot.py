@@ -55,7 +55,7 @@ const addresses = %ADDRESSES%;
 const note = document.createElement("div");
 note.id = "chosen";
 note.style.cssText = "font: 14px Inter, Helvetica, Arial, sans-serif; padding: 0 12px; color: #76808d; min-height: 3vh";
-note.textContent = Object.keys(addresses).length ? "Click a point of the front for the address of its run." : "";
+note.textContent = Object.keys(addresses).length ? "Click a point for the address of its run." : "";
 document.body.appendChild(note);
 document.getElementById("{plot_id}").on("plotly_click", (event) => {
   const number = (event.points[0].customdata || [])[1];
@@ -109,8 +109,8 @@ def front_figure(
         mode="markers",
         name="other trials",
         marker={"size": 6, "color": DOMINATED, "opacity": 0.7},
-        text=[_hover(point) for point in view.others],
-        hovertemplate="%{text}<extra></extra>",
+        customdata=[[_hover(point), point.number] for point in view.others],
+        hovertemplate="%{customdata[0]}<extra></extra>",
     )
     step_x, step_y = view.outline()
     figure.add_scatter(
@@ -192,7 +192,8 @@ def front_html(
             plot, to be copied: MLflow shows pages in a sandbox that may neither open a window nor leave the page.
     """
     figure = front_figure(members, others, title=title, cost=cost, error=error, baselines=baselines)
-    addresses = {str(point.number): link(point.number) for point in members}
+    # Of every trial that is drawn: a click between two that overlap may hit the grey one.
+    addresses = {str(point.number): link(point.number) for point in [*members, *others[-_MOST_DOMINATED:]]}
     page: str = figure.to_html(
         include_plotlyjs=True,
         default_height="92vh",

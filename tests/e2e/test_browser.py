@@ -1,5 +1,6 @@
 """A real search, looked at as its user does: `nas search`, `nas ui`, and a browser on its pages."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -125,20 +126,28 @@ def test_the_table_says_what_matters(page: "Page", ui: str) -> None:
 
 
 def test_front_hover_and_address(page: "Page", ui: str) -> None:
+    from playwright.sync_api import TimeoutError
+
     ids = run_ids(ui)
     artifact(page, ui, ids["search"], "front.html")
     frame = page.frame_locator("iframe.mlflow-html-iframe")
     points = frame.locator(".scatterlayer .trace").last.locator("path.point")
     points.first.wait_for()
     assert points.count() >= 1
-    box = points.first.bounding_box()
-    assert box is not None
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    hover = frame.locator(".hoverlayer")
-    hover.get_by_text(re.compile("trial #")).first.wait_for()
-    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    hover = frame.locator(".hoverlayer").get_by_text(re.compile("trial #")).first
     link = frame.locator("#chosen a")
-    link.wait_for()
+    deadline = time.monotonic() + PATIENCE / 1000
+    while not link.is_visible():  # the page may still move while it loads: where the point is now, as a person's eye does
+        assert time.monotonic() < deadline, frame.locator("body").inner_text()
+        box = points.first.bounding_box()
+        assert box is not None
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.mouse.move(x - 40, y)
+        page.mouse.move(x, y)
+        with contextlib.suppress(TimeoutError):
+            hover.wait_for(timeout=5_000)
+            page.mouse.click(x, y)
+            link.wait_for(timeout=5_000)
     address = link.inner_text()
     number = re.search(r"trial #(\d+)", frame.locator("#chosen").inner_text())
     assert number is not None
