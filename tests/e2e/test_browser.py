@@ -137,7 +137,7 @@ def test_front_hover_and_address(page: "Page", ui: str) -> None:
     hover = frame.locator(".hoverlayer").get_by_text(re.compile("trial #")).first
     link = frame.locator("#chosen a")
     deadline = time.monotonic() + PATIENCE / 1000
-    while not link.is_visible():  # the page may still move while it loads: where the point is now, as a person's eye does
+    while not link.is_visible():  # the page may still move while it loads: where the point is now
         assert time.monotonic() < deadline, frame.locator("body").inner_text()
         box = points.first.bounding_box()
         assert box is not None
