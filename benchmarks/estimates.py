@@ -30,7 +30,6 @@ from nas.errors import NasError
 from nas.search import (
     Front,
     FrontMember,
-    Objective,
     SearchConfig,
     SerialExecutor,
     SpaceConfig,
@@ -56,7 +55,7 @@ NAMES: Final = (
 def run(dataset: Dataset, seed: int, trials: int, steps: int) -> Json:
     """One search of so many trials, trained for so many steps; how its members compare with the test part."""
     # nothing is timed again here, so nothing that is timed decides
-    objectives: tuple[Objective, ...] = ("error", "edges")
+    objectives: tuple[str, ...] = ("error", "edges")
     config = SearchConfig(trials=trials, objectives=objectives, seed=seed)
     space = load_space(SpaceConfig(), dataset)
     training = TrainingConfig(steps=steps)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -13,6 +13,7 @@ from nas.tracking._config import TrackingConfig
 from nas.training._acting import NEURONS, NetworkKind
 from nas.training._data_config import TABLE_SUFFIXES, DataConfig
 from nas.training._types import Scalar, TrainingConfig
+from nas.training.objectives import OBJECTIVES
 
 __all__ = ["RULES", "Rule", "Sections", "Situation"]
 
@@ -100,7 +101,7 @@ class Rule:
     why: str
 
 
-_CHIP: Final = {"latency", "flash", "ram", "cycles"}
+_OF_NEURONS: Final = " and ".join(", ".join(n for n, o in OBJECTIVES.items() if o.of_neurons).rsplit(", ", 1))
 _LABELLED: Final = ("digits", "wine", "iris", "breast_cancer", "recall", "parity", "mnist")
 
 
@@ -117,6 +118,10 @@ def _regression(at: Situation) -> bool:
     data = at.job.data
     labelled = data.source in _LABELLED or data.source.startswith("idx:")
     return data.task == "regression" or (data.task == "auto" and not labelled)
+
+
+def _of_neurons_only(names: Iterable[str]) -> bool:
+    return any(name in OBJECTIVES and OBJECTIVES[name].of_neurons for name in names)
 
 
 def _rungs(at: Situation) -> bool:
@@ -153,13 +158,13 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("data.standardise_targets", _regression, "the targets are classes, which have no scale; delete it"),
     Rule(
         "search.objectives",
-        lambda at: at.of_neurons or not _CHIP & {*at.job.search.objectives},
-        "latency, flash, ram and cycles are known of networks of neurons only; name edges or inference_time",
+        lambda at: at.of_neurons or not _of_neurons_only(at.job.search.objectives),
+        f"{_OF_NEURONS} are known of networks of neurons only; name edges or inference_time",
     ),
     Rule(
         "search.constraints",
-        lambda at: at.of_neurons or not any(Bound.parse(text).name in _CHIP for text in at.job.search.constraints),
-        "latency, flash, ram and cycles are known of networks of neurons only; bound edges or inference_time",
+        lambda at: at.of_neurons or not _of_neurons_only(Bound.parse(text).name for text in at.job.search.constraints),
+        f"{_OF_NEURONS} are known of networks of neurons only; bound edges or inference_time",
     ),
     Rule("search.halving", _rungs, "it says who goes on at training.rungs, and there are none; state rungs"),
     Rule(

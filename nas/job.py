@@ -24,6 +24,7 @@ from nas.search._constraints import Bound
 from nas.tracking._config import TrackingConfig
 from nas.training._data_config import DataConfig
 from nas.training._types import TrainingConfig
+from nas.training.objectives import OBJECTIVES
 
 __all__ = ["Job", "data_name", "experiment_name", "job_schema", "plain_words", "stored_job"]
 
@@ -148,11 +149,12 @@ class Job(BaseModel):
             return None, [_explain(dict(problem), values, where, places) for problem in error.errors()]
 
     def measured(self) -> Job:
-        """This job, where it compares networks by `latency` with the setting by which workers measure that."""
+        """This job, where it compares networks by what is measured only on demand, with the settings for it."""
         named = {*self.search.objectives, *(Bound.parse(text).name for text in self.search.constraints)}
-        if "latency" not in named or self.training.latency:
+        settings = {each.setting: True for name, each in OBJECTIVES.items() if name in named and each.setting}
+        if all(getattr(self.training, setting) for setting in settings):
             return self
-        return self.model_copy(update={"training": self.training.model_copy(update={"latency": True})})
+        return self.model_copy(update={"training": self.training.model_copy(update=settings)})
 
     def to_mapping(self, *, complete: bool = False) -> dict[str, Any]:
         """Plain values for JSON and YAML: what the job states, for `from_mapping`.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["estimates_line", "front", "front_rows", "front_table"]
 
 _WIDE: Final = 92  # columns that the whole table takes
+_ALWAYS: Final = frozenset({"val_error", "inference_seconds", "train_step_seconds", "edges", "density", "depth"})
 
 
 def front(
@@ -85,13 +86,14 @@ def front_rows(found: Front, *, density: bool = True) -> tuple[list[str], list[l
     The first cell of a row says which pick it is: "best", else "knee", else nothing.
     """
     from nas.tracking import format_expected
+    from nas.training.objectives import OBJECTIVES
 
     classification = all("val_accuracy" in member.metrics for member in found.members)
     quality = "accuracy" if classification else "error"
     estimated = any("shown_error" in member.metrics for member in found.members)
-    # What a chip would need is shown where it is asked for.
-    asked = {*found.objectives.names, *(bound.metric for bound in found.objectives.bounds)}
-    chip = [name for name in ("latency", "flash", "ram", "cycles") if name in asked]
+    # What a chip would need, and the like, is shown where it is asked for.
+    asked = {*found.objectives.metrics, *(bound.metric for bound in found.objectives.bounds)}
+    chip = [each.metric for each in OBJECTIVES.values() if each.metric in asked - _ALWAYS]
     label = quality if classification else found.objectives.error_label
     headings = ["", "trial", f"{label} (95 %)" if estimated else f"val {label}", "test", "inference", "±", "step"]
     integers = any("integer_test_error" in member.metrics for member in found.members)

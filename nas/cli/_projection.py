@@ -136,13 +136,13 @@ class Reporter:
 
 def make_tracker(job: Job, dataset: Dataset, study: StudyStore) -> Tracker:
     """Whoever follows a search of this job."""
-    from nas.search import OBJECTIVE_METRICS
     from nas.tracking import MlflowTracker, NullTracker
     from nas.training import hardware
+    from nas.training.objectives import OBJECTIVES
 
     if not job.tracking.mlflow:
         return NullTracker()
-    costs = [OBJECTIVE_METRICS[name] for name in job.search.objectives if name != "error"]
+    costs = [OBJECTIVES[name].metric for name in job.search.objectives if name != "error"]
     return MlflowTracker(
         job.tracking,
         job_params=job.to_mapping(complete=True),

@@ -46,8 +46,8 @@ class FrontPoints:
 
 def front_points(study: StudyStore, found: Front) -> FrontPoints:
     """The members of a front, the other complete trials and the baselines, without graphs and weights."""
-    from nas.search import OBJECTIVE_METRICS
     from nas.tracking import BaselinePoint, FrontPoint
+    from nas.training.objectives import OBJECTIVES
 
     members = [FrontPoint(each.number, each.metrics) for each in found.members]
     known, again = {*found.numbers}, study.retimed()
@@ -56,7 +56,7 @@ def front_points(study: StudyStore, found: Front) -> FrontPoints:
         for each in study.records()
         if each.number not in known and each.state == "complete" and each.result is not None
     ]
-    costs = [OBJECTIVE_METRICS[name] for name in found.objectives.names if name != "error"]
+    costs = [OBJECTIVES[name].metric for name in found.objectives.names if name != "error"]
     baselines = study.baselines()
     compared = [] if baselines is None else [
         BaselinePoint(each.name, each.label, each.metrics, each.reason) for each in baselines.members

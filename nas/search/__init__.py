@@ -13,11 +13,9 @@ from typing import Any
 
 from nas.search._baselines import Baseline, Baselines, baseline_seconds, record_baselines, train_baselines
 from nas.search._config import (
-    OBJECTIVE_METRICS,
     UNLIMITED,
     EvolutionOptions,
     HalvingConfig,
-    Objective,
     OptunaOptions,
     RandomOptions,
     ResourcesConfig,
@@ -43,7 +41,7 @@ from nas.search._inherit import store_inheritance
 from nas.search._load import load_space, refuse_unreadable
 from nas.search._make import make_strategy
 from nas.search._network import rebuild_module, rebuild_network, trained_module, trained_network
-from nas.search._objectives import Objectives, ObjectiveScale, error_reference
+from nas.search._objectives import Objectives, error_reference
 from nas.search._optuna import OptunaStrategy
 from nas.search._pace import work_of
 from nas.search._population import Individual, Population
@@ -67,10 +65,11 @@ from nas.search._store import StudyStore
 from nas.search._strategy import Inheritance, Parent, Strategy
 from nas.search._verdict import beaten_by, verdict
 from nas.search._warm_up import warm_up
+from nas.training.objectives import OBJECTIVES, Objective, ObjectiveScale
 
 __all__ = [
     "DEFAULT_HYPERPARAMETERS",
-    "OBJECTIVE_METRICS",
+    "OBJECTIVES",
     "UNLIMITED",
     "AnytimeCurve",
     "Baseline",

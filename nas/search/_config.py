@@ -12,15 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from nas.search._constraints import Bound
 from nas.training._judged import check_scorer
+from nas.training.objectives import OBJECTIVES
 
 __all__ = [
-    "OBJECTIVE_METRICS",
     "SPACES",
     "STRATEGY_OPTIONS",
     "UNLIMITED",
     "EvolutionOptions",
     "HalvingConfig",
-    "Objective",
     "OptunaOptions",
     "RandomOptions",
     "ResourcesConfig",
@@ -28,25 +27,6 @@ __all__ = [
     "SpaceConfig",
     "StrategyOptions",
 ]
-
-Objective = Literal[
-    "error", "inference_time", "training_time", "edges", "density", "depth", "latency", "flash", "ram", "cycles"
-]
-
-OBJECTIVE_METRICS: Final[dict[str, str]] = {
-    "error": "val_error",
-    "inference_time": "inference_seconds",
-    "training_time": "train_step_seconds",
-    "edges": "edges",
-    "density": "density",
-    "depth": "depth",
-    "latency": "latency",
-    "flash": "flash",
-    "ram": "ram",
-    "cycles": "cycles",
-}
-"""The metric of a `nas.training.TrialResult` that each objective minimises."""
-
 
 UNLIMITED: Final = 10**6  # trials of a search that a budget of time or steps ends
 SPACES: Final = ("neuron_dag", "manifold", "families", "layer_dag", "recurrent")  # that come along
@@ -195,13 +175,12 @@ class SearchConfig(BaseModel):
         ge=1,
         description="Trials of the whole study, resumed ones included (default: 50, or until the budget ends).",
     )
-    objectives: tuple[Objective, ...] = Field(
+    objectives: tuple[str, ...] = Field(
         ("error", "inference_time"),
         min_length=1,
         description="What to minimise; all are 'smaller is better'. In place of error may stand one of scikit-learn's "
         "scorers (balanced_accuracy, f1, roc_auc, neg_log_loss, neg_mean_absolute_error, …) or module:function, which "
         "is then kept as scorer.",
-        json_schema_extra={"items": {"type": "string"}},
     )
     scorer: str | None = Field(
         None,
@@ -259,7 +238,7 @@ class SearchConfig(BaseModel):
         stated = values.get("objectives") if isinstance(values, dict) else None
         if not isinstance(stated, list | tuple) or not all(isinstance(name, str) for name in stated):
             return values
-        own = [name for name in stated if name not in OBJECTIVE_METRICS]
+        own = [name for name in stated if name not in OBJECTIVES]
         for name in own:
             check_scorer(name)
         if len(own) > 1 or (own and ("error" in stated or values.get("scorer") not in (None, *own))):
@@ -267,7 +246,7 @@ class SearchConfig(BaseModel):
             quality += [values["scorer"]] if values.get("scorer") not in (None, *own) else []
             raise ValueError(
                 f"{' and '.join(quality)} both say how good a network is; name one, and any costs "
-                f"({', '.join(name for name in OBJECTIVE_METRICS if name != 'error')}) beside it"
+                f"({', '.join(name for name in OBJECTIVES if name != 'error')}) beside it"
             )
         names = ["error" if name in own else name for name in stated]
         if "error" not in names:
@@ -295,7 +274,7 @@ class SearchConfig(BaseModel):
 
     @field_validator("objectives")
     @classmethod
-    def _distinct(cls, objectives: tuple[Objective, ...]) -> tuple[Objective, ...]:
+    def _distinct(cls, objectives: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(objectives)) != len(objectives):
             raise ValueError(f"each objective may be named once, got {list(objectives)}")
         return objectives

@@ -16,16 +16,9 @@ from typing import Final, Literal
 
 import numpy as np
 
-__all__ = ["METRICS", "Bound", "largest_within", "nearest_miss", "no_such_metric", "violation"]
+from nas.training.objectives import QUALITIES, metrics_called, names_of
 
-METRICS: Final[Mapping[str, tuple[str, ...]]] = {
-    "accuracy": ("val_accuracy",),
-    "error": ("val_error",),
-    "loss": ("val_loss",),
-    "inference_time": ("inference_seconds",),
-    "training_time": ("train_step_seconds",),
-}
-"""Metrics of a trial behind the names by which bounds may call them; any other name is a metric itself."""
+__all__ = ["Bound", "largest_within", "nearest_miss", "no_such_metric", "violation"]
 
 _WRITTEN: Final = re.compile(r"^\s*([A-Za-z_]\w*)\s*(<=|>=)\s*([-+0-9.eE_]+)\s*$")
 
@@ -46,7 +39,7 @@ class Bound:
 
     @property
     def metric(self) -> str:
-        return METRICS.get(self.name, (self.name,))[0]
+        return metrics_called(self.name)[-1]
 
     @classmethod
     def parse(cls, text: str) -> Bound:
@@ -90,7 +83,7 @@ def no_such_metric(bounds: Iterable[Bound], metrics: Mapping[str, float]) -> str
     """
     for bound in bounds:
         if bound.metric not in metrics:
-            names = sorted({*metrics, *(name for name, (metric, *_) in METRICS.items() if metric in metrics)})
+            names = names_of(metrics)
             near = difflib.get_close_matches(bound.name, names, n=1)
             meant = f"did you mean {near[0]!r}? " if near else ""
             return f"{str(bound)!r} bounds what networks do not have; {meant}They have {', '.join(names)}"
@@ -128,7 +121,7 @@ def largest_within(bounds: Iterable[Bound], networks: Sequence[Mapping[str, floa
     """
     most = math.inf
     for bound in bounds:
-        if bound.sign == ">=" or bound.name in ("error", "loss"):
+        if bound.sign == ">=" or bound.name in QUALITIES:
             continue
         if bound.metric == "edges":
             most = min(most, bound.limit)

@@ -18,13 +18,12 @@ from nas.search._errors import PickError
 from nas.search._estimates import Estimate, Steady, estimates
 from nas.search._objectives import Objectives
 from nas.training._types import Evidence
+from nas.training.objectives import OBJECTIVES, QUALITIES, metrics_called
 
 __all__ = ["Front", "FrontMember"]
 
 TIE: Final = 0.03  # process times that differ by less are equal: what re-timing on a busy machine can tell apart
 KNEE_TIE: Final = 0.05  # the same for the knee's sum of coordinates, each in [0, 1]
-_QUALITIES: Final = ("accuracy", "error", "loss")
-_TIMED: Final = frozenset({"inference_time", "training_time", "latency"})
 
 _OPERATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     ">=": operator.ge,
@@ -33,19 +32,6 @@ _OPERATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "<": operator.lt,
 }
 _CONDITION: Final = re.compile(r"^\s*([A-Za-z_]\w*)\s*(>=|<=|>|<)\s*([-+0-9.eE]+)\s*$")
-_ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
-    # Choosing by the test set would spoil it as a report, so the short names mean the estimate from the validation
-    # part, or what that part counted where there is none.
-    "accuracy": ("shown_accuracy", "val_accuracy"),
-    "accuracy_low": ("shown_accuracy_low",),
-    "accuracy_high": ("shown_accuracy_high",),
-    "error": ("shown_error", "val_error"),
-    "error_low": ("shown_error_low",),
-    "error_high": ("shown_error_high",),
-    "loss": ("val_loss",),
-    "inference_time": ("inference_seconds",),
-    "training_time": ("train_step_seconds",),
-}
 _WAYS: Final = 'use "best", "knee", "accurate", "fast", a trial number, or a condition such as "accuracy>=0.97"'
 
 
@@ -265,11 +251,10 @@ class Front:
         satisfying = list(self.near)
         by_quality = False
         for name, sign, bound in conditions:
-            names = _ALIASES.get(name, (name, f"val_{name}"))
-            metric = next((each for each in names if each in known), None)
+            metric = next((each for each in (*metrics_called(name), f"val_{name}") if each in known), None)
             if metric is None:
-                raise PickError(f"cannot pick {how!r}: no metric {names[0]!r}; there are {', '.join(known)}")
-            by_quality |= any(word in metric for word in _QUALITIES)
+                raise PickError(f"cannot pick {how!r}: no metric {name!r}; there are {', '.join(known)}")
+            by_quality |= any(word in metric for word in QUALITIES)
             remaining = [
                 member
                 for member in satisfying
@@ -330,7 +315,7 @@ def _within(objectives: Objectives, trials: Iterable[FrontMember]) -> tuple[list
 
 def _timed(objectives: Objectives) -> np.ndarray:
     """Which objectives are process times."""
-    return np.array([name in _TIMED for name in objectives.names])
+    return np.array([OBJECTIVES[name].timed for name in objectives.names])
 
 
 def _ends(trial: FrontMember, timed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

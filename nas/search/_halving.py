@@ -15,24 +15,18 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Final
 
 import moocore
 import numpy as np
 import optuna
 
-from nas.search._config import HalvingConfig, Objective
+from nas.search._config import HalvingConfig
 from nas.search._objectives import Objectives
 from nas.search._sampling import Sampling
 from nas.training._types import TrialResult, TrialStatus
+from nas.training.objectives import OBJECTIVES
 
 __all__ = ["Halving"]
-
-_STAND_INS: Final[Mapping[Objective, Objective]] = {
-    "inference_time": "edges",
-    "training_time": "edges",
-    "latency": "edges",
-}
 
 
 class Halving:
@@ -48,7 +42,7 @@ class Halving:
         self, config: HalvingConfig, objectives: Objectives, sampling: Callable[[], Sampling] | None = None
     ) -> None:
         self.config = config
-        names = tuple(dict.fromkeys(_STAND_INS.get(name, name) for name in objectives.names))
+        names = tuple(dict.fromkeys("edges" if OBJECTIVES[name].timed else name for name in objectives.names))
         names = names if config.rule == "rank" else names[:1]
         self.objectives = Objectives(names, objectives.error_reference)
         self._seen: dict[int, deque[tuple[int, tuple[float, ...]]]] = {}  # by rung: trial and values, oldest first

@@ -13,50 +13,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 import moocore
 import numpy as np
 
 from nas.errors import JobError
-from nas.search._config import OBJECTIVE_METRICS, Objective
 from nas.search._constraints import Bound, violation
 from nas.training._judged import guess_loss, scorer_label
 from nas.training._types import Dataset, TrialResult
+from nas.training.objectives import OBJECTIVES, ObjectiveScale
 
-__all__ = ["ObjectiveScale", "Objectives", "error_reference"]
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectiveScale:
-    """Maps an objective's values to [0, 1]: 0 at `floor` or better, 1 at `reference`, more when worse."""
-
-    floor: float  # unit of the metric; best value that still counts as an improvement
-    reference: float  # unit of the metric; values here or worse add nothing to the hypervolume
-    log: bool
-
-    def __call__(self, values: np.ndarray) -> np.ndarray:
-        """Coordinates (same shape) of metric `values`; monotone, not clipped above 1."""
-        values = np.maximum(np.asarray(values, dtype=float), self.floor)
-        if not self.log:
-            return (values - self.floor) / (self.reference - self.floor)
-        return np.log(values / self.floor) / math.log(self.reference / self.floor)
+__all__ = ["Objectives", "error_reference"]
 
 
 _OUTSIDE: Final = 10.0  # times the reference: values of networks outside their bounds
-
-SCALES: Final[dict[Objective, ObjectiveScale]] = {
-    "error": ObjectiveScale(0.0, 1.0, log=False),
-    "inference_time": ObjectiveScale(1e-6, 1.0, log=True),  # seconds a batch
-    "training_time": ObjectiveScale(1e-6, 1.0, log=True),  # seconds a step
-    "edges": ObjectiveScale(1.0, 1e6, log=True),
-    "density": ObjectiveScale(1e-6, 1.0, log=True),
-    "depth": ObjectiveScale(1.0, 1e4, log=True),
-    "latency": ObjectiveScale(10.0, 1e9, log=True),  # nanoseconds a prediction
-    "flash": ObjectiveScale(100.0, 1e6, log=True),  # bytes
-    "ram": ObjectiveScale(10.0, 1e6, log=True),  # bytes
-    "cycles": ObjectiveScale(1e3, 1e9, log=True),
-}
 
 
 def error_reference(dataset: Dataset) -> float:
@@ -77,7 +48,7 @@ def error_reference(dataset: Dataset) -> float:
 class Objectives:
     """The objectives of one study, all minimised, with the operations that strategies and fronts need."""
 
-    names: tuple[Objective, ...]
+    names: tuple[str, ...]
     error_reference: float = 1.0
     # What errors are compared by: the plain count or mean square in studies from before there was anything else, so
     # that one that is continued compares like with like.
@@ -86,14 +57,14 @@ class Objectives:
     scorer: str = ""  # what the error is by, see `nas.training.Dataset`
 
     def __post_init__(self) -> None:
-        unknown = [name for name in self.names if name not in SCALES]
+        unknown = [name for name in self.names if name not in OBJECTIVES]
         if unknown or not self.names:
-            raise JobError(f"objectives must be among {', '.join(get_args(Objective))}, got {list(self.names)}")
+            raise JobError(f"objectives must be among {', '.join(OBJECTIVES)}, got {list(self.names)}")
 
     @property
     def metrics(self) -> tuple[str, ...]:
         """The metric of a `TrialResult` behind each objective."""
-        return tuple(self.error_metric if name == "error" else OBJECTIVE_METRICS[name] for name in self.names)
+        return tuple(self.error_metric if name == "error" else OBJECTIVES[name].metric for name in self.names)
 
     @property
     def error_label(self) -> str:
@@ -133,9 +104,9 @@ class Objectives:
 
     def scales(self) -> tuple[ObjectiveScale, ...]:
         """The scale of each objective."""
+        scales = ((name, OBJECTIVES[name].scale) for name in self.names)
         return tuple(
-            replace(SCALES[name], reference=self.error_reference) if name == "error" else SCALES[name]
-            for name in self.names
+            replace(scale, reference=self.error_reference) if name == "error" else scale for name, scale in scales
         )
 
     def coordinates(self, values: Sequence[Sequence[float]] | np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from nas.search._objectives import Objectives
 from nas.search._space import SearchSpace
 from nas.search._strategy import Strategy
 from nas.training._types import Candidate, Genome, TrainingConfig, TrialResult, TrialStatus
+from nas.training.objectives import structure_metrics
 
 __all__ = ["RandomStrategy"]
 
@@ -71,7 +72,7 @@ class RandomStrategy(Strategy):
         if genome.structure is not None:
             return dict(genome.structure.measures())
         dag = genome.dag
-        known = {"neurons": float(dag.n_computational), "depth": float(dag.depth)}
+        known = {"neurons": float(dag.n_computational), **structure_metrics(dag)}
         if self.training.sparsify is not None or any(path.startswith("sparsify.") for path in self.domains):
-            return known  # training cuts its edges
-        return {**known, "edges": float(dag.n_edges), "density": dag.density}
+            return {name: known[name] for name in ("neurons", "depth")}  # training cuts its edges
+        return known

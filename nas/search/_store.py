@@ -46,7 +46,6 @@ from nas import checkpoint
 from nas._text import plain
 from nas.errors import CheckpointError, JobError
 from nas.search._baselines import Baselines
-from nas.search._config import Objective
 from nas.search._constraints import Bound
 from nas.search._errors import StorageError, StudyError
 from nas.search._front import Front, FrontMember
@@ -157,7 +156,7 @@ class StudyStore:
         folder: Path | str,
         name: str,
         *,
-        objectives: tuple[Objective, ...] = ("error", "inference_time"),
+        objectives: tuple[str, ...] = ("error", "inference_time"),
         constraints: tuple[str, ...] = (),
         error_reference: float = 1.0,
         scorer: str = "",

@@ -23,6 +23,7 @@ from nas.tracking._points import (
     format_seconds,
 )
 from nas.tracking._theme import DOMINATED, FAINT, GRID, INK, NEGATIVE, POSITIVE, heading, new_figure, plain_axes, to_png
+from nas.training.objectives import objective_of
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -31,17 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FrontView", "front_axes", "front_figure", "front_html", "front_png", "round_ticks", "tick_axes"]
 
-_COSTS = {
-    "inference_seconds": "process time of inference, ms a batch",
-    "train_step_seconds": "process time of a training step, ms",
-    "edges": "live edges",
-    "density": "density, %",
-    "depth": "depth, edges on the longest path",
-    "latency": "a prediction in compiled C, ns",
-    "flash": "flash as integers on a Cortex-M0, bytes",
-    "ram": "memory as integers, bytes",
-    "cycles": "cycles of an 8-bit processor",
-}
 # Marker of a baseline in plotly and in matplotlib; others than these three share the last one.
 _MARKERS = {"linear": ("diamond", "D"), "mlp": ("square", "s"), "boosting": ("triangle-up", "^"), "": ("cross", "P")}
 _MOST_NUMBERED = 25  # points of the front that carry their trial number in the plot
@@ -300,7 +290,8 @@ class FrontView:
     ) -> None:
         self.cost = cost
         self.accuracy = any("val_accuracy" in point.metrics for point in [*members, *others[:50]])
-        self.x_label = _COSTS.get(cost, cost)
+        objective = objective_of(cost)
+        self.x_label, self._factor = (cost, 1.0) if objective is None else (objective.axis, objective.factor)
         estimated = any("shown_error" in point.metrics for point in members)
         self.y_label = f"{'accuracy' if self.accuracy else error} " + (
             "to expect on new samples" if estimated else "on the validation part"
@@ -323,8 +314,7 @@ class FrontView:
 
     def _places(self, points: Sequence[FrontPoint] | Sequence[BaselinePoint]) -> tuple[np.ndarray, np.ndarray]:
         """x and y of all points, NaN where unknown."""
-        factor = 1e3 if self.cost.endswith("_seconds") else 100.0 if self.cost == "density" else 1.0
-        x = factor * np.array([point.metrics.get(self.cost, math.nan) for point in points], dtype=float)
+        x = self._factor * np.array([point.metrics.get(self.cost, math.nan) for point in points], dtype=float)
         y = np.array([self.scale(point.metrics, self.accuracy) for point in points], dtype=float)
         return x, (100 * y if self.accuracy else y)
 

@@ -15,8 +15,7 @@ import torch
 
 from nas.engine.cuda import GPU
 from nas.errors import NasError, TrialError
-from nas.graph import usable_cells
-from nas.manifold import ManifoldNetwork, compact
+from nas.manifold import ManifoldNetwork, compact, without_idle_neurons
 from nas.training._calibration import PinnedCosts, pinned_costs
 from nas.training._chip import chip_metrics, latencies
 from nas.training._costs import costs_for
@@ -28,6 +27,7 @@ from nas.training._modules import run_structure
 from nas.training._population import Member, train_population
 from nas.training._trainer import History, OnLog, train_until
 from nas.training._types import Candidate, Dataset, TrainingConfig, TrainingState, TrialResult, TrialStatus
+from nas.training.objectives import structure_metrics
 from nas.training.timing import hardware, reference_kernel_seconds
 
 __all__ = ["config_of", "failed_result", "network_of", "result_of", "run_trial", "signed"]
@@ -182,14 +182,11 @@ def _checked(result: TrialResult) -> TrialResult:
 def _structure(network: ManifoldNetwork, final: ManifoldNetwork) -> dict[str, float]:
     with torch.no_grad():
         terms = network.terms()
-    dag = final.dag
-    neurons = int(dag.useful_neurons()[dag.n_inputs : dag.first_output].sum())
+    # Of the network as it leaves: neurons that do nothing must not make it look sparser.
+    dag, _ = without_idle_neurons(final.dag)
     return {
-        "edges": float(dag.n_edges),
-        # of the network as it leaves: neurons that do nothing must not make it look sparser
-        "density": dag.n_edges / usable_cells(dag.n_inputs, neurons, dag.n_outputs),
-        "depth": float(dag.depth),
-        "neurons": float(neurons),
+        **structure_metrics(dag),
+        "neurons": float(dag.n_computational),
         "flow": float(terms.flow),
         "smooth_edges": float(terms.smooth_edges),
     }
