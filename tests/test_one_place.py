@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from nas.cli._front import front_rows
 from nas.errors import JobError
@@ -15,7 +16,8 @@ from nas.search import Front, FrontMember, Halving, HalvingConfig, Objectives
 from nas.search._constraints import Bound
 from nas.tracking import FrontPoint
 from nas.tracking._front_plot import FrontView
-from nas.training import Candidate, Dataset, Genome, TrainingConfig, TrialStatus, run_trial
+from nas.training import Candidate, Dataset, Genome, TrainingConfig, TrialResult, TrialStatus, evaluate, run_trial
+from nas.training.metrics import METRICS, Metric, Samples
 from nas.training.objectives import OBJECTIVES, Objective, ObjectiveScale
 
 
@@ -39,6 +41,13 @@ def job(**search: Any) -> Job:
     return Job.from_mapping({"data": {"source": "iris"}, "search": search}, where="a test")
 
 
+def trial(dataset: Dataset, number: int = 0, columns: int = 2) -> TrialResult:
+    candidate = Candidate(number, Genome(plain(columns)), seed=number, steps=2)
+    result = run_trial(candidate, dataset, TrainingConfig(parametrisation="free"))
+    assert result.status is TrialStatus.COMPLETE
+    return result
+
+
 def test_an_objective(monkeypatch: pytest.MonkeyPatch, dataset: Dataset) -> None:
     with pytest.raises(JobError, match="no objective 'fan_in'"):
         job(objectives=["error", "fan_in"])
@@ -50,25 +59,40 @@ def test_an_objective(monkeypatch: pytest.MonkeyPatch, dataset: Dataset) -> None
         search = job(objectives=["error", "fan_in"], constraints=["fan_in<=4"]).search
         bound = Bound.parse(search.constraints[0])
         objectives = Objectives(search.objectives, bounds=(bound,))
-        trials = [
-            run_trial(
-                Candidate(k, Genome(plain(columns)), seed=k, steps=2), dataset, TrainingConfig(parametrisation="free")
-            )
-            for k, columns in enumerate((3, 4, 5))
-        ]
-        assert [trial.metrics["fan_in"] for trial in trials] == [3, 4, 5]
-        members = [FrontMember(t.number, objectives.values(t) or (), t.metrics) for t in trials]
+        trials = [trial(dataset, k, columns) for k, columns in enumerate((3, 4, 5))]
+        assert [each.metrics["fan_in"] for each in trials] == [3, 4, 5]
+        members = [FrontMember(each.number, objectives.values(each) or (), each.metrics) for each in trials]
         front = Front.of(objectives, members)
         assert {*front.numbers} <= {0, 1}  # the third is outside the bound
         assert front.pick("fan_in<4").number == 0
         headings, rows = front_rows(front)
         assert rows[0][headings.index("fan_in")] == f"{front.near[0].metrics['fan_in']:.0f}"
-        view = FrontView([FrontPoint(t.number, t.metrics) for t in trials], [], "fan_in")
+        view = FrontView([FrontPoint(each.number, each.metrics) for each in trials], [], "fan_in")
         assert (view.x_label, [*view.x]) == (toy.axis, [3, 4, 5])
         halving = Halving(HalvingConfig(startup=1), objectives)
         assert halving.objectives.names == ("error", "fan_in")
         assert halving.passes(0, 0, trials[0].metrics)
-    trial = run_trial(Candidate(0, Genome(plain()), seed=0, steps=2), dataset, TrainingConfig(parametrisation="free"))
-    assert trial.status is TrialStatus.COMPLETE and "fan_in" not in trial.metrics
+    assert "fan_in" not in trial(dataset).metrics
     with pytest.raises(JobError, match="no objective 'fan_in'"):
         job(objectives=["error", "fan_in"])
+
+
+def test_a_metric(monkeypatch: pytest.MonkeyPatch, dataset: Dataset) -> None:
+    def brier(samples: Samples) -> float:
+        known = torch.nn.functional.one_hot(samples.targets, samples.outputs.shape[1])
+        return float(((samples.outputs.softmax(dim=1) - known) ** 2).sum(dim=1).mean())
+
+    assert Bound.parse("brier<=1").metric == "brier"
+    with monkeypatch.context() as patch:
+        patch.setitem(METRICS, "brier", Metric(brier, task="classification"))
+        trials = [trial(dataset, k, columns) for k, columns in enumerate((3, 4))]
+        assert all(0 < each.metrics[f"{part}_brier"] < 2 for each in trials for part in ("val", "test"))
+        assert Bound.parse("brier<=1").metric == "val_brier"
+        objectives = Objectives(("error", "edges"))
+        numbered = [FrontMember(k, (0.2 - 0.1 * k, 6.0 + k), each.metrics) for k, each in enumerate(trials)]
+        assert Front.of(objectives, numbered).pick("brier<2").number == 0  # of those good enough the cheapest
+        x, y = dataset.x_val, dataset.y_val
+        assert "brier" not in evaluate(torch.nn.Linear(2, 1), x, x[:, :1], "regression")
+        assert "brier" in evaluate(torch.nn.Linear(2, 2), x, y, "classification")
+    assert not any("brier" in name for name in trial(dataset).metrics)
+    assert Bound.parse("brier<=1").metric == "brier"

@@ -16,7 +16,8 @@ from typing import Final, Literal
 
 import numpy as np
 
-from nas.training.objectives import QUALITIES, metrics_called, names_of
+from nas.training.metrics import METRICS
+from nas.training.objectives import metrics_called, names_of
 
 __all__ = ["Bound", "largest_within", "nearest_miss", "no_such_metric", "violation"]
 
@@ -121,7 +122,7 @@ def largest_within(bounds: Iterable[Bound], networks: Sequence[Mapping[str, floa
     """
     most = math.inf
     for bound in bounds:
-        if bound.sign == ">=" or bound.name in QUALITIES:
+        if bound.sign == ">=" or bound.name in METRICS:
             continue
         if bound.metric == "edges":
             most = min(most, bound.limit)

@@ -18,7 +18,8 @@ from nas.search._errors import PickError
 from nas.search._estimates import Estimate, Steady, estimates
 from nas.search._objectives import Objectives
 from nas.training._types import Evidence
-from nas.training.objectives import OBJECTIVES, QUALITIES, metrics_called
+from nas.training.metrics import METRICS
+from nas.training.objectives import OBJECTIVES, metrics_called
 
 __all__ = ["Front", "FrontMember"]
 
@@ -254,7 +255,7 @@ class Front:
             metric = next((each for each in (*metrics_called(name), f"val_{name}") if each in known), None)
             if metric is None:
                 raise PickError(f"cannot pick {how!r}: no metric {name!r}; there are {', '.join(known)}")
-            by_quality |= any(word in metric for word in QUALITIES)
+            by_quality |= any(word in metric for word in METRICS)
             remaining = [
                 member
                 for member in satisfying

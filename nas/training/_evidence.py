@@ -16,7 +16,7 @@ from torch import nn
 
 from nas.training._judged import judged_evidence, scorer_loss
 from nas.training._types import Arrays, Dataset, Evidence
-from nas.training.metrics import Judgement, judge
+from nas.training.metrics import METRICS, Judgement, judge
 
 __all__ = [
     "EVIDENCE",
@@ -82,11 +82,10 @@ def measured(module: nn.Module, dataset: Dataset, part: str) -> dict[str, float]
 
 
 def _judged(found: Judgement, y: np.ndarray, dataset: Dataset) -> dict[str, float]:
-    """Metrics with the error that the dataset's scorer says; the accuracy is then called ``correct``, because it is
-    not what the error is one less."""
+    """Metrics with the error that the dataset's scorer says."""
     if not dataset.scorer:
         return found.metrics
-    metrics = {{"accuracy": "correct"}.get(name, name): value for name, value in found.metrics.items()}
+    metrics = {METRICS[name].beside_scorer or name: value for name, value in found.metrics.items()}
     metrics["error"] = scorer_loss(dataset, found.outputs, y)
     if not (":" in dataset.scorer or dataset.scorer.startswith("neg_")):
         metrics[dataset.scorer] = 1 - metrics["error"]

@@ -107,7 +107,7 @@ class Recorder:
             ("test", self._dataset.x_test, self._dataset.y_test),
         ):
             found = quality if part == "train" else evaluate(network, x, y, self._dataset.task)
-            point |= {f"{part}_{name}": value for name, value in found.items() if name in ("accuracy", "error", "loss")}
+            point |= {f"{part}_{name}": value for name, value in found.items()}
         self._points.append(point)
 
     def recording(self) -> Recording:

@@ -1,7 +1,12 @@
-"""How good a network is on one part of a data set. Smaller ``error`` is better for every task."""
+"""How good a network is on one part of a data set. Smaller ``error`` is better for every task.
+
+To add a metric, add an entry to `METRICS`: trials then have it of their validation and test part, films of all parts,
+and bounds and picks know it by its name.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,11 +17,59 @@ from torch import Tensor, nn
 from nas.errors import DataError
 from nas.training._types import Task
 
-__all__ = ["Judgement", "evaluate", "judge"]
+__all__ = ["METRICS", "Judgement", "Metric", "Samples", "evaluate", "judge"]
 
 _BATCH: Final = 4096
 _TEMPERATURES: Final = np.geomspace(0.25, 8.0, 21).tolist()
 _CALIBRATING: Final = 4096  # samples that choose among them
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Samples:
+    """What a network answers to some samples, and what it should; all float64 but classes."""
+
+    task: Task
+    outputs: Tensor  # (samples, n_outputs) logits, or predictions
+    targets: Tensor  # (samples,) int64 class numbers, or (samples, n_outputs)
+    loss: Tensor  # (samples,) cross-entropy in nats, or squared error averaged over the outputs
+    error: Tensor  # (samples,) 1 where the class is wrong, or the same squared error
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric, ``val_NAME`` and ``test_NAME`` of a trial.
+
+    Attributes:
+        of: its value; NaN or infinite where the outputs are.
+        task: the only one that has it; None: all have.
+        beside_scorer: what it is called where a scorer says what the error is (`nas.training.Dataset.scorer`).
+    """
+
+    of: Callable[[Samples], float]
+    task: Task | None = None
+    beside_scorer: str = ""
+
+
+def _accuracy(samples: Samples) -> float:
+    return int((samples.error == 0).sum()) / len(samples.error)
+
+
+def _error(samples: Samples) -> float:
+    return 1.0 - _accuracy(samples) if samples.task == "classification" else float(samples.error.mean())
+
+
+def _r2(samples: Samples) -> float:
+    variance = float(((samples.targets - samples.targets.mean(dim=0)) ** 2).mean())
+    return 1.0 - _error(samples) / variance if variance > 0 else 0.0
+
+
+METRICS: Final[dict[str, Metric]] = {
+    "loss": Metric(lambda samples: float(samples.loss.mean())),
+    "error": Metric(_error),
+    # "correct" there, because it is not what the error is one less.
+    "accuracy": Metric(_accuracy, task="classification", beside_scorer="correct"),
+    "r2": Metric(_r2, task="regression"),  # pooled over the outputs; 0 where the targets do not vary
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,10 +116,9 @@ def judge(
             sure of itself than one trained with little, and no worse for it. Metrics stay those of the outputs.
 
     Returns:
-        Its metrics are ``loss`` (mean cross-entropy in nats, or mean squared error) and ``error`` (1 - accuracy, or the
-        same mean squared error); for classification ``accuracy`` in [0, 1]; for regression ``r2`` (1 - error /
-        variance, pooled over the outputs; 0 where the targets do not vary). Values are NaN or infinite when the outputs
-        are.
+        Its metrics are those of `METRICS` that the task has: ``loss`` (mean cross-entropy in nats, or mean squared
+        error) and ``error`` (1 - accuracy, or the same mean squared error); for classification ``accuracy`` in [0, 1];
+        for regression ``r2`` (1 - error / variance). Values are NaN or infinite when the outputs are.
 
     Raises:
         DataError: there are no samples, x and y differ in length, or outputs and targets in width.
@@ -89,10 +141,13 @@ def judge(
     finally:
         module.train(was_training)
     outputs = torch.cat(chunks)
-    return _classification(outputs, targets, calibrate) if task == "classification" else _regression(outputs, targets)
+    samples = _classification(outputs, targets) if task == "classification" else _regression(outputs, targets)
+    metrics = {name: metric.of(samples) for name, metric in METRICS.items() if metric.task in (None, task)}
+    losses = _calibrated(samples) if calibrate and task == "classification" else samples.loss
+    return Judgement(metrics, losses.float().numpy(), samples.error.float().numpy(), outputs.numpy())
 
 
-def _classification(outputs: Tensor, targets: Tensor, calibrate: bool) -> Judgement:
+def _classification(outputs: Tensor, targets: Tensor) -> Samples:
     targets = targets.cpu().long()
     if outputs.ndim != 2 or int(targets.max()) >= outputs.shape[1] or int(targets.min()) < 0:
         raise DataError(
@@ -102,19 +157,23 @@ def _classification(outputs: Tensor, targets: Tensor, calibrate: bool) -> Judgem
     losses = nn.functional.cross_entropy(outputs, targets, reduction="none")
     # NaN outputs have no largest one: argmax would call the first NaN a prediction and sometimes be "right".
     right = (outputs.argmax(dim=1) == targets) & torch.isfinite(outputs).all(dim=1)
-    accuracy = int(right.sum()) / len(targets)
-    metrics = {"loss": float(losses.mean()), "error": 1.0 - accuracy, "accuracy": accuracy}
-    if calibrate and bool(torch.isfinite(losses).all()):
-        some = slice(None, None, max(1, len(targets) // _CALIBRATING))
-        fits = [
-            float(nn.functional.cross_entropy(outputs[some] / temperature, targets[some]))
-            for temperature in _TEMPERATURES
-        ]
-        losses = nn.functional.cross_entropy(outputs / _TEMPERATURES[int(np.argmin(fits))], targets, reduction="none")
-    return Judgement(metrics, losses.float().numpy(), (~right).float().numpy(), outputs.numpy())
+    return Samples("classification", outputs, targets, losses, (~right).double())
 
 
-def _regression(outputs: Tensor, targets: Tensor) -> Judgement:
+def _calibrated(samples: Samples) -> Tensor:
+    """The losses with the temperature that suits the samples best."""
+    if not bool(torch.isfinite(samples.loss).all()):
+        return samples.loss
+    some = slice(None, None, max(1, len(samples.loss) // _CALIBRATING))
+    fits = [
+        float(nn.functional.cross_entropy(samples.outputs[some] / temperature, samples.targets[some]))
+        for temperature in _TEMPERATURES
+    ]
+    suited = samples.outputs / _TEMPERATURES[int(np.argmin(fits))]
+    return nn.functional.cross_entropy(suited, samples.targets, reduction="none")
+
+
+def _regression(outputs: Tensor, targets: Tensor) -> Samples:
     targets = targets.cpu().double()
     targets = targets[:, None] if targets.ndim == 1 else targets
     if outputs.shape != targets.shape:
@@ -122,7 +181,4 @@ def _regression(outputs: Tensor, targets: Tensor) -> Judgement:
             f"the outputs have shape {tuple(outputs.shape)}, the targets {tuple(targets.shape)}; expected equal shapes"
         )
     errors = ((outputs - targets) ** 2).mean(dim=1)
-    error = float(errors.mean())
-    variance = float(((targets - targets.mean(dim=0)) ** 2).mean())
-    metrics = {"loss": error, "error": error, "r2": 1.0 - error / variance if variance > 0 else 0.0}
-    return Judgement(metrics, errors.float().numpy(), errors.float().numpy(), outputs.numpy())
+    return Samples("regression", outputs, targets, errors, errors)

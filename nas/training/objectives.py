@@ -14,10 +14,10 @@ from typing import Final
 import numpy as np
 
 from nas.graph import DAG
+from nas.training.metrics import METRICS
 
 __all__ = [
     "OBJECTIVES",
-    "QUALITIES",
     "Objective",
     "ObjectiveScale",
     "metrics_called",
@@ -97,8 +97,6 @@ OBJECTIVES: Final[dict[str, Objective]] = {
     "cycles": Objective("cycles", ObjectiveScale(1e3, 1e9), "cycles of an 8-bit processor", of_neurons=True),
 }  # fmt: skip
 
-QUALITIES: Final = ("accuracy", "error", "loss")
-
 
 def objective_of(metric: str) -> Objective | None:
     """The objective that minimises a metric; None: there is none."""
@@ -117,14 +115,14 @@ def metrics_called(name: str) -> tuple[str, ...]:
     or what that part counted where there is none.
     """
     quality, _, end = name.rpartition("_")
-    if name in QUALITIES:
+    if name in METRICS:
         return f"shown_{name}", f"val_{name}"
-    if quality in QUALITIES and end in ("low", "high"):
+    if quality in METRICS and end in ("low", "high"):
         return (f"shown_{name}",)
     return (OBJECTIVES[name].metric if name in OBJECTIVES else name,)
 
 
 def names_of(metrics: Mapping[str, float]) -> list[str]:
     """Names by which what a network has may be called: its metrics, and the short names of some."""
-    short = (name for name in (*OBJECTIVES, *QUALITIES) if metrics_called(name)[-1] in metrics)
+    short = (name for name in (*OBJECTIVES, *METRICS) if metrics_called(name)[-1] in metrics)
     return sorted({*metrics, *short})
