@@ -65,6 +65,8 @@ def unused_settings(job: Sections, genome: Genome | None = None) -> Iterator[tup
                 yield ("space", "options", "hyperparameters", name), why
     for rule in RULES:
         path = tuple(rule.path.split("."))
+        if path[:2] == ("search", "options") and ":" in job.search.strategy:
+            continue  # a strategy of one's own, whose options only happen to be called so
         if path in stated and not rule.acts(at):
             yield path, f"it does nothing here: {rule.why}"
 

@@ -50,7 +50,7 @@ class EvolutionStrategy(SteeredStrategy):
         inheritance: Inheritance,
         options: EvolutionOptions | None = None,
     ) -> None:
-        self.options = options = options or EvolutionOptions()
+        options = options or EvolutionOptions()
         super().__init__(
             space,
             training,
@@ -64,6 +64,7 @@ class EvolutionStrategy(SteeredStrategy):
             child_steps=options.child_steps,
             guided=options.guided and not encodes(space),
         )
+        self.options = options
         self._proposer = Proposer(space, objectives, options.strength) if encodes(space) else None
 
     def tell(self, result: TrialResult) -> None:

@@ -17,7 +17,7 @@ from nas.training._acting import NEURONS, NetworkKind
 from nas.training._structure import structure_of
 from nas.training._types import Dataset, Scalar, TrainingConfig
 
-__all__ = ["kinds_of", "load_space", "refuse_unreadable", "space_class", "space_options"]
+__all__ = ["first_problem", "kinds_of", "load_space", "refuse_unreadable", "space_class", "space_options"]
 
 
 def load_space(config: SpaceConfig, dataset: Dataset | TaskShape) -> SearchSpace:
@@ -88,7 +88,7 @@ def space_options(found: type[SearchSpace], config: SpaceConfig) -> SpaceOptions
     try:
         return found.Options.model_validate(config.options)
     except ValidationError as error:
-        raise JobError(_first_problem(error, found.Options)) from error
+        raise JobError(first_problem(error, found.Options, "space.options")) from error
 
 
 def kinds_of(
@@ -109,11 +109,12 @@ def kinds_of(
     return tuple(NEURONS[str(name)] for name in found)
 
 
-def _first_problem(error: ValidationError, model: type[BaseModel]) -> str:
+def first_problem(error: ValidationError, model: type[BaseModel], section: str) -> str:
+    """What is wrong with the options in a section, and what is allowed."""
     problem = error.errors()[0]
-    path = ".".join(("space", "options", *(str(part) for part in problem["loc"])))
+    path = ".".join((section, *(str(part) for part in problem["loc"])))
     if problem["type"] == "extra_forbidden":
         near = difflib.get_close_matches(str(problem["loc"][-1]), model.model_fields, n=1)
         hint = f"did you mean {near[0]}? " if near and len(problem["loc"]) == 1 else ""
-        return f"{path}: unknown key; {hint}the options are {', '.join(model.model_fields)}"
+        return f"{path}: unknown key; {hint}the options are {', '.join(model.model_fields) or 'none'}"
     return f"{path}: {problem['msg']}, got {problem['input']!r}"

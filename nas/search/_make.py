@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
+
+from pydantic import ValidationError
 
 from nas._named import import_named
 from nas.errors import JobError
 from nas.search._config import EvolutionOptions, OptunaOptions, SearchConfig
 from nas.search._evolution import EvolutionStrategy
 from nas.search._inherit import store_inheritance
+from nas.search._load import first_problem
 from nas.search._optuna import OptunaStrategy
 from nas.search._random import RandomStrategy
 from nas.search._space import SearchSpace
@@ -23,14 +26,16 @@ def make_strategy(config: SearchConfig, space: SearchSpace, training: TrainingCo
     """The strategy that a job names.
 
     A class of your own (``module:Class``) derives from `Strategy` and is called as
-    ``Class(space, training, objectives, seed, inheritance=..., options=...)`` with the options as a plain dictionary.
+    ``Class(space, training, objectives, seed, inheritance=..., options=...)`` with its own `Strategy.Options`, or where
+    it has none with the options as a plain dictionary.
 
     Raises:
-        JobError: a class of one's own cannot be loaded.
+        JobError: a class of one's own cannot be loaded, or refuses the options.
     """
     if config.strategy == "random":
         return RandomStrategy(space, training, store.objectives, store.seed)
-    options = config.typed_options() if ":" not in config.strategy else None
+    own = _own(config.strategy) if ":" in config.strategy else None
+    options = config.typed_options() if own is None else _own_options(own, config)
     inheritance = store_inheritance(store, training, weights=bool(getattr(options, "inherit", True)))
     if isinstance(options, EvolutionOptions):
         return EvolutionStrategy(
@@ -38,12 +43,25 @@ def make_strategy(config: SearchConfig, space: SearchSpace, training: TrainingCo
         )
     if isinstance(options, OptunaOptions):
         return OptunaStrategy(space, training, store, inheritance=inheritance, options=options)
-    module_name, _, class_name = config.strategy.partition(":")
+    assert own is not None
+    return own(space, training, store.objectives, store.seed, inheritance=inheritance, options=options)
+
+
+def _own(name: str) -> type[Strategy]:
+    module_name, _, class_name = name.partition(":")
     try:
         found = getattr(import_named(module_name), class_name)
     except (ImportError, AttributeError) as error:
-        raise JobError(f"search.strategy: cannot load {config.strategy!r}: {error}") from error
+        raise JobError(f"search.strategy: cannot load {name!r}: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Strategy)):
-        raise JobError(f"search.strategy: {config.strategy!r} must name a subclass of nas.search.Strategy")
-    build: Callable[..., Strategy] = found
-    return build(space, training, store.objectives, store.seed, inheritance=inheritance, options=dict(config.options))
+        raise JobError(f"search.strategy: {name!r} must name a subclass of nas.search.Strategy")
+    return found
+
+
+def _own_options(strategy: type[Strategy], config: SearchConfig) -> Any:
+    if strategy.Options is None:
+        return dict(config.options)
+    try:
+        return strategy.Options.model_validate(config.options)
+    except ValidationError as error:
+        raise JobError(first_problem(error, strategy.Options, "search.options")) from error

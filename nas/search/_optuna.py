@@ -63,7 +63,7 @@ class OptunaStrategy(SteeredStrategy):
         inheritance: Inheritance,
         options: OptunaOptions | None = None,
     ) -> None:
-        self.options = options = options or OptunaOptions()
+        options = options or OptunaOptions()
         super().__init__(
             space,
             training,
@@ -77,7 +77,7 @@ class OptunaStrategy(SteeredStrategy):
             child_steps=options.child_steps,
             guided=options.guided,
         )
-        self.store = store
+        self.options, self.store = options, store
         clash = sorted(set(space.hyperparameters) & set(_STRUCTURE))
         if clash:
             raise ValueError(f"hyperparameters must not be called {', '.join(_STRUCTURE)}, got {', '.join(clash)}")

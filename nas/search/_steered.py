@@ -63,6 +63,8 @@ class SteeredStrategy(Strategy, ABC):
         (others): see `Strategy`.
     """
 
+    inheritance: Inheritance
+
     def __init__(
         self,
         space: SearchSpace,
@@ -78,8 +80,7 @@ class SteeredStrategy(Strategy, ABC):
         child_steps: float,
         guided: bool,
     ) -> None:
-        super().__init__(space, training, objectives, seed)
-        self.inheritance = inheritance
+        super().__init__(space, training, objectives, seed, inheritance=inheritance)
         self.population = Population(objectives, population)
         self.ladder = Ladder(objectives.error_reference)
         self.steered = guided and "error" in objectives.names and cuts_allowed(space, training) and _of_neurons(space)

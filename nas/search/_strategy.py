@@ -10,12 +10,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 
 from nas.graph import first_id_of_trial
 from nas.manifold import without_idle_neurons
+from nas.search._config import StrategyOptions
 from nas.search._guided import CUT_EVERY, CUT_TO, GROWN_BY, cut_overrides, cuts_allowed, may_grow, without_cut
 from nas.search._objectives import Objectives
 from nas.search._pace import Pace, work_of
@@ -61,11 +62,15 @@ class Inheritance:
 class Strategy(ABC):
     """Base of all strategies: `ask` and `tell` do the shared work, subclasses fill in `_ask` and `_tell`.
 
+    Docs: docs/how-to/own-strategy.md.
+
     Args:
         space: where genomes come from.
         training: the job's training section; candidates get its number of steps.
         objectives: what to minimise.
         seed: with the number of a trial, decides everything about its candidate that results do not.
+        inheritance: where parents and weights come from; None: children are not bred.
+        options: an `Options`, where the class has one; else what the job states, as it is.
 
     Attributes:
         seconds: of its workers that the search has in all; None: no such limit. Whoever drives the search sets it.
@@ -75,7 +80,20 @@ class Strategy(ABC):
             value the job states in its training section.
     """
 
-    def __init__(self, space: SearchSpace, training: TrainingConfig, objectives: Objectives, seed: int) -> None:
+    Options: ClassVar[type[StrategyOptions] | None] = None
+    """What a job may state under ``search.options``, where it names a class of one's own; None: anything."""
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        training: TrainingConfig,
+        objectives: Objectives,
+        seed: int,
+        *,
+        inheritance: Inheritance | None = None,
+        options: Any = None,
+    ) -> None:
+        self.inheritance, self.options = inheritance, options
         self.space = space
         self.training = training
         self.objectives = objectives
