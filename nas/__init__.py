@@ -77,6 +77,8 @@ def __getattr__(name: str) -> Any:
     # On first use: `import nas` must not take the seconds that torch takes, for a command line that only prints help.
     if name == "search":  # the package, which can be called
         return importlib.import_module("nas.search")
+    if name == "__version__":
+        return importlib.import_module("importlib.metadata").version("dag-nas")
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'nas' has no attribute {name!r}")

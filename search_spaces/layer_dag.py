@@ -70,7 +70,7 @@ class LayerDagOptions(SpaceOptions):
 class LayerDag(SearchSpace):
     """Networks between the data's shape and a linear output; see `nas.layers` for what a node may do.
 
-    Genomes do not cross over. A mutation changes a share `strength` of the layers, one at least.
+    A mutation changes a share `strength` of the layers, one at least.
     """
 
     Options = LayerDagOptions

@@ -72,8 +72,7 @@ class RecurrentOptions(DagOptions):
 class Recurrent(DagSpace):
     """A DAG that is run once a time step, with its memory; see `nas.recurrent`.
 
-    First genomes are drawn uniformly among the usable cells; each memory slot may also keep its value. Genomes do not
-    cross over.
+    First genomes are drawn uniformly among the usable cells; each memory slot may also keep its value.
     """
 
     Options = RecurrentOptions

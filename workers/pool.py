@@ -26,7 +26,7 @@ from ray.exceptions import RayError, RayTaskError
 
 from nas._logs import Level, LogFormat
 from nas.search import Evaluate, EvaluateGroup, WorkerView
-from nas.training import Candidate, Dataset, TrainingConfig, TrialResult, TrialStatus
+from nas.training import Candidate, Dataset, TrainingConfig, TrialResult
 from nas.workers._actor import TrialActor
 from nas.workers._cluster import WorkerError, connect, resources, room
 from nas.workers._limit import TrialLimit
@@ -260,7 +260,7 @@ class RayExecutor:
             if not worker.ready:
                 self._replace(worker, error)
                 return
-            value = [_failure(each.number, f"{type(error.cause).__name__}: {error.cause}") for each in worker.group]
+            value = [TrialResult.failed(each.number, error.cause) for each in worker.group]
         except RayError as error:
             self._replace(worker, error)
             return
@@ -301,7 +301,7 @@ class RayExecutor:
         deaths = self._deaths[number] = self._deaths.get(number, 0) + 1
         if deaths > self._max_retries:
             del self._deaths[number]
-            self._done.append(_failure(number, f"its worker died {deaths} times, the last time: {error}"))
+            self._done.append(TrialResult.failed(number, f"its worker died {deaths} times, the last time: {error}"))
             return
         self._queue.appendleft((candidate,))
         self._returned.add(number)
@@ -331,7 +331,7 @@ class RayExecutor:
             if (reason := self._limit.overdue(worker.group, worker.since)) is None:
                 continue
             for candidate in worker.group:
-                self._done.append(_failure(candidate.number, reason))
+                self._done.append(TrialResult.failed(candidate.number, reason))
                 self._deaths.pop(candidate.number, None)
             worker.visits[0] = _Visit(None, ())
             self._replace(worker, TimeoutError(reason))
@@ -356,7 +356,3 @@ def _kill(actor: Any) -> None:
 def _first_line(error: Exception) -> str:
     """Ray's messages go on with paragraphs of advice."""
     return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-def _failure(number: int, reason: str) -> TrialResult:
-    return TrialResult(number, TrialStatus.FAILED, reason=reason)

@@ -217,7 +217,7 @@ def _body(program: Program, network: IntegerNetwork, prefix: str, tables: dict[s
         f"        acc = {prefix}_sum(acc, {given}, &edge, {read('counts', '2U * i')});",
         f"        acc = {prefix}_sum(acc, value, &edge, {read('counts', '2U * i + 1U')});",
     ]
-    emitted = [f"            {text}" for text in _emitted(network, prefix, tables, read)] if neurons else []
+    emitted = [f"            {text}" for text in _emitted(network, tables, read)] if neurons else []
     answer = ["outputs[o] = acc;"]
     if "factor" in tables:
         answer = [f"outputs[o] = acc * (int32_t){read('factor', 'o')};"]
@@ -259,9 +259,7 @@ def _staged(kind: str, count: int, read: Callable[[str, str], str], chosen: bool
     ]
 
 
-def _emitted(
-    network: IntegerNetwork, prefix: str, tables: dict[str, Table], read: Callable[[str, str], str]
-) -> Sequence[str]:
+def _emitted(network: IntegerNetwork, tables: dict[str, Table], read: Callable[[str, str], str]) -> Sequence[str]:
     """From a sum to the byte of a neuron."""
     kinds = sorted(network.tables)
     wrapping = [number for number, kind in enumerate(kinds, 1) if TABLED[kind] == "sin"]

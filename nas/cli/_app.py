@@ -7,12 +7,12 @@ anything else is a defect of this program and prints its traceback.
 from __future__ import annotations
 
 import os
-from importlib import metadata
 from typing import Any, cast, get_args
 
 import typer
 from typer.core import TyperGroup
 
+import nas
 from nas._logs import Level, LogFormat, configure
 from nas._named import offer_user_folders
 from nas.cli import (
@@ -112,7 +112,7 @@ def _one_of(value: str, allowed: tuple[str, ...]) -> str:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"nas {metadata.version('dag-nas')}")
+        typer.echo(f"nas {nas.__version__}")
         raise typer.Exit
 
 

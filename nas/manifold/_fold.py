@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from nas import engine
-from nas.graph import DAG, Role
+from nas.graph import DAG
+from nas.manifold._compact import without_idle_neurons
 from nas.manifold._readout import unrolled
 
 if TYPE_CHECKING:
@@ -38,18 +39,7 @@ def fold(network: ManifoldNetwork) -> engine.DAGModule:
     """See `ManifoldNetwork.fold`."""
     small = pruned(network)
     dag = small.dag
-    keep = dag.useful_neurons() | (dag.roles != Role.COMPUTATIONAL)
-    number = np.cumsum(keep) - 1
-    folded = DAG(
-        dag.n_inputs,
-        int(keep[dag.n_inputs : dag.first_output].sum()),
-        dag.n_outputs,
-        number[dag.edges],
-        dag.ids[keep],
-        None if dag.names is None else [name for name, kept in zip(dag.names, keep, strict=True) if kept],
-        dag.allow_unreachable,
-        None if dag.activations is None else [word for word, kept in zip(dag.activations, keep, strict=True) if kept],
-    )
+    folded, keep = without_idle_neurons(dag)
     with torch.no_grad():
         weight = small.edge_weights()
         if small.gain is not None:

@@ -33,7 +33,6 @@ from nas.search._executor import (
     SerialExecutor,
     WorkerView,
     evaluated,
-    failed,
 )
 from nas.search._front import Front, FrontMember
 from nas.search._halving import Halving
@@ -121,7 +120,6 @@ __all__ = [
     "beaten_by",
     "error_reference",
     "evaluated",
-    "failed",
     "load_space",
     "make_strategy",
     "rebuild_module",

@@ -41,10 +41,9 @@ import numpy as np
 from nas.training._evidence import blended
 from nas.training._types import Evidence
 
-__all__ = ["CONFIDENCE", "Estimate", "Steady", "estimates"]
+__all__ = ["Estimate", "Steady", "estimates"]
 
-CONFIDENCE: Final = 0.95
-_Z: Final = 1.959964  # normal quantile of it, two-sided
+_Z: Final = 1.959964  # normal quantile of 95 %, two-sided
 SHARE: Final = 1 - math.exp(-1)
 _BAGS: Final = 200
 _LEAST: Final = 4  # trials for each parameter of a trend

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from nas.training import pinned_threads
-from nas.training._types import Candidate, Dataset, TrainingConfig, TrialResult, TrialStatus
+from nas.training._trial import signed
+from nas.training._types import Candidate, Dataset, TrainingConfig, TrialResult
 
-__all__ = ["Evaluate", "EvaluateGroup", "Executor", "SerialExecutor", "WorkerView", "evaluated", "failed"]
+__all__ = ["Evaluate", "EvaluateGroup", "Executor", "SerialExecutor", "WorkerView", "evaluated"]
 
 _logger = logging.getLogger(__name__)
 
@@ -164,13 +165,5 @@ def evaluated(
             results.append(evaluate(candidate, dataset, config))
         except (Exception, SystemExit) as error:  # any failure of a candidate is its own; the search goes on
             _logger.exception("trial %d raised", candidate.number)
-            results.append(failed(candidate.number, error, seconds=time.perf_counter() - start))
+            results.append(signed(TrialResult.failed(candidate.number, error), time.perf_counter() - start))
     return results
-
-
-def failed(number: int, error: BaseException | str, *, seconds: float = 0.0) -> TrialResult:
-    """The result of a candidate whose evaluation raised `error`."""
-    reason = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
-    return TrialResult(
-        number, TrialStatus.FAILED, reason=reason, seconds=seconds, worker=f"{os.uname().nodename}:{os.getpid()}"
-    )

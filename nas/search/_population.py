@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import moocore
@@ -10,7 +9,7 @@ import numpy as np
 
 from nas.search._objectives import Objectives
 
-__all__ = ["Gap", "Individual", "Population"]
+__all__ = ["Individual", "Population"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,15 +18,6 @@ class Individual:
 
     number: int
     values: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """A step of the front: between a member and the next cheaper one."""
-
-    member: Individual
-    cheaper: Individual | None  # None: the member is the cheapest
-    area: float  # hypervolume (of logarithms) to gain by a network as accurate as the one and as cheap as the other
 
 
 class Population:
@@ -85,25 +75,6 @@ class Population:
     def sorted_by_first_objective(self) -> list[Individual]:
         """The members, best (lowest) first objective first."""
         return sorted(self._members, key=lambda member: (member.values, member.number))
-
-    def gaps(self) -> list[Gap]:
-        """The steps of the front of error against cost, from the most accurate member to the cheapest.
-
-        Empty unless the objectives are the error and one cost.
-        """
-        if len(self.objectives.names) != 2 or self.objectives.names[0] != "error" or not self._members:
-            return []
-        values = np.array([member.values for member in self._members])
-        front = np.flatnonzero(moocore.is_nondominated(values, keep_weakly=False))
-        front = front[np.lexsort((values[front, 1], values[front, 0]))]
-        members = [self._members[k] for k in front]
-        error, cost = self.objectives.logarithms(values)[front].T
-        end = math.log(self.objectives.error_reference)
-        area = np.diff(error) * -np.diff(cost)
-        # Nobody knows what lies beyond the cheapest: as much again as the whole front has room for in a step.
-        last = max(end - error[-1], 0.0) * (cost[0] - cost[-1]) / max(len(members) - 1, 1) if len(members) > 1 else 1.0
-        cheaper = [*members[1:], None]
-        return [Gap(*gap) for gap in zip(members, cheaper, [*area.tolist(), last], strict=True)]
 
     def _points(self, values: np.ndarray) -> np.ndarray:
         """Logarithmic coordinates, each objective scaled to [0, 1] over the relevant members (more beyond)."""

@@ -172,7 +172,7 @@ def record_of(trial: Row) -> TrialRecord:
             result = result_of(trial.number, stored)
             rungs = tuple(Rung(**each) for each in stored.get("rungs", ()))
         else:
-            result = TrialResult(trial.number, TrialStatus.FAILED, reason="ended outside this program")
+            result = TrialResult.failed(trial.number, "ended outside this program")
     return TrialRecord(
         number=trial.number,
         state=state_of(trial.state),

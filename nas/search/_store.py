@@ -445,7 +445,7 @@ class StudyStore:
 
     def fail(self, number: int, reason: str) -> TrialResult:
         """Ends a trial as failed for a `reason` that no worker reported."""
-        return self.finish(TrialResult(number, TrialStatus.FAILED, reason=reason))
+        return self.finish(TrialResult.failed(number, reason))
 
     def set_retimed(self, metrics: Mapping[int, Mapping[str, float]], hardware: Mapping[str, Any]) -> None:
         """Replaces the metrics measured again after the search, by trial number; `front` draws on them.

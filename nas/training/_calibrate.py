@@ -72,7 +72,7 @@ def calibrate(
                 for point in points:
                     point.seconds = min(point.seconds, point.call())
             times = {kind: _fit([p for p in points if p.kind == kind]) for kind in ("inference", *PARAMETRISATIONS)}
-            memory = {p: _fit_memory(p, networks[p], count) for p in PARAMETRISATIONS}
+            memory = {p: _fit_memory(networks[p], count) for p in PARAMETRISATIONS}
         fits[count] = Fits(inference=times.pop("inference"), training=times, memory=memory)
     return fits
 
@@ -138,7 +138,7 @@ def _samples(dag: DAG) -> Dataset:
     return Dataset("calibration", "classification", x, y, x, y, x, y, classes=classes)
 
 
-def _fit_memory(parametrisation: str, networks: Sequence[ManifoldNetwork], threads: int) -> CostFit:
+def _fit_memory(networks: Sequence[ManifoldNetwork], threads: int) -> CostFit:
     works, sizes = [], []
     for network in networks:
         for batch in TRAINING_BATCHES:

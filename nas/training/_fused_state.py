@@ -12,7 +12,7 @@ Array = np.ndarray
 
 ADAM, ADAMW, SGD = range(3)
 BETA_1, BETA_2, EPSILON, MOMENTUM = 0.9, 0.999, 1e-8, 0.9
-# Below this many neurons the log of a product of (1 - s) would be -inf; the same clamp as nas.manifold.smooth_neurons.
+# Of a smooth count s, in products of (1 - s), by which gradients divide; the same clamp as nas.manifold.smooth_neurons.
 LARGEST_SHARE = 1.0 - 1e-6
 
 # Random numbers for the noise on the inputs: how many bits number the places where stretches of them begin, and how

@@ -79,7 +79,7 @@ def failed_result(candidate: Candidate, error: Exception) -> TrialResult:
     """The result of a candidate that ``error`` ended."""
     if not isinstance(error, (NasError, ValueError, MemoryError)):
         logger.error("trial %d failed unexpectedly", candidate.number, exc_info=error)
-    return TrialResult(candidate.number, TrialStatus.FAILED, reason=_reason(error))
+    return TrialResult.failed(candidate.number, _reason(error))
 
 
 def signed(result: TrialResult, seconds: float) -> TrialResult:

@@ -255,6 +255,12 @@ class TrialResult:
     steps: int | None = None  # optimiser steps done, where known; those of a complete trial are its candidate's
     evidence: Evidence | None = None  # of a complete one: what each validation sample said
 
+    @classmethod
+    def failed(cls, number: int, error: BaseException | str) -> TrialResult:
+        """Of a trial that an error ended, or a reason."""
+        reason = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+        return cls(number, TrialStatus.FAILED, reason=reason)
+
 
 @dataclass(frozen=True, slots=True)
 class Dataset:

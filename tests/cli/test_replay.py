@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from nas import __version__
 from nas.job import stored_job
 from nas.search import StudyStore, replay
 from nas.training import find_calibration, load_data, save_calibration
@@ -74,6 +75,7 @@ def test_resuming_with_fewer_trials_than_there_are(store: Path) -> None:
 def test_version() -> None:
     result = nas("--version")
     assert (result.exit_code, result.output.strip()) == (0, f"nas {metadata.version('dag-nas')}")
+    assert __version__ == metadata.version("dag-nas")
 
 
 @pytest.mark.parametrize("executor", ["serial", "ray"])
