@@ -6,6 +6,7 @@ business of `nas.checkpoint`.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Hashable, Iterable
@@ -65,8 +66,8 @@ def read_graphml(
         allow_unreachable: accept outputs that no input reaches.
 
     Raises:
-        CycleError, GraphError: see `DAG.from_networkx`; also a file that is no GraphML, or holds several graphs. The
-            message names the file.
+        CycleError, GraphError: see `DAG.from_networkx`; also a file that is no GraphML, or holds several graphs, graphs
+            inside of nodes, a node twice, or an edge of a node that it does not have. The message names the file.
         OSError: the file cannot be read.
     """
     import networkx
@@ -74,7 +75,10 @@ def read_graphml(
 
     content = Path(path).read_bytes()
     try:
+        _check_graphml(content)
         graphs: list[Any] = list(GraphMLReader()(string=content)) or [networkx.parse_graphml(content.decode("utf-8"))]
+    except GraphError as error:
+        raise GraphError(f"{path}: {error}") from None
     except (SyntaxError, ValueError, LookupError, TypeError, networkx.NetworkXException) as error:
         # SyntaxError is what the XML parser of the standard library raises, LookupError of an unknown encoding
         raise GraphError(f"{path} is no GraphML file that can be read: {error}") from error
@@ -100,6 +104,32 @@ def read_graphml(
         raise type(error)(f"{path}: {error}") from None
     except ValueError as error:
         raise GraphError(f"{path}: a name in quotation marks is JSON, but one is not: {error}") from None
+
+
+def _check_graphml(content: bytes) -> None:
+    """What networkx reads past: it makes nodes of the misspelt ends of edges, and drops what is inside of a node."""
+    from xml.etree import ElementTree
+
+    nodes: set[str | None] = set()
+    ends: list[tuple[str, str | None]] = []
+    open_nodes = 0
+    for event, element in ElementTree.iterparse(io.BytesIO(content), ("start", "end")):
+        match event, element.tag.rpartition("}")[2]:
+            case "start", "node":
+                open_nodes += 1
+                if (name := element.get("id")) in nodes:
+                    raise GraphError(f"a node may be given once, but {name!r} is given twice; remove one")
+                nodes.add(name)
+            case "end", "node":
+                open_nodes -= 1
+            case "start", "graph" if open_nodes:
+                raise GraphError("a graph inside of a node (a group) is not read; take the group apart")
+            case "start", "edge":
+                ends += [(f"{element.get('source')}->{element.get('target')}", element.get("source"))]
+                ends += [(ends[-1][0], element.get("target"))]
+    for edge, end in ends:
+        if end not in nodes:
+            raise GraphError(f"edge {edge} names the node {end!r}, which the file does not have; add it, or correct it")
 
 
 def write_graphml(path: AnyPath, dag: DAG, weight: ArrayLike | None = None) -> None:

@@ -30,6 +30,9 @@ _PAIRS: Final = (
 _SUFFIXES: Final = ("", "id", "node", "nodeid", "name", "neuron", "neuronid", "rootid", "index", "label", "vertex")
 _ROW_NUMBERS: Final = ("", "id", "index", "idx", "row", "edge", "edgeid", "key", "no", "nr", "number", "unnamed0")
 _WEIGHTS: Final = ("weight", "weights", "w")
+_DIRECTIONS: Final = ("type", "direction", "directed")  # columns that may say of an edge that it has none
+_UNDIRECTED: Final = frozenset({"undirected", "both", "mutual", "false", "no", "0"})
+_OTHERS: Final = ("%%matrixmarket", "*vertices", "*network")  # first words of files that are no tables
 _MISSING: Final = frozenset({"", "na", "n/a", "nan", "none", "null", "-", "?", "."})
 
 
@@ -56,6 +59,11 @@ def read_table(
     Raises:
         GraphError: nothing decides what the file means, or a line breaks its rules; the message names the line.
     """
+    if text.lstrip().lower().startswith(_OTHERS):
+        raise GraphError(
+            f"{short(text.split()[0])} begins a file of another format; read it with scipy.io.mmread and "
+            "DAG.from_adjacency, or with networkx.read_pajek and DAG.from_networkx"
+        )
     lines, notes = _lines(text, comments)
     if not lines:
         raise GraphError("holds no edge; write one a line: source,target")
@@ -74,6 +82,11 @@ def read_table(
     if not rows:
         raise GraphError("holds no edge below its header; write one a line: source,target")
     raw = dict(lines)
+    only_weighted = weights is not False and len(rows[0][1]) == 3  # what is no number is refused below
+    if columns is None and not only_weighted and (names is None or _known(first) is None):
+        _only_edges(rows, raw, lines_alike=names is None)
+    if names is not None:
+        _all_directed(rows, names, places)
     edges: list[tuple[str, str]] = []
     for number, cells in rows:
         source, target = cells[places[0]], cells[places[1]]
@@ -284,6 +297,42 @@ def _has_header(rows: Sequence[Row], places: tuple[int, int]) -> bool:
         f"line {rows[0][0]}: nothing tells whether {short(','.join(first))} is an edge or names the columns; say "
         "header=False (an edge) or header=True"
     )
+
+
+def _only_edges(rows: Sequence[Row], raw: dict[int, str], *, lines_alike: bool) -> None:
+    """GraphError where nothing names the columns and lines hold more than an edge and numbers: the second cell of
+    ``a pp b`` (SIF) is no neuron, and every cell of an adjacency list is one.
+
+    What networkx writes behind an edge (``{'weight': 1.5}``) is no number either, but stands for itself.
+    """
+    width = len(rows[0][1])
+    for number, cells in rows:
+        if cells[2:] and cells[2].startswith("{"):
+            continue
+        for cell in cells[2:]:
+            if cell and not _is_number(cell) and cell.lower() not in _MISSING:
+                raise GraphError(
+                    f"line {number}: which cells of {short(raw[number])} are source and target is not plain; say so: "
+                    "columns=(0, 2); adjacency lists are read with "
+                    "networkx.read_adjlist and DAG.from_networkx"
+                )
+        if lines_alike and width > 2 and not all(cells[2:width]):
+            raise GraphError(
+                f"line {number} holds fewer cells than the first, which may be an adjacency list: "
+                f"{short(raw[number])}; say columns=(0, 1), or read it with networkx.read_adjlist and DAG.from_networkx"
+            )
+
+
+def _all_directed(rows: Sequence[Row], names: Sequence[str], places: tuple[int, int]) -> None:
+    for place, name in enumerate(names):
+        if place in places or _plain(name) not in _DIRECTIONS:
+            continue
+        for number, cells in rows:
+            if cells[place].lower() in _UNDIRECTED:
+                raise GraphError(
+                    f"line {number}: edges of a DAG have a direction, but the {name} of this one is "
+                    f"{cells[place]!r}; leave the column out where it means something else"
+                )
 
 
 def _weight_place(weights: bool | Column, names: list[str] | None, width: int, places: tuple[int, int]) -> int:

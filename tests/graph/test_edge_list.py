@@ -104,6 +104,31 @@ def test_what_may_mean_two_things_is_refused(tmp_path: Path, text: str, argument
         read_edge_list(table(tmp_path, text), **arguments)
 
 
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("a pp h\nh pp y\n", r"line 1: which cells of 'a pp h' are source and target is not plain; .*columns=\(0, 2\)"),
+        ("A h y\nh y\n", "line 1: which cells of 'A h y' are source and target"),
+        ("1 2 3\n2 3\n", "line 2 holds fewer cells than the first, which may be an adjacency list: '2 3'"),
+        ("node,link,weight,partner\na,is,1,h\nh,is,2,y\n", "line 2: which cells of 'a,is,1,h' are source and target"),
+        ("Source,Target,Type\na,h,Directed\nh,y,Undirected\n", "line 3: .* the Type of this one is 'Undirected'"),
+        ("from,to,directed\na,h,false\n", "line 2: .* the directed of this one is 'false'"),
+        ("%%MatrixMarket matrix coordinate real general\n5 9 1\n2 1 1\n", r"'%%MatrixMarket' begins .*scipy\.io\.mmread"),
+        ("*Vertices 2\n1 a\n2 b\n", r"'\*Vertices' begins a file of another format; .*read_pajek"),
+    ],
+)
+def test_files_of_other_formats_are_not_read_as_edges(tmp_path: Path, text: str, match: str) -> None:
+    with pytest.raises(GraphError, match=match):
+        read_edge_list(table(tmp_path, text))
+
+
+def test_columns_say_where_the_edge_of_a_line_is(tmp_path: Path) -> None:
+    dag = read_edge_list(table(tmp_path, "a pp h\nh pp y\n"), columns=(0, 2))
+    assert dag.names == ("a", "h", "y") and dag.n_edges == 2
+    with_facts = read_edge_list(table(tmp_path, "a h {'weight': 1.5}\nh y {}\n"))
+    assert with_facts.names == ("a", "h", "y")
+
+
 def test_arguments_settle_it(tmp_path: Path) -> None:
     path = table(tmp_path, "x,y\na,h\nh,z\n")
     assert read_edge_list(path, header=True).names == ("a", "h", "z")

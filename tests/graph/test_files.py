@@ -127,3 +127,30 @@ def test_an_unknown_encoding_is_no_graphml(tmp_path):
     (tmp_path / "g.graphml").write_bytes(b"<?xml version='1.0' encoding='utf-88'?><graphml/>")
     with pytest.raises(GraphError, match="no GraphML file that can be read: unknown encoding"):
         read_graphml(tmp_path / "g.graphml")
+
+
+GRAPHML = """<graphml xmlns="http://graphml.graphdrawing.org/xmlns"><graph edgedefault="directed">
+<node id="a"/><node id="h"/><node id="y"/><edge source="a" target="h"/><edge source="h" target="y"/>
+</graph></graphml>"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "match"),
+    [
+        ('target="y"', 'target="Y"', "edge h->Y names the node 'Y', which the file does not have"),
+        ('source="a"', 'source="A"', "edge A->h names the node 'A'"),
+        ('<node id="y"/>', '<node id="y"/><node id="y"/>', "'y' is given twice"),
+        (
+            '<node id="y"/>',
+            '<node id="y"><graph edgedefault="directed"><node id="inner"/></graph></node>',
+            "a graph inside of a node",
+        ),
+    ],
+)
+def test_graphml_makes_no_neuron_and_loses_none(tmp_path: Path, old: str, new: str, match: str) -> None:
+    path = tmp_path / "graph.graphml"
+    path.write_text(GRAPHML)
+    assert read_graphml(path).names == ("a", "h", "y")
+    path.write_text(GRAPHML.replace(old, new))
+    with pytest.raises(GraphError, match=rf"graph\.graphml: .*{match}"):
+        read_graphml(path)
