@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from nas.errors import DataError
+from nas.training._data_checks import unmasked
 from nas.training._own_data import read_npz
 
 __all__ = ["GivenData", "data_section"]
@@ -101,6 +102,16 @@ class GivenData:
         """The table with its targets as last columns."""
         import pandas as pd
 
+        index = getattr(y, "index", None)
+        if (
+            isinstance(index, pd.Index)
+            and not index.equals(table.index)
+            and index.sort_values().equals(table.index.sort_values())
+        ):
+            raise DataError(
+                "X and y have rows of the same names in another order, so that it is not plain which belong together; "
+                "give y.loc[X.index], or reset_index(drop=True) of both where they are in order"
+            )
         targets = _as_table(y)
         if targets is None:
             name = getattr(y, "name", None)
@@ -172,7 +183,7 @@ def _array(value: Any, name: str) -> np.ndarray:
     """An array that npz files hold without objects."""
     if hasattr(value, "detach"):
         value = value.detach().cpu().numpy()
-    array = value.to_numpy() if hasattr(value, "to_numpy") else np.asarray(value)
+    array = value.to_numpy() if hasattr(value, "to_numpy") else np.asarray(unmasked(value, name))
     if array.dtype.kind != "O":
         return np.asarray(array)
     kinds = {type(each) for each in array.ravel().tolist()}

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 import nas
+from nas._given_data import GivenData
 from nas._keywords import job_values
 from nas.errors import DataError, JobError
 from nas.study import Study
@@ -248,3 +249,19 @@ def test_evaluation_has_the_metrics_that_are_asked_for(study: Study, tmp_path: P
 def test_names_with_colons_stay_as_they_are() -> None:
     refused = command("search", "nomodule:adult:", "--dry-run")
     assert "nomodule:adult:" in refused.output
+
+
+def test_masked_values_and_rows_in_two_orders_are_refused() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(40, 2)), np.arange(40) % 2
+    with pytest.raises(DataError, match="X: 4 values are masked"):
+        GivenData(np.ma.array(x, mask=np.arange(80).reshape(40, 2) < 4), y)
+    with pytest.raises(DataError, match="y: 1 values are masked"):
+        GivenData(x, np.ma.array(y, mask=np.arange(40) == 3))
+    table, target = pd.DataFrame(x, columns=["a", "b"]), pd.Series(y, name="y")
+    GivenData(table, target)
+    GivenData(table.sample(frac=1, random_state=0), target.sample(frac=1, random_state=0))
+    for one, two in ((table, target.sample(frac=1, random_state=0)), (table.iloc[::-1], target.to_frame())):
+        with pytest.raises(DataError, match="rows of the same names in another order"):
+            GivenData(one, two)
+    GivenData(table, target.set_axis(range(100, 140)))  # other names: by place

@@ -12,7 +12,7 @@ from nas.errors import DataError
 from nas.training._raw import RawData
 from nas.training._types import Dataset
 
-__all__ = ["check_dataset", "checked", "finite", "numbers_of", "whole_numbers_fit"]
+__all__ = ["check_dataset", "checked", "finite", "numbers_of", "unmasked", "whole_numbers_fit"]
 
 _EXACT: Final = 2**53  # whole numbers up to it are exact as float64
 
@@ -56,6 +56,13 @@ def numbers_of(values: np.ndarray, where: str, what: str) -> np.ndarray:
         raise DataError(f"{where}: {what} are of type {values.dtype}; expected numbers")
     whole_numbers_fit(values, f"{where}: {what}")
     return values.astype(np.float32 if values.dtype == np.uint8 else np.float64)  # images in float64 fill the memory
+
+
+def unmasked(values: Any, what: str) -> Any:
+    """``values``; DataError where some of them are masked, because NumPy gives what is behind a mask."""
+    if np.ma.is_masked(values):
+        raise DataError(f"{what}: {np.ma.count_masked(values)} values are masked; fill them, or give a table")
+    return values
 
 
 def whole_numbers_fit(values: np.ndarray, what: str) -> None:

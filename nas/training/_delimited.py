@@ -196,7 +196,7 @@ def _has_header(records: list[list[str]], config: DataConfig, path: Path) -> tup
         return True, "the first line names the columns"
     numeric = [
         column
-        for column, cells in enumerate(zip(*rest, strict=False))
+        for column, cells in enumerate(itertools.islice(zip(*rest, strict=False), len(first)))
         if any(cell.strip() for cell in cells)
         and all(not cell.strip() or is_number(cell) or is_number(cell, ",") for cell in cells)
     ]
@@ -256,12 +256,30 @@ def _parsed(
                 ) from error
 
     frame = parse("." if decimal == "auto" else decimal)
+    last = frame[len(names) - 1]
+    if bool((last.isna() | (last == "")).any()):  # as that of a line that ends early is
+        _whole_lines(text, separator, len(names), path)
     if decimal == "auto":
         decimal = "." if separator == "," else _decimal(frame, names, path)
         if decimal == ",":
             frame = parse(decimal)
     frame.columns = pd.Index(names)
     return frame, decimal
+
+
+def _whole_lines(text: str, separator: str, count: int, path: Path) -> None:
+    """DataError where a line has fewer cells than there are columns: pandas would take the others for missing."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    try:
+        for record in reader:
+            if 0 < len(record) < count and any(cell.strip() for cell in record):
+                raise DataError(
+                    f"{path}: the line that ends in line {reader.line_num} of the file has {len(record)} cells, but "
+                    f"there are {count} columns; complete it, with nothing between the separators where a value is "
+                    "missing"
+                )
+    except csv.Error:  # a cell that is too long for this reader
+        return
 
 
 def _decimal(frame: pd.DataFrame, names: list[str], path: Path) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from nas.checkpoint import cells_of
 from nas.errors import DataError
-from nas.training._columns import looks_left_over, odd_number, row_number
+from nas.training._columns import looks_left_over, odd_number, row_number, with_units
 from nas.training._data_checks import whole_numbers_fit
 from nas.training._delimited import is_number
 
@@ -156,7 +156,8 @@ def _no_numbers_amiss(
             f"{row} (counted from 0; {odd} such cells in all); fill or remove them, {say}, or list the column under "
             "data.drop"
         )
-    if all(plain or odd_number(text) for text, plain in zip(told, numbers, strict=True)):
+    odd_all = all(plain or odd_number(text) for text, plain in zip(told, numbers, strict=True))
+    if odd_all or (len({*told}) > _MOST_CODES and with_units(told)):
         example = next(text for text, plain in zip(told, numbers, strict=True) if not plain)[:40]
         raise DataError(
             f"{where}: feature column {name!r} holds no numbers (e.g. {example!r}); write numbers without thousands "

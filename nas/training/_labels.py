@@ -7,6 +7,7 @@ predictions give back what the file has. Only empty cells are missing.
 from __future__ import annotations
 
 import collections
+import decimal
 import re
 from collections.abc import Sequence
 from typing import Final
@@ -153,9 +154,9 @@ def unlike_labels(classes: Sequence[str]) -> list[str]:
     groups: dict[str, list[str]] = collections.defaultdict(list)
     for label in classes:
         text = label.strip().casefold()
-        try:
-            groups[repr(float(text))].append(label)
-        except ValueError:
+        try:  # not as floats, of which large ones are equal that differ
+            groups[str(decimal.Decimal(text).normalize())].append(label)
+        except decimal.InvalidOperation:
             groups[text].append(label)
     return [
         f"classes {' and '.join(repr(label) for label in group)} differ in writing only"

@@ -12,6 +12,7 @@ import numpy as np
 
 from nas._named import import_named
 from nas.errors import DataError
+from nas.training._data_checks import unmasked
 from nas.training._data_config import DataConfig
 from nas.training._delimited import distinct_names
 from nas.training._idx import MAX_BYTES, refuse_expansion
@@ -105,6 +106,8 @@ def from_arrays(arrays: Mapping[str, Any], name: str, where: str) -> RawData:
     parts = (train, ("x_val", "y_val"), ("x_test", "y_test"))
     unused = [key for key in arrays if key not in {each for part in parts for each in part}]
     names = _column_names(arrays[train[0]], where)
+    for key, values in arrays.items():
+        unmasked(values, f"{where}: {key}")
     inputs = [None if x not in arrays else _inputs(arrays[x], names, f"{where}: {x}") for x, _ in parts]
     targets = [None if y not in arrays else plain(arrays[y]) for _, y in parts]
     assert inputs[0] is not None and targets[0] is not None

@@ -198,3 +198,12 @@ def test_arrays_that_numpy_would_convert_are_refused(tmp_path: Path, dtype: str)
     values = np.full((2, 4), "1", dtype=object) if dtype == "object" else np.zeros((2, 4), dtype=dtype)
     with pytest.raises(DataError, match="features must be numbers, but are of type"):
         predictor.predict(values)
+
+
+def test_what_is_behind_a_mask_is_no_feature(tmp_path: Path) -> None:
+    data = dataset("classification")
+    predictor = nas.Predictor.load(saved(tmp_path / "net.safetensors", data))
+    values = raw(data)
+    with pytest.raises(DataError, match="3 features are masked"):
+        predictor.predict(np.ma.array(values, mask=np.arange(values.size).reshape(values.shape) < 3))
+    np.testing.assert_array_equal(predictor.outputs(np.ma.array(values)), predictor.outputs(values))

@@ -113,7 +113,10 @@ def test_what_may_mean_two_things_is_refused(tmp_path: Path, text: str, argument
         ("node,link,weight,partner\na,is,1,h\nh,is,2,y\n", "line 2: which cells of 'a,is,1,h' are source and target"),
         ("Source,Target,Type\na,h,Directed\nh,y,Undirected\n", "line 3: .* the Type of this one is 'Undirected'"),
         ("from,to,directed\na,h,false\n", "line 2: .* the directed of this one is 'false'"),
-        ("%%MatrixMarket matrix coordinate real general\n5 9 1\n2 1 1\n", r"'%%MatrixMarket' begins .*scipy\.io\.mmread"),
+        (
+            "%%MatrixMarket matrix coordinate real general\n5 9 1\n2 1 1\n",
+            r"'%%MatrixMarket' begins .*scipy\.io\.mmread",
+        ),
         ("*Vertices 2\n1 a\n2 b\n", r"'\*Vertices' begins a file of another format; .*read_pajek"),
     ],
 )

@@ -132,3 +132,60 @@ def test_small_and_far_values_keep_their_differences(tmp_path: Path) -> None:
     frame.to_csv(tmp_path / "y.csv", index=False)
     targets = read_data(DataConfig(source=str(tmp_path / "y.csv"))).dataset
     assert len(np.unique(targets.y_train)) == len(targets.y_train)
+
+
+def notes(found: LoadedData) -> list[str]:
+    return [each.words for each in found.findings if each.about == "note"]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        ["p1"] * (N // 2) + ["q1"] * (N // 2),
+        np.repeat([3, 8], N // 2),
+        np.repeat([False, True], N // 2),
+        np.concatenate([RNG.integers(0, 4, N // 2), RNG.integers(5, 9, N // 2)]),  # each value of one class
+    ],
+    ids=["text", "numbers", "booleans", "finer classes"],
+)
+def test_a_feature_that_says_the_class_is_said(tmp_path: Path, column: object) -> None:
+    found = read(tmp_path, column)
+    assert "c" in " ".join(found.dataset.feature_names)
+    assert any("feature c says the target in every row" in note for note in notes(found))
+
+
+def test_what_nearly_says_the_class_or_has_many_values_is_a_measurement(tmp_path: Path) -> None:
+    nearly = np.repeat([3, 8], N // 2)
+    nearly[7] = 8
+    apart = np.concatenate([RNG.normal(-9, 1, N // 2), RNG.normal(9, 1, N // 2)])
+    assert not notes(read(tmp_path, nearly)) and not notes(read(tmp_path, apart))
+
+
+def test_a_target_in_other_units_is_said(tmp_path: Path) -> None:
+    y = RNG.normal(size=N)
+    frame = pd.DataFrame({"fahrenheit": 32 + 1.8 * y, "near": y + 1e-3 * RNG.normal(size=N), "celsius": y})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    (note,) = notes(read_data(DataConfig(source=str(tmp_path / "t.csv"))))
+    assert note.startswith("feature fahrenheit says the target in every row")
+
+
+def test_a_feature_by_which_the_rows_are_sorted_is_said(tmp_path: Path) -> None:
+    batches = np.repeat(np.arange(N // 4), 4)
+    for column in (batches, batches[::-1] / 3):
+        assert any("the rows are sorted by feature c" in note for note in notes(read(tmp_path, column)))
+    for column in (RNG.permutation(batches), np.repeat(np.arange(10), N // 10)):
+        assert not any("sorted" in note for note in notes(read(tmp_path, column)))
+
+
+@pytest.mark.parametrize("unit", [" kg", "€", "mm", " m/s²", "%"])
+def test_numbers_with_units_are_no_categories(tmp_path: Path, unit: str) -> None:
+    texts = [f"{value:.1f}{unit}" for value in RNG.normal(size=N)]
+    with pytest.raises(DataError, match=r"'c' holds no numbers .* write numbers without thousands marks and units"):
+        read(tmp_path, texts)
+    assert read(tmp_path, texts, kinds={"c": "category"}).encoding is not None
+
+
+def test_codes_with_letters_are_categories(tmp_path: Path) -> None:
+    codes = [f"{RNG.integers(1, 9)}{'ABCDEFG'[RNG.integers(7)]}" for _ in range(N)]
+    encoding = read(tmp_path, codes).encoding
+    assert encoding is not None and encoding.columns[0].kind == "category"

@@ -139,3 +139,23 @@ def test_many_columns_take_no_quadratic_time(tmp_path: Path) -> None:
     path.write_text(f"{names},c0\n" + "1," * 20_000 + "x\n")
     with pytest.raises(DataError, match="column 'c0' occurs more than once"):
         load_data(DataConfig(source=str(path)))
+
+
+def test_a_line_that_ends_early_has_no_missing_values(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    lines = [f"{'pq'[k % 2]},{k * 37 % 11},{k * 53 % 7}" for k in range(60)]
+    path.write_text("\n".join(["y,a,b", *lines[:30], "p,3", *lines[30:]]))
+    with pytest.raises(
+        DataError, match="the line that ends in line 32 of the file has 2 cells, but there are 3 columns"
+    ):
+        read_data(DataConfig(source=str(path), target="y"))
+    path.write_text("\n".join(["y,a,b", *lines[:30], "p,3,", "", *lines[30:]]))
+    assert read_data(DataConfig(source=str(path), target="y")).findings[0].words.endswith("61 samples")
+
+
+def test_row_names_without_a_name_are_refused(tmp_path: Path) -> None:
+    """As R writes them: one cell more than the first line has names."""
+    path = tmp_path / "t.csv"
+    path.write_text("a,b,y\n" + "".join(f"{k},{k * 37 % 11},{k * 53 % 7},{k % 2}\n" for k in range(60)))
+    with pytest.raises(DataError, match="the first line names 3 columns, but the next has 4 cells"):
+        read_data(DataConfig(source=str(path)))

@@ -113,3 +113,10 @@ def test_a_known_class_is_found_by_text_and_then_by_number(tmp_path: Path) -> No
     assert floats.classes == ("1", "2")
     with pytest.raises(DataError, match="label '01' in the train part is unknown"):
         load_data(DataConfig(source=write(tmp_path, ["01", "2"] * 30)), statistics=trained)
+
+
+def test_large_whole_numbers_are_no_other_writing_of_each_other() -> None:
+    from nas.training._labels import unlike_labels
+
+    assert unlike_labels(["9007199254740993", "9007199254740992"]) == []
+    assert len(unlike_labels(["1", "01", "1.0", "a", "A ", "b"])) == 2

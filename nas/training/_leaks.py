@@ -1,0 +1,85 @@
+"""Features that may say the target without being a measurement: copies of it, and places in a sorted table.
+
+Nothing is left out for these: a measurement may be as good, and a table may be sorted by one. It is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+__all__ = ["copies_of_target", "rising_with_rows"]
+
+_MOST_FEATURES: Final = 512  # that are looked at one by one
+_MOST_VALUES: Final = 20  # of a feature that may be a copy of classes
+_SAMPLE: Final = 2000  # rows by which most features are told from copies
+_EACH: Final = 5  # rows of each value, on average: fewer say the class by chance
+_SAME: Final = 1e-9  # of 1, how far the correlation of a copy in other units is from it
+_FEWEST_STEPS: Final = 20  # places in a row at which a feature rises: fewer are classes in order, or chance
+
+
+def copies_of_target(names: Sequence[str], x: np.ndarray, y: np.ndarray) -> list[str]:
+    """Notes on features that are the target in another writing or other units.
+
+    Args:
+        names: of the features.
+        x: (rows, features) as the source has them; NaN where missing.
+        y: (rows,) class numbers, or (rows, targets) numbers.
+    """
+    if x.shape[1] > _MOST_FEATURES or len(x) < 2 * _EACH:
+        return []
+    found = []
+    for name, values in zip(names, x.T, strict=True):
+        if y.ndim == 1:
+            copy = _names_classes(values, y)
+        else:
+            copy = any(_is_linear(values, target) for target in y.T.astype(np.float64))
+        if copy:
+            found.append(
+                f"feature {name} says the target in every row; if it is known no earlier than the target, leave it "
+                f"out: data.drop: [{name}]"
+            )
+    return found
+
+
+def rising_with_rows(names: Sequence[str], x: np.ndarray) -> list[str]:
+    """Notes on features by which the rows of the source are sorted: batches, sessions, times of recording.
+
+    Args:
+        names: of the features.
+        x: (rows, features) in the order of the source; NaN where missing.
+    """
+    if x.shape[1] > _MOST_FEATURES:
+        return []
+    found = []
+    for name, values in zip(names, x.T, strict=True):
+        steps = np.diff(values.astype(np.float64))
+        if ((steps >= 0).all() or (steps <= 0).all()) and np.count_nonzero(steps) >= _FEWEST_STEPS:
+            found.append(
+                f"the rows are sorted by feature {name}; if it counts them (batches, sessions, times), leave it out: "
+                f"data.drop: [{name}]"
+            )
+    return found
+
+
+def _names_classes(values: np.ndarray, classes: np.ndarray) -> bool:
+    """Whether each value of a feature that has few stands for one class."""
+    for part in (slice(_SAMPLE), slice(None)):  # few rows say of most features that they are none
+        cells, labels = values[part], classes[part]
+        if np.isnan(cells).any():
+            return False
+        known, places = np.unique(cells, return_inverse=True)
+        if len(known) < 2 or len(known) > _MOST_VALUES or len(labels) < _EACH * len(known):
+            return False
+        if len(np.unique(np.stack([places, labels]), axis=1).T) != len(known):
+            return False
+    return True
+
+
+def _is_linear(values: np.ndarray, target: np.ndarray) -> bool:
+    """Whether a feature is the target times a number plus another."""
+    values, target = values - values.mean(), target - target.mean()
+    size = float(np.linalg.norm(values) * np.linalg.norm(target))
+    return size > 0 and bool(np.isfinite(size)) and abs(float(values @ target)) > (1 - _SAME) * size
