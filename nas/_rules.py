@@ -12,10 +12,10 @@ from nas.search._constraints import Bound
 from nas.tracking._config import TrackingConfig
 from nas.training._acting import NEURONS, NetworkKind
 from nas.training._data_config import TABLE_SUFFIXES, DataConfig
-from nas.training._types import Scalar, TrainingConfig
+from nas.training._types import Scalar, Task, TrainingConfig
 from nas.training.objectives import OBJECTIVES
 
-__all__ = ["RULES", "Rule", "Sections", "Situation"]
+__all__ = ["RULES", "Rule", "Sections", "Situation", "tasks_of"]
 
 
 class Sections(Protocol):
@@ -103,6 +103,7 @@ class Rule:
 
 _OF_NEURONS: Final = " and ".join(", ".join(n for n, o in OBJECTIVES.items() if o.of_neurons).rsplit(", ", 1))
 _LABELLED: Final = ("digits", "wine", "iris", "breast_cancer", "recall", "parity", "mnist")
+_NUMBERS: Final = ("diabetes", "addsub")
 
 
 def _table(at: Situation) -> bool:
@@ -114,10 +115,17 @@ def _with_test_part(at: Situation) -> bool:
     return at.job.data.source == "mnist" or at.job.data.source.startswith("idx:")
 
 
+def tasks_of(data: DataConfig) -> tuple[Task, ...]:
+    """What the task may be, as far as a job says it."""
+    if data.task != "auto":
+        return (data.task,)
+    if data.source in _LABELLED or data.source.startswith(("idx:", "images:")):
+        return ("classification",)
+    return ("regression",) if data.source in _NUMBERS else ("classification", "regression")
+
+
 def _regression(at: Situation) -> bool:
-    data = at.job.data
-    labelled = data.source in _LABELLED or data.source.startswith("idx:")
-    return data.task == "regression" or (data.task == "auto" and not labelled)
+    return "regression" in tasks_of(at.job.data)
 
 
 def _of_neurons_only(names: Iterable[str]) -> bool:

@@ -10,35 +10,54 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 from pydantic import BaseModel
 
 from nas._jobfile import KeyPath, dotted
+from nas._metrics_named import wrong_metrics
 from nas._rules import RULES, Sections, Situation
-from nas.errors import JobError, NasError
-from nas.search import SearchSpace
+from nas.errors import JobError
 from nas.search._load import kinds_of, space_class, space_options
+from nas.search._unread import ROUNDS, unread_options
 from nas.training._acting import MODULES
-from nas.training._types import Genome
+from nas.training._types import Dataset, Genome
 
-__all__ = ["refuse_unused", "stated_paths", "unused_settings"]
+__all__ = ["refuse_unread", "refuse_unused", "stated_paths", "unused_settings"]
 
 
-def refuse_unused(job: Sections, space: SearchSpace) -> None:
-    """As when the job was read, now that a genome of the space can be looked at: it may say more than the class does.
+def refuse_unused(job: Sections, genome: Genome | None, dataset: Dataset) -> None:
+    """As when the job was read, now that a genome of its space and its data can be looked at: they may say more.
+
+    Args:
+        genome: of the space; None where none could be made.
 
     Raises:
-        JobError: a setting is stated that would do nothing.
+        JobError: a setting is stated that would do nothing, or a bound of what networks do not have.
     """
-    try:
-        genome = space.initial(np.random.default_rng(0))
-    except NasError:  # the trials will say so
-        return
-    if problems := [f"{dotted(path)}: {why}" for path, why in unused_settings(job, genome)]:
+    if problems := [f"{dotted(path)}: {why}" for path, why in unused_settings(job, genome, dataset)]:
         raise JobError("\n".join(problems))
 
 
-def unused_settings(job: Sections, genome: Genome | None = None) -> Iterator[tuple[KeyPath, str]]:
+def refuse_unread(job: Sections, dataset: Dataset) -> None:
+    """Before any trial: whether something reads each option of the space that the job states.
+
+    Raises:
+        JobError: nothing reads one.
+    """
+    at = _situation(job, None)
+    changed = "makes or changes" if at.mutates else f"makes (strategy: {job.search.strategy} changes none)"
+    if names := unread_options(job.space, dataset, mutates=at.mutates):
+        raise JobError(
+            "\n".join(
+                f"space.options.{name}: it does nothing here: space {job.space.name!r} does not read it in {ROUNDS} "
+                f"networks that it {changed}; delete it, or read it in the space (in __init__, if it is rarely used)"
+                for name in names
+            )
+        )
+
+
+def unused_settings(
+    job: Sections, genome: Genome | None = None, dataset: Dataset | None = None
+) -> Iterator[tuple[KeyPath, str]]:
     """What ``job`` states and nothing uses: its path, and the rest of a message about it.
 
     Where the space's module cannot be imported, as on a machine from which a job is submitted, what depends on the
@@ -46,6 +65,7 @@ def unused_settings(job: Sections, genome: Genome | None = None) -> Iterator[tup
 
     Args:
         genome: of the space, if there is one: what it overrides and whether it has a structure is heeded, too.
+        dataset: of the job, if it has been read: then it is known which metrics networks have.
 
     Raises:
         JobError: the space refuses its options.
@@ -69,6 +89,7 @@ def unused_settings(job: Sections, genome: Genome | None = None) -> Iterator[tup
             continue  # a strategy of one's own, whose options only happen to be called so
         if path in stated and not rule.acts(at):
             yield path, f"it does nothing here: {rule.why}"
+    yield from wrong_metrics(at, dataset)
 
 
 def stated_paths(section: Any) -> Iterator[KeyPath]:

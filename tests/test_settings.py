@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -12,14 +13,25 @@ import numpy as np
 import pytest
 
 from nas._rules import RULES
+from nas._settings import refuse_unread, refuse_unused
 from nas.errors import JobError
 from nas.job import Job, stored_job
 from nas.search import RandomStrategy, SerialExecutor, StudyStore, load_space, make_strategy, run_search
 from nas.search._config import SPACES, STRATEGY_OPTIONS
 from nas.search._objectives import Objectives
-from nas.training import Candidate, Dataset, TrialResult, load_data, pinned_threads, run_trial, timing
+from nas.training import (
+    Candidate,
+    Dataset,
+    TrialResult,
+    TrialStatus,
+    load_data,
+    pinned_threads,
+    run_trial,
+    timing,
+)
 from nas.training._acting import acting_table, training_paths
 from nas.training._data_config import DataConfig
+from nas.training._metric_names import metric_names
 from tests.search.conftest import pretend
 
 ROOT = Path(__file__).parents[1]
@@ -461,6 +473,66 @@ def test_a_job_that_is_kept_whole_is_read_again() -> None:
     assert stored_job(job.to_mapping(complete=True), "the study") == job
     assert Job.from_mapping(job.to_mapping()) == job
     assert job.to_mapping() == {"space": {"name": "layer_dag"}, "training": {"steps": 7}}
+
+
+# --- metrics that a job names -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("source", ["iris", "diabetes"])
+def test_metrics_are_known_before_the_first_trial(space: str, source: str) -> None:
+    more = {"precision": "int8"} if space in ("neuron_dag", "families") else {}
+    values = base(space, data={"source": source}, training={"steps": 2, **more})
+    job = Job.from_mapping(values)
+    data = loaded(job.data)
+    for scorer in ("", "balanced_accuracy" if source == "iris" else "neg_mean_absolute_error"):
+        judged = dataclasses.replace(data, scorer=scorer)
+        strategy = RandomStrategy(load_space(job.space, data), job.training, Objectives(("error", "edges"), 1.0), 0)
+        found = run_trial(strategy.ask(0), judged, job.training)
+        assert found.status is TrialStatus.COMPLETE, found.reason
+        neurons = space not in ("layer_dag", "recurrent")
+        assert metric_names(job.training, (data.task,), (scorer,), neurons=neurons) == found.metrics.keys()
+
+
+@pytest.mark.parametrize(
+    ("values", "match"),
+    [
+        ({"constraints": ["acuracy>=0.9"]}, "'acuracy>=0.9' bounds what networks do not have; did you mean 'accuracy'"),
+        ({"constraints": ["edges<=90", "val_r2>=0.1"]}, "'val_r2>=0.1' bounds what networks do not have"),
+        ({"constraints": ["test_error<=0.1"]}, "the test part says, which is there to judge .*; bound val_error"),
+        ({"constraints": ["integer_val_error<=0.1"]}, "'integer_val_error<=0.1' bounds what networks do not have"),
+        ({"objectives": ["f1_macro"], "constraints": ["accuracy>=0.1"]}, "They have .*val_correct.*val_f1_macro"),
+    ],
+)
+def test_bounds_of_what_networks_will_not_have_are_refused_when_the_job_is_read(
+    values: dict[str, Any], match: str
+) -> None:
+    with pytest.raises(JobError, match=rf"job: search\.constraints: .*{match}"):
+        Job.from_mapping({"data": {"source": "iris"}, "search": values})
+
+
+def test_bounds_that_the_data_decides_are_judged_by_it() -> None:
+    values = base("neuron_dag", data={"source": "x.csv", "samples": None}, search={"constraints": ["accuracy>=0.9"]})
+    job = Job.from_mapping(values)  # x.csv may be a classification
+    refuse_unused(job, None, loaded(DataConfig(source="iris")))
+    with pytest.raises(JobError, match="'accuracy>=0.9' bounds what networks do not have; They have .*val_r2"):
+        refuse_unused(job, None, loaded(DataConfig(source="diabetes")))
+    for source in ("diabetes", "addsub"):
+        with pytest.raises(JobError, match="'accuracy>=0.9' bounds what networks do not have"):
+            Job.from_mapping(merged(values, {"data": {"source": source}}))
+    with pytest.raises(JobError, match="'train_bytes<=9' bounds what networks do not have"):
+        Job.from_mapping({"space": {"name": "layer_dag"}, "search": {"constraints": ["train_bytes<=9"]}})
+
+
+@pytest.mark.parametrize(
+    ("champion", "match"),
+    [("acuracy>=0.9", "networks have no metric 'acuracy'"), ("fastest", "cannot pick 'fastest'")],
+)
+def test_champions_that_nobody_can_be_are_refused(champion: str, match: str) -> None:
+    with pytest.raises(JobError, match=rf"job: tracking\.champion: {match}"):
+        Job.from_mapping({"tracking": {"champion": champion}})
+    for good in ("best", "#3", "accuracy_low>=0.9, edges<100", "loss<2", "error<0.1"):
+        Job.from_mapping({"tracking": {"champion": good}})
 
 
 # --- what follows from the declarations -----------------------------------------------------------------------------

@@ -176,20 +176,19 @@ class SearchRun:
 
     def preview(self) -> None:
         """Print what would be run and for how long, and run nothing."""
-        from nas._settings import refuse_unused
         from nas.cli._data import data_table
         from nas.cli._study import existing_study
         from nas.cli._workers import need_cores
-        from nas.search import error_reference, load_space, scorer_label, with_scorer
+        from nas.search import error_reference, scorer_label, with_scorer
         from nas.training import read_data
 
         job = self.job
         need_cores(job.resources)
         study = existing_study(job, start="either", command=self.command)
         data = with_scorer(read_data(job.data, twice=True), job.search)
-        refuse_unused(job, load_space(job.space, data.dataset))
         console.print(data_table(data.findings))
         console.print()
+        self._check_space(data.dataset)
         self._announce(data.dataset, study)
         error_reference(data.dataset)  # refuses a scorer that says nothing of this data
         names = (scorer_label(data.dataset.scorer) if name == "error" else name for name in job.search.objectives)
@@ -205,7 +204,7 @@ class SearchRun:
             KeyboardInterrupt: it was stopped before there was a study.
         """
         from nas.cexport import c_compiler
-        from nas.cli._data import data_of_study
+        from nas.cli._data import data_of_study, data_table
         from nas.cli._study import create_study, existing_study
         from nas.cli._workers import need_cores
         from nas.search import with_scorer
@@ -222,14 +221,18 @@ class SearchRun:
             try:
                 if study is None:
                     data = with_scorer(read_data(job.data, twice=True), job.search)
-                    self._check_space(data)
+                    console.print(data_table(data.findings))
+                    console.print()
+                    self._check_space(data.dataset)
                     study = create_study(job, data)
                     held.enter_context(study.hold())
                 else:
                     held.enter_context(study.hold())
                     remedy = "restore it, or start another study with --set tracking.experiment=NAME"
                     data = data_of_study(job.data, study, named=job.data.source, remedy=remedy)
-                    self._check_space(data)
+                    console.print(data_table(data.findings))
+                    console.print()
+                    self._check_space(data.dataset)
                 return Outcome(study, self._drive(study, data, resumed=resumed))
             except KeyboardInterrupt:
                 if study is None:
@@ -237,16 +240,15 @@ class SearchRun:
                 self._say_stopped(study)
                 return Outcome(study, study.front(), stopped=True)
 
-    def _check_space(self, data: LoadedData) -> None:
-        from nas._settings import refuse_unused
-        from nas.cli._data import data_table
-        from nas.search import load_space, refuse_unreadable
+    def _check_space(self, dataset: Dataset) -> None:
+        from nas._settings import refuse_unread, refuse_unused
+        from nas.search import first_genome, load_space, refuse_unreadable
 
-        console.print(data_table(data.findings))
-        console.print()
-        space = load_space(self.job.space, data.dataset)
-        refuse_unused(self.job, space)
-        refuse_unreadable(space)
+        refuse_unread(self.job, dataset)
+        genome = first_genome(load_space(self.job.space, dataset))
+        refuse_unused(self.job, genome, dataset)
+        if genome is not None:
+            refuse_unreadable(genome)
 
     def _drive(self, study: StudyStore, data: LoadedData, *, resumed: bool) -> Front:
         """The search of a study that this process holds."""

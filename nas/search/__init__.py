@@ -34,10 +34,10 @@ from nas.search._executor import (
     WorkerView,
     evaluated,
 )
-from nas.search._front import Front, FrontMember
+from nas.search._front import Front, FrontMember, metrics_of_pick
 from nas.search._halving import Halving
 from nas.search._inherit import store_inheritance
-from nas.search._load import load_space, refuse_unreadable
+from nas.search._load import first_genome, load_space, refuse_unreadable
 from nas.search._make import make_strategy
 from nas.search._network import rebuild_module, rebuild_network, trained_module, trained_network
 from nas.search._objectives import Objectives, error_reference
@@ -120,8 +120,10 @@ __all__ = [
     "beaten_by",
     "error_reference",
     "evaluated",
+    "first_genome",
     "load_space",
     "make_strategy",
+    "metrics_of_pick",
     "rebuild_module",
     "rebuild_network",
     "record_baselines",

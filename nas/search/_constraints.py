@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -76,11 +76,11 @@ def violation(bounds: Iterable[Bound], metrics: Mapping[str, float]) -> float:
     return sum((bound.excess(metrics) for bound in bounds), 0.0)
 
 
-def no_such_metric(bounds: Iterable[Bound], metrics: Mapping[str, float]) -> str:
+def no_such_metric(bounds: Iterable[Bound], metrics: Collection[str]) -> str:
     """What is wrong with a bound of something that networks do not have; "" where there is none.
 
     Args:
-        metrics: of a network.
+        metrics: of a network, by name.
     """
     for bound in bounds:
         if bound.metric not in metrics:
@@ -101,9 +101,8 @@ def nearest_miss(bounds: Sequence[Bound], networks: Iterable[Mapping[str, float]
     if not known:
         return "no trial has finished"
     least, metrics = min(known, key=lambda each: each[0])
-    missing = [bound for bound in bounds if math.isinf(bound.excess(metrics))]
-    if missing:
-        return f"trials have no metric {missing[0].metric!r}; there are {', '.join(sorted(metrics))}"
+    if wrong := no_such_metric(bounds, metrics):
+        return wrong
     parts = [
         f"{bound} by {100 * bound.excess(metrics):.3g} % ({metrics[bound.metric]:.6g})"
         for bound in bounds

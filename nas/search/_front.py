@@ -21,7 +21,7 @@ from nas.training._types import Evidence
 from nas.training.metrics import METRICS
 from nas.training.objectives import OBJECTIVES, metrics_called
 
-__all__ = ["Front", "FrontMember"]
+__all__ = ["Front", "FrontMember", "metrics_of_pick"]
 
 TIE: Final = 0.03  # process times that differ by less are equal: what re-timing on a busy machine can tell apart
 KNEE_TIE: Final = 0.05  # the same for the knee's sum of coordinates, each in [0, 1]
@@ -33,6 +33,7 @@ _OPERATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "<": operator.lt,
 }
 _CONDITION: Final = re.compile(r"^\s*([A-Za-z_]\w*)\s*(>=|<=|>|<)\s*([-+0-9.eE]+)\s*$")
+_WORDS: Final = ("best", "knee", "accurate", "fast")
 _WAYS: Final = 'use "best", "knee", "accurate", "fast", a trial number, or a condition such as "accuracy>=0.97"'
 
 
@@ -238,21 +239,12 @@ class Front:
         return self._satisfying(how)
 
     def _satisfying(self, how: str) -> FrontMember:
-        conditions = []
-        for part in how.split(","):
-            match = _CONDITION.match(part)
-            try:
-                bound = float(match.group(3)) if match else None
-            except ValueError:
-                bound = None
-            if match is None or bound is None:
-                raise PickError(f"cannot pick {how!r}: {_WAYS}")
-            conditions.append((match.group(1), match.group(2), bound))
+        conditions = _conditions(how)
         known = sorted({name for member in self.near for name in member.metrics})
         satisfying = list(self.near)
         by_quality = False
         for name, sign, bound in conditions:
-            metric = next((each for each in (*metrics_called(name), f"val_{name}") if each in known), None)
+            metric = next((each for each in _meant(name) if each in known), None)
             if metric is None:
                 raise PickError(f"cannot pick {how!r}: no metric {name!r}; there are {', '.join(known)}")
             by_quality |= any(word in metric for word in METRICS)
@@ -304,6 +296,37 @@ class Front:
             raise PickError(f"the front is empty: {self.missed}; relax the bound (search.constraints) or search longer")
         if not self.members:
             raise PickError("the front is empty because no trial has finished; run the search first")
+
+
+def metrics_of_pick(how: str) -> list[tuple[str, tuple[str, ...]]]:
+    """Which metrics a pick looks at: each by the name in its conditions, and what that may mean.
+
+    Raises:
+        PickError: `how` is not understood.
+    """
+    how = how.strip()
+    if how in _WORDS or how.lstrip("#").isdigit():
+        return []
+    return [(name, _meant(name)) for name, _, _ in _conditions(how)]
+
+
+def _meant(name: str) -> tuple[str, ...]:
+    return (*metrics_called(name), f"val_{name}")
+
+
+def _conditions(how: str) -> list[tuple[str, str, float]]:
+    """Name, sign and bound of each condition of a pick."""
+    conditions = []
+    for part in how.split(","):
+        match = _CONDITION.match(part)
+        try:
+            bound = float(match.group(3)) if match else None
+        except ValueError:
+            bound = None
+        if match is None or bound is None:
+            raise PickError(f"cannot pick {how!r}: {_WAYS}")
+        conditions.append((match.group(1), match.group(2), bound))
+    return conditions
 
 
 def _within(objectives: Objectives, trials: Iterable[FrontMember]) -> tuple[list[FrontMember], str]:

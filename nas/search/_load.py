@@ -15,9 +15,17 @@ from nas.search._config import SpaceConfig
 from nas.search._space import Choice, SearchSpace, SpaceOptions, TaskShape
 from nas.training._acting import NEURONS, NetworkKind
 from nas.training._structure import structure_of
-from nas.training._types import Dataset, Scalar, TrainingConfig
+from nas.training._types import Dataset, Genome, Scalar, TrainingConfig
 
-__all__ = ["first_problem", "kinds_of", "load_space", "refuse_unreadable", "space_class", "space_options"]
+__all__ = [
+    "first_genome",
+    "first_problem",
+    "kinds_of",
+    "load_space",
+    "refuse_unreadable",
+    "space_class",
+    "space_options",
+]
 
 
 def load_space(config: SpaceConfig, dataset: Dataset | TaskShape) -> SearchSpace:
@@ -53,17 +61,25 @@ def space_class(config: SpaceConfig) -> type[SearchSpace]:
     return found
 
 
-def refuse_unreadable(space: SearchSpace) -> None:
+def first_genome(space: SearchSpace) -> Genome | None:
+    """A genome to look at before any trial; None where this one cannot be made: the next may, or the trials say why."""
+    try:
+        return space.initial(np.random.default_rng(0))
+    except NasError:
+        return None
+
+
+def refuse_unreadable(genome: Genome) -> None:
     """Before any trial: whether structures of a space can be made and read again, as resuming and exporting must.
+
+    Args:
+        genome: of the space.
 
     Raises:
         JobError: they cannot: a module of the user's own was not allowed, or cannot be made; a structure of the user's
             own has no reader, or is not what its text says.
     """
-    try:
-        structure = space.initial(np.random.default_rng(0)).structure
-    except NasError:  # this genome cannot be made; the next may
-        return
+    structure = genome.structure
     if structure is None:
         return
     try:

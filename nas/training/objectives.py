@@ -7,7 +7,7 @@ that trials have already (`nas.training.TrialResult`).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -122,7 +122,7 @@ def metrics_called(name: str) -> tuple[str, ...]:
     return (OBJECTIVES[name].metric if name in OBJECTIVES else name,)
 
 
-def names_of(metrics: Mapping[str, float]) -> list[str]:
+def names_of(metrics: Collection[str]) -> list[str]:
     """Names by which what a network has may be called: its metrics, and the short names of some."""
     short = (name for name in (*OBJECTIVES, *METRICS) if metrics_called(name)[-1] in metrics)
     return sorted({*metrics, *short})
