@@ -1,4 +1,4 @@
-"""Metrics that a job names, in bounds of its search and in the choice of its champion, and that no network will have."""
+"""Metrics that a job names, in bounds and in the choice of its champion, and that no network will have."""
 
 from __future__ import annotations
 

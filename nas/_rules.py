@@ -81,6 +81,11 @@ class Situation:
         return not (self.cuts and self.kinds) or any(kind not in NEURONS.values() for kind in self.kinds)
 
     @property
+    def mutates_genomes(self) -> bool:
+        """Whether the space may be asked to change a genome."""
+        return self.job.search.strategy != "random"
+
+    @property
     def guesses(self) -> bool:
         """Whether the first candidate has the training section's own values of what is searched."""
         return ":" in self.job.search.strategy or (self.job.search.strategy == "evolution" and self.guided)

@@ -17,23 +17,28 @@ from nas._metrics_named import wrong_metrics
 from nas._rules import RULES, Sections, Situation
 from nas.errors import JobError
 from nas.search._load import kinds_of, space_class, space_options
-from nas.search._unread import ROUNDS, unread_options
+from nas.search._unread import unread_options
+from nas.training import LoadedData
 from nas.training._acting import MODULES
 from nas.training._types import Dataset, Genome
 
 __all__ = ["refuse_unread", "refuse_unused", "stated_paths", "unused_settings"]
 
 
-def refuse_unused(job: Sections, genome: Genome | None, dataset: Dataset) -> None:
+def refuse_unused(job: Sections, genome: Genome | None, data: LoadedData) -> None:
     """As when the job was read, now that a genome of its space and its data can be looked at: they may say more.
 
     Args:
         genome: of the space; None where none could be made.
+        data: of the job.
 
     Raises:
         JobError: a setting is stated that would do nothing, or a bound of what networks do not have.
     """
-    if problems := [f"{dotted(path)}: {why}" for path, why in unused_settings(job, genome, dataset)]:
+    problems = [f"{dotted(path)}: {why}" for path, why in unused_settings(job, genome, data.dataset)]
+    stated = {name for name, *_ in stated_paths(job.data)}
+    problems += [f"data.{name}: it does nothing here: {why}" for name, why in data.idle.items() if name in stated]
+    if problems:
         raise JobError("\n".join(problems))
 
 
@@ -41,18 +46,11 @@ def refuse_unread(job: Sections, dataset: Dataset) -> None:
     """Before any trial: whether something reads each option of the space that the job states.
 
     Raises:
-        JobError: nothing reads one.
+        JobError: one does nothing.
     """
-    at = _situation(job, None)
-    changed = "makes or changes" if at.mutates else f"makes (strategy: {job.search.strategy} changes none)"
-    if names := unread_options(job.space, dataset, mutates=at.mutates):
-        raise JobError(
-            "\n".join(
-                f"space.options.{name}: it does nothing here: space {job.space.name!r} does not read it in {ROUNDS} "
-                f"networks that it {changed}; delete it, or read it in the space (in __init__, if it is rarely used)"
-                for name in names
-            )
-        )
+    found = unread_options(job.space, dataset, mutates=_situation(job, None).mutates_genomes)
+    if found:
+        raise JobError("\n".join(f"space.options.{name}: it does nothing here: {why}" for name, why in found.items()))
 
 
 def unused_settings(

@@ -8,7 +8,7 @@ and ``optuna`` the families are the start, which is one network unless `initial`
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Final
 
@@ -146,6 +146,12 @@ class Families(DagSpace):
     options: FamiliesOptions
     fixed = {"parametrisation": "free"}
 
+    def unused_options(self, *, mutates: bool) -> Mapping[str, str]:
+        """Sizes, where all graphs are read from files."""
+        if not all(family.endswith(_FILES) for family in self.options.families):
+            return {}
+        return dict.fromkeys(("n_computational", "density"), "all families are files, whose sizes they have; delete it")
+
     def large(self, rng: np.random.Generator, *, edges: int | None = None, like: Genome | None = None) -> Genome | None:
         """As for any DAG; None where no family is ``layered``."""
         return super().large(rng, edges=edges, like=like) if "layered" in self.options.families else None
@@ -159,6 +165,11 @@ class Families(DagSpace):
         if self.options.max_edges is not None:
             edges = min(edges, self.options.max_edges)
         dag, detail = draw_family(family, sizes, edges, rng)
+        if self.options.max_edges is not None and dag.n_edges > self.options.max_edges:
+            raise GraphError(
+                f"{family} has {dag.n_edges} edges, space.options.max_edges is {self.options.max_edges}; allow "
+                "more, or give a smaller graph"
+            )
         return Genome(self._activated(dag, rng), dict(self.fixed), origin=f"{family}: {detail}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +17,8 @@ from nas.search import Range, SearchSpace, SpaceOptions
 from nas.training import LAYERS, Genome
 
 __all__ = ["LayerDag", "LayerDagOptions", "Space"]
+
+_ATTEMPTS = 10  # at a first genome within its limits
 
 
 class LayerDagOptions(SpaceOptions):
@@ -78,10 +80,40 @@ class LayerDag(SearchSpace):
     options: LayerDagOptions
 
     def initial(self, rng: np.random.Generator, *, size: float | None = None, density: float | None = None) -> Genome:
-        """A chain of random layers with random skip connections; `size`: of layers, `density`: of skips."""
-        options, palette = self.options, self.options.palette
+        """A chain of random layers with random skip connections; `size`: of layers, `density`: of skips.
+
+        Raises:
+            LayerError: ten of them have more weights than allowed, each of half as many layers as the one before.
+        """
+        options = self.options
         count = int(Range(low=options.nodes[0], high=options.nodes[1], integer=True).at(_or_drawn(size, rng)))
         share = float(Range(low=options.skips[0], high=options.skips[1]).at(_or_drawn(density, rng)))
+        for _ in range(_ATTEMPTS):
+            genome = _genome(self._drawn(count, share, rng))
+            if genome.structure is not None and genome.structure.measures()["edges"] <= options.max_weights:
+                return genome
+            count = max(options.nodes[0], count // 2)
+        assert genome.structure is not None
+        raise LayerError(
+            f"space.options.max_weights {options.max_weights} is too few for a network of {count} layers "
+            f"({genome.structure.measures()['edges']:.0f} weights); allow more, or lower nodes and widths"
+        )
+
+    def unused_options(self, *, mutates: bool) -> Mapping[str, str]:
+        """Sizes of convolutions where there is nothing to convolve over."""
+        shape = self.options.input_shape or self._usual_shape()
+        if len(shape) != 3:
+            why = f"samples of shape {shape} have no positions to convolve over; delete it, or say what shape they have"
+        elif min(self.options.kernels) > min(shape[1:]):
+            sizes = ", ".join(map(str, self.options.kernels))
+            why = f"none of {sizes} fits into samples of shape {shape}, so that all are of size 1; delete it"
+        else:
+            return {}
+        return {"kernels": why}
+
+    def _drawn(self, count: int, share: float, rng: np.random.Generator) -> LayerSpec:
+        """A chain of so many layers with that share of its possible skips."""
+        options, palette = self.options, self.options.palette
         spec = self._smallest()
         shape = spec.input_shape
         for k in range(count):
@@ -93,7 +125,7 @@ class LayerDag(SearchSpace):
         for place in rng.permutation(len(possible))[: round(share * len(possible))].tolist():
             source, target = possible[place]
             spec = _with_skip(spec, source, target, rng, options.merges)
-        return _genome(spec)
+        return spec
 
     def mutate(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -112,6 +113,14 @@ class Recurrent(DagSpace):
             learn_initial=options.learn_initial,
         )
         return Genome(dag, {}, structure)
+
+    def unused_options(self, *, mutates: bool) -> Mapping[str, str]:
+        """What is of memory, where no network will have any."""
+        options = self.options
+        if options.memory[1] > 0 or (mutates and options.max_memory > 0 and options.memory_mutation > 0):
+            return {}
+        why = "no network has memory here (memory: 0); delete it, or allow memory"
+        return dict.fromkeys(("memory_activation", "learn_initial"), why)
 
     def mutate(
         self,

@@ -78,3 +78,19 @@ def threads_taken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     for place in ("nas.engine._run", "nas.recurrent._function", "nas.engine"):
         monkeypatch.setattr(f"{place}.choose_tiling", choose)
     return taken
+
+
+@pytest.fixture
+def population_threads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """On how many threads each population was trained that was trained on several, not how many it might have."""
+    from nas.training import _population as population
+
+    taken: list[int] = []
+    in_threads = population._in_threads
+
+    def trained(members: Any, train_one: Any, threads: int) -> Any:
+        taken.append(threads)
+        return in_threads(members, train_one, threads)
+
+    monkeypatch.setattr(population, "_in_threads", trained)
+    return taken

@@ -10,22 +10,38 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from nas._rules import RULES
 from nas._settings import refuse_unread, refuse_unused
-from nas.errors import JobError
+from nas.errors import DataError, GraphError, JobError
+from nas.graph import random_dag, write_edge_list
 from nas.job import Job, stored_job
-from nas.search import RandomStrategy, SerialExecutor, StudyStore, load_space, make_strategy, run_search
+from nas.search import (
+    RandomStrategy,
+    SerialExecutor,
+    SpaceConfig,
+    StudyStore,
+    TaskShape,
+    load_space,
+    make_strategy,
+    run_search,
+)
 from nas.search._config import SPACES, STRATEGY_OPTIONS
+from nas.search._load import space_class
 from nas.search._objectives import Objectives
+from nas.search_spaces._dags import DagOptions
+from nas.search_spaces.neuron_dag import NeuronDag
 from nas.training import (
     Candidate,
     Dataset,
+    Genome,
     TrialResult,
     TrialStatus,
     load_data,
     pinned_threads,
+    read_data,
     run_trial,
     timing,
 )
@@ -475,6 +491,245 @@ def test_a_job_that_is_kept_whole_is_read_again() -> None:
     assert job.to_mapping() == {"space": {"name": "layer_dag"}, "training": {"steps": 7}}
 
 
+# --- options of spaces ------------------------------------------------------------------------------------------------
+
+# For each option another value, and what else must hold for it to matter.
+WIDE: dict[str, Any] = {"nodes": [3, 4], "skips": [0.9, 1.0]}
+SPACE_OPTIONS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "n_computational": ([9, 12], {}),
+    "density": ([0.1, 0.2], {}),
+    "max_edges": (14, {}),
+    "activations": (["tanh"], {}),
+    "hyperparameters": ({"learning_rate": {"low": 1e-3, "high": 1e-2, "log": True}}, {}),
+    "families": (["banded"], {}),
+    "input_shape": ([64], {}),
+    "nodes": ([3, 4], {}),
+    "skips": ([0.9, 1.0], {"nodes": [3, 4]}),
+    "widths": ([9, 12], {}),
+    "kernels": ([1], {}),
+    "norms": (["none"], {}),
+    "merges": (["concatenate"], WIDE),
+    "max_nodes": (4, {}),
+    "max_weights": (70, WIDE),
+    "features": (4, {}),
+    "memory": ([3, 4], {}),
+    "max_memory": (2, {"memory_mutation": 1.0}),
+    "memory_mutation": (1.0, {}),
+    "activation": ("relu", {}),
+    "memory_activation": ("identity", {}),
+    "learn_initial": (True, {}),
+}
+ONLY_MUTATED = {"max_nodes", "max_memory", "memory_mutation"}
+
+
+def space_outcome(values: Mapping[str, Any], folder: Path) -> list[str]:
+    """The networks that a search makes; trainings are pretended."""
+    job = Job.from_mapping(values)
+    name = hashlib.sha256(repr(job.to_mapping()).encode()).hexdigest()[:20]
+    if (folder / name).is_dir():  # most options are tried against the same job
+        return (folder / name / "outcome").read_text().splitlines()
+    data = loaded(job.data)
+    refuse_unread(job, data)
+    store = StudyStore.create(folder, name, seed=0, objectives=job.search.objectives)
+    found: list[str] = []
+
+    def trained(candidate: Candidate, *arguments: Any) -> TrialResult:
+        genome = candidate.genome
+        text = "" if genome.structure is None else genome.structure.to_json()
+        found.append(repr((genome.dag.to_json(), text, sorted(genome.hyperparameters.items()))))
+        return dataclasses.replace(pretend(candidate, *arguments), structure=genome.structure)
+
+    strategy = make_strategy(job.search, load_space(job.space, data), job.training, store)
+    executor = SerialExecutor(data, job.training, evaluate=trained)
+    run_search(strategy, executor, store, trials=job.search.trials, give_up_after=99)
+    (folder / name / "outcome").write_text("\n".join(found))
+    return found
+
+
+@pytest.mark.parametrize("strategy", ["random", "evolution"])
+@pytest.mark.parametrize("space", SPACES)
+def test_options_of_spaces(space: str, strategy: str, tmp_path: Path) -> None:
+    search = {"strategy": strategy, "trials": 12, "options": {"initial": 3} if strategy == "evolution" else {}}
+    images = {"data": {"source": "digits", "samples": 200}} if space == "layer_dag" else {}
+    outcome = functools.partial(space_outcome, folder=tmp_path)
+    for name in space_class(SpaceConfig(name=space)).Options.model_fields:
+        value, context = SPACE_OPTIONS[name]
+        if strategy == "random" and name in ONLY_MUTATED:
+            context = {}
+        one = base(space, search=search, space={"options": context}, **images)
+        found = acts_or_is_refused(one, merged(one, at(f"space.options.{name}", value)), f"options.{name}", outcome)
+        assert found == ("refused" if strategy == "random" and name in ONLY_MUTATED else "acts"), name
+
+
+def refused_option(values: Mapping[str, Any], data: Dataset) -> str:
+    with pytest.raises(JobError, match="it does nothing here") as caught:
+        refuse_unread(Job.from_mapping(values), data)
+    return str(caught.value)
+
+
+def test_options_that_the_data_or_other_options_void_are_refused(tmp_path: Path) -> None:
+    data = loaded(DataConfig(source="iris"))
+    flat = {"space": {"name": "layer_dag", "options": {"kernels": [3]}}}
+    assert "space.options.kernels: it does nothing here: samples of shape (4,)" in refused_option(flat, data)
+    small = merged(flat, {"space": {"options": {"input_shape": [1, 2, 2]}}})
+    assert "space.options.kernels: it does nothing here: none of 3 fits into" in refused_option(small, data)
+    options = {"memory": 0, "max_memory": 0, "features": 2, "learn_initial": True, "memory_activation": "identity"}
+    still = {"space": {"name": "recurrent", "options": options}}
+    said = refused_option(still, data)
+    assert "options.learn_initial: it does nothing" in said and "options.memory_activation: it does nothing" in said
+    write_edge_list(tmp_path / "graph.csv", random_dag(4, 5, 3, density=0.9, rng=np.random.default_rng(0)))
+    files = {"families": [str(tmp_path / "graph.csv")], "n_computational": 3}
+    assert "options.n_computational: it does nothing" in refused_option(
+        {"space": {"name": "families", "options": files}}, data
+    )
+    limited = SpaceConfig(name="families", options={"families": files["families"], "max_edges": 9})
+    with pytest.raises(GraphError, match=r"graph\.csv has \d+ edges, space\.options\.max_edges is 9"):
+        load_space(limited, data).initial(np.random.default_rng(0))
+
+
+def test_no_first_network_of_layers_is_beyond_the_limit() -> None:
+    options = {"nodes": [1, 9], "widths": [4, 32], "max_weights": 300}
+    space = load_space(SpaceConfig(name="layer_dag", options=options), loaded(DataConfig(source="iris")))
+    weights = []
+    for seed in range(12):
+        structure = space.initial(np.random.default_rng(seed)).structure
+        assert structure is not None
+        weights.append(structure.measures()["edges"])
+    assert 40 < max(weights) <= 300
+
+
+class GhostOptions(DagOptions):
+    seen: int = 3
+    begun: int = 3
+    rare: int = 3
+    ghost: int = 3
+
+
+class GhostSpace(NeuronDag):
+    """One option of which is read at once, one at first, one when something is changed, and one never."""
+
+    Options = GhostOptions
+    options: Any
+
+    def __init__(self, options: Any, shape: TaskShape) -> None:
+        super().__init__(options, shape)
+        self.begun = options.begun
+
+    def initial(self, rng: np.random.Generator, **positions: Any) -> Genome:
+        assert self.options.seen
+        return super().initial(rng, **positions)
+
+    def mutate(self, genome: Genome, rng: np.random.Generator, strength: float, **more: Any) -> tuple[Genome, str]:
+        assert rng.random() > 0.3 or self.options.rare
+        return super().mutate(genome, rng, strength, **more)
+
+
+def test_options_of_ones_own_space_that_nothing_reads_are_refused() -> None:
+    data = loaded(DataConfig(source="iris"))
+
+    def stated(strategy: str, *names: str) -> Job:
+        options = {"n_computational": [2, 4], **dict.fromkeys(names, 4)}
+        space = {"name": f"{__name__}:GhostSpace", "options": options}
+        return Job.from_mapping({"space": space, "search": {"strategy": strategy}})
+
+    refuse_unread(stated("evolution", "seen", "begun", "rare"), data)
+    refuse_unread(stated("random", "seen", "begun"), data)
+    with pytest.raises(JobError, match=r"^space\.options\.ghost: it does nothing here: .* does not read it"):
+        refuse_unread(stated("evolution", "seen", "ghost"), data)
+    with pytest.raises(JobError, match=r"^space\.options\.rare: .* none is changed by this strategy"):
+        refuse_unread(stated("random", "rare", "seen"), data)
+
+
+# --- data -------------------------------------------------------------------------------------------------------------
+
+DATA: dict[str, Any] = {
+    "target": "a",
+    "drop": ["a"],
+    "keep": ["k"],
+    "kinds": {"c": "category"},
+    "task": "regression",
+    "encoding": "cp1252",
+    "separator": ";",
+    "decimal": ",",
+    "header": False,
+    "validation": 0.3,
+    "test": 0.3,
+    "standardise": "global",
+    "standardise_targets": False,
+    "period": 2,
+    "pixels": 4,
+    "split": "chronological",
+    "group": "who",
+    "time": "when",
+    "samples": 50,
+    "class_weight": "balanced",
+    "seed": 5,
+}
+UNNAMED = {"separator", "header", "task"}  # the file read so is refused for what that makes of it
+
+
+def own_arrays() -> tuple[np.ndarray, np.ndarray]:
+    x = np.random.default_rng(0).normal(size=(90, 4))
+    return x, (x[:, 0] > 0.3).astype(int)
+
+
+def own_dataset() -> Dataset:
+    x, y = own_arrays()
+    x32, labels = x.astype(np.float32), y.astype(np.int64)
+    parts = (x32[:50], labels[:50], x32[50:70], labels[50:70], x32[70:], labels[70:])
+    return Dataset("own", "classification", *parts, classes=("n", "p"))
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder, rng = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
+    when = np.datetime64("2020-01-01") + rng.integers(0, 900, 120)
+    columns = {"when": when, "who": np.repeat(np.arange(12), 10), "c": rng.integers(1, 4, 120), "k": np.arange(120)}
+    values = {"a": rng.normal(size=120), "bä": rng.normal(size=120), "y": rng.choice([0, 0, 1], 120)}
+    pd.DataFrame({**columns, **values}).to_csv(folder / "t.csv", index=False)
+    x, y = own_arrays()
+    np.savez(folder / "sums.npz", x=x, y=x.sum(axis=1))
+    np.savez(folder / "parts.npz", x_train=x[:60], y_train=y[:60], x_val=x[60:], y_val=y[60:], x_test=x, y_test=y)
+    files = [str(folder / name) for name in ("t.csv", "sums.npz", "parts.npz")]
+    return ["iris", "diabetes", *files, f"{__name__}:own_arrays", f"{__name__}:own_dataset"]
+
+
+def data_outcome(values: Mapping[str, Any]) -> str:
+    job = Job.from_mapping(values)
+    try:
+        read = read_data(job.data)
+    except DataError as error:
+        raise JobError(str(error)) from error
+    refuse_unused(job, None, read)
+    found = hashlib.sha256()
+    for field in dataclasses.fields(read.dataset):
+        value = getattr(read.dataset, field.name)
+        found.update(value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
+    return found.hexdigest()
+
+
+def test_data(sources: list[str]) -> None:
+    assert {*DATA, "source"} == {*DataConfig.model_fields}
+    for source in sources:
+        one = {"data": {"source": source}}
+        for name, value in DATA.items():
+            regression = source == "diabetes" or source.endswith("sums.npz")
+            if name == "task" and regression:
+                continue  # it is so anyway
+            acts_or_is_refused(
+                one, merged(one, at(f"data.{name}", value)), "" if name in UNNAMED else name, data_outcome
+            )
+
+
+def test_what_the_data_voids_is_refused(sources: list[str]) -> None:
+    for source, names in (("parts.npz", ("validation", "test", "split", "seed")), ("own_dataset", ("seed", "period"))):
+        path = next(each for each in sources if each.endswith(source))
+        for name in names:
+            with pytest.raises(JobError, match=rf"^data\.{name}: it does nothing here: "):
+                data_outcome({"data": {"source": path, name: DATA[name]}})
+    data_outcome({"data": {"source": f"{__name__}:own_dataset", "task": "classification"}})
+
+
 # --- metrics that a job names -----------------------------------------------------------------------------------------
 
 
@@ -514,9 +769,9 @@ def test_bounds_of_what_networks_will_not_have_are_refused_when_the_job_is_read(
 def test_bounds_that_the_data_decides_are_judged_by_it() -> None:
     values = base("neuron_dag", data={"source": "x.csv", "samples": None}, search={"constraints": ["accuracy>=0.9"]})
     job = Job.from_mapping(values)  # x.csv may be a classification
-    refuse_unused(job, None, loaded(DataConfig(source="iris")))
+    refuse_unused(job, None, read_data(DataConfig(source="iris")))
     with pytest.raises(JobError, match="'accuracy>=0.9' bounds what networks do not have; They have .*val_r2"):
-        refuse_unused(job, None, loaded(DataConfig(source="diabetes")))
+        refuse_unused(job, None, read_data(DataConfig(source="diabetes")))
     for source in ("diabetes", "addsub"):
         with pytest.raises(JobError, match="'accuracy>=0.9' bounds what networks do not have"):
             Job.from_mapping(merged(values, {"data": {"source": source}}))

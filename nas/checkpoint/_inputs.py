@@ -88,7 +88,7 @@ class Inputs:
             UnlikeTrainingWarning: a column as a whole is far from the range of the training data.
         """
         if np.ma.is_masked(raw):  # NumPy would give what is behind the mask
-            raise DataError(f"{np.ma.count_masked(raw)} features are masked; fill them, or give a table")
+            raise DataError(f"{int(np.ma.getmaskarray(raw).sum())} features are masked; fill them, or give a table")
         if self._encoding is not None:
             return self._encoded(self._encoding, raw)
         x = self._ordered(raw)

@@ -188,7 +188,7 @@ class SearchRun:
         data = with_scorer(read_data(job.data, twice=True), job.search)
         console.print(data_table(data.findings))
         console.print()
-        self._check_space(data.dataset)
+        self._check_space(data)
         self._announce(data.dataset, study)
         error_reference(data.dataset)  # refuses a scorer that says nothing of this data
         names = (scorer_label(data.dataset.scorer) if name == "error" else name for name in job.search.objectives)
@@ -223,7 +223,7 @@ class SearchRun:
                     data = with_scorer(read_data(job.data, twice=True), job.search)
                     console.print(data_table(data.findings))
                     console.print()
-                    self._check_space(data.dataset)
+                    self._check_space(data)
                     study = create_study(job, data)
                     held.enter_context(study.hold())
                 else:
@@ -232,7 +232,7 @@ class SearchRun:
                     data = data_of_study(job.data, study, named=job.data.source, remedy=remedy)
                     console.print(data_table(data.findings))
                     console.print()
-                    self._check_space(data.dataset)
+                    self._check_space(data)
                 return Outcome(study, self._drive(study, data, resumed=resumed))
             except KeyboardInterrupt:
                 if study is None:
@@ -240,13 +240,13 @@ class SearchRun:
                 self._say_stopped(study)
                 return Outcome(study, study.front(), stopped=True)
 
-    def _check_space(self, dataset: Dataset) -> None:
+    def _check_space(self, data: LoadedData) -> None:
         from nas._settings import refuse_unread, refuse_unused
         from nas.search import first_genome, load_space, refuse_unreadable
 
-        refuse_unread(self.job, dataset)
-        genome = first_genome(load_space(self.job.space, dataset))
-        refuse_unused(self.job, genome, dataset)
+        refuse_unread(self.job, data.dataset)
+        genome = first_genome(load_space(self.job.space, data.dataset))
+        refuse_unused(self.job, genome, data)
         if genome is not None:
             refuse_unreadable(genome)
 

@@ -223,6 +223,15 @@ class SearchSpace(ABC):
             next_id: smallest id for new neurons, so that no other trial's new neurons have the same.
         """
 
+    def unused_options(self, *, mutates: bool) -> Mapping[str, str]:
+        """Options that do nothing for this data or beside the others, by name, with the reason and what to do; a job
+        that states one is refused. None (the default): all act.
+
+        Args:
+            mutates: whether the search changes genomes.
+        """
+        return {}
+
     def cross(self, first: Genome, second: Genome, rng: np.random.Generator) -> Genome | None:
         """A genome made of parts of two; None (the default) where the space has no way to."""
         return None

@@ -23,9 +23,9 @@ ROUNDS: Final = 100  # networks that are made before an option counts as one tha
 _WHOLE: Final = frozenset({"__dict__", "__iter__", "model_copy", "model_dump", "model_dump_json"})  # read all of them
 
 
-def unread_options(config: SpaceConfig, dataset: Dataset, *, mutates: bool) -> tuple[str, ...]:
-    """Stated options of a job's space that are not read while networks are made; hyperparameters apart, which the
-    search reads.
+def unread_options(config: SpaceConfig, dataset: Dataset, *, mutates: bool) -> dict[str, str]:
+    """Stated options of a job's space that do nothing, and why: the space says so (`SearchSpace.unused_options`), or
+    does not read them while it makes networks. Not hyperparameters, which the search reads.
 
     Args:
         config: of the space.
@@ -40,13 +40,22 @@ def unread_options(config: SpaceConfig, dataset: Dataset, *, mutates: bool) -> t
     rng = np.random.default_rng(0)
     try:
         space = found(options, TaskShape.of(dataset))
+        begun = {*read}  # in __init__, which counts
+        said = {name: why for name, why in space.unused_options(mutates=mutates).items() if name in wanted}
+        read.clear()
+        read.update(begun)
         for _ in range(ROUNDS):
-            if wanted <= read:
+            if wanted <= {*read, *said}:
                 break
             _work(space, rng, mutates)
     except Exception:  # of code of the user's own: the trials will say so, by their reasons
-        return ()
-    return tuple(name for name in config.options if name in wanted - read)
+        return {}
+    changed = "makes or changes" if mutates else "makes; none is changed by this strategy"
+    why = (
+        f"space {config.name!r} does not read it in {ROUNDS} networks that it {changed}; delete it, or read it in the "
+        "space (in __init__, if it is rarely used)"
+    )
+    return {name: said.get(name, why) for name in config.options if name in said or name in wanted - read}
 
 
 def _work(space: SearchSpace, rng: np.random.Generator, mutates: bool) -> None:

@@ -25,6 +25,7 @@ from nas.training._data_config import DataConfig
 from nas.training._data_report import Finding, describe, describe_own
 from nas.training._encode import cells, fit_encoding
 from nas.training._fingerprint import Fingerprint, row_codes
+from nas.training._idle import idle_settings
 from nas.training._idx import load_idx_folder, load_mnist
 from nas.training._images import load_image_folder
 from nas.training._labels import infer_task, label_texts, order_classes, same_label
@@ -76,6 +77,7 @@ class LoadedData:
         features: names of the columns that are features, as the source has them.
         encoding: what becomes of them; None: they are the inputs of a network as they are.
         examples: a few rows of the test part as the source has them, by column; empty where columns have no names.
+        idle: fields of the data section that change nothing here, and why.
     """
 
     dataset: Dataset
@@ -85,6 +87,7 @@ class LoadedData:
     features: tuple[str, ...] = ()
     encoding: Encoding | None = None
     examples: Mapping[str, list[Any]] = field(default_factory=dict)
+    idle: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +147,12 @@ def read_data(
     found = _prepared(config, statistics, features, spare, encoding)
     if isinstance(found, Dataset):
         loaded = LoadedData(
-            found, describe_own(found, config), Fingerprint.of_dataset(found), {"named": False}, found.feature_names
+            found,
+            describe_own(found, config),
+            Fingerprint.of_dataset(found),
+            {"named": False},
+            found.feature_names,
+            idle=idle_settings(config, None, found),
         )
     else:
         x = _spelled(_inputs(found.raw), found.raw)
@@ -158,6 +166,7 @@ def read_data(
             found.raw.feature_names,
             found.encoding,
             _examples(found),
+            idle_settings(config, found.raw, found.dataset),
         )
     if twice and config.is_code:
         again = read_data(config, statistics=statistics, features=features, spare=spare, encoding=encoding).fingerprint

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nas.engine.cuda import SimulatedGPU
@@ -106,15 +106,20 @@ CASES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("parametrisation", ["free", "masked", "manifold"])
-def test_neurons_end_with_the_same_bits(parametrisation: str, case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_neurons_end_with_the_same_bits(
+    parametrisation: str, case: str, monkeypatch: pytest.MonkeyPatch, population_threads: list[int]
+) -> None:
     monkeypatch.setattr(population._pace, "choose", lambda work, most: most)  # else it tries which is faster
     configured = CASES[case]
     plain = trained(parametrisation, Look(), **configured)
 
     @settings(max_examples=5, deadline=None)
+    @example(look=Look(population=3))  # whatever is drawn, one of several threads is among them
     @given(look=looks)
     def check(look: Look) -> None:
+        population_threads.clear()
         seen = trained(parametrisation, look, **configured)
+        assert population_threads == ([2] if look.population > 1 else [])
         for name, value in plain.items():
             np.testing.assert_array_equal(seen[name], value, err_msg=f"{name}, {look}")
 

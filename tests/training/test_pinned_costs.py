@@ -51,7 +51,9 @@ def test_only_within_the_block() -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_decides_the_training_of_one_and_of_a_group(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decides_the_training_of_one_and_of_a_group(
+    threads: int, monkeypatch: pytest.MonkeyPatch, population_threads: list[int]
+) -> None:
     monkeypatch.setattr(population._pace, "choose", lambda work, most: threads)
     data = load_data(DataConfig(source="digits", samples=300))
     group = []
@@ -63,6 +65,7 @@ def test_decides_the_training_of_one_and_of_a_group(threads: int, monkeypatch: p
         otherwise = run_trial(group[0], data, CONFIG)
     with pinned_threads(2):
         together = run_trials(group, data, CONFIG, costs=dearer())
+    assert population_threads == ([2] if threads == 2 else [])
     assert all(same(one, two) for one, two in zip(alone, together, strict=True))
     assert not same(alone[0], otherwise)
     assert alone[0].hardware["cost_model"] == "calibrated then"

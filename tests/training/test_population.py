@@ -42,7 +42,9 @@ def test_sizes_of_work_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize("parametrisation", ["free", "masked"])
-def test_whatever_was_chosen_the_networks_are_the_same(parametrisation: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whatever_was_chosen_the_networks_are_the_same(
+    parametrisation: str, monkeypatch: pytest.MonkeyPatch, population_threads: list[int]
+) -> None:
     dataset = load_data(DataConfig(source="iris"))
     config = TrainingConfig(steps=60, batch_size=16, parametrisation=parametrisation)
 
@@ -60,6 +62,7 @@ def test_whatever_was_chosen_the_networks_are_the_same(parametrisation: str, mon
     for alone, together in zip(trained(1), trained(4), strict=True):
         assert alone.keys() == together.keys()
         assert all(np.array_equal(alone[name], together[name]) for name in alone)
+    assert population_threads == [4]  # and that on one thread in none
 
 
 class Asked(Pace):

@@ -32,12 +32,13 @@ def candidates(count, **hyperparameters):
 
 
 @pytest.mark.parametrize("parametrisation", ["free", "masked"])
-def test_a_group_ends_as_its_members_alone_on_one_thread(parametrisation, monkeypatch):
+def test_a_group_ends_as_its_members_alone_on_one_thread(parametrisation, monkeypatch, population_threads):
     monkeypatch.setattr(population._pace, "choose", lambda work, most: most)  # else it tries which is faster
     data, group = dataset(), candidates(5, parametrisation=parametrisation)
     with pinned_threads(2):
         assert torch.get_num_threads() == 2
         together = run_trials(group, data, CONFIG)
+    assert population_threads == [2]
     with pinned_threads(1):
         alone = [run_trial(each, data, CONFIG) for each in group]
     for one, two in zip(together, alone, strict=True):
