@@ -83,12 +83,15 @@ def _predictor(model: str, pick: str | None, store: Path, storage: str | None) -
 def _rows(path: Path, record: dict[str, Any], settings: list[str]) -> pd.DataFrame:
     """The table as it is, read as the job of the network reads its tables."""
     from nas._jobfile import apply_overrides
+    from nas.checkpoint import Encoding
     from nas.job import Job
     from nas.training import TEXT_SUFFIXES, read_frame
 
     data = record.get("data") or {}
     columns = record.get("columns") or {}
-    values = {"source": str(path)}
+    values: dict[str, Any] = {"source": str(path)}
+    if str(path).lower().endswith(TEXT_SUFFIXES) and (encoding := Encoding.from_json(record.get("encoding"))):
+        values["kinds"] = {each.name: each.kind for each in encoding.columns if each.kind == "category"}
     if all(str(each).lower().endswith(TEXT_SUFFIXES) for each in (path, data.get("source", ""))):
         values |= {key: data[key] for key in ("encoding", "separator", "decimal", "header") if key in data}
     section: dict[str, Any] = {"data": values}

@@ -61,7 +61,9 @@ def numbers_of(values: np.ndarray, where: str, what: str) -> np.ndarray:
 def unmasked(values: Any, what: str) -> Any:
     """``values``; DataError where some of them are masked, because NumPy gives what is behind a mask."""
     if np.ma.is_masked(values):
-        raise DataError(f"{what}: {int(np.ma.getmaskarray(values).sum())} values are masked; fill them, or give a table")
+        raise DataError(
+            f"{what}: {int(np.ma.getmaskarray(values).sum())} values are masked; fill them, or give a table"
+        )
     return values
 
 

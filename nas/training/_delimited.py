@@ -2,8 +2,8 @@
 
 A file of this kind does not say its encoding, its separator, its decimal mark, or whether its first line names the
 columns. Each is taken from the job where the job says it; otherwise from the file where only one reading makes sense;
-otherwise the file is refused with the setting that decides. Targets stay text, so that labels keep their spelling
-("01", "1", "None"); of features, only cells that are truly empty are missing.
+otherwise the file is refused with the setting that decides. Targets, and columns that `data.kinds` calls categories, stay
+text, so that they keep their spelling ("01", "1", "None"); of features, only cells that are truly empty are missing.
 """
 
 from __future__ import annotations
@@ -84,7 +84,8 @@ def read_delimited(path: Path, config: DataConfig) -> Delimited:
             f"{shown(separator)}); give every column a name, or set data.separator"
         )
     targets = _targets(names, config)
-    frame, decimal = _parsed(text, separator, names, targets, has_header, config.decimal, path)
+    codes = [place for place, name in enumerate(names) if config.kinds.get(name) == "category"]  # 01 is not 1
+    frame, decimal = _parsed(text, separator, names, (targets, codes), has_header, config.decimal, path)
     said = (
         (encoding, "data.encoding"),
         (f"separator {shown(separator)}", "data.separator"),
@@ -227,9 +228,18 @@ def _targets(names: list[str], config: DataConfig) -> list[int]:
 
 
 def _parsed(
-    text: str, separator: str, names: list[str], targets: list[int], has_header: bool, decimal: str, path: Path
+    text: str,
+    separator: str,
+    names: list[str],
+    texts: tuple[list[int], list[int]],
+    has_header: bool,
+    decimal: str,
+    path: Path,
 ) -> tuple[pd.DataFrame, str]:
+    """The table; ``texts`` are the columns that stay as they are written, targets and others."""
     import pandas as pd  # half a second; only tables need it
+
+    targets, codes = texts
 
     def parse(mark: str) -> pd.DataFrame:
         empty: dict[Any, list[str]] = {place: [""] for place in range(len(names)) if place not in targets}
@@ -246,7 +256,7 @@ def _parsed(
                     index_col=False,
                     keep_default_na=False,
                     na_values=empty,
-                    dtype=dict.fromkeys(targets, str),
+                    dtype=dict.fromkeys([*targets, *codes], str),
                     low_memory=False,
                 )
             except Exception as error:  # pandas raises a dozen unrelated types here

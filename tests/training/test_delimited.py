@@ -159,3 +159,12 @@ def test_row_names_without_a_name_are_refused(tmp_path: Path) -> None:
     path.write_text("a,b,y\n" + "".join(f"{k},{k * 37 % 11},{k * 53 % 7},{k % 2}\n" for k in range(60)))
     with pytest.raises(DataError, match="the first line names 3 columns, but the next has 4 cells"):
         read_data(DataConfig(source=str(path)))
+
+
+def test_stated_categories_keep_their_spelling(tmp_path: Path) -> None:
+    codes = [["01", "1", "001", ""][k % 4] for k in range(60)]
+    encoding = read(tmp_path, text("code,a,y", codes, A, LABELS), kinds={"code": "category"}).encoding
+    assert encoding is not None
+    column = encoding.columns[0]
+    assert column.kind == "category"
+    assert {level for level in (column.base, *column.levels) if level} == {"01", "1", "001"}
