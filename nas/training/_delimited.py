@@ -2,8 +2,8 @@
 
 A file of this kind does not say its encoding, its separator, its decimal mark, or whether its first line names the
 columns. Each is taken from the job where the job says it; otherwise from the file where only one reading makes sense;
-otherwise the file is refused with the setting that decides. Targets, and columns that `data.kinds` calls categories, stay
-text, so that they keep their spelling ("01", "1", "None"); of features, only cells that are truly empty are missing.
+otherwise the file is refused with the setting that decides. Targets, and columns that `data.kinds` calls categories,
+stay text, so that they keep their spelling ("01", "1", "None"); of features, only cells truly empty are missing.
 """
 
 from __future__ import annotations
