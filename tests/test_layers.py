@@ -26,7 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "nas.engine": {"nas.graph"},
     "nas.layers": {"nas.graph", "nas.engine"},
     "nas.recurrent": {"nas.graph", "nas.engine"},
-    "nas.manifold": {"nas.graph", "nas.engine"},
+    "nas.manifold": {"nas._named", "nas.graph", "nas.engine"},
     "nas.checkpoint": {"nas.graph", "nas.engine", "nas.layers", "nas.recurrent", "nas.manifold"},
     "nas.cexport": {"nas.graph", "nas.engine", "nas.layers", "nas.recurrent", "nas.manifold", "nas.checkpoint"},
     "nas.training": {

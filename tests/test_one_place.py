@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
+import nas
 from nas.cli._front import front_rows
-from nas.errors import JobError
-from nas.graph import DAG
+from nas.errors import CheckpointError, JobError
+from nas.graph import DAG, complete, mutate
 from nas.job import Job
-from nas.search import Front, FrontMember, Halving, HalvingConfig, Objectives
+from nas.manifold import FAMILIES, ManifoldNetwork, Parametrisation, inherit
+from nas.search import Front, FrontMember, Halving, HalvingConfig, Objectives, rebuild_network
 from nas.search._constraints import Bound
 from nas.tracking import FrontPoint
 from nas.tracking._front_plot import FrontView
-from nas.training import Candidate, Dataset, Genome, TrainingConfig, TrialResult, TrialStatus, evaluate, run_trial
+from nas.training import (
+    Candidate,
+    Dataset,
+    Genome,
+    TrainingConfig,
+    TrialResult,
+    TrialStatus,
+    evaluate,
+    pinned_threads,
+    run_trial,
+)
 from nas.training.metrics import METRICS, Metric, Samples
 from nas.training.objectives import OBJECTIVES, Objective, ObjectiveScale
 
@@ -96,3 +111,58 @@ def test_a_metric(monkeypatch: pytest.MonkeyPatch, dataset: Dataset) -> None:
         assert "brier" in evaluate(torch.nn.Linear(2, 2), x, y, "classification")
     assert not any("brier" in name for name in trial(dataset).metrics)
     assert Bound.parse("brier<=1").metric == "brier"
+
+
+BUMPS = """
+import torch
+from nas.manifold import Family
+
+
+def bump(p, period, height, centre, width):
+    return torch.tanh(height) * torch.exp(-(((p - centre) / torch.nn.functional.softplus(width)) ** 2))
+
+
+def initial(start):
+    middle, reach = start.span()
+    return [start.normal(2.0, 0.1), middle, reach]
+
+
+BUMP = Family(("height", "centre", "width"), bump, initial, lengths=frozenset({"centre", "width"}))
+"""
+
+
+@pytest.mark.parametrize("parametrisation", ["masked", "manifold"])
+def test_a_closeness(
+    parametrisation: Parametrisation, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, dataset: Dataset
+) -> None:
+    (tmp_path / "bumps_of_mine.py").write_text(BUMPS, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    name = "bumps_of_mine:BUMP"
+    with pytest.raises(ValidationError, match="closeness must be one of gauss_wave, or module:NAME, but got 'bump'"):
+        TrainingConfig(closeness="bump")
+    config = TrainingConfig(parametrisation=parametrisation, closeness=name, batch_size=16)
+    dag = complete(2, 6, 2)
+    try:
+        with pinned_threads(1):
+            result = run_trial(Candidate(0, Genome(dag), seed=0, steps=4), dataset, config)
+        assert result.status is TrialStatus.COMPLETE, result.reason
+        assert {"height", "centre", "width", "cutoff"} <= result.arrays.keys() and "alpha" not in result.arrays
+        assert result.dag is not None and result.metrics["edges"] == result.dag.n_edges
+        trained = rebuild_network(result.dag, result.arrays, config, {})
+        assert evaluate(trained.fold(), dataset.x_val, dataset.y_val, "classification")["error"] == pytest.approx(
+            result.metrics["val_error"]
+        )
+        change = mutate(result.dag, np.random.default_rng(0), operators={"add_neurons": 1.0}, count=1)
+        rng = np.random.default_rng(1)
+        child = inherit(result.dag, dict(result.arrays), change.dag, rng, family=name)
+        ManifoldNetwork.from_arrays(change.dag, child, family=name)
+        assert np.isin(result.arrays["height"], child["height"]).all()
+        nas.save(tmp_path / "net.safetensors", trained, {})
+        again = nas.load(tmp_path / "net.safetensors")
+        x = torch.from_numpy(dataset.x_val)
+        assert torch.equal(again(x), trained(x))
+    finally:
+        FAMILIES.pop(name, None)
+        sys.modules.pop("bumps_of_mine", None)
+    with pytest.raises(CheckpointError, match="family of its network cannot be 'bumps_of_mine:BUMP'"):
+        nas.load(tmp_path / "net.safetensors")  # a file imports nothing

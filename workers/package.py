@@ -89,7 +89,7 @@ def write_code(job: Job, root: Path, folder: Path) -> bool:
 
 def named_modules(job: Job) -> list[str]:
     """The modules behind the ``module:name`` entries of a job."""
-    entries = [job.space.name, job.search.strategy]
+    entries = [job.space.name, job.search.strategy, job.search.scorer or "", job.training.closeness]
     if not _is_folder_or_download(job.data.source):
         entries.append(job.data.source)
     return [entry.partition(":")[0] for entry in entries if ":" in entry]

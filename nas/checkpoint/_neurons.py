@@ -19,7 +19,7 @@ from nas.checkpoint._file import Contents
 from nas.checkpoint._state import plain_arrays
 from nas.engine import ACTIVATIONS, Edge, Execution, MaskedLinear, WiredModule
 from nas.errors import CheckpointError, GraphError
-from nas.manifold import ManifoldNetwork, Parametrisation, Readout
+from nas.manifold import DEFAULT_FAMILY, FAMILIES, ManifoldNetwork, Parametrisation, Readout
 
 __all__ = [
     "CheckpointManifold",
@@ -77,6 +77,7 @@ def manifold_metadata(module: ManifoldNetwork) -> Parts:
         readout=module.readout,
         temperature=module.temperature,
         period=None if closeness is None else closeness.period,
+        **({} if module.family == DEFAULT_FAMILY else {"family": module.family}),
     )
 
 
@@ -94,6 +95,8 @@ def manifold_in(path: object, contents: Contents) -> CheckpointManifold:
         readout=lambda value: value in get_args(Readout),
         temperature=_positive,
         period=lambda value: value is None or _positive(value),
+        # A file must not import anything, so a family of somebody's own has to be known already.
+        **({"family": lambda value: value in FAMILIES} if '"family"' in contents.metadata.get("settings", "") else {}),
     )
     temperature = settings.pop("temperature")
     try:

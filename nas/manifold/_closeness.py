@@ -17,27 +17,20 @@ Symbols (E edges, m = n - n_inputs non-input neurons, i the target and j the sou
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from nas.graph import DAG
-from nas.manifold._fused import fused_d
+from nas.manifold._families import DEFAULT_FAMILY, FAMILIES, Init, Start, family_named
 
 __all__ = ["NEURON_PARAMETERS", "Closeness", "Init", "Strengths", "strengths"]
 
-Init = Literal["published", "open"]
+NEURON_PARAMETERS = FAMILIES[DEFAULT_FAMILY].parameters
 
-NEURON_PARAMETERS = ("alpha", "beta", "gamma", "theta", "phi", "sigma", "mu")
-
-PUBLISHED_CUTOFF = -1.0  # kappa = 0.27
-
-# The open start: d = 0.9 x (gauss >= 0.6) x (wave >= 0.9 almost everywhere), against a cutoff of 0.05.
-OPEN_ALPHA, OPEN_BETA, OPEN_GAMMA, OPEN_CUTOFF = 3.0, -0.95, -4.0, -3.0
+PUBLISHED_CUTOFF, OPEN_CUTOFF = -1.0, -3.0  # kappa = 0.27 and 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +53,10 @@ class Closeness(nn.Module):
         init: "published": the published initial values. "open": every edge starts at c close to 1 (a wide Gaussian
             over the neuron's own in-edges, a flat wave, a low cutoff), so that structure is learned by closing; for
             networks whose edges also have free weights.
+        family: which functions, see `nas.manifold.FAMILIES`; the formulas above are those of the default.
 
     Raises:
-        ValueError: ``period`` is not positive, or ``init`` is unknown.
+        ValueError: ``period`` is not positive, or ``init`` or ``family`` is unknown.
     """
 
     position: Tensor
@@ -71,8 +65,17 @@ class Closeness(nn.Module):
     targets: Tensor
     in_ptr: Tensor
 
-    def __init__(self, dag: DAG, *, period: float | None, generator: np.random.Generator, init: Init = "published"):
+    def __init__(
+        self,
+        dag: DAG,
+        *,
+        period: float | None,
+        generator: np.random.Generator,
+        init: Init = "published",
+        family: str = DEFAULT_FAMILY,
+    ):
         super().__init__()
+        self.family = family_named(family)
         if period is not None and not period > 0:
             raise ValueError(f"period must be positive, but got {period}; use None for data without rows")
         if init not in ("published", "open"):
@@ -85,7 +88,7 @@ class Closeness(nn.Module):
         self.register_buffer("sources", torch.from_numpy(dag.sources.astype(np.int64)), persistent=False)
         self.register_buffer("targets", targets, persistent=False)
         self.register_buffer("in_ptr", torch.from_numpy(dag.in_ptr[dag.n_inputs :].astype(np.int64)), persistent=False)
-        for name in NEURON_PARAMETERS:
+        for name in self.family.parameters:
             self.register_parameter(name, nn.Parameter(torch.zeros(dag.n - dag.n_inputs)))
         self.cutoff = nn.Parameter(torch.zeros(()))
         self.reset(init, generator)
@@ -93,43 +96,11 @@ class Closeness(nn.Module):
     @torch.no_grad()
     def reset(self, init: Init, generator: np.random.Generator) -> None:
         """Draw new initial values for every parameter, at the neurons' present positions."""
-        values = self._published(generator) if init == "published" else self._open(generator)
+        start = Start(init, generator, len(self.position), len(self.offset), self.n_inputs, self.period, self._span)
+        values = self.family.initial(start)
         for parameter, value in zip(self.neuron_parameters(), values, strict=True):
             parameter.copy_(torch.from_numpy(value))
         self.cutoff.fill_(PUBLISHED_CUTOFF if init == "published" else OPEN_CUTOFF)
-
-    def _published(self, generator: np.random.Generator) -> list[np.ndarray]:
-        n, m = len(self.position), len(self.offset)
-
-        def normal(mean: float, deviation: float) -> np.ndarray:
-            return generator.normal(mean, deviation, m)
-
-        return [
-            normal(5.0, 1.0),
-            normal(0.0, 0.01),
-            normal(0.0, 1.0),
-            normal(0.0, 1.0),
-            normal(math.pi / 2, 0.01 * math.pi),
-            normal(self.n_inputs**0.66, n**0.33),
-            normal(0.0, self.period / 2),
-        ]
-
-    def _open(self, generator: np.random.Generator) -> list[np.ndarray]:
-        middle, reach = self._span()
-        m = len(self.offset)
-
-        def normal(mean: float, deviation: float) -> np.ndarray:
-            return generator.normal(mean, deviation, m)
-
-        return [
-            normal(OPEN_ALPHA, 0.1),
-            normal(OPEN_BETA, 0.01),
-            normal(OPEN_GAMMA, 0.1),
-            normal(0.0, 1.0),
-            normal(math.pi / 2, 0.01 * math.pi),
-            reach * generator.uniform(1.0, 2.0, m),
-            middle + 0.1 * reach * generator.normal(0.0, 1.0, m),
-        ]
 
     def _span(self) -> tuple[np.ndarray, np.ndarray]:
         """Middle and half-width of the displacements of each neuron's in-edges, each (m,)."""
@@ -147,11 +118,15 @@ class Closeness(nn.Module):
         return self.position[self.sources] - (self.position[self.n_inputs :] - self.offset)[self.targets]
 
     def neuron_parameters(self) -> tuple[Tensor, ...]:
-        """The seven parameters, each (m,), in the order of `NEURON_PARAMETERS`."""
-        return tuple(getattr(self, name) for name in NEURON_PARAMETERS)
+        """The parameters of the neurons, each (m,), in the order of the family."""
+        return tuple(getattr(self, name) for name in self.family.parameters)
 
     def forward(self) -> Strengths:
-        d = fused_d(self.displacement(), self.in_ptr, self.period, *self.neuron_parameters())
+        p, parameters, family = self.displacement(), self.neuron_parameters(), self.family
+        if family.fused is not None:
+            d = family.fused(p, self.in_ptr, self.period, *parameters)
+        else:
+            d = family.d(p, self.period, *(parameter[self.targets] for parameter in parameters))
         return strengths(d, self.cutoff)
 
 

@@ -37,7 +37,7 @@ def compact(network: ManifoldNetwork) -> ManifoldNetwork:
             arrays[name] = value[keep[small.dag.n_inputs :]]
         else:
             arrays[name] = value
-    return type(small).from_arrays(dag, arrays, activation=small.activation, readout=small.readout)
+    return small.like(dag, arrays)
 
 
 def without_idle_neurons(dag: DAG) -> tuple[DAG, np.ndarray]:

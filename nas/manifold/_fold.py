@@ -28,9 +28,7 @@ def pruned(network: ManifoldNetwork) -> ManifoldNetwork:
     kept = live & useful[network.dag.sources] & useful[network.dag.targets]
     if "weight" in arrays:
         arrays["weight"] = arrays["weight"][kept]
-    small = type(network).from_arrays(
-        network.dag.with_edges(kept), arrays, activation=network.activation, readout=network.readout
-    )
+    small = network.like(network.dag.with_edges(kept), arrays)
     small.temperature = network.temperature
     return small
 

@@ -8,13 +8,19 @@ import numpy as np
 import torch
 
 from nas.graph import DAG, match_edges, match_neurons
+from nas.manifold._families import DEFAULT_FAMILY
 from nas.manifold._network import ManifoldNetwork, initial_weight, parametrisation_of
 
 __all__ = ["inherit"]
 
 
 def inherit(
-    parent_dag: DAG, parent_arrays: Mapping[str, np.ndarray], child_dag: DAG, rng: np.random.Generator
+    parent_dag: DAG,
+    parent_arrays: Mapping[str, np.ndarray],
+    child_dag: DAG,
+    rng: np.random.Generator,
+    *,
+    family: str = DEFAULT_FAMILY,
 ) -> dict[str, np.ndarray]:
     """Parameters for ``child_dag`` from those of its parent, neurons and edges matched by ids.
 
@@ -30,12 +36,13 @@ def inherit(
         parent_arrays: their names tell the parametrisation, which the child shares.
         child_dag: a mutation of the parent.
         rng: draws what is new.
+        family: of the closeness of both.
 
     Raises:
         ValueError: the arrays do not fit ``parent_dag``.
     """
-    parent = ManifoldNetwork.from_arrays(parent_dag, parent_arrays)
-    child = ManifoldNetwork(child_dag, parametrisation=parametrisation_of(parent_arrays), generator=rng)
+    parent = ManifoldNetwork.from_arrays(parent_dag, parent_arrays, family=family)
+    child = ManifoldNetwork(child_dag, parametrisation=parametrisation_of(parent_arrays), generator=rng, family=family)
     ancestor = match_neurons(parent_dag, child_dag)  # (n,)
     if child.closeness is not None and parent.closeness is not None:
         child.closeness.period = parent.closeness.period

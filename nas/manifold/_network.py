@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from nas import engine
 from nas.graph import DAG
 from nas.manifold._closeness import Closeness, Init, Strengths
+from nas.manifold._families import DEFAULT_FAMILY
 from nas.manifold._fold import fold, pruned
 from nas.manifold._losses import TEMPERATURE, LossTerms, flow_signs, smooth_edges
 from nas.manifold._readout import Readout, unrolled
@@ -56,6 +57,7 @@ class ManifoldNetwork(nn.Module):
         generator: draws the initial values.
         init: of the closeness; None: "published" for manifold, "open" for masked.
         readout: how outputs read the network, see `nas.manifold._readout`.
+        family: of the closeness, see `nas.manifold.FAMILIES`.
 
     Attributes:
         temperature: of the smooth counts, see `nas.manifold.smooth_edges`; whoever trains the network sets it.
@@ -76,6 +78,7 @@ class ManifoldNetwork(nn.Module):
         period: float | None = None,
         init: Init | None = None,
         readout: Readout = "activated",
+        family: str = DEFAULT_FAMILY,
     ):
         super().__init__()
         if readout not in get_args(Readout):
@@ -90,6 +93,7 @@ class ManifoldNetwork(nn.Module):
         self.parametrisation: Parametrisation = parametrisation
         self.activation = activation
         self.readout: Readout = readout
+        self.family = family
         self.temperature = TEMPERATURE
         self.plan = engine.compile_plan(dag)
         self._unrolled = None if readout == "activated" else unrolled(dag, activation, readout)
@@ -101,7 +105,7 @@ class ManifoldNetwork(nn.Module):
         bias = np.zeros(m)
         if parametrisation != "free":
             chosen = init or ("published" if parametrisation == "manifold" else "open")
-            self.closeness = Closeness(dag, period=period, generator=generator, init=chosen)
+            self.closeness = Closeness(dag, period=period, generator=generator, init=chosen, family=family)
         if parametrisation == "manifold":
             self.gain = _parameter(generator.normal(0.0, 1.0, m))
             bias = generator.normal(0.0, 1.0, m)
@@ -114,6 +118,11 @@ class ManifoldNetwork(nn.Module):
                 if self.gain is not None:
                     self.gain[dag.n_computational :] = 1.0
         self.register_buffer("flow_signs", flow_signs(dag), persistent=False)
+
+    @property
+    def compiled(self) -> bool:
+        """Whether the compiled training knows its closeness; else torch operations train it."""
+        return self.closeness is None or self.closeness.family.fused is not None
 
     def closeness_values(self) -> np.ndarray:
         """c of every allowed edge now, (E,), without gradient; free: 1."""
@@ -208,9 +217,9 @@ class ManifoldNetwork(nn.Module):
     def parameter_groups(self, learning_rate: float, weight_decay: float = 0.0) -> list[dict[str, Any]]:
         """Parameters with the learning rate each needs, for a torch optimiser; only free weights and gains decay.
 
-        The closeness of a masked network moves `CLOSENESS_RATE` times as fast as its free weights, and sigma and mu,
-        which are lengths in neurons and not numbers of order 1, in proportion to the number of neurons. The published
-        set-up ("manifold") has one rate.
+        The closeness of a masked network moves `CLOSENESS_RATE` times as fast as its free weights, and lengths (sigma
+        and mu), which are in neurons and not of order 1, in proportion to the number of neurons. The published set-up
+        ("manifold") has one rate.
         """
         groups: list[dict[str, Any]] = [
             {"params": [p for p in (self.weight, self.gain) if p is not None], "weight_decay": weight_decay},
@@ -221,8 +230,9 @@ class ManifoldNetwork(nn.Module):
         masked = self.parametrisation == "masked"
         rate = learning_rate * (CLOSENESS_RATE if masked else 1.0)
         stretch = max(1.0, LENGTH_SHARE * self.dag.n) if masked else 1.0
-        lengths = [self.closeness.sigma, self.closeness.mu]
-        others = [p for name, p in self.closeness.named_parameters() if name not in ("sigma", "mu")]
+        own, family = dict(self.closeness.named_parameters()), self.closeness.family
+        lengths = [own.pop(name) for name in family.parameters if name in family.lengths]
+        others = [*own.values()]
         groups += [{"params": others, "lr": rate}, {"params": lengths, "lr": rate * stretch}]
         return [{"lr": learning_rate} | group for group in groups]
 
@@ -259,7 +269,13 @@ class ManifoldNetwork(nn.Module):
 
     @classmethod
     def from_arrays(
-        cls, dag: DAG, arrays: Arrays, *, activation: str = "leaky_relu", readout: Readout = "activated"
+        cls,
+        dag: DAG,
+        arrays: Arrays,
+        *,
+        activation: str = "leaky_relu",
+        readout: Readout = "activated",
+        family: str = DEFAULT_FAMILY,
     ) -> ManifoldNetwork:
         """The network on ``dag`` whose `to_arrays` are ``arrays``; their names tell the parametrisation.
 
@@ -271,10 +287,21 @@ class ManifoldNetwork(nn.Module):
             parametrisation=parametrisation_of(arrays),
             activation=activation,
             readout=readout,
+            family=family,
             generator=np.random.default_rng(0),  # every value drawn is overwritten
         )
         network.load_arrays(arrays)
         return network
+
+    def like(self, dag: DAG, arrays: Arrays) -> ManifoldNetwork:
+        """A network of the same kind on ``dag`` with these `to_arrays`.
+
+        Raises:
+            ValueError: see `load_arrays`.
+        """
+        return ManifoldNetwork.from_arrays(
+            dag, arrays, activation=self.activation, readout=self.readout, family=self.family
+        )
 
     def become(self, other: ManifoldNetwork) -> None:
         """Take over the DAG and the parameters of ``other``, not copied; how training in place changes edges."""
@@ -283,6 +310,7 @@ class ManifoldNetwork(nn.Module):
             "parametrisation",
             "activation",
             "readout",
+            "family",
             "temperature",
             "_unrolled",
             "_unrolled_plan",
@@ -316,7 +344,7 @@ class ManifoldNetwork(nn.Module):
 
 def parametrisation_of(arrays: Arrays) -> Parametrisation:
     """The parametrisation whose `ManifoldNetwork.to_arrays` has these names."""
-    if "alpha" not in arrays:
+    if "cutoff" not in arrays:
         return "free"
     return "masked" if "weight" in arrays else "manifold"
 

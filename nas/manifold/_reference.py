@@ -10,7 +10,7 @@ from torch.nn.functional import softplus
 
 from nas.manifold.kernels import WAVE_FLOOR, WIDTH_FLOOR
 
-__all__ = ["reference_d"]
+__all__ = ["gauss_wave", "reference_d"]
 
 
 def reference_d(p: Tensor, targets: Tensor, period: float, *parameters: Tensor) -> Tensor:
@@ -22,7 +22,21 @@ def reference_d(p: Tensor, targets: Tensor, period: float, *parameters: Tensor) 
         period: see `Closeness`.
         parameters: the seven of `NEURON_PARAMETERS`, each (m,).
     """
-    alpha, beta, gamma, theta, phi, sigma, mu = (parameter[targets] for parameter in parameters)
+    return gauss_wave(p, period, *(parameter[targets] for parameter in parameters))
+
+
+def gauss_wave(
+    p: Tensor,
+    period: float,
+    alpha: Tensor,
+    beta: Tensor,
+    gamma: Tensor,
+    theta: Tensor,
+    phi: Tensor,
+    sigma: Tensor,
+    mu: Tensor,
+) -> Tensor:
+    """The same, of parameters (E,) of each edge's target."""
     gauss = torch.exp(-((p - mu) ** 2) / (2 * softplus(sigma).clamp(min=WIDTH_FLOOR) ** 2))
     angle = 2 * math.pi * p / (period * softplus(theta).clamp(min=WIDTH_FLOOR) / math.log(2)) + phi
     base = (0.5 + 0.5 * torch.sin(angle)).clamp(min=WAVE_FLOOR)

@@ -52,7 +52,8 @@ def store_inheritance(store: StudyStore, training: TrainingConfig, *, weights: b
             return child.structure.inherit(parent.genome.structure, parent.arrays, int(rng.integers(2**31)))
         if child.dag == parent.genome.dag:
             return dict(parent.arrays)
-        return inherit(parent.genome.dag, dict(parent.arrays), child.dag, rng)
+        family = training.with_overrides(child.hyperparameters).closeness
+        return inherit(parent.genome.dag, dict(parent.arrays), child.dag, rng, family=family)
 
     def edge_score(parent: Parent) -> np.ndarray | None:
         if not parent.arrays or parent.genome.structure is not None:

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from nas._named import import_named
 from nas.errors import JobError
+from nas.manifold import family_named
 from nas.search._config import EvolutionOptions, OptunaOptions, SearchConfig
 from nas.search._evolution import EvolutionStrategy
 from nas.search._inherit import store_inheritance
@@ -30,10 +31,14 @@ def make_strategy(config: SearchConfig, space: SearchSpace, training: TrainingCo
     it has none with the options as a plain dictionary.
 
     Raises:
-        JobError: a class of one's own cannot be loaded, or refuses the options.
+        JobError: a class of one's own, or a closeness, cannot be loaded, or it refuses the options.
     """
     if config.strategy == "random":
         return RandomStrategy(space, training, store.objectives, store.seed)
+    try:
+        family_named(training.closeness)
+    except ValueError as error:
+        raise JobError(f"training.closeness: {error}") from error
     own = _own(config.strategy) if ":" in config.strategy else None
     options = config.typed_options() if own is None else _own_options(own, config)
     inheritance = store_inheritance(store, training, weights=bool(getattr(options, "inherit", True)))

@@ -50,7 +50,9 @@ def rebuild_network(
         training: of the job; `hyperparameters` override it.
     """
     config = training.with_overrides(hyperparameters)
-    return ManifoldNetwork.from_arrays(dag, arrays, activation=config.activation, readout=config.readout)
+    return ManifoldNetwork.from_arrays(
+        dag, arrays, activation=config.activation, readout=config.readout, family=config.closeness
+    )
 
 
 def trained_network(store: StudyStore, number: int, training: TrainingConfig) -> ManifoldNetwork:

@@ -27,7 +27,7 @@ from nas.training._types import Arrays, Candidate, Genome, Scalar, TrainingConfi
 __all__ = ["OF_THE_FUNCTION", "Inheritance", "Parent", "Strategy"]
 
 # Hyperparameters that are part of the function: a child that inherits weights has its parent's.
-OF_THE_FUNCTION: Final = frozenset({"activation", "parametrisation", "readout"})
+OF_THE_FUNCTION: Final = frozenset({"activation", "parametrisation", "readout", "closeness"})
 _MOVES: Final = 0.5  # chance of a hyperparameter to be another than a parent's: were all others, none would be kept
 _EARLY: Final = 0.05  # share of the steps of a training from nothing before the first cut
 
@@ -367,8 +367,8 @@ def _seed(rng: np.random.Generator) -> int:
 
 
 def _same_kind(parent: Parent, child: Genome) -> bool:
-    """Whether the parent's arrays mean the same in the child: another parametrisation has other parameters."""
+    """Whether the parent's arrays mean the same in the child: another parametrisation or closeness has others."""
     if parent.genome.structure is not None or child.structure is not None:
         return type(parent.genome.structure) is type(child.structure)
-    key = "parametrisation"
-    return parent.genome.hyperparameters.get(key) == child.hyperparameters.get(key)
+    own, its = parent.genome.hyperparameters, child.hyperparameters
+    return all(own.get(key) == its.get(key) for key in ("parametrisation", "closeness"))

@@ -45,6 +45,7 @@ _FREE: Final[dict[str, str]] = {
     "losses.final_temperature": f"it is of the count of edges by closeness, {_LEARNED}",
     "structure_until": f"training shapes structure {_LEARNED}; training.sparsify.end says when cuts end",
     "on_lost_output": f"training can lose an output {_LEARNED}; cuts never do",
+    "closeness": f"there is closeness {_LEARNED}",
 }
 _FREE_ONLY: Final = "only free weights (parametrisation: free) can come where none were"
 _GROWING: Final[dict[str, str]] = {"sparsify.grow": _FREE_ONLY, "sparsify.regrow": _FREE_ONLY}
@@ -65,6 +66,7 @@ _MODULES: Final[dict[str, str]] = {
     "on_lost_output": f"{_FIXED}, so that no output is lost",
     "sparsify": f"{_FIXED}; let the search mutate it",
     "parametrisation": "they have weights of their own; it is of the edges between neurons",
+    "closeness": "they have weights of their own; it is of the edges between neurons",
     "latency": "C is written of networks of neurons without memory; leave it out",
     "precision": "integers are of networks of neurons without memory; leave it out",
     "readout": "their last layer is the output; it is of networks of neurons",

@@ -79,7 +79,7 @@ class Connectivity:
         if last.before is not None:
             rows = _rows_of_strongest_paths(network, last.before)
             m = len(rows)
-            values[:-1].reshape(7, m)[:, rows] = last.before[:-1].reshape(7, m)[:, rows]
+            values[:-1].reshape(-1, m)[:, rows] = last.before[:-1].reshape(-1, m)[:, rows]
             values[-1] = last.before[-1]
             if self._how == "regrow":
                 values = _drawn(network, values, lost, rng, step, reopen=True)
@@ -120,7 +120,7 @@ def set_closeness_of(network: ManifoldNetwork, values: np.ndarray) -> None:
     """The inverse of `closeness_of`."""
     assert network.closeness is not None
     with torch.no_grad():
-        rows = torch.from_numpy(values[:-1].reshape(7, -1))
+        rows = torch.from_numpy(values[:-1].reshape(-1, len(network.bias)))
         for parameter, row in zip(network.closeness.neuron_parameters(), rows, strict=True):
             parameter.copy_(row)
         network.closeness.cutoff.fill_(float(values[-1]))
@@ -165,7 +165,7 @@ def _drawn(
         closeness.reset(init, rng)
         fresh = closeness_of(network)
         mixed = values.copy()
-        mixed[:-1].reshape(7, -1)[:, rows] = fresh[:-1].reshape(7, -1)[:, rows]
+        mixed[:-1].reshape(-1, len(rows))[:, rows] = fresh[:-1].reshape(-1, len(rows))[:, rows]
         mixed[-1] = fresh[-1] if reopen else cutoff
         set_closeness_of(network, mixed)
         if not (still := lost_outputs(network.dag, network.live_mask())).size:

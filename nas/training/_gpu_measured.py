@@ -43,7 +43,7 @@ def gpu_times(
         ValueError: the loss is not finite, so that steps stop early and look fast.
     """
     device, threads = gpu.torch_device.type, torch.get_num_threads()
-    if not way_on(gpu).right:
+    if not (way_on(gpu).right and small.compiled):
         return _plain_times(final, small, dataset, config, gpu, budget)
     quiet = config.model_copy(update={"input_noise": 0.0, "final_input_noise": None, "input_dropout": 0.0})
     trainer = GPUTrainer(small, data_on(gpu, dataset), quiet, StructureCosts(0.0, 0.0, 0.0))

@@ -59,7 +59,7 @@ def extended(network: ManifoldNetwork, edges: np.ndarray) -> ManifoldNetwork:
     arrays = network.to_arrays()
     old = match_edges(dag, larger)
     arrays["weight"] = np.where(old >= 0, arrays["weight"][old], np.float32(0))
-    return ManifoldNetwork.from_arrays(larger, arrays, activation=network.activation, readout=network.readout)
+    return network.like(larger, arrays)
 
 
 def absent_gradients(network: ManifoldNetwork, dataset: Dataset, rows: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from torch import nn
 
 from nas.manifold import ManifoldNetwork
 from nas.training._fused import FusedTrainer, StructureCosts
+from nas.training._plain import PlainTrainer
 from nas.training._types import Dataset, TrainingConfig
 from nas.training.timing import Timing, measure, time_inference
 
@@ -16,17 +17,22 @@ __all__ = ["inference_timing", "step_timing", "timed_trainer", "trainer_bytes"]
 STEPS_TIMED = 10  # in one call, as in training
 
 
-def timed_trainer(network: ManifoldNetwork, dataset: Dataset, config: TrainingConfig) -> FusedTrainer:
+def timed_trainer(network: ManifoldNetwork, dataset: Dataset, config: TrainingConfig) -> FusedTrainer | PlainTrainer:
     """The trainer whose steps are timed, on the threads torch has now.
 
     Factors of the structure terms are 0 in it: they do not change what a step costs. It has no noise: that is drawn
     once a chunk of many steps in training, and in the short chunks that are timed it would outweigh a small network.
     """
     config = config.model_copy(update={"input_noise": 0.0, "final_input_noise": None, "input_dropout": 0.0})
-    return FusedTrainer(network, dataset, config, StructureCosts(0.0, 0.0, 0.0), threads=torch.get_num_threads())
+    costs = StructureCosts(0.0, 0.0, 0.0)
+    if not network.compiled:
+        return PlainTrainer(network, dataset, config, costs, device="cpu")
+    return FusedTrainer(network, dataset, config, costs, threads=torch.get_num_threads())
 
 
-def step_timing(trainer: FusedTrainer, budget_seconds: float, samples: int = 11, warmup: int = 3) -> Timing:
+def step_timing(
+    trainer: FusedTrainer | PlainTrainer, budget_seconds: float, samples: int = 11, warmup: int = 3
+) -> Timing:
     """Process time of one training step: closeness, network and optimiser.
 
     Raises:
@@ -58,7 +64,9 @@ def inference_timing(module: nn.Module, dataset: Dataset, config: TrainingConfig
     return time_inference(module, x, threads=torch.get_num_threads(), budget_seconds=budget_seconds)
 
 
-def trainer_bytes(trainer: FusedTrainer) -> int:
+def trainer_bytes(trainer: FusedTrainer | PlainTrainer) -> int:
     """Bytes of the arrays that a trainer holds, those of the data apart."""
+    if isinstance(trainer, PlainTrainer):
+        return trainer.bytes
     held = {id(array): array.nbytes for group in (trainer._graph, trainer._buffers) for array in group}
     return sum(held.values())

@@ -59,9 +59,7 @@ def working_network(network: ManifoldNetwork, state: TrainingState, sparsifier: 
         sparsifier.mask = np.asarray(arrays["sparsify/mask"]).astype(bool)
         sparsifier.rng.bit_generator.state = json.loads(bytes(np.asarray(arrays["sparsify/rng"])))
         dag = sparsifier.allowed.with_edges(sparsifier.mask)
-    return ManifoldNetwork.from_arrays(
-        dag, _named(arrays, _NETWORK), activation=network.activation, readout=network.readout
-    )
+    return network.like(dag, _named(arrays, _NETWORK))
 
 
 def allowed_edges(state: TrainingState | None) -> np.ndarray | None:

@@ -1,4 +1,5 @@
-"""Training steps in plain torch operations on any device: what is done where a GPU's own kernels cannot be used.
+"""Training steps in plain torch operations on any device: where a GPU's own kernels cannot be used, or a closeness has
+none.
 
 The same steps as `nas.training._fused` (the same objective, terms, schedule and optimiser; the noise on the inputs is
 drawn by other means), some hundred operations each. A level of the network is one product with a matrix of weights and
@@ -7,7 +8,7 @@ zeros, or a sum over its edges, whichever is less work (`nas.engine.traceable_ap
 
 from __future__ import annotations
 
-from typing import Final
+import contextlib
 
 import numpy as np
 import torch
@@ -29,7 +30,6 @@ from nas.training._types import Dataset, TrainingConfig
 __all__ = ["PlainTrainer"]
 
 BETA_1, BETA_2, EPSILON, MOMENTUM = 0.9, 0.999, 1e-8, 0.9
-_LENGTHS: Final = (5, 6)  # of the closeness' parameters: sigma and mu
 
 
 class PlainTrainer:
@@ -55,10 +55,12 @@ class PlainTrainer:
         self._seed, self._watched = seed, watched
         self.steps_done = self._first_step = 0 if state is None else state.steps
         self.batch_size = min(config.batch_size, len(dataset.x_train))
-        self._twin = ManifoldNetwork.from_arrays(
-            network.dag, network.to_arrays(), activation=network.activation, readout=network.readout
-        ).to(self.device)
+        self._twin = network.like(network.dag, network.to_arrays()).to(self.device)
         self._rates = list(_relative_rates(network))
+        closeness = network.closeness
+        self._learned = 0 if closeness is None else len(closeness.family.parameters) + 1  # and the cutoff
+        # Where only the closeness has no kernels, the network's own are used.
+        self._way = contextlib.nullcontext if not network.compiled else plain_operations
         self._decays = [parameter is network.weight or parameter is network.gain for parameter in _parameters(network)]
         self._most = _updated(network)
         sizes = [parameter.numel() for parameter in _parameters(network)]
@@ -83,7 +85,7 @@ class PlainTrainer:
             if temperatures is not None:
                 twin.temperature = self.network.temperature = float(temperatures[k])
             rows = torch.from_numpy(numbers[k].astype(np.int64)).to(self.device)
-            with plain_operations():
+            with self._way():
                 outputs, terms, alive = twin.forward_with_terms(self._noisy(self._x[rows]))
                 if not self._has_paths(alive):
                     return StepReport(done, *seen, live, True, lost=True)
@@ -191,7 +193,7 @@ class PlainTrainer:
 
     def live_mask(self) -> np.ndarray:
         """Which allowed edges are live, bool (E,)."""
-        with plain_operations():
+        with self._way():
             return self._twin.live_mask()
 
     def closeness_step(self) -> ClosenessStep:
@@ -202,10 +204,11 @@ class PlainTrainer:
     def set_closeness(self, values: np.ndarray, reset: np.ndarray) -> None:
         """Go on with other closeness parameters; see `FusedTrainer.set_closeness`."""
         parameters = _parameters(self._twin)
-        sizes = [parameter.numel() for parameter in parameters[-8:]]
+        learned = len(parameters) - self._learned
+        sizes = [parameter.numel() for parameter in parameters[learned:]]
         fresh = torch.split_with_sizes(torch.from_numpy(values.astype(np.float32)).to(self.device), sizes)
         forgotten = torch.split_with_sizes(torch.from_numpy(reset).to(self.device), sizes)
-        for k, (value, forget) in enumerate(zip(fresh, forgotten, strict=True), len(parameters) - 8):
+        for k, (value, forget) in enumerate(zip(fresh, forgotten, strict=True), learned):
             parameters[k].copy_(value.view_as(parameters[k]))
             self._moments[0][k][forget] = 0
         self._live = None
@@ -213,7 +216,7 @@ class PlainTrainer:
     def freeze_structure(self) -> None:
         """Closeness and cutoff stay as they are from now on."""
         if self._twin.closeness is not None:
-            self._rates[-8:] = [0.0] * 8
+            self._rates[-self._learned :] = [0.0] * self._learned
 
     def loses_output(self) -> bool:
         """Whether some output has no path with the parameters as they are now."""
@@ -224,7 +227,7 @@ class PlainTrainer:
 
     def _closeness(self) -> np.ndarray:
         values: np.ndarray = (
-            torch.cat([each.detach().reshape(-1) for each in _parameters(self._twin)[-8:]]).cpu().numpy()
+            torch.cat([each.detach().reshape(-1) for each in _parameters(self._twin)[-self._learned :]]).cpu().numpy()
         )
         return values.copy()
 
@@ -243,7 +246,9 @@ def _relative_rates(network: ManifoldNetwork) -> list[float]:
     count = len(_parameters(network))
     if network.closeness is None:
         return [1.0] * count
-    return [1.0] * (count - 8) + [length_rate if k in _LENGTHS else rate for k in range(8)]
+    family = network.closeness.family
+    learned = [length_rate if name in family.lengths else rate for name in family.parameters]
+    return [1.0] * (count - len(learned) - 1) + [*learned, rate]
 
 
 def _updated(network: ManifoldNetwork) -> list[int]:

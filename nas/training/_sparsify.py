@@ -275,9 +275,7 @@ def _on_edges(network: ManifoldNetwork, allowed: DAG, old: np.ndarray, new: np.n
         full = np.zeros(allowed.n_edges, np.float32)
         full[old if len(arrays["weight"]) != allowed.n_edges else slice(None)] = arrays["weight"]
         arrays["weight"] = full[new]
-    return ManifoldNetwork.from_arrays(
-        allowed.with_edges(new), arrays, activation=network.activation, readout=network.readout
-    )
+    return network.like(allowed.with_edges(new), arrays)
 
 
 def _final_edges(config: SparsifyConfig, dag: DAG, first_edges: int) -> int:

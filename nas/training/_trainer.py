@@ -169,9 +169,7 @@ def training_steps(
     if config.steps:
         working, sparsifier = network, None
         if config.sparsify is not None:
-            working = ManifoldNetwork.from_arrays(
-                network.dag, network.to_arrays(), activation=network.activation, readout=network.readout
-            )
+            working = network.like(network.dag, network.to_arrays())
             sparsifier = Sparsifier(
                 working, dataset, config, np.random.default_rng([seed, 2]), allowed=allowed_edges(resume)
             )
@@ -182,21 +180,19 @@ def training_steps(
         costs = structure_costs(config, working.dag)
         key = noise_seed(seed)
         trainer: Trainer
-        if gpu is None:
+        if not working.compiled or (gpu is not None and not way_on(gpu).right):
+            place = "cpu" if gpu is None else gpu.torch_device
+            trainer = PlainTrainer(working, dataset, config, costs, device=place, seed=key, state=state, watched=True)
+        elif gpu is None:
             threads = threads or torch.get_num_threads()
             trainer = FusedTrainer(
                 working, dataset, config, costs, threads=threads, seed=key, watched=True, state=state
             )
         else:
-            if way_on(gpu).right:
-                data = data_on(gpu, dataset)
-                trainer = GPUTrainer(
-                    working, data, config, costs, seed=key, population=population, state=state, watched=True
-                )
-            else:
-                trainer = PlainTrainer(
-                    working, dataset, config, costs, device=gpu.torch_device, seed=key, state=state, watched=True
-                )
+            data = data_on(gpu, dataset)
+            trainer = GPUTrainer(
+                working, data, config, costs, seed=key, population=population, state=state, watched=True
+            )
         watch = Connectivity(config.on_lost_output, seed)
         shaped = math.ceil(config.structure_until * config.steps)
         batches = _sample_numbers(len(dataset.x_train), trainer.batch_size, np.random.default_rng([seed, 1]))

@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from nas.graph import DAG
+from nas.manifold import DEFAULT_FAMILY, family_named
 from nas.training._compression_config import SparsifyConfig
 from nas.training._structure import Structure
 
@@ -75,6 +76,11 @@ class TrainingConfig(BaseModel):
         "masked",
         description="What an edge's weight is: closeness x free weight, closeness alone, or a free weight.",
     )
+    closeness: str = Field(
+        DEFAULT_FAMILY,
+        description="What closeness is: gauss_wave, the published function, or module:NAME of a nas.manifold.Family, "
+        "which torch operations train.",
+    )
     precision: Literal["float", "int8", "int4"] = Field(
         "float",
         description="What networks are finished for: float, or integers of a small chip with weights of 8 or 4 bits. "
@@ -114,6 +120,13 @@ class TrainingConfig(BaseModel):
         description="Shares of a trial's steps, rising, after which it pauses and is stopped if others are far better "
         "(see search.halving); [] trains every trial to its end.",
     )
+
+    @field_validator("closeness")
+    @classmethod
+    def _known_family(cls, name: str) -> str:
+        if ":" not in name:  # reading a job runs no code of anybody's
+            family_named(name)
+        return name
 
     @field_validator("rungs")
     @classmethod
