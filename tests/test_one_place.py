@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ from nas.training import (
 )
 from nas.training.metrics import METRICS, Metric, Samples
 from nas.training.objectives import OBJECTIVES, Objective, ObjectiveScale
+
+ROOT = Path(__file__).parents[1]
 
 
 def plain(columns: int = 2) -> DAG:
@@ -166,3 +169,12 @@ def test_a_closeness(
         sys.modules.pop("bumps_of_mine", None)
     with pytest.raises(CheckpointError, match="family of its network cannot be 'bumps_of_mine:BUMP'"):
         nas.load(tmp_path / "net.safetensors")  # a file imports nothing
+
+
+def test_the_recipes_name_files_that_exist() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:nas|tests)/[\w/.]+)`", page)) | set(re.findall(r"\]\(([\w/.-]+)\)", page))
+    assert len(named) > 15
+    assert not [name for name in named if not (ROOT / name).exists()]
+    for name, path in re.findall(r"`([A-Z]{2,}[A-Z_]+)` \(`([\w/.]+)`\)", page):
+        assert f"{name}:" in (ROOT / path).read_text(encoding="utf-8")
