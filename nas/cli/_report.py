@@ -63,8 +63,7 @@ class StatusReport:
             self._reasons[failure_kind(result.reason)] += 1
             _logger.info("trial %d failed", result.number, extra={**where, "reason": result.reason})
             return
-        shown = ("val_accuracy", "val_error", "inference_seconds", "edges")
-        data = {name: result.metrics[name] for name in shown if name in result.metrics}
+        data = {name: result.metrics[name] for name in _BEST if name in result.metrics}
         _logger.info("trial %d complete", result.number, extra={**where, "data": {**data, "seconds": result.seconds}})
 
     def progress(self, progress: Progress) -> None:

@@ -13,7 +13,7 @@ from nas.errors import TrialError
 from nas.training._evidence import quality
 from nas.training._noise import input_noise
 from nas.training._pause import curve_arrays, curves_of
-from nas.training._reference import MOMENTUM
+from nas.training._reference import torch_optimiser
 from nas.training._structure import Structure
 from nas.training._trainer import History, OnLog, _rates, _sample_numbers, history_of, noise_seed, quality_of
 from nas.training._types import Candidate, Dataset, TrainingConfig, TrainingState, TrialResult, TrialStatus
@@ -191,14 +191,7 @@ def _optimiser(module: nn.Module, config: TrainingConfig) -> torch.optim.Optimiz
     groups = [
         {"params": group, "weight_decay": decay} for group, decay in ((decayed, config.weight_decay), (plain, 0.0))
     ]
-    groups = [group for group in groups if group["params"]]
-    match config.optimizer:
-        case "adam":
-            return torch.optim.Adam(groups, lr=config.learning_rate, fused=True)
-        case "adamw":
-            return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
-        case "sgd":
-            return torch.optim.SGD(groups, lr=config.learning_rate, momentum=MOMENTUM, nesterov=True)
+    return torch_optimiser([group for group in groups if group["params"]], config)
 
 
 def _decayed(module: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:

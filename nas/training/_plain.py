@@ -24,12 +24,11 @@ from nas.training._fused import (
     _closeness_rates,
     structure_costs,
 )
+from nas.training._fused_state import BETA_1, BETA_2, EPSILON, MOMENTUM
 from nas.training._order import keyed_batches
 from nas.training._types import Dataset, TrainingConfig
 
 __all__ = ["PlainTrainer"]
-
-BETA_1, BETA_2, EPSILON, MOMENTUM = 0.9, 0.999, 1e-8, 0.9
 
 
 class PlainTrainer:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,11 +17,10 @@ from nas.manifold import CostModel, LossTerms, ManifoldNetwork, cost
 from nas.training._connectivity import Connectivity, closeness_of, lost_outputs, set_closeness_of
 from nas.training._costs import costs_for
 from nas.training._fused import ClosenessStep
+from nas.training._fused_state import MOMENTUM
 from nas.training._types import Task, TrainingConfig
 
-__all__ = ["StepValues", "reference_step"]
-
-MOMENTUM = 0.9
+__all__ = ["StepValues", "reference_step", "torch_optimiser"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def reference_step(
         memory_cost: bytes of the trainer, for the memory term; None: likewise.
         seed: of the training, for what a lost output draws.
     """
-    optimiser = _optimiser(network, config)
+    optimiser = torch_optimiser(network.parameter_groups(config.learning_rate, config.weight_decay), config)
     factors = [group["lr"] / config.learning_rate for group in optimiser.param_groups]
     objective_of = nn.functional.cross_entropy if task == "classification" else nn.functional.mse_loss
     weights = config.losses
@@ -108,12 +108,12 @@ def _forget(optimiser: torch.optim.Optimizer, network: ManifoldNetwork, changed:
         at += parameter.numel()
 
 
-def _optimiser(network: ManifoldNetwork, config: TrainingConfig) -> torch.optim.Optimizer:
-    groups = network.parameter_groups(config.learning_rate, config.weight_decay)
+def torch_optimiser(groups: list[dict[str, Any]], config: TrainingConfig) -> torch.optim.Optimizer:
+    """The job's optimiser of groups of parameters, which say whether they decay."""
     match config.optimizer:
         case "adam":
-            return torch.optim.Adam(groups, fused=True)
+            return torch.optim.Adam(groups, lr=config.learning_rate, fused=True)
         case "adamw":
-            return torch.optim.AdamW(groups, fused=True, weight_decay=0.0)  # the groups say which decay
+            return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True, weight_decay=0.0)
         case "sgd":
-            return torch.optim.SGD(groups, momentum=MOMENTUM, nesterov=True)
+            return torch.optim.SGD(groups, lr=config.learning_rate, momentum=MOMENTUM, nesterov=True)
