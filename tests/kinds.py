@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from nas.engine import DAGModule, Edge, MaskedLinear, reference_apply, wire
 from nas.graph import DAG, random_dag
 from nas.layers import LayerDAG, LayerSpec, Linear, Node
-from nas.manifold import ManifoldNetwork, reference_d, strengths
+from nas.manifold import Family, ManifoldNetwork, Start, reference_d, strengths
 from nas.recurrent import RecurrentDAG, reach_outputs, reference_step, remember
 
 __all__ = ["KINDS", "input_of", "made", "plain"]
@@ -165,3 +165,18 @@ def _steps(module: RecurrentDAG, x: Tensor) -> Iterator[Tensor]:
             y[:, module.n_outputs :] if module.memory_activation == "identity" else torch.tanh(y[:, module.n_outputs :])
         )
         yield y[:, : module.n_outputs]
+
+
+def _bump(
+    p: torch.Tensor, period: float, height: torch.Tensor, centre: torch.Tensor, width: torch.Tensor
+) -> torch.Tensor:
+    return torch.tanh(height) * torch.exp(-(((p - centre) / torch.nn.functional.softplus(width)) ** 2))
+
+
+def _initial(start: Start) -> list[np.ndarray]:
+    middle, reach = start.span()
+    return [start.normal(2.0, 0.1), middle, reach]
+
+
+BUMP = Family(("height", "centre", "width"), _bump, _initial, lengths=frozenset({"centre", "width"}))
+"""A closeness of somebody's own, ``tests.kinds:BUMP``."""

@@ -172,6 +172,7 @@ TRAINING: dict[str, tuple[Any, dict[str, Any]]] = {
     "input_dropout": (0.5, {}),
     "activation": ("tanh", {}),
     "parametrisation": ("manifold", {}),
+    "closeness": ("tests.kinds:BUMP", {}),
     "precision": ("int8", {}),
     "readout": ("linear", {}),
     "on_lost_output": ("fail", CLOSING),

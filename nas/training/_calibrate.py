@@ -21,6 +21,7 @@ from nas.manifold import ManifoldNetwork, Parametrisation, compact
 from nas.training._cost_fit import CostFit, Fits, fit_costs
 from nas.training._fused import FusedTrainer
 from nas.training._measured import step_timing, timed_trainer, trainer_bytes
+from nas.training._plain import PlainTrainer
 from nas.training._types import Dataset, TrainingConfig
 from nas.training._work import BASE_ACTIVATION, Work, memory_work, work_of
 from nas.training.timing import pinned_threads, time_inference
@@ -121,11 +122,11 @@ def _training_points(parametrisation: str, networks: Sequence[ManifoldNetwork], 
             yield _Point(parametrisation, work_of(network.dag, batch, network.activation), call)
 
 
-def _seconds_of_step(trainer: FusedTrainer, seconds: float) -> float:
+def _seconds_of_step(trainer: FusedTrainer | PlainTrainer, seconds: float) -> float:
     return step_timing(trainer, seconds, samples=5, warmup=1).seconds
 
 
-def _trainer(network: ManifoldNetwork, batch: int) -> FusedTrainer:
+def _trainer(network: ManifoldNetwork, batch: int) -> FusedTrainer | PlainTrainer:
     config = TrainingConfig(batch_size=batch, activation=network.activation, parametrisation=network.parametrisation)
     return timed_trainer(network, _samples(network.dag), config)
 
