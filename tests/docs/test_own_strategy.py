@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from nas.cli import app
 from nas.search import StudyStore
@@ -33,8 +32,10 @@ def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def search(trials: int, *settings: str) -> Result:
-    everywhere = ("training.steps=20", "resources.executor=serial", "tracking.mlflow=false", "tracking.store=store")
-    everywhere += ("search.baselines=false",)
+    everywhere = [
+        "training.steps=20", "resources.executor=serial", "tracking.mlflow=false", "tracking.store=store",
+        "search.baselines=false",
+    ]  # fmt: skip
     return CliRunner().invoke(
         app,
         ["search", "job.yaml", "--resume-or-start", "--trials", str(trials)]
