@@ -45,6 +45,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.pluginmanager.hasplugin("rerunfailures"):
+        for item in items:
+            if item.nodeid.startswith(SERVICES):  # a browser or a cluster may miss a deadline where all is busy
+                item.add_marker(pytest.mark.flaky(reruns=1))
     if hasattr(config, "workerinput"):  # of xdist
         items.sort(key=lambda item: not item.nodeid.startswith(SERVICES))
 
