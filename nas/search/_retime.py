@@ -61,7 +61,7 @@ def time_side_by_side(
         rounds: in each of which every network is timed once.
 
     Returns:
-        By trial number: `inference_seconds` (the least of the rounds' medians), `inference_spread` (half the
+        By trial number: `inference_seconds` (the least of the rounds), `inference_spread` (half the
         95 % interval, see `half_interval`), `reference_seconds` (least), all process time (on a GPU: device time);
         and `latency` where the job measures it.
     """

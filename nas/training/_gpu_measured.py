@@ -1,6 +1,6 @@
 """What a network costs on a GPU: device time between events of a training step and of a forward pass, bytes.
 
-As on the processor (`nas.training._measured`): warm, median of samples, alone on the GPU as far as this process knows;
+As on the processor (`nas.training._measured`): warm, least of samples, alone on the GPU as far as this process knows;
 workers that share a GPU disturb each other's times, which the reference kernel beside each shows.
 """
 

@@ -243,12 +243,12 @@ class TrialResult:
         integer_val_error, integer_test_error  of the network in integers, where ``training.precision`` asks for them
         latency                     one prediction in compiled C on this machine, nanoseconds, where it is asked for
         flow, smooth_edges          loss terms at the end
-        train_step_seconds          process time of one training step at the job's batch size, median, of the network
-                                    without neurons that are on no path
+        train_step_seconds          process time of one training step at the job's batch size, least of many, of the
+                                    network without neurons that are on no path
         train_bytes                 what its trainer's arrays hold, the data apart
         predicted_train_step_seconds, predicted_inference_seconds, predicted_train_bytes
                                     the same by the cost model (`nas calibrate`); hardware["cost_model"] says which
-        inference_seconds           process time of a forward pass of ``inference_batch`` samples, median
+        inference_seconds           process time of a forward pass of ``inference_batch`` samples, least of many
         inference_spread            half the 95 % interval of the same, seconds (`half_interval`)
         reference_seconds           process time of the fixed reference kernel taken in the same minute
     """

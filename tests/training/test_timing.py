@@ -1,6 +1,7 @@
 """Process time: it counts work and not waiting, scales with the work, and leaves the settings as they were."""
 
 import gc
+import itertools
 import json
 import platform
 import subprocess
@@ -118,8 +119,16 @@ def test_bad_arguments(arguments: dict[str, object], message: str) -> None:
 def test_the_interval_holds_what_other_processes_measure() -> None:
     timing = measure(lambda: spin(0.002), samples=5, budget_seconds=1)
     assert timing.spread >= 0.05 * timing.seconds  # processes differ, however well the samples of one agree
-    assert half_interval([1.0, 1.0, 2.0]) > 1.0  # and it holds its own samples
-    assert half_interval([1.0, 1.0, 1.0]) < 0.2 < half_interval([1.0, 1.0, 1.0], busy=0.9)
+    samples = [1.0, 1.1, 1.2, 1.3, 1.4]
+    assert half_interval(samples) > 0.4  # and it holds its own samples
+    assert half_interval([*samples, 90.0]) < 2 * half_interval(samples)  # but for one that something else disturbed
+    assert half_interval([1.0, 1.0, 1.0]) < 0.1 < half_interval([1.0, 1.0, 1.0], busy=0.9)
+
+
+def test_what_else_runs_adds_nothing_to_a_time() -> None:
+    disturbed = itertools.cycle([0.004, 0.004, 0.002])
+    timing = measure(lambda: spin(next(disturbed)), samples=9, budget_seconds=1)
+    assert timing.seconds == pytest.approx(0.002, rel=0.2)
 
 
 # In a process of its own, which holds little: a heap that a long run has left in pieces cannot keep what is large.
