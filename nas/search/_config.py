@@ -91,7 +91,7 @@ class EvolutionOptions(StrategyOptions):
     initial: int | None = Field(
         None,
         ge=1,
-        description="Candidates from nothing before the first child (default: 9, where children mutate population).",
+        description="Candidates from nothing before the first child (default: 11, where children mutate population).",
     )
     tournament: int = Field(3, ge=1, description="Individuals compared to choose a parent, where children mutate.")
     strength: tuple[float, float] = Field(
@@ -127,7 +127,7 @@ class OptunaOptions(StrategyOptions):
     initial: int | None = Field(
         None,
         ge=1,
-        description="Candidates from nothing before the first child (default: 9, where children mutate population).",
+        description="Candidates from nothing before the first child (default: 11, where children mutate population).",
     )
     child_steps: float = Field(1.0, gt=0, le=1, description="Factor of the training steps of children.")
     inherit: bool = Field(True, description="Children start from their parent's trained weights.")
