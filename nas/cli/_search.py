@@ -268,16 +268,16 @@ class SearchRun:
             console.print(f"{wanted} done{fewer}; more: --resume --trials {2 * max(done, job.search.trials)}")
             found = study.front()
             amend_status(study.folder, state="finished")  # it may have been left just before its end
-            if job.tracking.mlflow:
-                self._catch_up(study, found, dataset)
-        else:
-            found = self._search(study, strategy, dataset, resumed=resumed)
-        if not self.brief:
-            self._conclude(study, found)
-        return found
+            try:
+                self._conclude(study, found)
+            finally:
+                if job.tracking.mlflow:
+                    self._catch_up(study, found, dataset)
+            return found
+        return self._search(study, strategy, dataset, resumed=resumed)
 
     def _search(self, study: StudyStore, strategy: Strategy, dataset: Dataset, *, resumed: bool) -> Front:
-        """Trials, baselines, the second timing, and what MLflow is told of them.
+        """Trials, baselines, the second timing, what was found, and what MLflow is told of it.
 
         Raises:
             KeyboardInterrupt: it was stopped; all is kept.
@@ -336,7 +336,11 @@ class SearchRun:
                 status.end({"FINISHED": "finished", "KILLED": "stopped"}.get(ending, "failed"), found)
                 executor.close()
                 report.reconcile()
-                _caught_up(tracker, ending, stop, study.folder)
+                try:
+                    if ending == "FINISHED" and found is not None:
+                        self._conclude(study, found)  # before the pictures, which nobody should have to wait for
+                finally:
+                    _caught_up(tracker, ending, stop, study.folder)
         return found
 
     def _warm_up(self, executor: Executor, strategy: Strategy) -> None:
@@ -506,6 +510,8 @@ class SearchRun:
         from nas.cli._study import export_network
         from nas.errors import NasError
 
+        if self.brief:
+            return
         counts = study.counts()
         if found.missed:
             raise NasError(f"{found.missed}; relax a bound of search.constraints, or search longer: --resume")
