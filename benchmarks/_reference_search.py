@@ -76,4 +76,8 @@ def search(found: Set, seed: int, seconds: float, folder: Path, settings: Sequen
         "trials": {"complete": done.trials, "failed": len(done.failed)},
         "settings": list(settings),
         "front": sorted(front),
+        # what the front's own estimates prefer, to compare with a choice by plain counts
+        "estimated": sorted(
+            [member.metrics[name] for name in ("edges", "shown_error", "test_error")] for member in done.front.members
+        ),
     }
