@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from rich.markup import escape
 
-from nas.cli._console import PATIENCE_SECONDS, console, duration, percent, program, seconds, stage
+from nas.cli._console import PATIENCE_SECONDS, console, duration, percent, program, stage
 from nas.cli._interrupt import Stop, stop_on_signals
 from nas.cli._projection import Reporter, make_tracker
 
@@ -549,9 +549,9 @@ class SearchRun:
             tested = evaluate_file(path, data=source, batch=self.job.training.inference_batch, threads=threads)
             found_again = tested.get("accuracy")
             quality = f"error {tested['error']:.4g}" if found_again is None else f"accuracy {percent(found_again)}"
+            # Not its process time: MLflow's pictures are being drawn in this process meanwhile, which would count.
             console.print(
-                f"exported to {path}; loaded again, it has test {quality} on {tested['samples']:,} samples, "
-                f"inference {seconds(tested['inference_seconds'])} a batch",
+                f"exported to {path}; loaded again, it has test {quality} on {tested['samples']:,} samples",
                 soft_wrap=True,
             )
         if not self.command:
