@@ -41,8 +41,9 @@ def run(job: Path, seed: int, store: Path) -> Json:
     name = f"{job.stem}-{seed}"
     seconds = 0.0
     if not StudyStore.exists(store, name):
-        settings = [f"data.seed={seed}", f"search.seed={seed}", f"tracking.experiment={name}"]
-        command = [sys.executable, "-c", "from nas.cli import main; main()", "search", str(job), "--store", str(store)]
+        settings = [f"data.seed={seed}", f"search.seed={seed}"]
+        settings += [f"tracking.experiment={name}", f"tracking.store={store}"]
+        command = [sys.executable, "-c", "from nas.cli import main; main()", "search", str(job)]
         began = time.perf_counter()
         subprocess.run([*command, *(word for each in settings for word in ("--set", each))], check=True, cwd=_ROOT)
         seconds = time.perf_counter() - began
