@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from benchmarks._reference_recipe import chosen, settings_of
 from benchmarks._reference_sets import SETS, Set
 from benchmarks._search_score import interval
+from nas.search import Front
 
 __all__ = [
     "Member",
@@ -21,6 +22,7 @@ __all__ = [
     "comparison_table",
     "hypervolume",
     "members_at",
+    "points_of",
     "reference_front",
     "reference_table",
 ]
@@ -37,6 +39,11 @@ class Member(NamedTuple):
     edges: float
     val_error: float
     test_error: float
+
+
+def points_of(front: Front, quality: str = "val_error") -> list[list[float]]:
+    """(edges, quality, test error) of each member of a search's front, by edges; `members_at` reads them."""
+    return sorted([member.metrics[name] for name in ("edges", quality, "test_error")] for member in front.members)
 
 
 def members_at(front: Iterable[Sequence[float]], sizes: Iterable[float]) -> list[Member | None]:

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from benchmarks._process_budget import search as search_within
+from benchmarks._reference_score import points_of
 from benchmarks._reference_sets import Set, load
 from nas.job import Job
 
@@ -66,7 +67,6 @@ def search(found: Set, seed: int, seconds: float, folder: Path, settings: Sequen
         space=asked.space,
         training=asked.training,
     )
-    front = [[member.metrics[name] for name in ("edges", "val_error", "test_error")] for member in done.front.members]
     return {
         "set": found.name,
         "seed": seed,
@@ -75,9 +75,7 @@ def search(found: Set, seed: int, seconds: float, folder: Path, settings: Sequen
         "wall_seconds": round(time.perf_counter() - wall, 1),
         "trials": {"complete": done.trials, "failed": len(done.failed)},
         "settings": list(settings),
-        "front": sorted(front),
+        "front": points_of(done.front),
         # what the front's own estimates prefer, to compare with a choice by plain counts
-        "estimated": sorted(
-            [member.metrics[name] for name in ("edges", "shown_error", "test_error")] for member in done.front.members
-        ),
+        "estimated": points_of(done.front, "shown_error"),
     }

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks._reference_score import members_at
+from benchmarks._reference_score import members_at, points_of
 from benchmarks._tables import table
 from nas.search import StudyStore
 from nas.training import hardware
@@ -48,9 +48,8 @@ def run(job: Path, seed: int, store: Path) -> Json:
         subprocess.run([*command, *(word for each in settings for word in ("--set", each))], check=True, cwd=_ROOT)
         seconds = time.perf_counter() - began
     study = StudyStore.open(store, name)
-    columns = ("edges", "val_error", "test_error")
-    members = [[member.metrics[column] for column in columns] for member in study.front().members]
-    return {"job": job.stem, "seed": seed, "trials": len(study.records()), "seconds": seconds, "front": sorted(members)}
+    front = points_of(study.front())
+    return {"job": job.stem, "seed": seed, "trials": len(study.records()), "seconds": seconds, "front": front}
 
 
 def report(found: Json) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -265,12 +265,24 @@ def test_hyperparameters_that_do_nothing_are_refused() -> None:
 # --- the other sections ---------------------------------------------------------------------------------------------
 
 
-def search_outcome(values: Mapping[str, Any], folder: Path) -> list[str]:
+def kept(search: Callable[[Job, Path, str], list[str]]) -> Callable[..., list[str]]:
+    """What a search of a job gives, searched once: most settings are tried against the same job."""
+
+    @functools.wraps(search)
+    def outcome(values: Mapping[str, Any], folder: Path) -> list[str]:
+        job = Job.from_mapping(values)
+        name = hashlib.sha256(repr(job.to_mapping()).encode()).hexdigest()[:20]
+        file = folder / name / "outcome"
+        if not file.parent.is_dir():
+            file.write_text("\n".join(search(job, folder, name)))
+        return file.read_text().splitlines()
+
+    return outcome
+
+
+@kept
+def search_outcome(job: Job, folder: Path, name: str) -> list[str]:
     """What a search asks for, and how each trial ended; trainings are pretended where nothing pauses."""
-    job = Job.from_mapping(values)
-    name = hashlib.sha256(repr(job.to_mapping()).encode()).hexdigest()[:20]
-    if (folder / name).is_dir():  # most settings are tried against the same job
-        return (folder / name / "outcome").read_text().splitlines()
     data = loaded(job.data)
     space = load_space(job.space, data)
     store = StudyStore.create(folder, name, seed=job.search.seed, objectives=job.search.objectives)
@@ -295,7 +307,6 @@ def search_outcome(values: Mapping[str, Any], folder: Path) -> list[str]:
         halving=job.search.halving,
         on_result=seen,
     )
-    (folder / name / "outcome").write_text("\n".join(found))
     return found
 
 
@@ -523,12 +534,9 @@ SPACE_OPTIONS: dict[str, tuple[Any, dict[str, Any]]] = {
 ONLY_MUTATED = {"max_nodes", "max_memory", "memory_mutation"}
 
 
-def space_outcome(values: Mapping[str, Any], folder: Path) -> list[str]:
+@kept
+def space_outcome(job: Job, folder: Path, name: str) -> list[str]:
     """The networks that a search makes; trainings are pretended."""
-    job = Job.from_mapping(values)
-    name = hashlib.sha256(repr(job.to_mapping()).encode()).hexdigest()[:20]
-    if (folder / name).is_dir():  # most options are tried against the same job
-        return (folder / name / "outcome").read_text().splitlines()
     data = loaded(job.data)
     refuse_unread(job, data)
     store = StudyStore.create(folder, name, seed=0, objectives=job.search.objectives)
@@ -543,7 +551,6 @@ def space_outcome(values: Mapping[str, Any], folder: Path) -> list[str]:
     strategy = make_strategy(job.search, load_space(job.space, data), job.training, store)
     executor = SerialExecutor(data, job.training, evaluate=trained)
     run_search(strategy, executor, store, trials=job.search.trials, give_up_after=99)
-    (folder / name / "outcome").write_text("\n".join(found))
     return found
 
 

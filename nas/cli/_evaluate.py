@@ -92,6 +92,7 @@ def evaluate_file(
     batch: int = 1024,
     threads: int = 1,
     metrics: Sequence[str] | None = None,
+    timed: bool = True,
 ) -> dict[str, Any]:
     """Metrics, structure and process time of the network in a checkpoint file.
 
@@ -99,6 +100,7 @@ def evaluate_file(
         data: None: what the network was trained on, which must still be that.
         settings: ``data.key=value``, as in a job.
         metrics: names of scikit-learn's scorers; None: the usual ones.
+        timed: False: without process times, where other threads of this process work, too.
 
     Raises:
         CheckpointError: the file is damaged or no checkpoint.
@@ -142,8 +144,16 @@ def evaluate_file(
         outputs = _outputs(module, x)
     names = default_scorers(dataset.task, n_outputs) if metrics is None else metrics
     unscaled = _unscaled(dataset, outputs, y)
-    rows = np.resize(np.arange(len(x)), batch)
-    timing = time_inference(module, np.ascontiguousarray(x[rows]), threads=threads)
+    times: dict[str, Any] = {}
+    if timed:
+        rows = np.resize(np.arange(len(x)), batch)
+        timing = time_inference(module, np.ascontiguousarray(x[rows]), threads=threads)
+        times = {
+            "inference_seconds": timing.seconds,
+            "inference_spread": timing.spread,
+            "batch": batch,
+            "reference_seconds": reference_kernel_seconds(threads),
+        }
     return {
         "checkpoint": str(path),
         "data": config.source,
@@ -158,10 +168,7 @@ def evaluate_file(
         "edges": dag.n_edges if layers is None else layers.n_weights,
         "density": dag.density,
         "depth": dag.depth if layers is None else layers.depth,
-        "inference_seconds": timing.seconds,
-        "inference_spread": timing.spread,
-        "batch": batch,
-        "reference_seconds": reference_kernel_seconds(threads),
+        **times,
         "hardware": hardware(threads),
     }
 

@@ -176,7 +176,6 @@ class SearchRun:
 
     def preview(self) -> None:
         """Print what would be run and for how long, and run nothing."""
-        from nas.cli._data import data_table
         from nas.cli._study import existing_study
         from nas.cli._workers import need_cores
         from nas.search import error_reference, scorer_label, with_scorer
@@ -186,9 +185,7 @@ class SearchRun:
         need_cores(job.resources)
         study = existing_study(job, start="either", command=self.command)
         data = with_scorer(read_data(job.data, twice=True), job.search)
-        console.print(data_table(data.findings))
-        console.print()
-        self._check_space(data)
+        self._show_and_check(data)
         self._announce(data.dataset, study)
         error_reference(data.dataset)  # refuses a scorer that says nothing of this data
         names = (scorer_label(data.dataset.scorer) if name == "error" else name for name in job.search.objectives)
@@ -204,7 +201,7 @@ class SearchRun:
             KeyboardInterrupt: it was stopped before there was a study.
         """
         from nas.cexport import c_compiler
-        from nas.cli._data import data_of_study, data_table
+        from nas.cli._data import data_of_study
         from nas.cli._study import create_study, existing_study
         from nas.cli._workers import need_cores
         from nas.search import with_scorer
@@ -221,18 +218,14 @@ class SearchRun:
             try:
                 if study is None:
                     data = with_scorer(read_data(job.data, twice=True), job.search)
-                    console.print(data_table(data.findings))
-                    console.print()
-                    self._check_space(data)
+                    self._show_and_check(data)
                     study = create_study(job, data)
                     held.enter_context(study.hold())
                 else:
                     held.enter_context(study.hold())
                     remedy = "restore it, or start another study with --set tracking.experiment=NAME"
                     data = data_of_study(job.data, study, named=job.data.source, remedy=remedy)
-                    console.print(data_table(data.findings))
-                    console.print()
-                    self._check_space(data)
+                    self._show_and_check(data)
                 return Outcome(study, self._drive(study, data, resumed=resumed))
             except KeyboardInterrupt:
                 if study is None:
@@ -240,10 +233,14 @@ class SearchRun:
                 self._say_stopped(study)
                 return Outcome(study, study.front(), stopped=True)
 
-    def _check_space(self, data: LoadedData) -> None:
+    def _show_and_check(self, data: LoadedData) -> None:
+        """Prints what was made of the data, then refuses what the job states for nothing."""
         from nas._settings import refuse_unread, refuse_unused
+        from nas.cli._data import data_table
         from nas.search import first_genome, load_space, refuse_unreadable
 
+        console.print(data_table(data.findings))
+        console.print()
         refuse_unread(self.job, data.dataset)
         genome = first_genome(load_space(self.job.space, data.dataset))
         refuse_unused(self.job, genome, data)
@@ -544,12 +541,12 @@ class SearchRun:
             how = "nas.training.module_of makes it a module again"
             console.print(f"exported to {path}: the state of your own structure; {how}", soft_wrap=True)
         else:
+            # Not timed: MLflow's pictures are being drawn in this process meanwhile, which would count. The job named
+            # the source.
             threads = self.job.resources.threads
-            source = self.job.data.source  # named by the job
-            tested = evaluate_file(path, data=source, batch=self.job.training.inference_batch, threads=threads)
+            tested = evaluate_file(path, data=self.job.data.source, threads=threads, timed=False)
             found_again = tested.get("accuracy")
             quality = f"error {tested['error']:.4g}" if found_again is None else f"accuracy {percent(found_again)}"
-            # Not its process time: MLflow's pictures are being drawn in this process meanwhile, which would count.
             console.print(
                 f"exported to {path}; loaded again, it has test {quality} on {tested['samples']:,} samples",
                 soft_wrap=True,

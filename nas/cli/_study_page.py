@@ -204,7 +204,7 @@ def _tested(study: StudyStore, number: int) -> str:
         path = Path(folder) / "network.safetensors"
         try:
             export_network(study, number, path)
-            found = evaluate_file(path, data=source, part="test")
+            found = evaluate_file(path, data=source, part="test", timed=False)
         except NasError as error:
             return f'<p class="faint">not evaluated again: {html.escape(str(error))}</p>'
     scores = ", ".join(written_score(name, value) for name, value in found["scores"].items())

@@ -42,8 +42,7 @@ def unread_options(config: SpaceConfig, dataset: Dataset, *, mutates: bool) -> d
         space = found(options, TaskShape.of(dataset))
         begun = {*read}  # in __init__, which counts
         said = {name: why for name, why in space.unused_options(mutates=mutates).items() if name in wanted}
-        read.clear()
-        read.update(begun)
+        read &= begun  # what says so is no use of them, either
         for _ in range(ROUNDS):
             if wanted <= {*read, *said}:
                 break
