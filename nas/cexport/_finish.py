@@ -25,7 +25,8 @@ __all__ = ["FINISHING_STEPS", "finished"]
 
 FINISHING_STEPS: Final = 3000
 _BATCH: Final = 128
-_RATES: Final = {8: 0.3, 4: 0.05}  # by bits, steps of a weight, at first; they fall to 0 as half a cosine
+# By bits, steps of a weight, at first; they fall to 0 as half a cosine.
+_RATES: Final = {8: 0.3, 6: 0.15, 5: 0.1, 4: 0.05}
 _BIAS_RATE: Final = 64.0  # of biases: a byte is of this size, so that weights and biases move sums alike
 _BLOCKS: Final = 12  # after each, the network is judged: steps of few bits go to and fro, and the best is taken ...
 _HELD: Final = 10  # ... by every so-manyth sample, which no step sees,

@@ -1,8 +1,9 @@
 """The form ``int8``: tables and one loop, in integers, without any library; the text of an `IntegerNetwork`.
 
-Edges are bytes: how far on the next source lies, then the weight. A step beyond 255 is taken in parts, by edges of
-weight 0. With 4-bit weights, which count in sixteens, two edges share three bytes: two steps, and both weights with 8
-added.
+Edges are bytes: how far on the next source lies, then the weight. With weights of 6, 5 or 4 bits an edge has 12 bits,
+so that two share three bytes. The weight takes its bits of them, half their range added; the step has the rest, 6 to 8
+bits. The first two bytes hold a step each and, above it, what the weight has beyond four bits; the third one holds the
+upper four bits of both weights. A step too long for its bits is taken in parts, by edges of weight 0.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from nas.cexport._program import Program
 from nas.cexport._text import banner, guarded, selftest, table
 from nas.errors import ExportError
 
-__all__ = ["Table", "edge_bytes", "integer_source", "tables_of"]
+__all__ = ["Table", "edge_bytes", "integer_source", "longest_step", "tables_of"]
 
 _READERS: Final = {"uint8_t": "byte", "int8_t": "byte", "uint16_t": "word", "int16_t": "word", "int32_t": "dword"}
 _WIDTHS: Final = {"uint8_t": 1, "int8_t": 1, "uint16_t": 2, "int16_t": 2, "int32_t": 4}
@@ -26,21 +27,31 @@ _WIDTHS: Final = {"uint8_t": 1, "int8_t": 1, "uint16_t": 2, "int16_t": 2, "int32
 
 def edge_bytes(places: np.ndarray, weights: np.ndarray, bits: int) -> tuple[list[int], int]:
     """The edges of one neuron to inputs, or to neurons, as bytes; and how often the loop over them runs."""
+    longest = longest_step(bits)
     edges: list[tuple[int, int]] = []
     at = 0
     for place, weight in zip(places.tolist(), weights.tolist(), strict=True):
         step = place - at
         at = place
-        while step > 255:
-            edges.append((255, 0))
-            step -= 255
+        while step > longest:
+            edges.append((longest, 0))
+            step -= longest
         edges.append((step, weight))
     if bits == 8:
         return [byte for step, weight in edges for byte in (step, weight & 255)], len(edges)
     if len(edges) % 2:
         edges.append((0, 0))
-    pairs = zip(edges[::2], edges[1::2], strict=True)
-    return [byte for (s, w), (t, v) in pairs for byte in (s, t, (w // 16 + 8) | (v // 16 + 8) << 4)], len(edges) // 2
+    found = []
+    for (s, w), (t, v) in zip(edges[::2], edges[1::2], strict=True):
+        w, v = w + 128, v + 128
+        # Of a weight in steps of 2^(8 - bits), bits 4 to 7 go into the third byte, those below next to the step.
+        found += [s | (w & 15) << 4, t | (v & 15) << 4, w >> 4 | v >> 4 << 4]
+    return found, len(edges) // 2
+
+
+def longest_step(bits: int) -> int:
+    """From a source to the next one, in one edge with a weight of so many bits."""
+    return 255 if bits == 8 else 2 ** (12 - bits) - 1
 
 
 class Table(NamedTuple):
@@ -174,12 +185,16 @@ def _dot(prefix: str, bits: int) -> list[str]:
             "        edge += 2;",
         ]
     else:
+        step = "{}" if bits == 4 else f"{{}} & {longest_step(bits)}"
+        low = "" if bits == 4 else f" | (({{}} >> 4) & {16 - 2 ** (8 - bits)})"
         lines += [
+            f"        const uint8_t first = {read}(edge);",
+            f"        const uint8_t second = {read}(edge + 1);",
             f"        const uint8_t both = {read}(edge + 2);",
-            f"        value += {read}(edge);",
-            "        acc += (int16_t)((((both << 4) & 240) - 128) * *value);",
-            f"        value += {read}(edge + 1);",
-            "        acc += (int16_t)(((both & 240) - 128) * *value);",
+            f"        value += {step.format('first')};",
+            f"        acc += (int16_t)(((((both << 4) & 240){low.format('first')}) - 128) * *value);",
+            f"        value += {step.format('second')};",
+            f"        acc += (int16_t)((((both & 240){low.format('second')}) - 128) * *value);",
             "        edge += 3;",
         ]
     return [*lines, "    }", "    *edges = edge;", "    return acc;", "}", ""]

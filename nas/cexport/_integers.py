@@ -2,7 +2,7 @@
 
 Every value is one byte v that stands for a·v + b, with a and b of its own. A neuron sums in 32 bits
 
-    acc = B + Σ w_e v_e        w_e = round(weight_e · a_source / t) within ± 127; of 4 bits: a multiple of 16
+    acc = B + Σ w_e v_e        w_e = round(weight_e · a_source / t) within ± 127; of b bits: a multiple of 2^(8-b)
 
 where B takes up all offsets, and t, its weight step, is chosen so that the step of what it looks up or emits is t·2^k:
 a shift by k bits is all the rescaling there is, no multiplication. What comes out is clamped to 0…255. That is the
@@ -104,7 +104,7 @@ class IntegerNetwork:
     """A network in integers.
 
     Attributes:
-        bits: of a weight, 8 or 4.
+        bits: of a weight, 8, 6, 5 or 4.
         unit: what 1 in an output is worth, in the target's unit or as a score.
         tables: 256 bytes of each activation of `TABLED` that is in use, by its place there.
     """

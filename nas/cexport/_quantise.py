@@ -40,7 +40,7 @@ def quantised(program: Program, raw: np.ndarray, bits: int = 8) -> IntegerNetwor
 
     Args:
         raw: (samples, inputs) features as they were measured, from which ranges are taken.
-        bits: of the weights, 8 or 4.
+        bits: of the weights, 8, 6, 5 or 4.
 
     Raises:
         ExportError: the network has memory, an output that is not linear, or numbers that 32 bits do not hold.

@@ -37,7 +37,7 @@ from nas.errors import ExportError
 __all__ = ["CSource", "Layout", "Precision", "c_source", "export_c", "integers_of"]
 
 Layout = Literal["unrolled", "tables"]
-Precision = Literal["float", "int8", "int4"]
+Precision = Literal["float", "int8", "int6", "int5", "int4"]
 UNROLLED_EDGES: Final = 5000  # up to which the float form is unrolled unless asked otherwise
 _VECTORS: Final = 4  # of the self-test
 
@@ -53,7 +53,7 @@ class CSource:
         header: text of that.
         prefix: of all names in them.
         n_outputs: numbers that a prediction writes.
-        integers: what they compute, bit for bit, where the precision is int8 or int4; its `run` is the reference.
+        integers: what they compute, bit for bit, where the precision is one of integers; its `run` is the reference.
     """
 
     source: str
@@ -89,9 +89,9 @@ def export_c(
 ) -> CSource:
     """Write a network as one C99 file and a header, which need nothing but ``math.h`` where an activation does.
 
-    With precision int8 or int4 everything is integers, without any library: weights of 8 or 4 bits, values of one byte,
-    sums of 32 bits. Features are then read in fixed point: the header says with how many bits after the point, and what
-    1 in an output is worth. All else is as for floats:
+    With precision int8, int6, int5 or int4 everything is integers, without any library: weights of so many bits, values
+    of one byte, sums of 32 bits. Features are then read in fixed point: the header says with how many bits after the
+    point, and what 1 in an output is worth. All else is as for floats:
 
     ``int PREFIX_predict(const float *inputs, float *outputs)`` reads raw features, as they were measured, and gives
     scores of the classes and returns the number of the best one, or gives targets in their own units and returns 0; it
@@ -104,7 +104,7 @@ def export_c(
         network: `DAGModule`, `ManifoldNetwork`, `WiredModule`, `MaskedLinear`, `RecurrentDAG`, a `Predictor`, what
             `nas.load` returns, or ``nn.Sequential`` of the first four with Linear, BatchNorm1d and activations.
         path: ending in ``.c``; an existing file is replaced, as is the ``.h`` beside it.
-        precision: "float", "int8" or "int4".
+        precision: "float", "int8", "int6", "int5" or "int4".
         layout: of floats: "unrolled" (one statement a neuron: fastest) or "tables" (a loop over tables: smallest); by
             default unrolled up to 5,000 edges. Networks with memory are unrolled, integers tables.
         prefix: of all names; by default the file's name.
@@ -192,7 +192,7 @@ def integers_of(
     seed: int = 0,
 ) -> IntegerNetwork:
     """A network in integers, finished in ``finish`` steps; arguments and errors as of `export_c`."""
-    found = quantised(program, raw_samples(program, thinned(samples)), 4 if precision == "int4" else 8)
+    found = quantised(program, raw_samples(program, thinned(samples)), int(precision.removeprefix("int")))
     if not finish:
         return found
     if finish < 0 or targets is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, get_args
 
 import typer
 
@@ -41,7 +41,8 @@ def export(
         str | None,
         typer.Option(
             "--precision",
-            help="Of C: float, int8 or int4 (integers, made with the data; default: training.precision of the study).",
+            help="Of C: float, int8, int6, int5 or int4 (integers, made with the data; default: training.precision of "
+            "the study).",
         ),
     ] = None,
     finish: Annotated[
@@ -121,13 +122,13 @@ def _as_integers(record: dict[str, Any], precision: str | None, finish: int | No
 
     A trial that was trained for a precision gets the integers that were measured of it.
     """
-    from nas.cexport import FINISHING_STEPS
+    from nas.cexport import FINISHING_STEPS, Precision
     from nas.cli._data import training_part
     from nas.training import finishing_steps, raw_features, raw_targets
 
     trained = (record.get("training") or {}).get("precision", "float")
     precision = precision or trained
-    if precision not in ("int8", "int4"):
+    if precision not in get_args(Precision) or precision == "float":
         return {"precision": precision, "finish": finish or 0}
     dataset = training_part(record, data, f"study {record.get('study')!r} was made with")
     own = finishing_steps(int(record.get("steps", 0))) if precision == trained else FINISHING_STEPS

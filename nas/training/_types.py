@@ -81,9 +81,9 @@ class TrainingConfig(BaseModel):
         description="What closeness is: gauss_wave, the published function, or module:NAME of a nas.manifold.Family, "
         "which torch operations train.",
     )
-    precision: Literal["float", "int8", "int4"] = Field(
+    precision: Literal["float", "int8", "int6", "int5", "int4"] = Field(
         "float",
-        description="What networks are finished for: float, or integers of a small chip with weights of 8 or 4 bits. "
+        description="What networks are finished for: float, or integers of a small chip with weights of 8 to 4 bits. "
         "Then each trained network is rounded and trained on in integers, its integer_val_error and exact flash, ram "
         "and cycles are measured, and `nas export --out net.c` writes those integers.",
     )

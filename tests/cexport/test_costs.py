@@ -76,7 +76,7 @@ def exported(case: str, path: Path, precision: Any = "int8") -> tuple[CSource, D
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("precision", ["int8", "int4"])
+@pytest.mark.parametrize("precision", ["int8", "int6", "int4"])
 def test_flash_is_what_the_compiler_makes(case: str, precision: str, tmp_path: Path) -> None:
     source, *_ = exported(case, tmp_path / "net.c", precision)
     assert source.integers is not None

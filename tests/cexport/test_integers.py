@@ -19,7 +19,7 @@ from tests.cexport.compilers import STRICT, Library, needed, run, selftest
 from tests.cexport.networks import drawn_networks, network, record_of
 from tests.kinds import made, plain
 
-PRECISIONS = ("int8", "int4")
+PRECISIONS = ("int8", "int6", "int5", "int4")
 
 
 def raw_of(record: dict[str, Any], rows: int = 300, seed: int = 7) -> np.ndarray:
@@ -81,7 +81,7 @@ def test_integers_stand_for_what_the_network_gives(activation: str) -> None:
     assert unexplained(source.integers.values(raw), targets(module, record, raw)) < most
 
 
-def test_four_bits_are_coarser_and_shorter() -> None:
+def test_fewer_bits_are_coarser_and_shorter() -> None:
     module = network(5, inputs=12, computational=40, density=0.2, activations=("relu",))
     record = record_of(module, "classification")
     raw = raw_of(record, 500, seed=8)
@@ -91,8 +91,10 @@ def test_four_bits_are_coarser_and_shorter() -> None:
         assert source.integers is not None
         lost[precision] = unexplained(source.integers.values(raw), targets(module, record, raw))
         count[precision] = int(source.source.split("_edges[")[1].split("]")[0])
+    assert count["int6"] >= count["int5"] >= count["int4"]  # small weights round to none
     assert count["int4"] < 0.85 * count["int8"]  # three bytes for four, and pairs are filled up
-    assert lost["int8"] < 0.004 < lost["int4"] < 0.2
+    assert lost["int8"] < lost["int6"] < lost["int5"] < lost["int4"] < 0.2
+    assert lost["int8"] < 0.004 < lost["int4"] and lost["int6"] < 0.02
 
 
 def test_pixels_are_read_as_they_are_and_their_scaling_costs_nothing(tmp_path: Path) -> None:
@@ -174,7 +176,7 @@ def test_what_integers_cannot_hold_is_refused(tmp_path: Path) -> None:
     record = record_of(module, "regression")
     with pytest.raises(ExportError, match="int8 takes its ranges from data; pass samples"):
         nas.export_c(module, tmp_path / "net.c", precision="int8")
-    with pytest.raises(ExportError, match="precision must be one of float, int8, int4, but is 'int16'"):
+    with pytest.raises(ExportError, match="precision must be one of float, int8, int6, int5, int4, but is 'int16'"):
         nas.export_c(module, tmp_path / "net.c", precision="int16")  # type: ignore[arg-type]
     with pytest.raises(ExportError, match="int4 is written as tables; leave layout out"):
         c_source(module, precision="int4", layout="unrolled", samples=raw_of(record))

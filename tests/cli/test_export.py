@@ -92,4 +92,4 @@ def test_integers_take_their_ranges_from_the_data_of_the_study(store: Path, tmp_
         assert selftest(tmp_path, out, precision) == 0
     assert "const int16_t *inputs, int32_t *outputs" in (tmp_path / "int8.h").read_text()
     refused = nas("export", "iris", "--store", store, "--out", tmp_path / "x.c", "--precision", "int2")
-    assert "precision must be one of float, int8, int4, but is 'int2'" in " ".join(refused.output.split())
+    assert "precision must be one of float, int8, int6, int5, int4, but is 'int2'" in " ".join(refused.output.split())
