@@ -15,7 +15,7 @@ from nas.training._metric_names import metric_names
 from nas.training._types import Dataset
 from nas.training.objectives import OBJECTIVES
 
-__all__ = ["wrong_metrics"]
+__all__ = ["wrong_metrics", "wrong_pick"]
 
 _BALANCED: Final = "balanced_accuracy"  # what the error may be by where the job says nothing of it
 _SHOWN: Final = ("shown_error", "shown_error_low", "shown_error_high", "shown_error_deviation")
@@ -48,18 +48,36 @@ def wrong_metrics(at: Situation, dataset: Dataset | None) -> Iterator[tuple[KeyP
     ]
     if wrong := no_such_metric(known, judging):
         yield ("search", "constraints"), wrong
-    if "champion" in job.tracking.model_fields_set and job.tracking.champion is not None:
-        shown = {*_SHOWN, *(name.replace("error", "accuracy") for name in _SHOWN if "val_accuracy" in names)}
-        try:
-            odd = [name for name, meant in metrics_of_pick(job.tracking.champion) if not {*meant} & (names | shown)]
-        except PickError as error:
-            yield ("tracking", "champion"), str(error)
-            return
-        if odd:
-            yield (
-                ("tracking", "champion"),
-                f"networks have no metric {odd[0]!r}; they have {', '.join(sorted(names | shown))}",
-            )
+    champion = job.tracking.champion
+    stated = "champion" in job.tracking.model_fields_set
+    if stated and champion is not None and (wrong := wrong_pick(champion, at, dataset)):
+        yield ("tracking", "champion"), wrong
+
+
+def wrong_pick(how: str, at: Situation, dataset: Dataset | None) -> str:
+    """Why `Front.pick` can take no network of the job by ``how``, whatever is found; "" where it may.
+
+    Args:
+        how: as for `Front.pick`.
+        at: the job.
+        dataset: of the job; see `wrong_metrics`.
+    """
+    try:
+        asked = metrics_of_pick(how)
+    except PickError as error:
+        return str(error)
+    if (names := _known(at, dataset)) is None:
+        return ""
+    search, training = at.job.search, at.job.training
+    measured = {*search.objectives, *(Bound.parse(text).name for text in search.constraints)}
+    for name, each in OBJECTIVES.items():  # what is measured only where something asks for it
+        if each.setting and name not in measured and not getattr(training, each.setting):
+            if any(each.metric in meant for _, meant in asked):
+                return f"{name} is not measured here; state training.{each.setting}: true, or bound it"
+            names -= {each.metric}
+    names |= {*_SHOWN, *(name.replace("error", "accuracy") for name in _SHOWN if "val_accuracy" in names)}
+    odd = [name for name, meant in asked if not {*meant} & names]
+    return f"networks have no metric {odd[0]!r}; they have {', '.join(sorted(names))}" if odd else ""
 
 
 def _known(at: Situation, dataset: Dataset | None) -> frozenset[str] | None:

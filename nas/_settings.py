@@ -13,16 +13,17 @@ from typing import Any
 from pydantic import BaseModel
 
 from nas._jobfile import KeyPath, dotted
-from nas._metrics_named import wrong_metrics
+from nas._metrics_named import wrong_metrics, wrong_pick
 from nas._rules import RULES, Sections, Situation
 from nas.errors import JobError
+from nas.search import PickError
 from nas.search._load import kinds_of, space_class, space_options
 from nas.search._unread import unread_options
 from nas.training import LoadedData
 from nas.training._acting import MODULES
 from nas.training._types import Dataset, Genome
 
-__all__ = ["refuse_unread", "refuse_unused", "stated_paths", "unused_settings"]
+__all__ = ["refuse_pick", "refuse_unread", "refuse_unused", "stated_paths", "unused_settings"]
 
 
 def refuse_unused(job: Sections, genome: Genome | None, data: LoadedData) -> None:
@@ -40,6 +41,20 @@ def refuse_unused(job: Sections, genome: Genome | None, data: LoadedData) -> Non
     problems += [f"data.{name}: it does nothing here: {why}" for name, why in data.idle.items() if name in stated]
     if problems:
         raise JobError("\n".join(problems))
+
+
+def refuse_pick(how: str, job: Sections, genome: Genome | None, data: LoadedData) -> None:
+    """Before a search: whether a network of its front could be picked so (see `nas.search.Front.pick`).
+
+    Args:
+        genome: of the space; None where none could be made.
+        data: of the job.
+
+    Raises:
+        PickError: none could.
+    """
+    if wrong := wrong_pick(how, _situation(job, genome), data.dataset):
+        raise PickError(wrong)
 
 
 def refuse_unread(job: Sections, dataset: Dataset) -> None:

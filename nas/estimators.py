@@ -118,11 +118,12 @@ class _DagEstimator(BaseEstimator):  # type: ignore[misc]
             minutes=minutes,
             trials=self.trials,
             keep=False,
+            pick=self.pick,
             verbose=bool(self.verbose),
             settings=self.job,
             **fields,
         ) as study:
-            path = study.export(study.folder / "network.safetensors", self.pick)
+            path = study.export(study.folder / "network.safetensors")
             self.checkpoint_ = path.read_bytes()
             member = study.front.pick(self.pick)
             self.metrics_ = dict(member.metrics)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nas.checkpoint import Predictor
+    from nas.cli._study import Start
     from nas.graph import DAG
     from nas.job import Job
     from nas.search import Baselines, Front, FrontMember, StudyStore
@@ -45,6 +46,7 @@ def search(
     store: str | Path | None = None,
     resume: bool = False,
     keep: bool = True,
+    pick: str | int | None = None,
     verbose: bool = True,
     settings: Mapping[str, Any] | None = None,
     **fields: Any,
@@ -65,6 +67,8 @@ def search(
         store: folder of studies (default: ``$NAS_STORE``, else nas-runs).
         resume: continue the study of this name.
         keep: False: nothing is written but to a temporary folder, and the study goes with its `close`.
+        pick: which network `Study.best` and `Study.export` take where they are not told, as `nas export --pick` has
+            it. One that no network of this search could be is refused before it begins.
         verbose: print the table of columns, progress, front and baselines.
         settings: fields of the job by dotted paths: ``{"training.losses.time": 0.1}``.
         **fields: any other field of a job (`nas schema` lists them): by itself where one section has it
@@ -77,7 +81,8 @@ def search(
     Raises:
         DataError: the data cannot be used; the message names the column.
         JobError: an unknown or wrong field; or the study exists, and ``resume`` was not asked for.
-        PickError: no network is within the constraints; the message says what stands in the way.
+        PickError: no network is within the constraints, and the message says what stands in the way; or ``pick`` is
+            not understood, or names a metric that networks will not have.
         NasError: no trial completed.
     """
     from nas._keywords import job_values
@@ -87,8 +92,8 @@ def search(
         values.setdefault("tracking", {}).update(store=_scratch(os.getpid()).name)
         values["tracking"].setdefault("mlflow", False)
     with _quiet(not verbose), _prepared(data, y, target, values, resume=resume) as job:
-        found = _run(job, resume=resume, brief=not keep and not verbose)
-    return Study(found, kept=keep)
+        found = _run(job, resume=resume, brief=not keep and not verbose, pick=pick)
+    return Study(found, kept=keep, pick=pick)
 
 
 @functools.lru_cache(maxsize=1)
@@ -97,14 +102,16 @@ def _scratch(process: int) -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="nas-")
 
 
-def _run(job: Job, *, resume: bool, brief: bool) -> StudyStore:
+def _run(job: Job, *, resume: bool, brief: bool, pick: str | int | None) -> StudyStore:
     from nas.cli._interrupt import Stop, stop_on_signals
     from nas.cli._search import SearchRun
     from nas.search import PickError
 
     stop = Stop()
     with stop_on_signals(stop):
-        outcome = SearchRun(job, start="resume" if resume else "new", brief=brief, stop=stop).run()
+        wanted = None if pick is None else str(pick)
+        start: Start = "resume" if resume else "new"
+        outcome = SearchRun(job, start=start, brief=brief, stop=stop, pick=wanted).run()
     if outcome.front.missed:
         raise PickError(outcome.front.missed)
     if not len(outcome.front):
@@ -191,11 +198,13 @@ class Study:
     Args:
         store: the study as `nas.search.StudyStore` has it.
         kept: False: the study goes when it is closed.
+        pick: which network is meant where none is named; None: "best".
     """
 
-    def __init__(self, store: StudyStore, *, kept: bool = True) -> None:
+    def __init__(self, store: StudyStore, *, kept: bool = True, pick: str | int | None = None) -> None:
         self._store = store
         self._kept = kept
+        self._pick = "best" if pick is None else str(pick)
         self.name = store.name
         self.folder = store.folder
 
@@ -264,8 +273,8 @@ class Study:
 
         Args:
             pick: a member of the front as `nas export --pick` has it: "best", "knee", "accurate", "fast", a trial
-                number, or conditions such as "accuracy>=0.97". Default: "best", the smallest network that is as
-                accurate as any, within one standard error.
+                number, or conditions such as "accuracy>=0.97". Default: what `nas.search` was told, else "best", the
+                smallest network that is as accurate as any, within one standard error.
 
         Raises:
             PickError: there is no such member.
@@ -317,7 +326,7 @@ class Study:
         return path
 
     def _member(self, pick: str | int | None) -> FrontMember:
-        return self._store.front().pick("best" if pick is None else str(pick))
+        return self._store.front().pick(self._pick if pick is None else str(pick))
 
     def __repr__(self) -> str:
         counts = self._store.counts()

@@ -19,9 +19,19 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import nas
 from nas.errors import JobError
 from nas.estimators import _split
-from nas.search import PickError
+from nas.search import Front, PickError
 
 QUICK: dict[str, Any] = {"minutes": None, "trials": 1, "job": {"training.steps": 60, "training.learning_rate": 0.02}}
+
+QUICK_SEARCH: dict[str, Any] = {
+    "trials": 1,
+    "keep": False,
+    "verbose": False,
+    "executor": "serial",
+    "objectives": ["error", "edges"],
+    "baselines": False,
+    "training": {"steps": 60},
+}
 
 
 @parametrize_with_checks([nas.DagClassifier(**QUICK), nas.DagRegressor(**QUICK)])
@@ -82,3 +92,39 @@ def test_no_class_is_without_training_and_the_split_has_each_class_by_its_share(
     assert np.bincount(labels[chosen]).tolist() == [12, 8]
     train, chosen = _split(None, 10, 1)
     assert len(chosen) == 2 and len(train) == 8
+
+
+@pytest.mark.parametrize(
+    ("pick", "match"),
+    [
+        ("bets", "cannot pick 'bets'"),
+        ("acuracy>=0.5", "networks have no metric 'acuracy'; they have .*shown_accuracy"),
+        ("edges<=many", "cannot pick 'edges<=many'"),
+        ("edges<=90, r2>=0.1", "networks have no metric 'r2'"),
+        ("latency<=90", "latency is not measured here; state training.latency: true"),
+    ],
+)
+def test_a_pick_that_no_network_could_be_is_refused_before_the_search(
+    pick: str, match: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched: list[Any] = []
+    monkeypatch.setattr("nas.search.run_search", lambda *arguments, **_: searched.append(arguments))
+    X, y = load_iris(return_X_y=True)
+    with pytest.raises(PickError, match=match):
+        nas.DagClassifier(**QUICK | {"pick": pick}).fit(X, y)
+    with pytest.raises(PickError, match=match):
+        nas.search(X, y, **QUICK_SEARCH | {"pick": pick})
+    assert not searched
+
+
+def test_what_is_picked_by_default_is_what_the_search_was_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = load_iris(return_X_y=True)
+    asked: list[str] = []
+    pick = Front.pick
+    monkeypatch.setattr(Front, "pick", lambda self, how: (asked.append(how), pick(self, how))[1])
+    with nas.search(X, y, pick="fast", **QUICK_SEARCH) as study:
+        study.best()
+        study.best("knee")
+    assert asked == ["fast", "knee"]
+    regression = nas.DagRegressor(**QUICK | {"pick": "r2>=-9, edges>=1"}).fit(X, X[:, 0])
+    assert regression.n_edges_ >= 1

@@ -27,6 +27,7 @@ from nas.search import (
     load_space,
     make_strategy,
     run_search,
+    with_scorer,
 )
 from nas.search._config import SPACES, STRATEGY_OPTIONS
 from nas.search._load import space_class
@@ -282,15 +283,26 @@ def kept(search: Callable[[Job, Path, str], list[str]]) -> Callable[..., list[st
 
 @kept
 def search_outcome(job: Job, folder: Path, name: str) -> list[str]:
-    """What a search asks for, and how each trial ended; trainings are pretended where nothing pauses."""
+    """What a search asks for, and how each trial ended; trainings of neurons are pretended where nothing pauses."""
     data = loaded(job.data)
     space = load_space(job.space, data)
-    store = StudyStore.create(folder, name, seed=job.search.seed, objectives=job.search.objectives)
-    evaluate = run_trial if job.training.rungs else pretend
+    search = job.search
+    data = with_scorer(dataclasses.replace(read_data(job.data), dataset=data), search).dataset
+    store = StudyStore.create(
+        folder,
+        name,
+        seed=search.seed,
+        objectives=search.objectives,
+        scorer=data.scorer,
+        constraints=search.constraints,
+    )
+    structured = space.initial(np.random.default_rng(0)).structure is not None  # which a pretended result has not
+    evaluate = run_trial if job.training.rungs or structured else pretend
     executor = SerialExecutor(data, job.training, evaluate=evaluate, group=job.search.group_size(job.resources))
     found: list[str] = []
 
     def seen(candidate: Candidate, result: TrialResult) -> None:
+        assert result.status is not TrialStatus.FAILED, result.reason
         genome = candidate.genome
         edges = hashlib.sha256(genome.dag.edges.tobytes()).hexdigest()
         settings = sorted(genome.hyperparameters.items())
@@ -305,20 +317,24 @@ def search_outcome(job: Job, folder: Path, name: str) -> list[str]:
         budget_seconds=None if job.search.budget_minutes is None else 60 * job.search.budget_minutes,
         budget_steps=job.search.budget_steps,
         halving=job.search.halving,
+        stop_below=job.search.stop_below,
         on_result=seen,
     )
-    return found
+    return [*found, *(repr((each.number, sorted(each.metrics.items()))) for each in store.front().members)]
 
 
 RUNGS: dict[str, Any] = {
     "training": {"rungs": [0.5]},
     "search": {"trials": 14, "strategy": "random", "halving": {"startup": 1}},
 }
+BRED: dict[str, Any] = {"search": {"options": {"initial": 4}}}  # children are asked for
 ONE: dict[str, Any] = {"search": {"objectives": ["error"]}}
 SEARCH: dict[str, tuple[Any, dict[str, Any]]] = {
     "search.strategy": ("random", {}),
     "search.trials": (4, {}),
-    "search.objectives": (["edges", "depth"], {}),
+    "search.objectives": (["edges", "depth"], BRED),
+    "search.scorer": ("neg_log_loss", RUNGS),
+    "search.constraints": (["edges<=9", "depth<=1"], BRED),
     "search.budget_minutes": (1e-6, {}),
     "search.budget_steps": (12, {}),
     "search.halving.keep": (0.1, RUNGS),
@@ -327,7 +343,7 @@ SEARCH: dict[str, tuple[Any, dict[str, Any]]] = {
     "search.halving.window": (2, RUNGS),
     "search.halving.pruner": ("hyperband", merged(RUNGS, ONE)),
     "search.seed": (5, {}),
-    "search.group": (4, {}),
+    "search.group": (4, BRED),
     "training.rungs": ([0.5], {"search": {"trials": 24, "strategy": "random"}}),
 }
 OPTIONS: dict[str, dict[str, tuple[Any, dict[str, Any]]]] = {
@@ -357,11 +373,9 @@ OPTIONS: dict[str, dict[str, tuple[Any, dict[str, Any]]]] = {
 }
 # Who does not see a setting in what is trained, because it says where, for how long, or how fast; and which test does.
 ELSEWHERE = {
-    "search.baselines": "tests/cli/test_baselines.py",
     "search.stop": "tests/search/test_saturation.py",
     "search.least_gain": "tests/search/test_saturation.py",
-    "search.constraints": "tests/search/test_constraints.py",
-    "search.scorer": "tests/training/test_judged.py",
+    "search.baselines": "tests/cli/test_baselines.py",
     "resources.executor": "tests/cli/test_devices.py",
     "resources.threads": "tests/training/test_trial.py",
     "resources.workers": "tests/workers/test_pool.py",
@@ -380,25 +394,42 @@ ELSEWHERE = {
 }
 
 
-def searched(strategy: str, **options: Any) -> dict[str, Any]:
-    search = {"strategy": strategy, "trials": 14, "options": options}
-    return base("neuron_dag", search=search, training={"steps": 8, "log_every": 8})
+# Options that choose edges by training: no child of these spaces is cut, and none of masked weights gains an edge.
+NEVER = {
+    "layer_dag": {"guided", "roots", "grow", "blind"},
+    "recurrent": {"guided", "roots", "grow", "blind"},
+    "manifold": {"blind"},
+}
 
 
-@pytest.mark.parametrize("strategy", STRATEGY_OPTIONS)
-def test_options_of_strategies(strategy: str, tmp_path: Path) -> None:
-    assert OPTIONS[strategy].keys() == STRATEGY_OPTIONS[strategy].model_fields.keys()
+def searched(space: str, strategy: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    search = {"strategy": strategy, "trials": 14, "options": dict(options)}
+    return base(space, search=search, training={"steps": 8, "log_every": 8})
+
+
+@pytest.mark.parametrize("strategy", [name for name, options in OPTIONS.items() if options])
+@pytest.mark.parametrize("space", SPACES)
+def test_options_of_strategies(space: str, strategy: str, tmp_path: Path) -> None:
     outcome = functools.partial(search_outcome, folder=tmp_path)
+    never = NEVER.get(space, set())
     for name, (value, context) in OPTIONS[strategy].items():
-        one, two = searched(strategy, **context), searched(strategy, **context, **{name: value})
-        assert acts_or_is_refused(one, two, f"search.options.{name}", outcome) == "acts"
+        context = {key: each for key, each in context.items() if key not in never}
+        one, two = (searched(space, strategy, context | more) for more in ({}, {name: value}))
+        found = acts_or_is_refused(one, two, f"search.options.{name}", outcome)
+        assert found == ("refused" if name in never else "acts"), name
 
 
-def test_search(tmp_path: Path) -> None:
+def test_no_option_of_a_strategy_is_forgotten() -> None:
+    stated = {(name, option) for name, options in OPTIONS.items() for option in options}
+    assert stated == {(name, option) for name, model in STRATEGY_OPTIONS.items() for option in model.model_fields}
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_search(space: str, tmp_path: Path) -> None:
     outcome = functools.partial(search_outcome, folder=tmp_path)
     for path, (value, context) in SEARCH.items():
-        one = merged(searched("evolution"), context)
-        assert acts_or_is_refused(one, merged(one, at(path, value)), path, outcome) == "acts"
+        one = merged(searched(space, "evolution", {}), context)
+        assert acts_or_is_refused(one, merged(one, at(path, value)), path, outcome) == "acts", path
 
 
 def test_no_field_of_the_other_sections_is_forgotten() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from rich.table import Table
 
-from nas.cli._console import STORAGE, STORE, console, percent, print_json, seconds
+from nas.cli._console import STORAGE, STORE, console, need_writable, percent, print_json, seconds
 from nas.errors import JobError, NasError
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def compare(
         raise JobError(f"compare two to {_MOST} different studies, got {', '.join(names)}")
     if out is not None and out.suffix.lower() not in (".png", ".html"):
         raise JobError(f"--out must end in .png or .html, but is {out}")
+    need_writable(out)
     studies = {name: StudyStore.open(store, name, storage=storage) for name in names}
     fronts = {name: study.front() for name, study in studies.items()}
     _comparable(fronts)

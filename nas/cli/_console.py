@@ -16,6 +16,8 @@ from typing import Any, Final
 import typer
 from rich.console import Console
 
+from nas.errors import NasError
+
 __all__ = [
     "PATIENCE_SECONDS",
     "STORAGE",
@@ -23,6 +25,7 @@ __all__ = [
     "console",
     "duration",
     "errors",
+    "need_writable",
     "percent",
     "print_json",
     "program",
@@ -59,6 +62,22 @@ def program() -> str:
     if found is not None and called.samefile(found):
         return "nas"
     return min((str(called.absolute()), os.path.relpath(called)), key=len)
+
+
+def need_writable(path: Path | None) -> None:
+    """Before work whose result goes to ``path`` (None: nowhere): whether a file can be written there.
+
+    Raises:
+        NasError: it is a folder, its folder is not there, or one of them may not be written.
+    """
+    if path is None:
+        return
+    if path.is_dir():
+        raise NasError(f"{path}: cannot be written, because it is a folder; name a file in it")
+    if not path.absolute().parent.is_dir():
+        raise NasError(f"{path}: cannot be written, because there is no folder {path.parent}; make it, or name another")
+    if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
+        raise NasError(f"{path}: cannot be written (no permission); name another place")
 
 
 @contextlib.contextmanager

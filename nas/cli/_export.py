@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, get_args
 
 import typer
 
-from nas.cli._console import STORAGE, STORE, console, percent, program, seconds
+from nas.cli._console import STORAGE, STORE, console, need_writable, percent, program, seconds
 from nas.cli._remote import ELSEWHERE, ask
 from nas.errors import JobError, NasError
 
@@ -81,6 +81,7 @@ def export(
         raise JobError(
             f"--precision, --finish, --layout and --prefix are of C, but --out is {out}; write --out {out.stem}.c"
         )
+    need_writable(out)  # not after the training that makes integers
     if address:
         if write is _c:
             raise JobError("C is two files, and --address brings one: export .safetensors, and make C of it here")

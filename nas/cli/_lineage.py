@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from nas.cli._console import STORAGE, STORE, console, print_json
+from nas.cli._console import STORAGE, STORE, console, need_writable, print_json
 from nas.cli._remote import ELSEWHERE, ask
 from nas.errors import JobError, NasError
 
@@ -44,6 +44,7 @@ def lineage(
     """
     if out is not None and out.suffix.lower() not in (".png", ".html"):
         raise JobError(f"--out must end in .png or .html, but is {out}")
+    need_writable(out)
     if address:
         ask(address, experiment, ["lineage", experiment, trial, *(["--json"] if as_json else [])], out)
         return

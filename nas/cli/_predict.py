@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from nas.cli._console import STORAGE, STORE, console
+from nas.cli._console import STORAGE, STORE, console, need_writable
 from nas.errors import DataError, JobError, NasError
 
 if TYPE_CHECKING:
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
     from nas.checkpoint import Predictor
 
 __all__ = ["predict"]
+
+_WRITTEN: Final[dict[str, Callable[[pd.DataFrame, Path], None]]] = {
+    ".csv": lambda answers, out: answers.to_csv(out, index=False),
+    ".tsv": lambda answers, out: answers.to_csv(out, index=False, sep="\t"),
+    ".parquet": lambda answers, out: answers.to_parquet(out, index=False),
+}
 
 
 def predict(
@@ -46,20 +53,16 @@ def predict(
 
         nas predict churn customers.csv
     """
+    if out is not None and out.suffix.lower() not in _WRITTEN:
+        raise JobError(f"--out must end in {', '.join(_WRITTEN)}, but is {out}")
+    need_writable(out)
     predictor = _predictor(model, pick, store, storage)
     answers = predictor.answers(_rows(table, predictor.module.record, settings or []))
     if out is None:
         answers.to_csv(sys.stdout, index=False)
         return
-    writers: dict[str, Any] = {
-        ".csv": lambda: answers.to_csv(out, index=False),
-        ".tsv": lambda: answers.to_csv(out, index=False, sep="\t"),
-        ".parquet": lambda: answers.to_parquet(out, index=False),
-    }
-    if out.suffix.lower() not in writers:
-        raise JobError(f"--out must end in {', '.join(writers)}, but is {out}")
     try:
-        writers[out.suffix.lower()]()
+        _WRITTEN[out.suffix.lower()](answers, out)
     except OSError as error:
         raise NasError(f"{out}: cannot be written ({error.strerror})") from error
     console.print(f"wrote {out}: {len(answers):,} rows", markup=False)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nas.cli._console import STORAGE, STORE, console
+from nas.cli._console import STORAGE, STORE, console, need_writable
 from nas.cli._remote import ELSEWHERE, ask
 from nas.errors import NasError
 
@@ -23,6 +23,7 @@ def report(
 ) -> None:
     """Write one HTML page on a study: verdict, data, front, baselines, the network picked, and how to use it."""
     path = Path(f"{experiment}.html") if out is None else out
+    need_writable(path)
     if address:
         ask(address, experiment, ["report", experiment], path)
         return

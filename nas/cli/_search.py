@@ -163,16 +163,25 @@ class SearchRun:
         start: whether the study of the job must be new, must be there, or may be.
         brief: search only: no timing again, no file, no table at the end.
         stop: whether somebody asked to stop.
+        pick: which network will be asked for in the end; refused before the search where there cannot be one.
     """
 
     def __init__(
-        self, job: Job, command: str = "", *, start: Start = "new", brief: bool = False, stop: Stop | None = None
+        self,
+        job: Job,
+        command: str = "",
+        *,
+        start: Start = "new",
+        brief: bool = False,
+        stop: Stop | None = None,
+        pick: str | None = None,
     ) -> None:
         self.job = job.measured()
         self.command = command
         self.start = start
         self.brief = brief
         self.stop = Stop() if stop is None else stop
+        self.pick = pick
 
     def preview(self) -> None:
         """Print what would be run and for how long, and run nothing."""
@@ -235,7 +244,7 @@ class SearchRun:
 
     def _show_and_check(self, data: LoadedData) -> None:
         """Prints what was made of the data, then refuses what the job states for nothing."""
-        from nas._settings import refuse_unread, refuse_unused
+        from nas._settings import refuse_pick, refuse_unread, refuse_unused
         from nas.cli._data import data_table
         from nas.search import first_genome, load_space, refuse_unreadable
 
@@ -244,6 +253,8 @@ class SearchRun:
         refuse_unread(self.job, data.dataset)
         genome = first_genome(load_space(self.job.space, data.dataset))
         refuse_unused(self.job, genome, data)
+        if self.pick is not None:
+            refuse_pick(self.pick, self.job, genome, data)
         if genome is not None:
             refuse_unreadable(genome)
 

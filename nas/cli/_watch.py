@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nas.cli._console import STORAGE, STORE, console
+from nas.cli._console import STORAGE, STORE, console, need_writable
 from nas.errors import JobError, NasError
 
 __all__ = ["watch"]
@@ -51,6 +51,7 @@ def watch(
     """
     if out.suffix.lower() not in _ENDINGS:
         raise JobError(f"--out must end in {', '.join(_ENDINGS)}, but is {out}")
+    need_writable(out)  # not after the training
     from nas.cli._champion import animation_of, write_animation
     from nas.cli._data import data_of_study
     from nas.cli._lineage import trial_number

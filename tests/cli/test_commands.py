@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -171,6 +172,32 @@ def test_refusals_of_export_and_evaluate(folder: Path) -> None:
     assert broken.exit_code == 1
     assert "truncated" in plain(broken)
     assert nas("evaluate", folder / "gone.safetensors").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "ending"),
+    [
+        (("export", "small"), "c"),
+        (("watch", "small"), "html"),
+        (("report", "small"), "html"),
+        (("predict", "small", "rows.csv"), "csv"),
+        (("compare", "small", "other"), "png"),
+        (("lineage", "small"), "png"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(
+    folder: Path, tmp_path: Path, command: tuple[str, ...], ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def began(*_: Any, **__: Any) -> None:
+        raise AssertionError("the work began")
+
+    monkeypatch.setattr("nas.search.StudyStore.open", began)
+    monkeypatch.setattr("nas.search.StudyStore.exists", began)
+    (tmp_path / f"there.{ending}").mkdir()
+    for name in (f"nowhere/x.{ending}", f"there.{ending}"):
+        result = nas(*command, "--out", tmp_path / name)
+        assert result.exit_code == 1, result.output
+        assert "cannot be written, because" in plain(result)
 
 
 @pytest.mark.parametrize(
