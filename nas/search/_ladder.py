@@ -18,8 +18,10 @@ __all__ = ["Ladder", "Network"]
 
 _STEPS: Final = 3  # bins of the ladder in an octave of edges
 _KEPT: Final = 4  # networks of a bin that may be parents beside the front
-# Networks with an error beyond these are not worth a search: so many times the best, or so much of the reference worse.
+# Networks with an error beyond these are not worth a search: so many times the best, or so much of the reference worse;
+# nor are those beyond half of knowing nothing, where the search then still spans so many times its smallest size.
 _TIMES, _WORSE = 10.0, 0.1
+_HALF, _WIDE = 0.5, 50.0
 _FLOOR: Final = 0.01  # of the reference: differences between errors far below it are no reason to prefer a size
 _LEAST_ERROR: Final = 0.002  # of the reference: few samples have errors of 0, of which there is no logarithm
 _STEEPEST: Final = -2.0  # slope of a straight trend
@@ -89,14 +91,23 @@ class Ladder:
             IndexError: there is no network yet.
         """
         best = self._front[-1].error
-        bound = max(_TIMES * best, best + _WORSE * self._reference)
-        smallest = next(network for network in self._front if network.error <= bound)
+        near, half = best + _WORSE * self._reference, _HALF * self._reference
         # Larger ones that are hardly better are mostly luckier.
         enough = next(network for network in self._front if network.error <= _AS_GOOD * best)
+        most = _BEYOND * enough.edges
+        bound = max(_TIMES * best, near)
+        least = self._least(bound)
+        if half < bound:
+            least = max(least, min(self._least(max(half, near)), most / _WIDE))
+        return max(1, math.floor(least)), math.ceil(most)
+
+    def _least(self, bound: float) -> float:
+        """Edges from which on errors of at most ``bound`` may be found."""
+        best = self._front[-1].error
+        smallest = next(network for network in self._front if network.error <= bound)
         # As long as the smallest is nearly as good as the best, far smaller ones are worth a try too.
         good = (bound - smallest.error) / (bound - best) if bound > best else 1.0
-        least = smallest.edges / (_BEYOND + (_FAR_BELOW - _BEYOND) * good)
-        return max(1, math.floor(least)), math.ceil(enough.edges * _BEYOND)
+        return smallest.edges / (_BEYOND + (_FAR_BELOW - _BEYOND) * good)
 
     def trend(self, edges: Sequence[float]) -> np.ndarray:
         """Logarithm of the error to expect at each of these numbers of edges: a polynomial through the front.

@@ -74,6 +74,12 @@ def test_the_span_leaves_out_what_is_far_from_the_best_and_what_is_larger_and_ha
     low, high = ladder((10, 0.9), (20, 0.6), (100, 0.1), (400, 0.02), (5000, 0.0199)).span()
     assert 20 < low <= 100  # 0.6 is more than a tenth of the reference and eight times the best beyond
     assert 400 < high < 5000
+    # Ten times a poor best is no better than knowing nothing: half of that is not worth a try either ...
+    few = ladder((2, 0.7), (4, 0.6), (100, 0.4), (1000, 0.3))
+    assert few.span() == (1500 // 50, 1500)
+    # ... but a search also spans a fiftieth of its largest size, where networks are found there that are any good.
+    assert ladder((4, 0.7), (90, 0.6), (1000, 0.4), (10_000, 0.3)).span() == (300, 15_000)
+    assert ladder((400, 0.6), (1000, 0.4), (10_000, 0.1)).span()[0] == ladder((400, 0.6), (10_000, 0.1)).span()[0]
     # Where all are nearly as good, the smallest are worth a try.
     assert ladder((10, 0.11), (100, 0.1), (400, 0.02)).span()[0] < 10
     assert ladder((100, 0.1)).span() == (20, 150)  # far below: nothing yet says that so few edges are too few
