@@ -187,7 +187,8 @@ def _array(value: Any, name: str) -> np.ndarray:
     if array.dtype.kind != "O":
         return np.asarray(array)
     kinds = {type(each) for each in array.ravel().tolist()}
-    if kinds <= {int, float, bool} or kinds == {str}:
+    labels = name.startswith("y")  # of which True and 1 would be one, while features are numbers in any case
+    if kinds <= ({int, float} if labels else {int, float, bool}) or kinds in ({str}, {bool}):
         return np.array(array.tolist())
     names = ", ".join(sorted(kind.__name__ for kind in kinds))
     raise DataError(f"{name} holds {names}; give numbers, or text, or a table (pandas.DataFrame)")

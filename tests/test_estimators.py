@@ -19,7 +19,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import nas
 from nas.errors import JobError
 from nas.estimators import _split
-from nas.search import Front, PickError
+from nas.search import Front, FrontMember, PickError
 
 QUICK: dict[str, Any] = {"minutes": None, "trials": 1, "job": {"training.steps": 60, "training.learning_rate": 0.02}}
 
@@ -121,7 +121,12 @@ def test_what_is_picked_by_default_is_what_the_search_was_told(monkeypatch: pyte
     X, y = load_iris(return_X_y=True)
     asked: list[str] = []
     pick = Front.pick
-    monkeypatch.setattr(Front, "pick", lambda self, how: (asked.append(how), pick(self, how))[1])
+
+    def noted(self: Front, how: str) -> FrontMember:
+        asked.append(how)
+        return pick(self, how)
+
+    monkeypatch.setattr(Front, "pick", noted)
     with nas.search(X, y, pick="fast", **QUICK_SEARCH) as study:
         study.best()
         study.best("knee")

@@ -251,6 +251,13 @@ def test_names_with_colons_stay_as_they_are() -> None:
     assert "nomodule:adult:" in refused.output
 
 
+@pytest.mark.parametrize("labels", [[True, 1, 0], [True, "True"], [1, "1"], [None, "a"], [True, 1.0, 2]])
+def test_labels_of_several_types_are_not_made_one(labels: list[Any]) -> None:
+    y = np.array(labels * 20, dtype=object)
+    with pytest.raises(DataError, match="y holds .*; give numbers, or text"):
+        nas.search(np.arange(2 * len(y)).reshape(-1, 2) ** 0.5, y, **QUICK | {"keep": False})
+
+
 def test_masked_values_and_rows_in_two_orders_are_refused() -> None:
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(40, 2)), np.arange(40) % 2

@@ -30,6 +30,7 @@ _PAIRS: Final = (
 _SUFFIXES: Final = ("", "id", "node", "nodeid", "name", "neuron", "neuronid", "rootid", "index", "label", "vertex")
 _ROW_NUMBERS: Final = ("", "id", "index", "idx", "row", "edge", "edgeid", "key", "no", "nr", "number", "unnamed0")
 _WEIGHTS: Final = ("weight", "weights", "w")
+_SIZES: Final = (*_WEIGHTS, "strength", "value", "score", "count", "n", "size", "distance", "delay")
 _DIRECTIONS: Final = ("type", "direction", "directed")  # columns that may say of an edge that it has none
 _UNDIRECTED: Final = frozenset({"undirected", "both", "mutual", "false", "no", "0"})
 _OTHERS: Final = ("%%matrixmarket", "*vertices", "*network")  # first words of files that are no tables
@@ -78,6 +79,8 @@ def read_table(
         )
     if header is None:
         header = _has_header(rows, places)
+    if columns is None and _known(first) is None and len(first) > 2:
+        _refuse_measured(rows, places, header)
     names = rows.pop(0)[1] if header else None
     if not rows:
         raise GraphError("holds no edge below its header; write one a line: source,target")
@@ -320,6 +323,23 @@ def _only_edges(rows: Sequence[Row], raw: dict[int, str], *, lines_alike: bool) 
             raise GraphError(
                 f"line {number} holds fewer cells than the first, which may be an adjacency list: "
                 f"{short(raw[number])}; say columns=(0, 1), or read it with networkx.read_adjlist and DAG.from_networkx"
+            )
+
+
+def _refuse_measured(rows: Sequence[Row], places: tuple[int, int], header: bool) -> None:
+    """GraphError where what would be source or target, for want of names, is called a weight or has decimals."""
+    first = rows[0][1]
+    for place in places:
+        number, said = rows[0][0], first[place]
+        odd = header and _plain(said) in _SIZES
+        for line, cells in () if odd else rows[header:]:
+            if _is_number(cells[place]) and not float(cells[place]).is_integer():
+                number, said, odd = line, cells[place], True
+                break
+        if odd:
+            raise GraphError(
+                f"line {number}: {said!r} looks like a weight, not like a neuron; say which two columns hold source "
+                "and target, e.g. columns=(1, 2)"
             )
 
 

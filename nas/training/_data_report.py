@@ -11,7 +11,7 @@ from nas.checkpoint import EncodedColumn, Encoding
 from nas.training._columns import row_number
 from nas.training._data_config import DataConfig
 from nas.training._labels import unlike_labels
-from nas.training._leaks import copies_of_target, rising_with_rows
+from nas.training._leaks import copies_of_target, like_ids, rising_with_rows
 from nas.training._raw import RawData
 from nas.training._split import Part
 from nas.training._types import Dataset
@@ -95,6 +95,7 @@ def describe(
         x, y = np.concatenate([part.x for part in parts]), np.concatenate([part.y for part in parts])
         notes += copies_of_target(names, x, y)[:_MOST]
         notes += rising_with_rows(names, raw.x)[:_MOST] if raw.named else []
+        notes += like_ids(names, raw.x)[:_MOST] if raw.named else []
     return (*found, *(Finding("note", note) for note in notes))
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-__all__ = ["copies_of_target", "rising_with_rows"]
+__all__ = ["copies_of_target", "like_ids", "rising_with_rows"]
 
 _MOST_FEATURES: Final = 512  # that are looked at one by one
 _MOST_VALUES: Final = 20  # of a feature that may be a copy of classes
@@ -62,6 +62,22 @@ def rising_with_rows(names: Sequence[str], x: np.ndarray) -> list[str]:
                 f"data.drop: [{name}]"
             )
     return found
+
+
+def like_ids(names: Sequence[str], x: np.ndarray) -> list[str]:
+    """Notes on features of whole numbers that are all different and spread too far to say that they were counted.
+
+    Args:
+        names: of the features.
+        x: (rows, features) as the source has them; NaN where missing.
+    """
+    if x.shape[1] > _MOST_FEATURES or len(x) < _FEWEST_STEPS:
+        return []
+    return [
+        f"feature {name} is a whole number that differs in every row; if it is an id, leave it out: data.drop: [{name}]"
+        for name, values in zip(names, x.T, strict=True)
+        if (values == np.round(values)).all() and len(np.unique(values)) == len(values)
+    ]
 
 
 def _names_classes(values: np.ndarray, classes: np.ndarray) -> bool:

@@ -19,6 +19,7 @@ def read(tmp_path: Path, column: object, name: str = "c", **settings: object) ->
     return read_data(DataConfig.model_validate({"source": str(tmp_path / "t.csv"), **settings}))
 
 
+IDS = np.random.default_rng(8).choice(10**9, N, replace=False)
 SHUFFLED = RNG.permutation(N)
 
 
@@ -175,6 +176,12 @@ def test_a_feature_by_which_the_rows_are_sorted_is_said(tmp_path: Path) -> None:
         assert any("the rows are sorted by feature c" in note for note in notes(read(tmp_path, column)))
     for column in (RNG.permutation(batches), np.repeat(np.arange(10), N // 10)):
         assert not any("sorted" in note for note in notes(read(tmp_path, column)))
+
+
+def test_ids_that_may_be_measurements_are_said(tmp_path: Path) -> None:
+    assert any("feature c is a whole number that differs" in note for note in notes(read(tmp_path, IDS)))
+    for column in (IDS + 0.5, np.where(IDS[0] == IDS, IDS[1], IDS), RNG.normal(size=N)):
+        assert not any("id, leave" in note for note in notes(read(tmp_path, column)))
 
 
 @pytest.mark.parametrize("unit", [" kg", "€", "mm", " m/s²", "%"])
