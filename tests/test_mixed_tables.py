@@ -82,9 +82,10 @@ def test_onnx_has_the_encoding_and_the_scaling_in_its_graph(study: Study, tmp_pa
     assert np.allclose(found, study.best().probabilities(FRAME), atol=1e-5)
 
 
-def test_c_takes_the_inputs_that_the_columns_become(study: Study, tmp_path: Path) -> None:
+def test_c_takes_rows_of_the_table_and_the_inputs_that_the_columns_become(study: Study, tmp_path: Path) -> None:
     source = study.export(tmp_path / "net.c").read_text(encoding="utf-8") + (tmp_path / "net.h").read_text("utf-8")
     assert "age missing" in source and "city = Rome" in source
+    assert "int net_predict_row(const net_row *row, float *outputs);" in source and "NET_CITY_ROME = " in source
 
 
 def test_the_served_champion_takes_the_very_table(study: Study, tmp_path: Path) -> None:

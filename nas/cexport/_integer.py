@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from nas.cexport._columns import row_header, row_note, row_source
 from nas.cexport._common import extern_c, rom_macros, sizes
 from nas.cexport._integers import TABLED, IntegerNetwork, Neuron8, Output8
 from nas.cexport._program import Program
@@ -123,7 +124,8 @@ def _narrow(values: Iterable[int]) -> str:
 def integer_source(program: Program, network: IntegerNetwork, prefix: str, vectors: np.ndarray) -> tuple[str, str]:
     """Header and source; ``vectors`` (vectors, inputs) are raw features for the self-test."""
     capitals, inputs = prefix.upper(), network.inputs
-    top = banner(program, form=f"int{network.bits}", notes=_notes(program, network, prefix))
+    notes = [*_notes(program, network, prefix), *row_note(program, prefix)]
+    top = banner(program, form=f"int{network.bits}", notes=notes)
     declaration = f"int {prefix}_predict(const {inputs.kind} *inputs, int32_t *outputs)"
     fractions = inputs.fraction.tolist()
     public = ["#include <stdint.h>", "", *sizes(program, prefix)]
@@ -134,7 +136,7 @@ def integer_source(program: Program, network: IntegerNetwork, prefix: str, vecto
             f"#define {capitals}_FRACTIONS {{{', '.join(map(str, fractions))}}}",
             "",
         ]
-    header = guarded(prefix, [*top, *extern_c([*public, f"{declaration};"])])
+    header = guarded(prefix, [*top, *extern_c([*public, f"{declaration};", *row_header(program, prefix, inputs)])])
     tables = tables_of(network)
     readers = sorted({_READERS[kind] for kind, _ in tables.values()})
     lines = [*top, f'#include "{prefix}.h"', "", *rom_macros(capitals, readers)]
@@ -142,6 +144,7 @@ def integer_source(program: Program, network: IntegerNetwork, prefix: str, vecto
         lines += table(f"static const {kind} {prefix}_{name}[{len(values)}] {capitals}_ROM", map(str, values))
     lines += ["", *_dot(prefix, network.bits)]
     lines += [declaration, "{", *_body(program, network, prefix, tables), "}", ""]
+    lines += row_source(program, prefix, inputs)
     fixed = inputs.fixed(vectors)
     lines += _selftest(prefix, inputs.kind, fixed, network.run(fixed))
     return header, "\n".join(lines)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from nas.checkpoint import folded
+from nas.checkpoint import Encoding, folded
 from nas.engine import ACTIVATIONS, DAGModule, MaskedLinear, activation_codes
 from nas.errors import ExportError
 from nas.layers import LayerDAG
@@ -96,8 +96,14 @@ class Scaling:
         task = str(record.get("task") or "")
         if task == "classification" and len(classes) != n_outputs:
             raise ExportError(f"the record names {len(classes)} classes for {n_outputs} outputs")
+        encoding = Encoding.from_json(record.get("encoding"))
+        if encoding is None:
+            names = tuple(str(name) for name in record.get("feature_names") or ())
+        else:  # inputs are what the columns become; ranges are of the columns
+            names, columns = encoding.inputs, {}
+            if len(names) != n_inputs:
+                raise ExportError(f"the record's encoding gives {len(names)} inputs, but the network has {n_inputs}")
         low, high = (_vector(columns, name, n_inputs, 0.0) if columns.get(name) else None for name in ("low", "high"))
-        names = tuple(str(name) for name in record.get("feature_names") or ())
         return cls(
             _vector(found, "mean", n_inputs, 0.0),
             _vector(found, "scale", n_inputs, 1.0),
@@ -151,6 +157,15 @@ class Program:
         """Those in use, in the order of the engine's table."""
         used = {neuron.activation for neuron in self.neurons} | ({self.memory.activation} if self.memory else set())
         return tuple(name for name in (*ACTIVATIONS, LSTM) if name in used)
+
+    @property
+    def encoding(self) -> Encoding | None:
+        """What becomes of the columns of the table that the network was trained on; None: it has none.
+
+        Raises:
+            CheckpointError: the record's is damaged.
+        """
+        return Encoding.from_json(self.record.get("encoding"))
 
     @property
     def used_inputs(self) -> np.ndarray:

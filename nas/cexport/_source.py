@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from torch import nn
 
 from nas.cexport import _float
+from nas.cexport._columns import row_header, row_note, row_source
 from nas.cexport._common import (
     answer,
     evaluate,
@@ -96,7 +97,9 @@ def export_c(
     ``int PREFIX_predict(const float *inputs, float *outputs)`` reads raw features, as they were measured, and gives
     scores of the classes and returns the number of the best one, or gives targets in their own units and returns 0; it
     returns -1 where an output is no number. It uses no heap, no recursion and no global variable. A network with memory
-    has a state besides: ``PREFIX_reset(&state)``, then ``PREFIX_step(&state, inputs, outputs)`` for every step.
+    has a state besides: ``PREFIX_reset(&state)``, then ``PREFIX_step(&state, inputs, outputs)`` for every step. That of
+    a table with categories, dates or missing values also has ``PREFIX_predict_row(&row, outputs)``, which reads a row
+    as it was measured.
     Compiled with ``PREFIX_SELFTEST`` (in capitals) the file has a ``main`` that returns the number of test vectors
     that it does not reproduce.
 
@@ -206,16 +209,20 @@ def _float_source(program: Program, prefix: str, layout: Layout, vectors: np.nda
     notes = [
         f"int {prefix}_predict(const float *inputs, float *outputs) reads {program.n_inputs} raw features and gives "
         + meaning(program),
+        *row_note(program, prefix),
     ]
     top = banner(program, form=f"float, {layout}", notes=notes)
+    row = row_header(program, prefix, None)
     header = guarded(
         prefix,
         [
             *top,
             *extern_c(
                 [
+                    *(["#include <stdint.h>", ""] if row else []),
                     *sizes(program, prefix),
                     f"int {prefix}_predict(const float *inputs, float *outputs);",
+                    *row,
                 ]
             ),
         ],
@@ -241,5 +248,6 @@ def _float_source(program: Program, prefix: str, layout: Layout, vectors: np.nda
     lines += tables
     lines += [f"int {prefix}_predict(const float *inputs, float *outputs)", "{", *body]
     outputs = evaluate(program, (vectors - scaling.mean) / scaling.scale) * scaling.target_scale + scaling.target_mean
-    lines += [*answer(program, count), "}", "", *float_selftest(prefix, vectors, outputs)]
+    lines += [*answer(program, count), "}", "", *row_source(program, prefix, None)]
+    lines += float_selftest(prefix, vectors, outputs)
     return CSource("\n".join(lines), header, prefix, count)

@@ -4,7 +4,7 @@ Loading a stranger's file runs none of its code: no pickle anywhere, every lengt
 """
 
 from nas.checkpoint._arrays import load_arrays, load_some, save_arrays
-from nas.checkpoint._encoding import DATE_PARTS, KINDS, EncodedColumn, Encoding, cells_of
+from nas.checkpoint._encoding import DATE_PARTS, KINDS, MISSING, EncodedColumn, Encoding, cells_of
 from nas.checkpoint._file import FORMAT_VERSION
 from nas.checkpoint._folded import export_dot, export_graphml, folded
 from nas.checkpoint._inputs import UnlikeTrainingWarning
@@ -20,6 +20,7 @@ __all__ = [
     "DATE_PARTS",
     "FORMAT_VERSION",
     "KINDS",
+    "MISSING",
     "CheckpointLayers",
     "CheckpointManifold",
     "CheckpointMasked",

@@ -109,12 +109,8 @@ def export(
 
 def _c(path: Path, module: nn.Module, record: dict[str, Any], *, data: str | None = None, **options: Any) -> None:
     from nas.cexport import export_c
-    from nas.checkpoint import Encoding
 
     options = {**options, **_as_integers(record, options.get("precision"), options.get("finish"), data)}
-    if (encoding := Encoding.from_json(record.get("encoding"))) is not None:
-        # C takes numbers: the inputs that the columns of the table become, by these names.
-        record = {**record, "columns": {}, "feature_names": list(encoding.inputs)}
     export_c(module, path, record=record, **options)
 
 
