@@ -17,7 +17,9 @@ Symbols (E edges, m = n - n_inputs non-input neurons, i the target and j the sou
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final, Self
 
 import numpy as np
 import torch
@@ -31,6 +33,7 @@ __all__ = ["NEURON_PARAMETERS", "Closeness", "Init", "Strengths", "strengths"]
 NEURON_PARAMETERS = FAMILIES[DEFAULT_FAMILY].parameters
 
 PUBLISHED_CUTOFF, OPEN_CUTOFF = -1.0, -3.0  # kappa = 0.27 and 0.05
+_SHORT: Final = (torch.float16, torch.bfloat16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,16 @@ class Closeness(nn.Module):
             high[filled] = np.maximum.reduceat(p, in_ptr[:-1][filled])
         return (low + high) / 2, np.maximum((high - low) / 2, 1.0)
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Positions are whole numbers beyond 256, which half precision rounds: there they stay as they are."""
+        places = {name: getattr(self, name) for name in ("position", "offset")}
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for name, before in places.items():
+            after = getattr(self, name)
+            if after.dtype in _SHORT:
+                setattr(self, name, before.to(after.device))
+        return self
+
     def displacement(self) -> Tensor:
         """p of every edge, (E,)."""
         return self.position[self.sources] - (self.position[self.n_inputs :] - self.offset)[self.targets]
@@ -122,12 +135,14 @@ class Closeness(nn.Module):
         return tuple(getattr(self, name) for name in self.family.parameters)
 
     def forward(self) -> Strengths:
-        p, parameters, family = self.displacement(), self.neuron_parameters(), self.family
+        """Strengths of all edges; parameters in half precision are brought to that of the positions first."""
+        p, family = self.displacement(), self.family
+        parameters = [parameter.to(p.dtype) for parameter in self.neuron_parameters()]
         if family.fused is not None:
             d = family.fused(p, self.in_ptr, self.period, *parameters)
         else:
             d = family.d(p, self.period, *(parameter[self.targets] for parameter in parameters))
-        return strengths(d, self.cutoff)
+        return strengths(d, self.cutoff.to(p.dtype))
 
 
 def strengths(d: Tensor, cutoff: Tensor) -> Strengths:

@@ -173,7 +173,8 @@ class ManifoldNetwork(nn.Module):
         if strengths is None:
             assert self.weight is not None
             return self.weight
-        return strengths.c if self.weight is None else strengths.c * self.weight
+        closeness = strengths.c.to(self.bias.dtype)
+        return closeness if self.weight is None else closeness * self.weight
 
     def _terms(self, strengths: Strengths | None) -> LossTerms:
         if strengths is None:
@@ -188,7 +189,7 @@ class ManifoldNetwork(nn.Module):
         # An operation that is followed must not depend on which edges are live just now: dead ones have weight 0.
         if strengths is not None and not engine.operations_wanted():
             alive = strengths.c.detach() != 0
-            live = alive if engine.being_compiled() or not alive.all() else None
+            live = alive if engine.being_compiled() or alive.is_meta or not alive.all() else None
         weight = self._weights(strengths)
         if self._unrolled is not None:
             return self._apply_unrolled(x, weight, live)
