@@ -51,13 +51,16 @@ class Budget(NamedTuple):
     edges: int
     precision: Precision
     recipe: int  # edges of the recipe of `benchmarks.accuracy` that is taken
-    epochs: int | None  # None: those of the recipe
+    hidden: tuple[int, ...] | None = None  # widths of the hidden layers before the first cut; None: the recipe's
+    epochs: int | None = None  # None: the recipe's
+    cuts: tuple[float, float] | None = None  # shares of the steps before the first and after the last; as above
 
 
 BUDGETS: Final = (
-    Budget(1700, 4.6, 700, "int4", 1500, None),
-    Budget(2600, 3.0, 1030, "int8", 1500, None),
-    Budget(4800, 1.9, 2050, "int8", 2500, None),
+    Budget(1700, 4.6, 700, "int4", 1500),
+    Budget(2600, 3.0, 1030, "int8", 1500),
+    # A neuron takes as many bytes as three or four edges, so that fewer of them are worth more edges.
+    Budget(4800, 1.9, 2090, "int5", 3100, (100, 32), 300, (0.02, 0.3)),
 )
 FINISH: Final = 3000
 NOTES: Final = Path(__file__).with_name("microcontroller_notes.md")  # published results, with sources
@@ -66,8 +69,10 @@ NOTES: Final = Path(__file__).with_name("microcontroller_notes.md")  # published
 def trained(budget: Budget, seed: int, data: Dataset) -> ManifoldNetwork:
     """The network in floats."""
     config, hidden = configuration(budget.recipe, "ours", len(data.x_train) // BATCH, budget.epochs)
+    hidden = budget.hidden or hidden
     assert config.sparsify is not None
-    cut = config.sparsify.model_copy(update={"edges": budget.edges})
+    start, end = budget.cuts or (config.sparsify.start, config.sparsify.end)
+    cut = config.sparsify.model_copy(update={"edges": budget.edges, "start": start, "end": end})
     config = config.model_copy(update={"activation": "relu", "sparsify": cut})
     dag = start_graph(budget.edges, "ours", hidden, data, np.random.default_rng([seed, 3]))
     network = ManifoldNetwork(
