@@ -84,8 +84,12 @@ class Ladder:
         """Networks that none with as few edges beats, from the smallest to the largest."""
         return tuple(self._front)
 
-    def span(self) -> tuple[int, int]:
+    def span(self, small: float = math.inf) -> tuple[int, int]:
         """Edges between which networks are worth a try.
+
+        Args:
+            small: sizes down to this are, however much better larger ones have become, where networks are expected to
+                be better than half of knowing nothing.
 
         Raises:
             IndexError: there is no network yet.
@@ -96,9 +100,10 @@ class Ladder:
         enough = next(network for network in self._front if network.error <= _AS_GOOD * best)
         most = _BEYOND * enough.edges
         bound = max(_TIMES * best, near)
-        least = self._least(bound)
+        least, good = self._least(bound), self._least(max(half, near))
         if half < bound:
-            least = max(least, min(self._least(max(half, near)), most / _WIDE))
+            least = max(least, min(good, most / _WIDE))
+        least = min(least, max(good, small))
         return max(1, math.floor(least)), math.ceil(most)
 
     def _least(self, bound: float) -> float:

@@ -34,6 +34,7 @@ __all__ = ["SteeredStrategy", "log_uniform"]
 _GUESSED: Final = (2, 0)
 _ROOTS: Final = (1, 3, 4, 2, 0)
 _FIRST: Final = 11  # roots before the first child
+_SMALL: Final = 0.04  # of the largest first root: sizes that stay worth a try as long as networks there are any good
 _ROOT_LEAST, _ROOT_PER_NEURON = 1000, 8  # edges of the largest first root: in all, or for each input and output
 _GROWN: Final = (0.2, 1.5)  # edges that come before a child is cut, as a share of its parent's
 _LENGTHS: Final = (0.5, 1.2)  # steps of a child, as a share of a full training; at the end of a search twice that
@@ -115,7 +116,7 @@ class SteeredStrategy(Strategy, ABC):
             guess = self._guess(number)
             octaves = _ROOTS[(number - self._guesses) % len(_ROOTS)] if guess is None else _GUESSED[guess]
             return max(self._least, round(min(self._top, most) * 0.5**octaves))
-        low, high = self.ladder.span()
+        low, high = self.ladder.span(_SMALL * self._top)
         if most < high:  # all that is worth a try is within; what is larger is cut to it
             low, high = max(1, min(low, math.floor(most / 2))), max(2, math.floor(most))
         # The worse the best network, the more may be gained by larger ones; by far larger ones where small steps gain

@@ -80,6 +80,11 @@ def test_the_span_leaves_out_what_is_far_from_the_best_and_what_is_larger_and_ha
     # ... but a search also spans a fiftieth of its largest size, where networks are found there that are any good.
     assert ladder((4, 0.7), (90, 0.6), (1000, 0.4), (10_000, 0.3)).span() == (300, 15_000)
     assert ladder((400, 0.6), (1000, 0.4), (10_000, 0.1)).span()[0] == ladder((400, 0.6), (10_000, 0.1)).span()[0]
+    # Small sizes stay worth a try where networks there know something, even if the best is ten times as good by now.
+    known = ladder((60, 0.35), (1000, 0.05), (4000, 0.01))
+    assert known.span()[0] > 40
+    assert known.span(40)[0] == 40
+    assert ladder((60, 0.8), (1000, 0.05), (4000, 0.01)).span(40)[0] > 200
     # Where all are nearly as good, the smallest are worth a try.
     assert ladder((10, 0.11), (100, 0.1), (400, 0.02)).span()[0] < 10
     assert ladder((100, 0.1)).span() == (20, 150)  # far below: nothing yet says that so few edges are too few
