@@ -80,9 +80,9 @@ def network_of(dataset: Dataset, edges: int) -> DAGModule:
     return network.fold()
 
 
-def flash(folder: Path, name: str) -> int | None:
+def flash(folder: Path, name: str, *options: str) -> int | None:
     """Bytes of a file on a Cortex-M0; None: there is no compiler for it, or it takes too long."""
-    command: list[str | Path] = [*_ARM, "-c", folder / f"{name}.c", "-o", folder / "arm.o"]
+    command: list[str | Path] = [*_ARM, *options, "-c", folder / f"{name}.c", "-o", folder / "arm.o"]
     try:
         subprocess.run(command, check=True, capture_output=True, timeout=_COMPILING)
     except (OSError, subprocess.CalledProcessError, subprocess.TimeoutExpired):
@@ -202,7 +202,7 @@ def trees(dataset: Dataset, error: float, folder: Path) -> tuple[Forms, list[str
     return found, []
 
 
-def _loop(folder: Path, file: str, function: str, rows: np.ndarray) -> Call:
+def _loop(folder: Path, file: str, function: str, rows: np.ndarray, *options: str) -> Call:
     """A call that runs ``void function(double *, double *)`` over all rows."""
     (folder / "loop.c").write_text(
         f"void {function}(double *, double *);\n"
@@ -212,7 +212,8 @@ def _loop(folder: Path, file: str, function: str, rows: np.ndarray) -> Call:
     )
     library = folder / f"{file}.so"
     files = [folder / f"{file}.c", folder / "loop.c"]
-    subprocess.run(["cc", "-O2", "-shared", "-fPIC", *files, "-lm", "-o", library], check=True, capture_output=True)
+    command: list[str | Path] = ["cc", "-O2", "-shared", "-fPIC", *options, *files, "-lm", "-o", library]
+    subprocess.run(command, check=True, capture_output=True)
     run = ctypes.CDLL(str(library)).loop
     run.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_long, ctypes.c_long]
     out = np.zeros(64)
@@ -237,9 +238,9 @@ def small_mlp(dataset: Dataset, error: float, folder: Path) -> tuple[Forms, list
     else:
         return {}, ["dense MLP: none of up to 64 neurons errs as little"]
     emlearn.convert(model, method="inline").save(file=str(folder / "mlp.h"), name="mlp")
-    include = emlearn.includedir
+    include = f"-I{emlearn.includedir}"
     (folder / "mlp.c").write_text(
-        f'#include "{include}/eml_net.h"\n#include "mlp.h"\n'
+        '#include "mlp.h"\n'
         "void score(double *x, double *out);\n"
         f"void score(double *x, double *out)\n{{\n    float f[{dataset.n_inputs}];\n"
         f"    for (int k = 0; k < {dataset.n_inputs}; k++) f[k] = (float)x[k];\n"
@@ -248,8 +249,8 @@ def small_mlp(dataset: Dataset, error: float, folder: Path) -> tuple[Forms, list
     rows = np.ascontiguousarray(np.resize(dataset.x_test, (ROWS, dataset.n_inputs)), np.float64)
     return {
         f"dense MLP of {width} neurons, C by emlearn": (
-            _loop(folder, "mlp", "score", rows),
-            flash(folder, "mlp"),
+            _loop(folder, "mlp", "score", rows, include),
+            flash(folder, "mlp", include),
             wrong,
         )
     }, []
