@@ -125,6 +125,17 @@ def test_the_interval_holds_what_other_processes_measure() -> None:
     assert half_interval([1.0, 1.0, 1.0]) < 0.1 < half_interval([1.0, 1.0, 1.0], busy=0.9)
 
 
+def test_what_goes_through_memory_that_others_share_is_less_sure() -> None:
+    """By benchmarks/results/timing.json: convolutions, whose arrays of megabytes leave the caches."""
+    assert half_interval([1.0] * 3, largest=4 * 2**20) > 0.25 > 0.1 > half_interval([1.0] * 3, largest=2**10)
+    convolution = nn.Sequential(nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(1024, 2))
+    batch = np.zeros((256, 1, 8, 8), np.float32)
+    taken = {rows: time_inference(convolution, batch[:rows], samples=3, budget_seconds=0.1) for rows in (4, 256)}
+    assert taken[256].largest == 256 * 16 * 8 * 8 * 4 and taken[256].spread > 0.25 * taken[256].seconds
+    assert taken[4].largest == 4 * 16 * 8 * 8 * 4
+    assert not convolution[0]._forward_hooks
+
+
 def test_what_else_runs_adds_nothing_to_a_time() -> None:
     disturbed = itertools.cycle([0.004, 0.004, 0.002])
     timing = measure(lambda: spin(next(disturbed)), samples=9, budget_seconds=1)
