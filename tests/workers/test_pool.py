@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +14,19 @@ import ray
 from ray.exceptions import ActorDiedError, ActorUnavailableError
 
 from nas.graph import random_dag
-from nas.search import Evaluate
-from nas.training import Candidate, Dataset, Genome, TrainingConfig, TrialResult, TrialStatus
+from nas.search import Evaluate, SpaceConfig, load_space
+from nas.search._config import SPACES as SHIPPED
+from nas.training import (
+    Candidate,
+    Dataset,
+    Genome,
+    TrainingConfig,
+    TrialResult,
+    TrialStatus,
+    pinned_threads,
+    run_trial,
+    run_trials,
+)
 from nas.workers import RayExecutor, WorkerError
 from nas.workers._cluster import probe
 
@@ -344,3 +356,45 @@ def test_an_address_that_nobody_answers_is_refused_at_once() -> None:
             probe(address)
     assert time.monotonic() - start < 10
     probe("auto")
+
+
+SPACES: dict[str, dict[str, Any]] = {
+    "neuron_dag": {"n_computational": 5},
+    "families": {"n_computational": 5, "families": ["banded"]},
+    "manifold": {"n_computational": 5},
+    "layer_dag": {"nodes": [2, 2], "widths": [3, 5]},
+    "recurrent": {"n_computational": 4, "features": 2, "memory": 2},
+}
+
+
+def bits(result: TrialResult) -> dict[str, bytes]:
+    assert result.status is TrialStatus.COMPLETE, result.reason
+    return {name: np.ascontiguousarray(value).tobytes() for name, value in result.arrays.items()}
+
+
+@pytest.mark.parametrize("looked", [{"log_every": 7, "evaluate_every": 11}, {"log_every": 30}])
+def test_a_worker_trains_the_same_bits_in_every_space_however_it_is_looked_at(
+    dataset: Dataset, looked: dict[str, int]
+) -> None:
+    assert tuple(sorted(SPACES)) == tuple(sorted(SHIPPED))
+    plain = TrainingConfig(steps=30, batch_size=32, input_noise=0.3, input_dropout=0.1)
+    candidates = []
+    for number, (name, options) in enumerate(SPACES.items()):
+        space = load_space(SpaceConfig(name=name, options={**options, "hyperparameters": {}}), dataset)
+        genome = space.initial(np.random.default_rng(number))
+        candidates += [Candidate(2 * number + k, genome, seed=k, steps=30) for k in range(2)]
+    with pinned_threads(1):
+        expected = {each.number: bits(run_trial(each, dataset, plain)) for each in candidates}
+    pool = RayExecutor(dataset, plain.model_copy(update=looked), workers=1, group=2, evaluate_group=run_trials)
+    try:
+        for first, second in zip(candidates[::2], candidates[1::2], strict=True):
+            pool.submit(first, second)
+        results = collect(pool, len(candidates))
+    finally:
+        pool.close()
+    assert sorted(each.number for each in results) == sorted(expected)
+    for result in results:
+        points = {*result.history["step"].tolist()}
+        assert {*range(looked["log_every"], 30, looked["log_every"]), 30} <= points, "it was looked at otherwise"
+        assert bits(result) == expected[result.number], list(SPACES)[result.number // 2]
+    assert len({repr(each) for each in expected.values()}) == len(expected)
