@@ -127,7 +127,7 @@ def test_equal_counts_of_threads_give_equal_bits_on_any_team(count, monkeypatch,
     assert set(threads_taken) == {count}
 
 
-def test_callers_from_many_threads_get_what_each_would_get_alone():
+def test_callers_from_many_threads_get_what_each_would_get_alone(threads_taken):
     module, x = module_and_input()
     wanted = {}
     for count in (1, 2):
@@ -145,6 +145,7 @@ def test_callers_from_many_threads_get_what_each_would_get_alone():
     for caller in callers:
         caller.join()
     assert not wrong
+    assert {*threads_taken} == {1, 2}
 
 
 def _answer(results, module, x):
@@ -153,10 +154,11 @@ def _answer(results, module, x):
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_children_compute_what_their_parent_does(method):
+def test_children_compute_what_their_parent_does(method, threads_taken):
     module, x = module_and_input()  # here: torch's own larger operations wait for ever in a child that was forked
     with pinned_threads(2):
-        wanted = passed(module, x)  # the parent has threads now
+        wanted = passed(module, x)
+    assert {*threads_taken} == {2}  # the parent has threads now
     context = multiprocessing.get_context(method)
     results = context.Queue()
     child = context.Process(target=_answer, args=(results, module, x))
