@@ -12,6 +12,7 @@ m2cgen emlearn``); what is not there is left out, with a word.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
 import dataclasses
 import functools
@@ -223,7 +224,8 @@ def _loop(folder: Path, file: str, function: str, rows: np.ndarray, *options: st
 def small_mlp(dataset: Dataset, error: float, folder: Path) -> tuple[Forms, list[str]]:
     """The smallest dense MLP that errs as little, as C by emlearn."""
     try:
-        emlearn = importlib.import_module("emlearn")
+        with np.errstate():  # importing it makes every underflow of NumPy's an error
+            emlearn = importlib.import_module("emlearn")
     except ImportError as missing:
         return {}, [f"dense MLP by emlearn: {missing}"]
     from sklearn.neural_network import MLPClassifier
@@ -237,7 +239,8 @@ def small_mlp(dataset: Dataset, error: float, folder: Path) -> tuple[Forms, list
             break
     else:
         return {}, ["dense MLP: none of up to 64 neurons errs as little"]
-    emlearn.convert(model, method="inline").save(file=str(folder / "mlp.h"), name="mlp")
+    with contextlib.chdir(folder):  # it compiles in a folder tmp of the working directory
+        emlearn.convert(model, method="inline").save(file=str(folder / "mlp.h"), name="mlp")
     include = f"-I{emlearn.includedir}"
     (folder / "mlp.c").write_text(
         '#include "mlp.h"\n'
