@@ -10,7 +10,7 @@ import moocore
 import numpy as np
 from scipy import stats
 
-__all__ = ["BUDGETS", "draw", "hypervolume", "interval", "lead", "pairs", "table"]
+__all__ = ["BUDGETS", "draw", "gain", "hypervolume", "interval", "lead", "mean_of", "pairs", "table"]
 
 Json = dict[str, Any]
 BUDGETS: Final = {"seconds": "equal process time", "steps": "equal training steps"}
@@ -45,6 +45,20 @@ def interval(values: Iterable[float]) -> tuple[float, float]:
         return float(found.mean()), float("nan")
     half = stats.t.ppf(0.975, len(found) - 1) * found.std(ddof=1) / np.sqrt(len(found))
     return float(found.mean()), float(half)
+
+
+def mean_of(values: Iterable[float]) -> str:
+    """Of hypervolumes, for a table; a dash where there is none."""
+    found = list(values)
+    return f"{sum(found) / len(found):.4f}" if found else "—"
+
+
+def gain(differences: Sequence[float]) -> str:
+    """Mean of differences between hypervolumes, ± half its interval, and a star where that leaves out 0."""
+    if len(differences) < 2:
+        return f"{differences[0]:+.4f}" if differences else "—"
+    mean, half = interval(differences)
+    return f"{mean:+.4f} ± {half:.4f}{' *' if abs(mean) > half else ''}"
 
 
 def table(records: Sequence[Json], methods: Sequence[str], against: str = "random") -> str:

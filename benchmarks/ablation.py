@@ -20,10 +20,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks._kept import keep, publish
 from benchmarks._process_budget import search
 from benchmarks._reference_score import hypervolume
 from benchmarks._reference_sets import SETS, load
-from benchmarks._search_score import interval
+from benchmarks._search_score import gain, mean_of
 from benchmarks._tables import table
 from benchmarks.reference import references
 from nas.errors import NasError
@@ -113,15 +114,15 @@ def report(records: Sequence[Json], times: float) -> str:
     everywhere: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
     for name in names:
         scores = [found.get((name, variant), {}) for variant in VARIANTS]
-        rows.append([name, f"{seconds[name]:.0f}", f"{max(map(len, scores))}", *(_mean(s.values()) for s in scores)])
+        rows.append([name, f"{seconds[name]:.0f}", f"{max(map(len, scores))}", *(mean_of(s.values()) for s in scores)])
         line = [name]
         for variant, other in list(zip(VARIANTS, scores, strict=True))[1:]:
             pairs = [scores[0][seed] - other[seed] for seed in sorted(scores[0].keys() & other.keys())]
-            line.append(_gap(pairs))
+            line.append(gain(pairs))
             everywhere[variant] += [sum(pairs) / len(pairs)] if pairs else []
         gaps.append(line)
     others = list(VARIANTS)[1:]
-    gaps.append(["**all sets**", *(_gap(everywhere[variant]) for variant in others)])
+    gaps.append(["**all sets**", *(gain(everywhere[variant]) for variant in others)])
     return "\n\n".join(
         [
             "# What the parts of evolution are worth",
@@ -134,20 +135,6 @@ def report(records: Sequence[Json], times: float) -> str:
             table(["set", *(f"less {variant}" for variant in others)], gaps),
         ]
     ) + "\n"  # fmt: skip
-
-
-def _mean(values: Any) -> str:
-    values = list(values)
-    return f"{sum(values) / len(values):.4f}" if values else "—"
-
-
-def _gap(pairs: Sequence[float]) -> str:
-    if not pairs:
-        return "—"
-    if len(pairs) == 1:
-        return f"{pairs[0]:+.4f}"
-    mean, half = interval(pairs)
-    return f"{mean:+.4f} ± {half:.4f}{' *' if abs(mean) > half else ''}"
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -181,26 +168,15 @@ def main(arguments: list[str] | None = None) -> None:
                             run("digits", WHOLE, 0, 0.5, load("digits"), steps=20)
                             warm = True
                         record = run(name, variant, seed, options.times * sum(took) / len(took), dataset)
-                        _write(path, record)
+                        keep(path, record)
                         print(f"{name}, {variant}, seed {seed}: {record['hypervolume']:.4f}", flush=True)
     except (NasError, FileNotFoundError) as error:
         parser.exit(1, f"{error}\n")
     records = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
     records.sort(key=lambda r: (list(SETS).index(r["set"]), list(VARIANTS).index(r["variant"]), r["seed"]))
-    facts = {"hardware": hardware(1), "times": options.times}
-    options.out.mkdir(parents=True, exist_ok=True)
-    lines = ",\n".join(json.dumps(record) for record in records)
-    (options.out / "ablation.json").write_text(json.dumps(facts)[:-1] + ',\n"runs": [\n' + lines + "\n]}\n")
     page = report(records, options.times)
-    (options.out / "ablation.md").write_text(page)
+    publish(options.out, "ablation", {"hardware": hardware(1), "times": options.times}, records, page)
     print(page)
-
-
-def _write(path: Path, record: Json) -> None:
-    """All of it or nothing, whenever the process is stopped."""
-    whole = path.with_suffix(".tmp")
-    whole.write_text(json.dumps(record) + "\n")
-    whole.replace(path)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from typing import Any, Final
 import numpy as np
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
+from benchmarks._kept import keep, publish
 from benchmarks._reference_sets import SETS, load
 from benchmarks._search_score import interval
 from benchmarks._tables import table
@@ -166,18 +167,14 @@ def main(arguments: list[str] | None = None) -> None:
             with pinned_threads(1), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 dense = best_dense(load(name, seed), searched["budget_seconds"], seed)
-            path.write_text(json.dumps(dense) + "\n")
+            keep(path, dense)
             print(f"{name}, seed {seed}: {100 * dense['test_error']:.2f} %", flush=True)
         member = min(searched["front"], key=lambda point: (point[1], point[0]))
         records.append({"set": name, "seed": seed, "member": member, "dense": json.loads(path.read_text())})
     if not records:
         parser.exit(1, f"no search of {options.times:g} times; run: python -m benchmarks.reference search\n")
-    options.out.mkdir(parents=True, exist_ok=True)
-    lines = ",\n".join(json.dumps(record) for record in records)
-    facts = json.dumps({"hardware": hardware(1), "times": options.times})
-    (options.out / "dense.json").write_text(facts[:-1] + ',\n"runs": [\n' + lines + "\n]}\n")
     page = report(records)
-    (options.out / "dense.md").write_text(page)
+    publish(options.out, "dense", {"hardware": hardware(1), "times": options.times}, records, page)
     print(page)
 
 

@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from benchmarks._kept import publish
 from benchmarks._process_budget import search
 from benchmarks._tables import table
 from nas.search import SpaceConfig
@@ -198,12 +199,8 @@ def main(arguments: list[str] | None = None) -> None:
                 record = grow(TASKS[name], seed, options.seconds)
                 records.append(record)
                 print(json.dumps(record), flush=True)
-    options.out.mkdir(parents=True, exist_ok=True)
-    lines = ",\n".join(json.dumps(record) for record in records)
-    facts = json.dumps({"hardware": hardware(1)})
-    (options.out / "growth.json").write_text(facts[:-1] + ',\n"runs": [\n' + lines + "\n]}\n")
     page = report(records)
-    (options.out / "growth.md").write_text(page)
+    publish(options.out, "growth", {"hardware": hardware(1)}, records, page)
     print(page)
 
 

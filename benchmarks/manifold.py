@@ -19,10 +19,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks._kept import keep, publish
 from benchmarks._manifold_sets import KINDS, MANIFOLD_SETS, load
 from benchmarks._process_budget import search
 from benchmarks._reference_score import hypervolume, points_of
-from benchmarks._search_score import interval
+from benchmarks._search_score import gain, mean_of
 from benchmarks._tables import table
 from nas.errors import NasError
 from nas.search import Range, SpaceConfig
@@ -119,11 +120,11 @@ def report(records: Sequence[Json]) -> str:
             free = found.get((name, FREE), {})
             if not free:
                 continue
-            row = [kind, name, f"{len(free)}", _mean(r["hypervolume"] for r in free.values())]
+            row = [kind, name, f"{len(free)}", mean_of(r["hypervolume"] for r in free.values())]
             line = [kind, name, _percent(free.values())]
             for variant in others:
                 own = found.get((name, variant), {})
-                row.append(_gap([own[s]["hypervolume"] - free[s]["hypervolume"] for s in sorted(own.keys() & free)]))
+                row.append(gain([own[s]["hypervolume"] - free[s]["hypervolume"] for s in sorted(own.keys() & free)]))
                 line.append(_percent(own.values()))
             rows.append(row)
             errors.append(line)
@@ -141,23 +142,9 @@ def report(records: Sequence[Json]) -> str:
     ) + "\n"  # fmt: skip
 
 
-def _mean(values: Any) -> str:
-    values = list(values)
-    return f"{sum(values) / len(values):.4f}" if values else "—"
-
-
 def _percent(records: Any) -> str:
     values = [record["best"][2] for record in records if record["best"]]
     return f"{100 * sum(values) / len(values):.2f}" if values else "—"
-
-
-def _gap(pairs: Sequence[float]) -> str:
-    if not pairs:
-        return "—"
-    if len(pairs) == 1:
-        return f"{pairs[0]:+.4f}"
-    mean, half = interval(pairs)
-    return f"{mean:+.4f} ± {half:.4f}{' *' if abs(mean) > half else ''}"
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -184,20 +171,14 @@ def main(arguments: list[str] | None = None) -> None:
                         if path.exists():
                             continue
                         record = run(name, variant, seed, options.seconds)
-                        whole = path.with_suffix(".tmp")
-                        whole.write_text(json.dumps(record) + "\n")
-                        whole.replace(path)
+                        keep(path, record)
                         print(f"{name}, {variant}, seed {seed}: {record['hypervolume']:.4f}", flush=True)
     except NasError as error:
         parser.exit(1, f"{error}\n")
     records = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
     records.sort(key=lambda r: (list(MANIFOLD_SETS).index(r["set"]), list(VARIANTS).index(r["variant"]), r["seed"]))
-    options.out.mkdir(parents=True, exist_ok=True)
-    lines = ",\n".join(json.dumps(record) for record in records)
-    facts = json.dumps({"hardware": hardware(1)})
-    (options.out / "manifold.json").write_text(facts[:-1] + ',\n"runs": [\n' + lines + "\n]}\n")
     page = report(records)
-    (options.out / "manifold.md").write_text(page)
+    publish(options.out, "manifold", {"hardware": hardware(1)}, records, page)
     print(page)
 
 

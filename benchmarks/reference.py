@@ -20,6 +20,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks._kept import keep, publish
 from benchmarks._process_budget import search as search_within
 from benchmarks._reference_recipe import run_set, settings_of
 from benchmarks._reference_score import comparison, comparison_table, reference_table
@@ -142,7 +143,7 @@ def _train(cells: Iterable[tuple[str, int]], folder: Path) -> None:
                 run_set(SETS["digits"], load("digits"), 0, steps=20)
                 warm = True
             record = run_set(SETS[name], dataset, seed)
-            _write(path, record)
+            keep(path, record)
             print(f"{name}, seed {seed}: {record['process_seconds']:.1f} s of process time", flush=True)
 
 
@@ -169,7 +170,7 @@ def _search(
             shutil.rmtree(work, ignore_errors=True)  # of a search that was stopped: its budget has been spent
             with pinned_threads(1):
                 record = search(SETS[name], seed, multiple * sum(took) / len(took), work, settings)
-            _write(path, {"times": multiple, **record})
+            keep(path, {"times": multiple, **record})
             print(f"{name}, seed {seed}, {multiple:g} times: {record['process_seconds']:.0f} s", flush=True)
 
 
@@ -185,22 +186,7 @@ def _publish(folder: Path, name: str, page: Any) -> None:
         "sets": {n: {"sizes": SETS[n].sizes, "corner": SETS[n].corner, **SETS[n].data} for n in names},
         "settings": {s: [x._asdict() for x in settings_of(s)] for s in names},
     }
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(_compact(facts, records))
-    (RESULTS / f"{name}.md").write_text(page(records) + "\n")
-
-
-def _compact(facts: Json, records: Sequence[Json]) -> str:
-    """JSON with one line a record, so that a change shows where it is."""
-    lines = ",\n".join(json.dumps(record) for record in records)
-    return json.dumps(facts)[:-1] + ',\n"runs": [\n' + lines + "\n]}\n"
-
-
-def _write(path: Path, record: Json) -> None:
-    """All of it or nothing, whenever the process is stopped."""
-    whole = path.with_suffix(".tmp")
-    whole.write_text(json.dumps(record) + "\n")
-    whole.replace(path)
+    publish(RESULTS, name, facts, records, page(records) + "\n")
 
 
 if __name__ == "__main__":

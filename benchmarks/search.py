@@ -29,6 +29,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks._kept import keep
 from benchmarks._search_methods import ABLATIONS, ALTERNATIVES, METHODS, SPARSE, WITH_RUNGS, Meter, Network, wanted
 from benchmarks._search_score import draw, lead, pairs, table
 from benchmarks._search_tasks import TASKS, Task
@@ -198,7 +199,7 @@ def _fill(cells: Sequence[tuple[int, str]], methods: Sequence[str], minutes: flo
         if time.monotonic() - start > 60 * minutes:
             return
         record = run(TASKS[task], method, seed, path.with_suffix(""))
-        _write(path, record)
+        keep(path, record)
         spent = record["spent"]
         print(
             f"{task}, {method}, seed {seed}: {record['trained']['seconds']} networks in time; "
@@ -213,14 +214,7 @@ def _time(cells: Sequence[tuple[int, str]], methods: Sequence[str]) -> None:
         for method in methods:
             path = RUNS / _file(seed, task, method)
             if path.exists() and "large" not in (record := json.loads(path.read_text())):
-                _write(path, timed(record, path.with_suffix("")))
-
-
-def _write(path: Path, record: Json) -> None:
-    """All of it or nothing, whenever the process is stopped."""
-    whole = path.with_suffix(".tmp")
-    whole.write_text(json.dumps(record) + "\n")
-    whole.replace(path)
+                keep(path, timed(record, path.with_suffix("")))
 
 
 def _file(seed: int, task: str, method: str) -> str:

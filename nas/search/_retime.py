@@ -84,7 +84,7 @@ def time_side_by_side(
             timing = time_inference(folded[number], batch, threads=threads, samples=3, budget_seconds=0.1)
             seconds[number].append(timing.seconds)
             busy.append(timing.busy)
-            largest[number] = timing.largest if device == "cpu" else 0
+            largest[number] = timing.largest
     found = {
         number: {
             "inference_seconds": min(taken),

@@ -80,7 +80,7 @@ class Timing:
     threads: int  # CPU threads during the measurement
     device: str  # "cpu" or "cuda"
     busy: float = 0.0  # share of the wall time that went by without this process running; 0 on a GPU
-    largest: int = 0  # bytes of the largest array of a call, where known
+    largest: int = 0  # bytes of the largest array of a call, where known; 0 on a GPU, whose memory nobody shares
 
 
 def measure(
@@ -127,7 +127,8 @@ def measure(
             taken.append(clock(call, calls) / calls)
         wall, used = time.perf_counter() - start, time.process_time() - used
     busy = 0.0 if kind == "cuda" else min(1.0, max(0.0, 1.0 - used / wall))
-    spread = half_interval(taken, busy, largest if kind == "cpu" else 0)
+    largest = 0 if kind == "cuda" else largest
+    spread = half_interval(taken, busy, largest)
     return Timing(min(taken), spread, len(taken), calls, threads, kind, busy, largest)
 
 
@@ -138,7 +139,7 @@ def half_interval(samples: Sequence[float], busy: float = 0.0, largest: int = 0)
         samples: times in this process, seconds.
         busy: share of the wall time meanwhile in which this process did not run. Others then had the caches, and will
             have them again, or not, when a time is taken next.
-        largest: bytes of the largest array of a call; on a GPU, which nobody shares, 0.
+        largest: bytes of the largest array of a call, as `Timing` has it.
     """
     least = min(samples)
     within = float(np.quantile(samples, 0.75)) - least
