@@ -75,6 +75,8 @@ class Levels(nn.Module):
             edges = np.concatenate([np.arange(dag.in_ptr[i], dag.in_ptr[i + 1]) for i in neurons])
             rows = np.repeat(np.arange(neurons.size), [dag.in_ptr[i + 1] - dag.in_ptr[i] for i in neurons])
             read, columns = np.unique(place[dag.sources[edges]], return_inverse=True)
+            ascending = np.lexsort((columns, rows))  # as a sparse matrix wants them
+            edges, rows, columns = edges[ascending], rows[ascending], columns[ascending]
             at = torch.from_numpy(np.stack([rows, columns]))
             self.register_buffer(f"read{k}", torch.from_numpy(read))
             self.register_buffer(f"at{k}", at)
@@ -146,7 +148,7 @@ def passes(
             with _at_most(_METHOD_SECONDS):
                 seconds[kind] = _levels(kind, dag, start, x, sent, expected, gradient.cpu())
         except Exception as error:  # a method that cannot is part of the result
-            seconds[kind] = f"{type(error).__name__}: {str(error).splitlines()[0][:80]}"
+            seconds[kind] = _reason(error)
     flops = 6 * dag.n_edges * batch
     moved = 4 * (2 * x.numel() + 2 * expected.numel()) + 2 * 12 * dag.n_edges  # inputs twice, links and gradients once
     taken = seconds["engine"]
@@ -155,6 +157,13 @@ def passes(
         "seconds": seconds, "flops": flops / taken, "flops_share": flops / taken / limit["flops"],
         "bytes_per_second": moved / taken, "bytes_share": moved / taken / limit["bytes_per_second"],
     }  # fmt: skip
+
+
+def _reason(error: BaseException) -> str:
+    """What went wrong, in a line: of a compiler's failure that which it wraps."""
+    while error.__cause__ is not None or getattr(error, "inner_exception", None) is not None:
+        error = error.__cause__ or error.inner_exception  # type: ignore[attr-defined]
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:80]}"
 
 
 def _levels(kind: str, dag: DAG, start: Tensor, x: Tensor, sent: Tensor, expected: Tensor, gradient: Tensor) -> float:
@@ -168,23 +177,25 @@ def _levels(kind: str, dag: DAG, start: Tensor, x: Tensor, sent: Tensor, expecte
         y.backward(sent)  # type: ignore[no-untyped-call]
         return y
 
-    y = step()
+    # A graph is captured on a stream of its own, and what accumulates gradients must have been made there too.
+    stream = torch.cuda.Stream() if kind == "graphed" else None  # type: ignore[no-untyped-call]
+    if stream is not None:
+        stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream) if stream is not None else contextlib.nullcontext():
+        y = step()
+        for _ in range(3):
+            step()
     for name, got, wanted in (("values", y, expected), ("gradients", module.edge_gradient(dag.n_edges), gradient)):
         apart = float((got.detach().cpu() - wanted.cpu()).norm() / wanted.cpu().norm())
         if not apart < 1e-3:
             raise ValueError(f"{name} differ from the engine's by {apart:.1e}")
-    if kind != "graphed":
+    if stream is None:
         return _seconds(step, x.device)
-    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        for _ in range(3):
-            step()
-    torch.cuda.current_stream().wait_stream(stream)
+    torch.cuda.synchronize()
     graph = torch.cuda.CUDAGraph()
     for weight in module.weights:
         weight.grad = None
-    with torch.cuda.graph(graph):
+    with torch.cuda.graph(graph, stream=stream):
         module(x).backward(sent)
     return _seconds(graph.replay, x.device)
 

@@ -92,9 +92,10 @@ def throughput(gpu: GPU, population: int, steps: int, processes: int) -> dict[st
     alone = (time.perf_counter() - start) / alone_count
     device = "cuda" if gpu.torch_device.type == "cuda" else SIMULATED
     start = time.perf_counter()
+    searched = os.pathsep.join([os.getcwd(), os.environ.get("PYTHONPATH", "")])  # noqa: PTH109
     for number in range(processes):
         code = _TRIAL.format(number=number, steps=steps, device=device)
-        subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": os.getcwd()})  # noqa: PTH109
+        subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": searched})
     process = (time.perf_counter() - start) / processes
     minute = {name: 60 / taken for name, taken in (("together", together), ("alone", alone), ("process", process))}
     return {"population": population, "steps": steps, "edges": members[0].network.dag.n_edges, "per_minute": minute}
