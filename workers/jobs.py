@@ -15,7 +15,7 @@ import re
 import secrets
 import shlex
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -187,13 +187,20 @@ class ClusterJobs:
                 self._client.stop_job(found.name)
         return found
 
-    def ask(self, name: str, arguments: Sequence[str], files: Sequence[str] = ()) -> tuple[str, dict[str, bytes]]:
+    def ask(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        files: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> tuple[str, dict[str, bytes]]:
         """What a command says there of a study that was searched there.
 
         Args:
             name: of a search, or of its study.
             arguments: of ``nas``, without store and database, e.g. ``["front", "digits"]``.
             files: that the command writes, by names without folders.
+            environment: variables for the command; Ray shows them to whoever may see jobs, so no secrets.
 
         Returns:
             What it printed, and the files' contents.
@@ -209,7 +216,10 @@ class ClusterJobs:
             asked = self._client.submit_job(
                 entrypoint=_question(store, arguments, files),
                 submission_id=f"ask-{secrets.token_hex(6)}",
-                runtime_env={**(details.runtime_env or {}), "env_vars": {**given, "PYTHONUNBUFFERED": "1"}},
+                runtime_env={
+                    **(details.runtime_env or {}),
+                    "env_vars": {**given, **(environment or {}), "PYTHONUNBUFFERED": "1"},
+                },
             )
             deadline = time.monotonic() + _ANSWER_SECONDS
             while not (state := self._client.get_job_status(asked)).is_terminal():

@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 import os
+import shlex
 import shutil
 import sys
 import time
@@ -16,19 +17,23 @@ from typing import Any, Final
 import typer
 from rich.console import Console
 
+from nas._text import redacted
 from nas.errors import NasError
 
 __all__ = [
     "PATIENCE_SECONDS",
     "STORAGE",
     "STORE",
+    "TARGET",
+    "asking",
+    "command_line",
     "console",
     "duration",
     "errors",
     "need_writable",
+    "one_or_all",
     "percent",
     "print_json",
-    "program",
     "seconds",
     "stage",
     "strict_json",
@@ -42,8 +47,14 @@ _WIDTH: Final = int(os.environ.get("COLUMNS") or 120)  # of files and pipes, for
 console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else _WIDTH)
 errors = Console(stderr=True, highlight=False, emoji=False, width=None if sys.stderr.isatty() else _WIDTH)
 
+_ASKED_AS: Final = "NAS_ASKED_AS"  # how this program is called by somebody who asks from another machine
+_ASKED_AT: Final = "NAS_ASKED_AT"  # and which address has to be added there
+
 STORE = typer.Option(
     "nas-runs", "--store", envvar="NAS_STORE", help="Folder with the studies (tracking.store of the job)."
+)
+TARGET = typer.Option(
+    None, "--target", help="Target column of a table (data.target; default: the last); of several targets, once each."
 )
 STORAGE = typer.Option(
     None,
@@ -53,15 +64,53 @@ STORAGE = typer.Option(
 )
 
 
-def program() -> str:
+def command_line(*words: str | Path, store: Path | None = None, storage: str | None = None) -> str:
+    """A command of this program as it can be pasted into the shell it was called from, whatever its words contain.
+
+    Args:
+        words: the command and its arguments.
+        store: folder of the study that the command is about; said only where it is not what the program would take.
+        storage: its database, likewise. One with a password is named without it: then ``NAS_STORAGE`` has to be set.
+    """
+    from nas.tracking import default_store
+
+    found = [*_program(), *(str(word) for word in words)]
+    if store is not None and (asked_at := os.environ.get(_ASKED_AT)):
+        return shlex.join([*found, "--address", asked_at])
+    if store is not None and store != default_store():
+        found += ["--store", str(store)]
+    if storage and storage != os.environ.get("NAS_STORAGE"):
+        found += ["--storage", redacted(storage)]
+    return shlex.join(found)
+
+
+def asking(address: str) -> dict[str, str]:
+    """Variables for a command that answers elsewhere: the commands that it prints are for the shell here."""
+    return {_ASKED_AS: shlex.join(_program()), _ASKED_AT: address}
+
+
+def _program() -> list[str]:
     """What to type for this program: ``nas``, or its path where the shell would not find it (no activated .venv)."""
+    if asked_as := os.environ.get(_ASKED_AS):
+        return shlex.split(asked_as)
     called = Path(sys.argv[0])
+    if called.name == "__main__.py" and called.parent.name == "nas":
+        return [_shortest(Path(sys.executable)), "-m", "nas"]
     if called.name != "nas" or not called.exists():
-        return "nas"
+        return ["nas"]
     found = shutil.which("nas")
     if found is not None and called.samefile(found):
-        return "nas"
-    return min((str(called.absolute()), os.path.relpath(called)), key=len)
+        return ["nas"]
+    return [_shortest(called)]
+
+
+def _shortest(path: Path) -> str:
+    return min((str(path.absolute()), os.path.relpath(path)), key=len)
+
+
+def one_or_all(given: list[str] | None) -> str | list[str] | None:
+    """What an option that may be repeated says: one value as such, several as a list."""
+    return given[0] if given and len(given) == 1 else given or None
 
 
 def need_writable(path: Path | None) -> None:

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from nas.cli._baselines import baselines_json, print_baselines
-from nas.cli._console import STORAGE, STORE, console, percent, print_json, program, seconds
+from nas.cli._console import STORAGE, STORE, command_line, console, percent, print_json, seconds
 from nas.cli._remote import ELSEWHERE, ask
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ def front(
     console.print(estimates_line(found), soft_wrap=True)
     print_baselines(found, study.baselines())
     console.print("process time: inference (± 95 %, in fresh processes) and training step, one batch of the job each")
-    console.print(f"export one: {program()} export {experiment} --pick best --out best.safetensors")
+    words = ("export", experiment, "--pick", "best", "--out", "best.safetensors")
+    console.print(f"export one: {command_line(*words, store=store, storage=storage)}", markup=False, soft_wrap=True)
 
 
 def front_table(found: Front) -> Table:

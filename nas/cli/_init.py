@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 import yaml
 
-from nas.cli._console import console, program
+from nas.cli._console import TARGET, command_line, console, one_or_all
 from nas.errors import JobError, NasError
 
 if TYPE_CHECKING:
@@ -33,14 +33,14 @@ def init(
     source: Annotated[
         str, typer.Argument(metavar="DATA", help="A .csv/.tsv/.parquet/.npz file, digits, idx:FOLDER, openml:NAME, …")
     ],
-    target: Annotated[str | None, typer.Option("--target", help="Target column (default: the last).")] = None,
+    target: list[str] | None = TARGET,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write (default: NAME.yaml).")] = None,
 ) -> None:
     """Write a job file for data, with what was inferred of it as comments; `nas search` runs it."""
     from nas.job import Job, data_name, experiment_name
     from nas.training import read_data
 
-    stated = {"source": source} | ({} if target is None else {"target": target})
+    stated: dict[str, Any] = {"source": source} | ({"target": one_or_all(target)} if target else {})
     job = Job.from_mapping({"data": stated}, where=source)
     path = Path(f"{experiment_name(data_name(source))}.yaml") if out is None else out
     if path.suffix.lower() not in (".yaml", ".yml"):
@@ -53,10 +53,10 @@ def init(
         raise NasError(f"{path} exists already; --out names another file") from None
     except OSError as error:
         raise NasError(f"{path}: cannot be written ({error.strerror})") from error
-    console.print(f"wrote {path}; run it: {program()} search {path}", markup=False, soft_wrap=True)
+    console.print(f"wrote {path}; run it: {command_line('search', path)}", markup=False, soft_wrap=True)
 
 
-def _job_file(stated: dict[str, str], findings: tuple[Finding, ...]) -> str:
+def _job_file(stated: dict[str, Any], findings: tuple[Finding, ...]) -> str:
     lines = []
     for each in findings:
         key = f"  ({each.key})" if each.key else ""

@@ -5,20 +5,32 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import typer
 
-from nas.cli._console import console
+from nas.cli._console import asking, console
 from nas.errors import NasError
 
-__all__ = ["ADDRESS", "ADDRESS_VARIABLE", "ELSEWHERE", "Entry", "ask", "cluster", "entry_of", "readable"]
+__all__ = [
+    "ADDRESS",
+    "ADDRESS_VARIABLE",
+    "ELSEWHERE",
+    "LOCAL_ADDRESS",
+    "Entry",
+    "ask",
+    "cluster",
+    "entry_of",
+    "readable",
+]
 
+LOCAL_ADDRESS: Final = "http://127.0.0.1:8265"  # of a head node on this machine
 ADDRESS_VARIABLE: Final = "RAY_API_SERVER_ADDRESS"  # Ray's own, for every command that asks a cluster
 ADDRESS = typer.Option(
-    "http://127.0.0.1:8265",
+    LOCAL_ADDRESS,
     "--address",
     envvar=ADDRESS_VARIABLE,
     help="Job server of the cluster's head node.",
@@ -46,13 +58,13 @@ def ask(address: str, study: str, arguments: Sequence[str], out: Path | None = N
     """
     name = None if out is None else f"answer{out.suffix}"
     words = [*arguments, *([] if name is None else ["--out", name])]
-    said, files = cluster(address).ask(study, words, () if name is None else (name,))
+    said, files = cluster(address).ask(study, words, () if name is None else (name,), asking(address))
     if out is not None and name is not None:
         try:
             out.write_bytes(files[name])
         except OSError as error:
             raise NasError(f"{out}: cannot be written ({error.strerror})") from error
-        said = said.replace(name, str(out))
+        said = said.replace(name, shlex.quote(str(out)))
     console.print(said, markup=False, highlight=False, soft_wrap=True)
 
 

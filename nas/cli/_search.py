@@ -6,9 +6,8 @@ import contextlib
 import functools
 import json
 import math
-import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from rich.markup import escape
 
-from nas.cli._console import PATIENCE_SECONDS, console, duration, percent, program, stage
+from nas.cli._console import PATIENCE_SECONDS, TARGET, command_line, console, duration, one_or_all, percent, stage
 from nas.cli._interrupt import Stop, stop_on_signals
 from nas.cli._projection import Reporter, make_tracker
 
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from nas.tracking._protocol import Ending
     from nas.training import Dataset, LoadedData
 
-__all__ = ["Outcome", "SearchRun", "search"]
+__all__ = ["Outcome", "SearchRun", "next_commands", "search"]
 
 _FLAGS: Final = {
     "data.target": "--target",
@@ -53,9 +52,7 @@ def search(
             "idx:FOLDER, openml:NAME or module:function.",
         ),
     ],
-    target: Annotated[
-        str | None, typer.Option("--target", help="Target column of a table (data.target; default: the last).")
-    ] = None,
+    target: list[str] | None = TARGET,
     minutes: Annotated[
         float | None, typer.Option("--minutes", help="Minutes to search (search.budget_minutes).")
     ] = None,
@@ -121,7 +118,7 @@ def search(
         from nas.job import Job
 
         options = {
-            "data.target": target,
+            "data.target": one_or_all(target),
             "search.budget_minutes": minutes,
             "search.trials": trials,
             "resources.workers": workers,
@@ -129,10 +126,16 @@ def search(
         }
         stated = {key: value for key, value in options.items() if value is not None}
         overrides = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in stated.items()]
-        job = Job.from_source(source, overrides + (settings or []))
-        flags = [word for key, value in stated.items() for word in (_FLAGS[key], f"{value}")]
+        # An option of its own is the later word: "--resume --trials 200" after a command that says --set search.trials.
+        job = Job.from_source(source, [*(settings or ()), *overrides])
+        flags = [
+            word
+            for key, value in stated.items()
+            for each in (value if isinstance(value, list) else [value])
+            for word in (_FLAGS[key], f"{each}")
+        ]
         flags += [word for setting in settings or () for word in ("--set", setting)]
-        again = shlex.join([program(), "search", source, *flags])
+        again = command_line("search", source, *flags)
         if dry_run:
             SearchRun(job, again, stop=stop).preview()
             return
@@ -271,9 +274,10 @@ class SearchRun:
         compared = study.baselines() is not None or not job.search.baselines
         if not counts["running"] and done >= job.search.trials and study.retimed() and compared:
             study.verify()
+            again = f"{self.command} --resume --trials {2 * max(done, job.search.trials)}".strip()
             wanted = f"all {done} trials are" if done == job.search.trials else f"{done} trials are"
             fewer = "" if done == job.search.trials else f", more than the {job.search.trials} asked for"
-            console.print(f"{wanted} done{fewer}; more: --resume --trials {2 * max(done, job.search.trials)}")
+            console.print(f"{wanted} done{fewer}; more: {again}", markup=False, soft_wrap=True)
             found = study.front()
             amend_status(study.folder, state="finished")  # it may have been left just before its end
             try:
@@ -564,16 +568,27 @@ class SearchRun:
             )
         if not self.command:
             return
-        store = "" if str(self.job.tracking.store) == "nas-runs" else f" --store {self.job.tracking.store}"
         console.print("\nnext:")
-        console.print(f"  {program()} ui{store}", soft_wrap=True)
-        console.print(f"  {program()} front {study.name}{store}", soft_wrap=True)
-        # A bound that a member has: that of the best one, rounded down.
-        accuracy = best.metrics.get("shown_accuracy", best.metrics.get("val_accuracy"))
-        pick = "accurate" if accuracy is None else f'"accuracy>={math.floor(100 * accuracy) / 100:g}"'
-        console.print(
-            f"  {program()} export {study.name}{store} --pick {pick} --out network.safetensors", soft_wrap=True
-        )
+        for line in next_commands(self.job, study.name, best.metrics):
+            console.print(f"  {line}", markup=False, soft_wrap=True)
+
+
+def next_commands(job: Job, study: str, best: Mapping[str, float]) -> list[str]:
+    """What may be typed after a search: to browse it, to see and report it, and to export a network of its front.
+
+    Args:
+        best: metrics of the network picked.
+    """
+    tracking = job.tracking
+    # A bound that a member has: that of the best one, rounded down.
+    accuracy = best.get("shown_accuracy", best.get("val_accuracy"))
+    pick = "accurate" if accuracy is None else f"accuracy>={math.floor(100 * accuracy) / 100:g}"
+    words: list[tuple[str, ...]] = [("front", study), ("report", study)]
+    words.append(("export", study, "--pick", pick, "--out", "network.safetensors"))
+    lines = [command_line(*each, store=tracking.store, storage=tracking.storage) for each in words]
+    if tracking.mlflow and tracking.server is None:  # `nas ui` shows what is in files of the store
+        lines.insert(0, command_line("ui", store=tracking.store))
+    return lines
 
 
 def _extent(job: Job) -> str:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from nas.cli._console import console
-from nas.cli._remote import ADDRESS, cluster
+from nas.cli._console import command_line, console
+from nas.cli._remote import ADDRESS, LOCAL_ADDRESS, cluster
 from nas.errors import NasError
 
 __all__ = ["stop"]
@@ -33,5 +33,8 @@ def stop(
         time.sleep(0.5)
         found = jobs.get(found.name)
     if found.active and wait:
-        raise NasError(f"{found.name} has not ended within {wait:g} s; look at: nas logs {found.name}")
+        raise NasError(
+            f"{found.name} has not ended within {wait:g} s; look at: "
+            + command_line("logs", found.name, *(() if address == LOCAL_ADDRESS else ("--address", address)))
+        )
     console.print(f"{found.name}: {found.state if wait else 'asked to stop'}", soft_wrap=True)

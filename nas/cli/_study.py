@@ -98,8 +98,8 @@ def existing_study(job: Job, *, start: Start, command: str = "") -> StudyStore |
         counts, other = study.counts(), next_name(job)
         raise JobError(
             f"study {name!r} exists in {tracking.store} ({counts['complete']} trials complete); "
-            + (
-                f"continue it: {command} --resume, or start another: {command} --set tracking.experiment={other}"
+            + (  # each command at the end of a line, to be copied
+                f"continue it:\n  {command} --resume\nor start another:\n  {command} --set tracking.experiment={other}"
                 if command
                 else f"continue it with resume=True, or start another with name={other!r}"
             )

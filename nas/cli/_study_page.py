@@ -131,6 +131,7 @@ def _front_figure(study: StudyStore, found: Front) -> str:
         cost=points.cost,
         error=points.error,
         baselines=points.baselines,
+        picks=points.picks,
     )
     drawn: str = figure.to_html(
         full_html=False, include_plotlyjs=True, default_height="30rem", config={"displaylogo": False}
@@ -222,14 +223,24 @@ def _hardware(study: StudyStore, number: int) -> str:
 
 
 def _usage(study: StudyStore, number: int) -> str:
+    from nas.cli._console import command_line
+
+    store = study.root.absolute()
     code = (
         "import nas\n\n"
-        f"study = nas.Study.open({study.name!r}, store={str(study.root)!r})\n"
+        f"study = nas.Study.open({study.name!r}, store={str(store)!r})\n"
         f"network = study.best({number})\n"
         "network.predict(rows)              # rows as they were measured, e.g. a pandas table\n"
         f'study.export("network.safetensors", {number})   # or .onnx, .pt2\n'
     )
-    return f"<pre>{html.escape(code)}</pre>"
+    file = f"{study.name}.safetensors"
+    shell = (
+        command_line(
+            "predict", study.name, "TABLE.csv", "--pick", str(number), "--out", "predictions.csv", store=store
+        ),
+        command_line("export", study.name, "--pick", str(number), "--out", file, store=store),
+    )
+    return f"<pre>{html.escape(code)}</pre><p>In a shell:</p><pre>{html.escape(chr(10).join(shell))}</pre>"
 
 
 def _picture(content: bytes | None, what: str) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from nas.cli._console import console, program
-from nas.cli._remote import ADDRESS, cluster, readable
+from nas.cli._console import command_line, console
+from nas.cli._remote import ADDRESS, ADDRESS_VARIABLE, LOCAL_ADDRESS, cluster, readable
 
 __all__ = ["submit"]
 
@@ -43,10 +44,10 @@ def submit(
     job = Job.from_yaml(job_file, settings or [], environment=False)
     jobs = cluster(address)
     found = jobs.submit(job, Path.cwd(), copy_data=not remote_data)
-    where = "" if address == "http://127.0.0.1:8265" else f" --address {address}"
+    where = () if address == os.environ.get(ADDRESS_VARIABLE, LOCAL_ADDRESS) else ("--address", address)
     console.print(f"submitted as [bold]{found.name}[/]", soft_wrap=True)
-    for command in ("status", "logs -f", "stop"):
-        console.print(f"  {program()} {command} {found.name}{where}", soft_wrap=True)
+    for command in (("status",), ("logs", "-f"), ("stop",)):
+        console.print(f"  {command_line(*command, found.name, *where)}", markup=False, soft_wrap=True)
     if follow:
         for line in jobs.follow(found.name):
             console.print(readable(line), markup=False, soft_wrap=True)

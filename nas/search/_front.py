@@ -257,7 +257,7 @@ class Front:
                 seen = [member.metrics[metric] for member in satisfying if metric in member.metrics]
                 best = (max if sign[0] == ">" else min)(seen) if seen else "unknown"
                 best = f"{best:.6g}" if isinstance(best, float) else best
-                raise PickError(f"no member of the front has {metric} {sign} {bound:g}; the closest has {best}")
+                raise PickError(f"no member of the front has {name} {sign} {bound:g}; the closest has {best}")
             satisfying = remaining
         return self._best(satisfying, -1 if by_quality else 0)
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from nas.cli._console import duration, percent, print_json, program, seconds
+import nas
+from nas.cli._console import command_line, duration, percent, print_json, seconds
 
 
 @pytest.mark.parametrize(
@@ -54,8 +55,11 @@ def test_commands_are_printed_as_they_can_be_typed(tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", [str(called)])
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert program() == ".venv/bin/nas"
+    assert command_line("front", "a b") == ".venv/bin/nas front 'a b'"
     monkeypatch.setenv("PATH", str(called.parent))
-    assert program() == "nas"
+    assert command_line() == "nas"
+    monkeypatch.setattr("sys.argv", [str(Path(nas.__file__).parent / "__main__.py")])
+    monkeypatch.setattr("sys.executable", str(tmp_path / "my venv" / "python"))
+    assert command_line("ui") == "'my venv/python' -m nas ui"
     monkeypatch.setattr("sys.argv", ["-c"])
-    assert program() == "nas"
+    assert command_line() == "nas"

@@ -165,7 +165,7 @@ def test_picks_go_by_what_is_to_be_expected() -> None:
     )
     assert front.pick("accurate").number == 1  # as good as trial 0, by all that is known, and smaller
     assert front.pick("accuracy>=0.97, edges<=1000").number == 1
-    with pytest.raises(PickError, match="no member of the front has shown_accuracy >= 0.98; the closest has 0.97"):
+    with pytest.raises(PickError, match="no member of the front has accuracy >= 0.98; the closest has 0.97"):
         front.pick("accuracy>=0.98")  # though the validation part counted 99 %
     assert front.pick("accuracy_low>=0.94").number == 1
     assert front.pick("error_high<=0.08").number == 2
