@@ -96,7 +96,7 @@ def test_number_picks_that_member() -> None:
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        ("accuracy>=0.99", r"no member of the front has val_accuracy >= 0.99; the closest has 0.98"),
+        ("accuracy>=0.99", r"no member of the front has accuracy >= 0.99; the closest has 0.98"),
         ("sharpness>=1", r"no metric 'sharpness'; there are edges, inference_seconds"),
         ("bets", r"cannot pick 'bets': use \"best\", \"knee\", \"accurate\", \"fast\""),
         ("accuracy>=lots", r"cannot pick 'accuracy>=lots'"),
