@@ -9,19 +9,20 @@ import time
 from typing import Any
 
 import numpy as np
+import torch
 
 from benchmarks._training import _MNIST, _data, _network
 from nas.engine.cuda import GPU
-from nas.graph import random_dag
+from nas.graph import layered, random_dag
 from nas.manifold import ManifoldNetwork
-from nas.training import Candidate, Dataset, Genome, TrainingConfig, run_trial
+from nas.training import Candidate, Dataset, Genome, SparsifyConfig, TrainingConfig, run_trial
 from nas.training._devices import SIMULATED
 from nas.training._fused import structure_costs
 from nas.training._gpu import GPUTrainer, Steps, run_together
 from nas.training._gpu_data import data_on
 from nas.training._population import Member, train_population
 
-__all__ = ["schedule", "small_data", "throughput"]
+__all__ = ["recipe", "schedule", "small_data", "throughput"]
 
 PUBLISHED_SECONDS = 39_333.0
 _TRIAL = "from benchmarks._gpu_training import one_trial; one_trial({number}, {steps}, {device!r})"
@@ -99,6 +100,45 @@ def throughput(gpu: GPU, population: int, steps: int, processes: int) -> dict[st
     process = (time.perf_counter() - start) / processes
     minute = {name: 60 / taken for name, taken in (("together", together), ("alone", alone), ("process", process))}
     return {"population": population, "steps": steps, "edges": members[0].network.dag.n_edges, "per_minute": minute}
+
+
+def recipe(gpu: GPU, population: int, steps: int) -> dict[str, Any]:
+    """Wall seconds of ``population`` trainings as a search's first ones are, on the GPU and on one processor thread.
+
+    A layer of 40 neurons with shortcuts, noise on the inputs, cut while it is trained: between two cuts a network is
+    another one, so that the processor has more to do than for the plain trainings of `throughput`.
+    """
+    data = small_data()[0]
+    config = TrainingConfig(
+        steps=steps, batch_size=128, learning_rate=1e-2, activation="silu", input_noise=0.4,
+        sparsify=SparsifyConfig(edges=450),
+    )  # fmt: skip
+    dag = layered((data.n_inputs, 40, data.n_outputs), density=1.0, shortcuts=1.0)
+
+    def seconds(count: int, where: GPU | None) -> float:
+        members = []
+        for seed in range(count):
+            rng = np.random.default_rng(seed)
+            network = ManifoldNetwork(dag, parametrisation="free", activation="silu", generator=rng)
+            members.append(Member(network, config, seed))
+        start = time.perf_counter()
+        ended = train_population(members, data, gpu=where)
+        if failed := [str(each) for each in ended if isinstance(each, Exception)]:
+            raise RuntimeError(f"{len(failed)} of {count} candidates failed: {failed[0]}")
+        return time.perf_counter() - start
+
+    few = max(population // 16, 1)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        seconds(1, gpu), seconds(1, None)  # compile
+        together, alone, processor = seconds(population, gpu), seconds(few, gpu), seconds(few, None)
+    finally:
+        torch.set_num_threads(threads)
+    return {
+        "population": population, "few": few, "steps": steps, "edges": dag.n_edges, "cut_to": 450,
+        "gpu_seconds": together, "few_gpu_seconds": alone, "few_processor_seconds": processor,
+    }  # fmt: skip
 
 
 def one_trial(number: int, steps: int, device: str) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks._gpu_host import host
 from benchmarks._gpu_passes import passes, peaks
-from benchmarks._gpu_training import schedule, small_data, throughput
+from benchmarks._gpu_training import recipe, schedule, small_data, throughput
 from benchmarks._report import device_slug
 from nas.engine.cuda import GPU, SimulatedGPU, gpu_of, why_no_gpu
 from nas.training import hardware
@@ -100,6 +100,7 @@ def measured(gpu: GPU, population: int, *, tiny: bool) -> dict[str, Any]:
     section("passes", lambda: [passes(gpu, *graph, limit) for graph in (TINY if tiny else GRAPHS)])
     section("schedule", lambda: schedule(gpu, population, 4 if tiny else 5_000, tiny=tiny))
     section("host", lambda: hosts(population, tiny=tiny))
+    section("recipe", lambda: recipe(gpu, 2 if tiny else 256, 150 if tiny else 2_000))
     section("throughput", lambda: throughput(gpu, population, 5 if tiny else 1_000, 1 if tiny else 4))
     return results
 
@@ -116,7 +117,7 @@ def report(results: dict[str, Any]) -> str:
     lines = [f"# {results['device']}", "", f"Taken {results['taken']}, `make bench-gpu`.", ""]
     if results["simulated"]:
         lines = ["# Simulated: no figure here means anything", ""]
-    peak, run, rate = results["peaks"], results["schedule"], results["throughput"]
+    peak, run, rate, cut = (results[name] for name in ("peaks", "schedule", "throughput", "recipe"))
     if "flops" in peak:
         copied, multiplied = peak["bytes_per_second"] / 1e9, peak["flops"] / 1e12
         lines += [f"Reached by torch: {copied:,.0f} GB/s copied, {multiplied:.1f} TFLOP/s of a float32 product.", ""]
@@ -136,6 +137,15 @@ def report(results: dict[str, Any]) -> str:
     if isinstance(results["host"], list):
         lines += ["Milliseconds of one processor thread a candidate, the GPU left out:", ""]
         lines += [*_host_table(results["host"]), ""]
+    if "gpu_seconds" in cut:
+        lines += [
+            f"Trained as a search's first candidates are ({cut['edges']:,} edges with noise on the inputs, cut to "
+            f"{cut['cut_to']} in {cut['steps']:,} steps), wall seconds a candidate: "
+            f"{cut['gpu_seconds'] / cut['population']:.3f} ({cut['population']} in one call), "
+            f"{cut['few_gpu_seconds'] / cut['few']:.3f} ({cut['few']} in one call); on one thread of this machine's "
+            f"processor {cut['few_processor_seconds'] / cut['few']:.3f}.",
+            "",
+        ]
     if "per_minute" in rate:
         each = rate["per_minute"]
         lines += [

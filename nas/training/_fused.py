@@ -236,11 +236,13 @@ class FusedTrainer:
             old: (E,) the number that each of its edges has here; -1: new.
         """
         costs = structure_costs(self._config, network.dag)
-        return FusedTrainer(
+        trainer = FusedTrainer(
             network, self._dataset, self._config, costs,
             threads=self._most_threads, seed=self._seed, refresh=self._refresh, state=self.state.on_edges(old),
             watched=self._watched,
         )  # fmt: skip
+        trainer._noise = self._noise  # the same numbers, and those of this block are drawn
+        return trainer
 
     def _parameters(self) -> list[torch.Tensor]:
         """In the order of the kernels' parameter vector."""

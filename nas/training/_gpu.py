@@ -279,10 +279,12 @@ class GPUTrainer:
     def on(self, network: ManifoldNetwork, old: np.ndarray) -> GPUTrainer:
         """A trainer that goes on with ``network``: the same neurons on other edges; see `FusedTrainer.on`."""
         costs = structure_costs(self._config, network.dag)
-        return GPUTrainer(
+        trainer = GPUTrainer(
             network, self.data, self._config, costs, seed=self._seed, population=self._population,
             state=self.state.on_edges(old), watched=self._watched,
         )  # fmt: skip
+        trainer.noise = self.noise  # the same numbers, and those of this block are drawn
+        return trainer
 
     def live_mask(self) -> np.ndarray:
         """Which allowed edges were live in the last step, bool (E,)."""
