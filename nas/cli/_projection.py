@@ -87,7 +87,8 @@ class Reporter:
         self._points = members
         self._compare(found)
         corners = [(point.trials, point.seconds, point.hypervolume) for point in self._curve.corners()]
-        self._tracker.log_front(list(members.values()), found.hypervolume, others, corners)
+        picks = {found.knee().number: "knee"} | {found.best().number: "best"} if len(found) else {}
+        self._tracker.log_front(list(members.values()), found.hypervolume, others, corners, picks)
 
     def _compare(self, found: Front) -> None:
         """The front is compared with the baselines, where there are any."""
@@ -101,8 +102,7 @@ class Reporter:
     def _point(self, number: int, metrics: Mapping[str, float]) -> FrontPoint:
         import dataclasses
 
-        from nas.manifold import ManifoldNetwork
-        from nas.recurrent import RecurrentStructure
+        from nas.cli._study import drawn_network
         from nas.tracking import FrontPoint
 
         known = self._points.get(number)
@@ -110,17 +110,11 @@ class Reporter:
             return dataclasses.replace(known, metrics=metrics)
         result = self._study.load_result(number)
         trial = self._study.trial(number)
-        assert result.dag is not None
-        weights = None  # layers have no one weight an edge
-        if result.structure is None:
-            network = ManifoldNetwork.from_arrays(result.dag, dict(result.arrays))
-            weights = network.edge_weights().detach().numpy()
-        elif isinstance(result.structure, RecurrentStructure):
-            weights = result.arrays["weight"]
+        dag, weights = drawn_network(self._study, result)
         return FrontPoint(
             number,
             metrics,
-            dag=result.dag,
+            dag=dag,
             weights=weights,
             history=result.history,
             checkpoint=self._writer(number),

@@ -332,7 +332,11 @@ class SearchRun:
                     )
                 stop.check()
                 with stop.within_grace():
+                    # One worker trains the baselines and nothing is timed but process time of theirs: a core of this
+                    # process is free for pictures, which would have to be waited for at the end.
+                    tracker.draw_freely(job.resources.executor == "ray")
                     self._baselines(study, executor, dataset)
+                    tracker.draw_freely(False)
                     stop.check()
                     if not self.brief:
                         found = self._retimed(study, executor, dataset) or found
@@ -636,7 +640,13 @@ def _caught_up(tracker: Tracker, ending: Ending, stop: Stop, folder: Path) -> No
                 noted = time.monotonic()
                 amend_status(folder, mlflow_behind=left)
             trials = f"{left:,} trial{'s' if left > 1 else ''}"
-            shown.update(f"MLflow has {trials} still to take; Ctrl-C leaves them for --resume" if left else doing)
+            if left:
+                shown.update(f"MLflow has {trials} still to take; Ctrl-C leaves them for --resume")
+            elif networks := tracker.undrawn:
+                of = f"{networks} network{'s' if networks > 1 else ''}"
+                shown.update(f"drawing the graph, weights and training of {of}; Ctrl-C leaves the rest for --resume")
+            else:
+                shown.update(doing)
             if not console.is_terminal and left and time.monotonic() - said >= _SAY_SECONDS:
                 said = time.monotonic()
                 console.print(f"MLflow has {trials} still to take")

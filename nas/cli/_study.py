@@ -12,14 +12,18 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from nas.errors import JobError
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from nas.graph import DAG
     from nas.job import Job
     from nas.search import StudyStore
-    from nas.training import LoadedData, Statistics
+    from nas.training import LoadedData, Statistics, TrialResult
 
 __all__ = [
     "Start",
     "check_resumable",
     "create_study",
+    "drawn_network",
     "existing_study",
     "export_network",
     "next_name",
@@ -216,6 +220,36 @@ def export_network(
         record |= structure_json(result.structure)
         checkpoint.save_arrays(path, result.dag, result.arrays, record)
     return record
+
+
+def drawn_network(study: StudyStore, result: TrialResult) -> tuple[DAG, np.ndarray | None]:
+    """The graph of a trial as pictures have it, inputs and outputs called as the data calls them where that is known,
+    and the weight (E,) of each edge; None: layers have no one weight an edge."""
+    from nas.manifold import ManifoldNetwork
+    from nas.recurrent import RecurrentStructure
+
+    dag = result.dag
+    assert dag is not None
+    if result.structure is None:
+        network = ManifoldNetwork.from_arrays(dag, dict(result.arrays))
+        return _named(dag, study.header.get("job") or {}), network.edge_weights().detach().numpy()
+    return dag, result.arrays["weight"] if isinstance(result.structure, RecurrentStructure) else None
+
+
+def _named(dag: DAG, header: Mapping[str, Any]) -> DAG:
+    from nas.checkpoint import Encoding
+
+    encoding = Encoding.from_json(header.get("encoding"))
+    features = [str(name) for name in header.get("feature_names") or ()] if encoding is None else encoding.inputs
+    outputs = [str(name) for name in (header.get("statistics") or {}).get("classes") or ()]
+    outputs = outputs or [str(name) for name in (header.get("columns") or {}).get("targets") or ()]
+    if dag.names is not None or len(features) != dag.n_inputs or len(outputs) != dag.n_outputs:
+        return dag
+    between = [f"{place}" for place in range(dag.n_inputs, dag.n_inputs + dag.n_computational)]
+    names = [*features, *between, *outputs]
+    if len({*names}) < len(names):  # names of a graph are different ones
+        return dag
+    return dag.with_names(names)
 
 
 def _at(values: Mapping[str, Any], path: str) -> Any:

@@ -161,37 +161,20 @@ def _baselines(baselines: Baselines, label: str) -> str:
 def _network(study: StudyStore, best: FrontMember) -> str:
     from nas.cli._export import describe
     from nas.cli._lineage import line_of
+    from nas.cli._study import drawn_network
     from nas.tracking import curves_png, dag_png, lineage_png
 
     result = study.load_result(best.number)
-    header = study.header.get("job") or {}
     pictures = []
     if result.dag is not None:
-        dag = _named(result.dag, header) if result.structure is None else result.dag
-        period = header.get("period")
-        pictures.append(_picture(dag_png(dag, title=f"trial {best.number}", period=period), "its graph"))
+        dag, weights = drawn_network(study, result)
+        period = (study.header.get("job") or {}).get("period")
+        pictures.append(_picture(dag_png(dag, weights, title=f"trial {best.number}", period=period), "its graph"))
     pictures.append(_picture(curves_png(result.history, title=f"trial {best.number}"), "its training"))
     line, others = line_of(study, best.number)
     if len(line) > 1:
         pictures.append(_picture(lineage_png(line, others, title=f"trial {best.number}"), "its ancestors"))
     return f"<p>{html.escape(describe(best.number, dict(best.metrics)))}</p>" + "".join(pictures)
-
-
-def _named(dag: Any, header: Mapping[str, Any]) -> Any:
-    """The graph with inputs and outputs called as the data calls them, where that is known."""
-    from nas.checkpoint import Encoding
-
-    encoding = Encoding.from_json(header.get("encoding"))
-    features = [str(name) for name in header.get("feature_names") or ()] if encoding is None else encoding.inputs
-    outputs = [str(name) for name in (header.get("statistics") or {}).get("classes") or ()]
-    outputs = outputs or [str(name) for name in (header.get("columns") or {}).get("targets") or ()]
-    if dag.names is not None or len(features) != dag.n_inputs or len(outputs) != dag.n_outputs:
-        return dag
-    between = [f"{place}" for place in range(dag.n_inputs, dag.n_inputs + dag.n_computational)]
-    return type(dag)(
-        dag.n_inputs, dag.n_computational, dag.n_outputs, dag.edges,
-        ids=dag.ids, activations=dag.activations, names=[*features, *between, *outputs],
-    )  # fmt: skip
 
 
 def _tested(study: StudyStore, number: int) -> str:

@@ -173,15 +173,16 @@ def front_html(
     error: str = "error",
     link: Callable[[int], str | None] = lambda _: None,
     baselines: Sequence[BaselinePoint] = (),
+    picks: Mapping[int, str] | None = None,
 ) -> str:
     """`front_figure` as one page with plotly.js inside (about 5 MB), so that it also opens without a network.
 
     Args:
-        members, others, title, cost, error, baselines: see `front_figure`.
+        members, others, title, cost, error, baselines, picks: see `front_figure`.
         link: address of a trial's run within the MLflow UI ("#/experiments/…"). A click on a point shows it below the
             plot, to be copied: MLflow shows pages in a sandbox that may neither open a window nor leave the page.
     """
-    figure = front_figure(members, others, title=title, cost=cost, error=error, baselines=baselines)
+    figure = front_figure(members, others, title=title, cost=cost, error=error, baselines=baselines, picks=picks)
     # Of every trial that is drawn: a click between two that overlap may hit the grey one.
     addresses = {str(point.number): link(point.number) for point in [*members, *others[-_MOST_DOMINATED:]]}
     page: str = figure.to_html(

@@ -45,9 +45,10 @@ class Tracker(Protocol):
         hypervolume: float,
         others: Sequence[FrontPoint] = (),
         curve: Sequence[CurveCorner] = (),
+        picks: Mapping[int, str] | None = None,
     ) -> None:
         """The front is now this; `others` are trials off it whose metrics are newer than what `log_trial` told,
-        `curve` how its hypervolume grew."""
+        `curve` how its hypervolume grew, `picks` what trials are picked as (best, knee)."""
 
     def log_baselines(self, baselines: Sequence[BaselinePoint], verdict: str) -> None:
         """The front is compared with these; `verdict` says in words how it compares as it is now."""
@@ -55,9 +56,16 @@ class Tracker(Protocol):
     def log_champion(self, champion: Champion) -> None:
         """The search hands over this network."""
 
+    def draw_freely(self, freely: bool) -> None:
+        """Whether pictures may have a whole core from now on: nothing is being timed, and a core is idle."""
+
     @property
     def backlog(self) -> int:
         """Trials that are still to be logged."""
+
+    @property
+    def undrawn(self) -> int:
+        """Members of the front whose pictures and checkpoint are still to be logged."""
 
     @property
     def champion(self) -> int | None:
@@ -92,6 +100,7 @@ class NullTracker:
         hypervolume: float,
         others: Sequence[FrontPoint] = (),
         curve: Sequence[CurveCorner] = (),
+        picks: Mapping[int, str] | None = None,
     ) -> None:
         """Do nothing."""
 
@@ -101,8 +110,16 @@ class NullTracker:
     def log_champion(self, champion: Champion) -> None:
         """Do nothing."""
 
+    def draw_freely(self, freely: bool) -> None:
+        """Do nothing."""
+
     @property
     def backlog(self) -> int:
+        """None."""
+        return 0
+
+    @property
+    def undrawn(self) -> int:
         """None."""
         return 0
 

@@ -106,6 +106,7 @@ class Session:
         baselines: Sequence[BaselinePoint] = (),
         verdict: str = "",
         curve: Sequence[CurveCorner] = (),
+        picks: Mapping[int, str] | None = None,
     ) -> None:
         """All that a new front changes: newer metrics of members and `others`, the tag of every trial, the parent
         run's values (those of `baselines` as baseline_<name>_<metric>), curves, name, note and plots, the experiment's
@@ -147,7 +148,7 @@ class Session:
         writer.rename(self.parent, name)
         if members:
             writer.describe_experiment(bool(accuracies), name.removeprefix("search · "))
-            self._write_plots(members, "accuracy" if accuracies else self._facts.error, baselines)
+            self._write_plots(members, "accuracy" if accuracies else self._facts.error, baselines, picks)
 
     def _write_curve(self, curve: Sequence[CurveCorner], now_ms: int) -> None:
         """The hypervolume against trials and against seconds, as far as it is not there yet."""
@@ -168,7 +169,11 @@ class Session:
             writer.log_files(self.parent, [file])
 
     def _write_plots(
-        self, members: Sequence[FrontPoint], quality: str, baselines: Sequence[BaselinePoint] = ()
+        self,
+        members: Sequence[FrontPoint],
+        quality: str,
+        baselines: Sequence[BaselinePoint],
+        picks: Mapping[int, str] | None,
     ) -> None:
         on_front = {point.number for point in members}
         others = [
@@ -182,11 +187,10 @@ class Session:
             title = f"{self._facts.config.experiment}: {quality} against {cost}"
         with scratch("front") as folder:
             page, picture = Path(folder, "front.html"), Path(folder, "front.png")
-            html = front_html(
-                members, others, title=title, cost=cost, error=error, link=self._link, baselines=baselines
-            )
-            page.write_text(html, encoding="utf-8")
-            picture.write_bytes(front_png(members, others, title=title, cost=cost, error=error, baselines=baselines))
+            look: dict[str, Any] = {"title": title, "cost": cost, "error": error}
+            look |= {"baselines": baselines, "picks": picks}
+            page.write_text(front_html(members, others, link=self._link, **look), encoding="utf-8")
+            picture.write_bytes(front_png(members, others, **look))
             self._writer.log_files(self.parent, [page, picture])
 
     def write_champion(self, champion: Champion, files: Sequence[Path], model: Path | None) -> None:

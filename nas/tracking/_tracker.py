@@ -16,7 +16,7 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,8 @@ class MlflowTracker:
         self._front: tuple[tuple[FrontPoint, ...], float, tuple[FrontPoint, ...]] = ((), 0.0, ())
         self._baselines: tuple[tuple[BaselinePoint, ...], str] = ((), "")
         self._curve: tuple[CurveCorner, ...] = ()
+        self._picks: Mapping[int, str] = {}
+        self._freely = False  # pictures may have a whole core
         self._front_changed = False
         self._champion: Champion | None = None
         self._study: Ended | None = None  # as it was when it was last compared
@@ -110,6 +112,18 @@ class MlflowTracker:
     def backlog(self) -> int:
         """Trials that MLflow does not have yet."""
         return len(self._queue) + len(self._refused)
+
+    @property
+    def undrawn(self) -> int:
+        """Members of the front that MLflow has no pictures and checkpoint of yet."""
+        session = self._session
+        return 0 if session is None else sum(1 for _ in self._undrawn(session))
+
+    def draw_freely(self, freely: bool) -> None:
+        """Whether pictures may have a whole core until this is said again, and not only a small share of one."""
+        with self._wake:
+            self._freely = freely
+            self._wake.notify()
 
     @property
     def champion(self) -> int | None:
@@ -186,16 +200,18 @@ class MlflowTracker:
         hypervolume: float,
         others: Sequence[FrontPoint] = (),
         curve: Sequence[CurveCorner] = (),
+        picks: Mapping[int, str] | None = None,
     ) -> None:
         """Set the current front; of several calls in a row only the last may be drawn.
 
         The metrics of members may be newer than their trials' (timed again): MLflow then shows the newer ones. So it
         does for `others`, trials that are not on the front (any more); leave out those with nothing new. `curve` is
-        how the hypervolume grew since the search began.
+        how the hypervolume grew since the search began, `picks` says which trials are picked as what; their pictures
+        are drawn first.
         """
         with self._wake:
             self._front = (tuple(members), hypervolume, tuple(others))
-            self._curve = tuple(curve)
+            self._curve, self._picks = tuple(curve), dict(picks or {})
             self._front_changed = True
             self._wake.notify()
 
@@ -289,7 +305,9 @@ class MlflowTracker:
             # Trials go first, for the front is mostly made of the newest, but not for ever.
             due = self._next_front + (2 * _FRONT_SECONDS if key is not None else 0.0)
             front_due = self._front_changed and (now >= due if ending is None else key is None)
-            pictures_due = now >= self._next_picture if ending is None else now < self._deadline - _LAST_SECONDS
+            pictures_due = now >= self._next_picture or self._freely
+            if ending is not None:
+                pictures_due = now < self._deadline - _LAST_SECONDS
         if given_up and ending is not None:
             self._end(session, ending)
             return True
@@ -321,7 +339,7 @@ class MlflowTracker:
         """Until the next thing that waits for its time; None: until something happens."""
         due = [self._next_front] if self._front_changed else []
         if self._next_member(session) is not None:
-            due.append(self._next_picture)
+            due.append(0.0 if self._freely else self._next_picture)
         return max(0.05, min(due) - time.monotonic()) if due else None
 
     def _connect(self) -> Session:
@@ -408,10 +426,10 @@ class MlflowTracker:
         with self._wake:
             members, hypervolume, others = self._front
             baselines, verdict = self._baselines
-            curve = self._curve
+            curve, picks = self._curve, self._picks
             self._front_changed = False
         try:
-            session.write_front(members, hypervolume, others, baselines, verdict, curve)
+            session.write_front(members, hypervolume, others, baselines, verdict, curve, picks)
         except BaseException:
             with self._wake:
                 self._front_changed = True
@@ -423,11 +441,14 @@ class MlflowTracker:
         self._next_front = now + max(_FRONT_SECONDS, (now - began) / _FRONT_SHARE)
 
     def _next_member(self, session: Session) -> FrontPoint | None:
-        """A member of the front without its pictures and checkpoint."""
+        """A member of the front without its pictures and checkpoint; picks first."""
+        waiting = [*self._undrawn(session)]
+        return next((point for point in waiting if point.number in self._picks), next(iter(waiting), None))
+
+    def _undrawn(self, session: Session) -> Iterator[FrontPoint]:
         for point in self._front[0]:
             if point.number not in self._without_files and session.wants_files(point):
-                return point
-        return None
+                yield point
 
     def _draw_member(self, session: Session) -> bool:
         """Pictures and checkpoint of one member of the front; False if none waits for them."""

@@ -189,6 +189,39 @@ def test_everything_is_there(config: TrackingConfig, tracker: Make) -> None:
     assert front_addresses(config)["study"].startswith("#/experiments/1/runs?viewStateShareKey=front")
 
 
+def test_pictures_are_drawn_while_a_core_is_idle_picks_first(
+    config: TrackingConfig, tracker: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is drawn while baselines train need not be waited for at the end."""
+    drawn: list[int] = []
+    real = Session.make_files
+
+    def make_files(self: Session, found: FrontPoint, folder: Path) -> list[Path]:
+        drawn.append(found.number)
+        return real(self, found, folder)
+
+    monkeypatch.setattr(Session, "make_files", make_files)
+    monkeypatch.setattr("nas.tracking._tracker._PICTURE_SHARE", 1e-9)  # after the first none of itself
+    tracking = tracker()
+    tracking.start()
+    for number in range(4):
+        tracking.log_trial(*make_trial(number))
+    tracking.log_front([point(number) for number in range(4)], 0.5, picks={2: "best"})
+    _until(lambda: drawn == [2] and tracking.undrawn == 3)
+    tracking.draw_freely(True)
+    _until(lambda: tracking.undrawn == 0)
+    assert sorted(drawn) == [0, 1, 2, 3]
+    tracking.draw_freely(False)
+    assert tracking.finish() == 0 and len(drawn) == 4
+
+
+def _until(done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_front_changes_while_the_search_runs(
     config: TrackingConfig, tracker: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
