@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import shlex
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -93,8 +101,10 @@ def test_the_served_champion_takes_the_very_table(study: Study, tmp_path: Path) 
 
     from nas.cli._champion import make_champion
     from nas.cli._data import data_of_study
+    from nas.cli._serve import serving_commands
     from nas.job import stored_job
     from nas.search import StudyStore
+    from nas.tracking import TrackingConfig
     from nas.tracking._champion import save_served
 
     store = StudyStore.open(study.folder.parent, study.name)
@@ -103,8 +113,50 @@ def test_the_served_champion_takes_the_very_table(study: Study, tmp_path: Path) 
     found = store.front()
     champion = make_champion(store, found, found.best(), dataset, job.training, chosen="best", name="mixed")
     model = mlflow.pyfunc.load_model(str(save_served(champion, tmp_path)))
-    assert list(model.predict(FRAME)["label"]) == list(study.best().predict(FRAME))
+    expected = list(study.best().predict(FRAME))
+    assert list(model.predict(FRAME)["label"]) == expected
     assert len(model.predict(model.input_example)) == 5
+
+    # The same over HTTP, by what `mlflow models serve` runs: the table as CSV, as JSON, and as `nas serve` says it.
+    _, asking, _ = serving_commands(TrackingConfig(), store.header["job"]["examples"], 80)
+    with _served(model) as ask:
+        answers = ask(FRAME.drop(columns="churn").to_csv(index=False), "text/csv")
+        assert [answer["label"] for answer in answers] == expected
+        split = json.loads(FRAME.to_json(orient="split", index=False, date_format="iso"))
+        answers = ask(json.dumps({"dataframe_split": split}), "application/json")
+        assert [answer["label"] for answer in answers] == expected
+        (answer,) = ask(shlex.split(asking)[4], "application/json")
+        assert answer["label"] in ("no", "yes") and 0 <= answer["probability_no"] <= 1
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            ask('{"dataframe_split": {"columns": ["age"], "data": [[30]]}}', "application/json")
+        assert refused.value.code == 400 and "the table lacks 'city'" in refused.value.read().decode()
+
+
+@contextlib.contextmanager
+def _served(model: Any) -> Iterator[Callable[[str, str], Any]]:
+    """Asks MLflow's scoring server, which answers on a port of its own, for predictions."""
+    import uvicorn
+    from mlflow.pyfunc import scoring_server
+
+    server = uvicorn.Server(uvicorn.Config(scoring_server.init(model), port=0, log_level="error"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+
+    def ask(body: str, kind: str) -> Any:
+        address = f"http://127.0.0.1:{port}/invocations"
+        request = urllib.request.Request(address, body.encode(), {"Content-Type": kind})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)["predictions"]
+
+    try:
+        yield ask
+    finally:
+        server.should_exit = True
+        thread.join(60)
 
 
 def test_numbers_alone_are_scaled_by_onnx_and_torch_export(tmp_path: Path) -> None:

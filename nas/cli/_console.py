@@ -32,6 +32,7 @@ __all__ = [
     "errors",
     "need_writable",
     "one_or_all",
+    "path_prefix",
     "percent",
     "print_json",
     "seconds",
@@ -102,6 +103,17 @@ def _program() -> list[str]:
     if found is not None and called.samefile(found):
         return ["nas"]
     return [_shortest(called)]
+
+
+def path_prefix(name: str) -> str:
+    """What stands before a shell command that runs a program of the package ``name``, which is installed beside this
+    one, and whatever that runs in turn: nothing where the shell finds it, else a place to look for it."""
+    found = shutil.which(name)
+    folder = Path(sys.executable).parent
+    beside = folder / name
+    if found is not None and beside.exists() and beside.samefile(found):
+        return ""
+    return f'PATH={shlex.quote(str(folder.absolute()))}:"$PATH" '
 
 
 def _shortest(path: Path) -> str:

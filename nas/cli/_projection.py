@@ -87,7 +87,8 @@ class Reporter:
         self._points = members
         self._compare(found)
         corners = [(point.trials, point.seconds, point.hypervolume) for point in self._curve.corners()]
-        picks = {found.knee().number: "knee"} | {found.best().number: "best"} if len(found) else {}
+        # What is known while trials run has no picks: they want the estimates of all.
+        picks = {found.knee().number: "knee"} | {found.best().number: "best"} if found.near else {}
         self._tracker.log_front(list(members.values()), found.hypervolume, others, corners, picks)
 
     def _compare(self, found: Front) -> None:

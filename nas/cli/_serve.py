@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nas.cli._console import STORAGE, STORE, console
+from nas.cli._console import STORAGE, STORE, console, path_prefix
 from nas.errors import JobError
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def serve(
 
     Nothing is started: the server is MLflow's, and its options are there to be chosen.
     """
+    from nas.cli._study import statistics_of
     from nas.job import stored_job
     from nas.search import StudyStore
 
@@ -41,27 +42,39 @@ def serve(
             f"study {experiment!r} registers no model (tracking.mlflow, tracking.champion); `nas export {experiment}` "
             "and `nas predict` do without"
         )
-    for line in serving_commands(tracking, header.get("examples") or {}, port):
+    found = study.front()
+    inputs = study.load_result(found.best().number).dag.n_inputs if len(found) else 0  # type: ignore[union-attr]
+    means = list(statistics_of(header).mean) or [0.0]
+    # An average sample: it is of the right width, and as raw as any.
+    sample = [float(f"{value:.4g}") for value in (means if len(means) == inputs else means[:1] * inputs)]
+    for line in serving_commands(tracking, header.get("examples") or {}, port, sample=sample):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def serving_commands(tracking: TrackingConfig, examples: Mapping[str, Sequence[Any]], port: int) -> tuple[str, str]:
-    """Shell commands that serve the champion, and that ask it for a prediction.
+def serving_commands(
+    tracking: TrackingConfig, examples: Mapping[str, Sequence[Any]], port: int, *, sample: Sequence[float] = ()
+) -> tuple[str, ...]:
+    """Shell commands that serve the champion, and that ask it for predictions: of a row; where columns have names, also
+    of a table in a file.
 
     Args:
         tracking: of the study.
         examples: a few rows of the data, by column; {}: its columns have no names.
         port: to listen on.
+        sample: features of a sample, for data whose columns have no names.
     """
     address = shlex.quote(f"models:/{tracking.model_name}@champion")
-    server = f"MLFLOW_TRACKING_URI={shlex.quote(tracking.tracking_uri)} mlflow models serve"
+    server = f"{path_prefix('mlflow')}MLFLOW_TRACKING_URI={shlex.quote(tracking.tracking_uri)} mlflow models serve"
     row: dict[str, Any]
     if examples:
         row = {"dataframe_split": {"columns": [*examples], "data": [[values[0] for values in examples.values()]]}}
     else:
-        row = {"inputs": [["…"]]}
+        row = {"inputs": [list(sample)]}
     asked = shlex.quote(json.dumps(row, ensure_ascii=False))
+    where = f"http://127.0.0.1:{port}/invocations"
+    table = f"curl -H 'Content-Type: text/csv' --data-binary @TABLE.csv {where}"
     return (
         f"{server} --model-uri {address} --env-manager local --host 127.0.0.1 --port {port}",
-        f"curl -H 'Content-Type: application/json' -d {asked} http://127.0.0.1:{port}/invocations",
+        f"curl -H 'Content-Type: application/json' -d {asked} {where}",
+        *((table,) if examples else ()),
     )

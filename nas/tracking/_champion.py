@@ -66,6 +66,7 @@ def save_served(champion: Champion, folder: Path) -> Path:
     assert champion.checkpoint is not None and champion.examples is not None
     target, network = folder / "model", folder / "network.safetensors"
     shutil.copyfile(champion.checkpoint, network)
+    kinds = (champion.kinds or ("number",) * len(champion.feature_names)) if _is_table(champion) else ()
     with warnings.catch_warnings(), _quiet("mlflow.pyfunc"):
         warnings.simplefilter("ignore")  # hints for those who write models by hand
         mlflow.pyfunc.save_model(
@@ -74,6 +75,7 @@ def save_served(champion: Champion, folder: Path) -> Path:
             artifacts={"network": str(network)},
             signature=_signature(champion),
             input_example=_example(champion),
+            metadata={"columns": dict(zip(champion.feature_names, kinds, strict=True))} if kinds else None,
             pip_requirements=[f"{name}=={version}" for name in _NEEDED if (version := _version(name))],
         )
     return target
@@ -92,24 +94,15 @@ def _quiet(name: str) -> Iterator[None]:
 
 
 def _signature(champion: Champion) -> ModelSignature:
+    """What the model answers. Its inputs are left to the network itself, which takes what it was trained on however it
+    comes (arrays of any numeric type, tables with integers where there were decimal numbers, dates as text, CSV over
+    HTTP), and says what is wrong with the rest; MLflow would refuse all but the very types that it is told.
+    """
     from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema, TensorSpec
-    from mlflow.types.schema import AnyType
+    from mlflow.types import ColSpec, Schema
 
-    assert champion.examples is not None
-    inputs: list[Any]
-    if _is_table(champion):
-        # Missing values turn integers into doubles, and dates come as text or as dates: those are checked by the
-        # network itself, which says more of what is wrong.
-        kinds = champion.kinds or ("number",) * len(champion.feature_names)
-        anything: Any = AnyType()  # type: ignore[no-untyped-call]
-        types = ["double" if kind == "number" else anything for kind in kinds]
-        inputs = [ColSpec(type, name) for type, name in zip(types, champion.feature_names, strict=True)]
-    else:
-        assert isinstance(champion.examples, np.ndarray)
-        inputs = [TensorSpec(np.dtype(np.float64), (-1, champion.examples.shape[1]))]
     outputs: list[Any] = [ColSpec("string" if name == "label" else "double", name) for name in champion.outputs]
-    return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))
+    return ModelSignature(outputs=Schema(outputs))
 
 
 def _example(champion: Champion) -> Any:

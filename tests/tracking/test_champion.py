@@ -6,13 +6,14 @@ from pathlib import Path
 
 import mlflow
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
 
 import nas
 from nas.engine import DAGModule
+from nas.errors import DataError
 from nas.graph import complete, random_dag
 from nas.tracking import Ancestor, Animation, Champion, FrontPoint, MlflowTracker, TrackingConfig, model_card
 from nas.training import Candidate, Genome, Recording, TrialResult, TrialStatus
@@ -87,6 +88,9 @@ def test_the_registered_model_answers_raw_features(
     assert list(answer["label"]) == list(predictor.predict(chosen.examples))
     np.testing.assert_allclose(answer.iloc[:, 1:], predictor.probabilities(chosen.examples))
     np.testing.assert_allclose(model.input_example, chosen.examples)
+    whole = chosen.examples.round()
+    for type_ in (np.int64, np.uint8, np.float32):  # MLflow would take float64 alone, were it told so
+        pd.testing.assert_frame_equal(model.predict(whole.astype(type_)), model.predict(whole))
     assert list(answer.columns) == [column.name for column in model.metadata.signature.outputs.inputs]
     stored = [path.suffix for path in config.store.rglob("*") if "model" in path.parts]
     assert ".safetensors" in stored
@@ -94,8 +98,6 @@ def test_the_registered_model_answers_raw_features(
 
 
 def test_a_table_names_its_columns(tracker: Make, store: MlflowClient, tmp_path: Path) -> None:
-    import pandas as pd
-
     names = tuple("abcdef")
     chosen = champion(tmp_path, names=names)
     search(tracker(), chosen)
@@ -104,7 +106,10 @@ def test_a_table_names_its_columns(tracker: Make, store: MlflowClient, tmp_path:
     frame = pd.DataFrame(chosen.examples, columns=list(names))
     expected = model.predict(frame)
     pd.testing.assert_frame_equal(model.predict(frame[list(reversed(names))]), expected)
-    with pytest.raises(MlflowException, match="missing inputs"):
+    pd.testing.assert_frame_equal(model.predict(frame.astype(np.float32)), expected, atol=1e-5)
+    assert len(model.predict(frame.round().astype(int))) == len(frame)  # of any numeric type
+    assert model.metadata.metadata["columns"] == dict.fromkeys(names, "number")
+    with pytest.raises(DataError, match="the table lacks 'c'"):
         model.predict(frame.drop(columns="c"))
 
 
