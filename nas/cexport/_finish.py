@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 
 from nas.cexport._finish_kernels import Nodes, State, finish_steps
-from nas.cexport._integers import TABLED, IntegerNetwork, Neuron8, Output8
+from nas.cexport._integers import IntegerNetwork, Neuron8, Output8, wraps
 from nas.cexport._program import Program
 from nas.errors import DataError
 
@@ -169,7 +169,7 @@ def _flat(program: Program, network: IntegerNetwork, columns: np.ndarray) -> tup
         np.concatenate(sources).astype(np.int64),
         np.array(per_step, np.float32),
         np.array([kinds.index(e.kind) if e.kind >= 0 else -1 for e in network.neurons] + [-2] * len(network.outputs)),
-        np.array([e.kind >= 0 and TABLED[e.kind] == "sin" for e in network.neurons] + [False] * len(network.outputs)),
+        np.array([wraps(e.kind) for e in network.neurons] + [False] * len(network.outputs)),
         tables,
         np.array([np.gradient(row) for row in tables], np.float32).reshape(tables.shape),
     )

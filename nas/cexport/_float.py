@@ -16,7 +16,8 @@ import torch
 from nas.cexport._program import Neuron, Program
 from nas.cexport._slots import Slots
 from nas.cexport._text import WIDTH, literal, table
-from nas.engine import activation_function
+from nas.engine import activation_function, activation_named
+from nas.engine.formulas import C
 from nas.recurrent import LSTM
 
 __all__ = [
@@ -30,37 +31,25 @@ __all__ = [
 ]
 
 _GROUP: Final = 4
-_FORMULAS: Final[dict[str, str]] = {
-    # relu of NaN is NaN, as in the network
-    "relu": "z < 0.0f ? 0.0f : z",
-    "leaky_relu": "z < 0.0f ? 0.01f * z : z",
-    "sigmoid": "1.0f / (1.0f + expf(-z))",
-    "tanh": "tanhf(z)",
-    "elu": "z > 0.0f ? z : expf(z) - 1.0f",
-    "softplus": "(z > 0.0f ? z : 0.0f) + logf(1.0f + expf(z > 0.0f ? -z : z))",
-    "silu": "z / (1.0f + expf(-z))",
-    "gelu": "z / (1.0f + expf(-1.5957691216f * (z + 0.044715f * z * z * z)))",
-    "sin": "sinf(z)",
-    "square": "z * z",
-}
-_MATH: Final = ("expf", "logf", "tanhf", "sinf")
+_MATH: Final = ("expf", "logf", "tanhf", "sinf", "cosf")
 _READERS: Final = {"uint8_t": "byte", "uint16_t": "word", "float": "float"}
 
 
 def needs_math(program: Program) -> bool:
     """Whether ``math.h`` is needed."""
-    return any(word in _FORMULAS.get(name, "") for name in program.activations for word in _MATH) or (
-        LSTM in program.activations
+    return LSTM in program.activations or any(
+        word in C.text(activation_named(name).value) for name in program.activations for word in _MATH
     )
 
 
 def activation_lines(prefix: str, program: Program) -> list[str]:
     """The functions of the activations in use."""
-    names = set(program.activations) | ({"sigmoid", "tanh"} if LSTM in program.activations else set())
+    names = dict.fromkeys((*program.activations, *(("sigmoid", "tanh") if LSTM in program.activations else ())))
     lines = []
-    for name, formula in _FORMULAS.items():
-        if name in names:
-            lines += [f"static float {prefix}_{name}(float z)", "{", f"    return {formula};", "}", ""]
+    for name in names:
+        if name not in ("identity", LSTM):
+            formula = C.text(activation_named(name).value)
+            lines += [f"static float {prefix}_{name}(float x)", "{", f"    return {formula};", "}", ""]
     return lines
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from nas.cexport._columns import row_header, row_note, row_source
 from nas.cexport._common import extern_c, rom_macros, sizes
-from nas.cexport._integers import TABLED, IntegerNetwork, Neuron8, Output8
+from nas.cexport._integers import IntegerNetwork, Neuron8, Output8, wraps
 from nas.cexport._program import Program
 from nas.cexport._text import banner, guarded, selftest, table
 from nas.errors import ExportError
@@ -280,7 +280,7 @@ def _staged(kind: str, count: int, read: Callable[[str, str], str], chosen: bool
 def _emitted(network: IntegerNetwork, tables: dict[str, Table], read: Callable[[str, str], str]) -> Sequence[str]:
     """From a sum to the byte of a neuron."""
     kinds = sorted(network.tables)
-    wrapping = [number for number, kind in enumerate(kinds, 1) if TABLED[kind] == "sin"]
+    wrapping = [number for number, kind in enumerate(kinds, 1) if wraps(kind)]
     clamp = [
         "if (acc < 0) {",
         "    acc = 0;",

@@ -21,11 +21,17 @@ from typing import Final
 
 import numpy as np
 
+from nas.engine import ACTIVATIONS, activation_named
 from nas.errors import DataError
 
-__all__ = ["TABLED", "Inputs8", "IntegerNetwork", "Neuron8", "Output8"]
+__all__ = ["TABLED", "Inputs8", "IntegerNetwork", "Neuron8", "Output8", "wraps"]
 
-TABLED: Final = ("leaky_relu", "sigmoid", "tanh", "elu", "softplus", "silu", "gelu", "sin", "square")
+TABLED: Final = tuple(name for name in ACTIVATIONS if name not in ("identity", "relu"))  # the others are clamps
+
+
+def wraps(kind: int) -> bool:
+    """Whether a place in the table of that kind (a number in `TABLED`; -1: none) wraps around: sums have a period."""
+    return kind >= 0 and activation_named(TABLED[kind]).periodic
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,7 +133,7 @@ class IntegerNetwork:
 
     def emitted(self, neuron: Neuron8, sums: np.ndarray) -> np.ndarray:
         """The bytes of a neuron, of its sums."""
-        if neuron.kind >= 0 and TABLED[neuron.kind] == "sin":  # periodic: it wraps
+        if wraps(neuron.kind):
             place: np.ndarray = (sums >> neuron.shift) & 255
         else:
             place = np.minimum(np.maximum(sums, 0) >> neuron.shift, 255)

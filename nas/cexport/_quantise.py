@@ -19,6 +19,7 @@ from nas.cexport._common import all_sums
 from nas.cexport._float import applied
 from nas.cexport._integers import TABLED, Inputs8, IntegerNetwork, Neuron8, Output8
 from nas.cexport._program import Neuron, Program
+from nas.engine import activation_named
 from nas.errors import ExportError
 
 __all__ = ["quantised", "thinned"]
@@ -27,7 +28,6 @@ _MOST_SAMPLES: Final = 2048
 _CLIPS: Final = (1.0, 0.9, 0.8, 0.7, 0.6)  # shares of the largest sum at which a rectified neuron may be cut off
 _LIMIT: Final = 2**30  # of sums: half of what 32 bits hold
 _SMALLEST: Final = 1e-9
-_FIXED: Final = {"sigmoid": (-8.0, 8.0), "tanh": (-4.0, 4.0), "sin": (-math.pi, math.pi)}
 _LEAKY_ZERO: Final = 64  # place of 0 in the table of leaky_relu, which fits any scale
 _SPAN: Final = 2**15  # fixed-point steps between the ends of a feature
 _FINE: Final = 16
@@ -113,9 +113,10 @@ class _Quantiser:
             leaky: np.ndarray = np.where(place >= 0, place + 1, np.rint(1 + 0.01 * place)).astype(np.int64)
             return leaky
         members = [number for number in self.hidden if self._at(number).activation == name]
-        low, high = _FIXED.get(name, (float(self.sums[:, members].min()), float(self.sums[:, members].max())))
+        entry = activation_named(name)
+        low, high = entry.bounds or (float(self.sums[:, members].min()), float(self.sums[:, members].max()))
         z: np.ndarray
-        if name == "sin":  # one period, however large its weights
+        if entry.periodic:  # one period, however large its weights
             z = np.linspace(low, high, 256, endpoint=False)
         else:
             step = max((high - low) / 255, _SMALLEST, *(self._least(number) for number in members))

@@ -13,7 +13,7 @@ from torch import nn
 from nas.checkpoint._file import Record, record_json
 from nas.checkpoint._folded import folded
 from nas.checkpoint._onnx_dag import numbers, write_dag, write_recurrent
-from nas.checkpoint._onnx_graph import Graph, onnx_package, silu
+from nas.checkpoint._onnx_graph import Graph, activation_nodes, onnx_package
 from nas.checkpoint._onnx_inputs import take_raw
 from nas.engine import DAGModule, MaskedLinear
 from nas.errors import ExportError
@@ -133,7 +133,7 @@ _TORCH: Final[dict[type[nn.Module], Callable[[Graph, str, Any], str]]] = {
     nn.Sigmoid: lambda graph, rows, module: graph.add("Sigmoid", [rows]),
     nn.Tanh: lambda graph, rows, module: graph.add("Tanh", [rows]),
     nn.ELU: lambda graph, rows, module: graph.add("Elu", [rows], alpha=module.alpha),
-    nn.SiLU: lambda graph, rows, module: silu(graph, rows),
+    nn.SiLU: lambda graph, rows, module: activation_nodes(graph, "silu", rows),
     nn.GELU: lambda graph, rows, module: graph.add("Gelu", [rows], approximate=module.approximate),
     nn.Softmax: lambda graph, rows, module: graph.add("Softmax", [rows], axis=0),
 }

@@ -25,7 +25,7 @@ from typing import Final
 import numpy as np
 import torch
 
-from nas.checkpoint._onnx_graph import ACTIVATION_NODES, Graph
+from nas.checkpoint._onnx_graph import Graph, activation_nodes
 from nas.engine import ACTIVATIONS, Level, activation_codes, levels_of
 from nas.errors import ExportError
 from nas.graph import DAG
@@ -72,7 +72,7 @@ def write_recurrent(graph: Graph, module: RecurrentDAG, rows: str) -> tuple[str,
         found.append(part(y, 0, module.n_outputs))
         if module.memory:
             carried = part(y, module.n_outputs, module.n_outputs + module.memory)
-            memory = ACTIVATION_NODES[module.memory_activation](graph, carried)
+            memory = activation_nodes(graph, module.memory_activation, carried)
     if module.outputs == "last":
         return found[-1], module.n_inputs, module.n_outputs
     return graph.add("Concat", found, axis=0), module.n_inputs, module.time * module.n_outputs
@@ -169,10 +169,10 @@ def _activated(graph: Graph, sums: str, neurons: Array, dag: DAG, activation: st
     codes = activation_codes(dag, activation)[neurons]
     found = np.unique(codes)
     if found.size == 1:
-        return ACTIVATION_NODES[ACTIVATIONS[found[0]]](graph, sums)
+        return activation_nodes(graph, ACTIVATIONS[found[0]], sums)
     members = [np.flatnonzero(codes == code) for code in found]
     parts = [
-        ACTIVATION_NODES[ACTIVATIONS[code]](graph, _gather(graph, sums, rows))
+        activation_nodes(graph, ACTIVATIONS[code], _gather(graph, sums, rows))
         for code, rows in zip(found, members, strict=True)
     ]
     return _gather(graph, graph.add("Concat", parts, axis=0), np.argsort(np.concatenate(members)))

@@ -1,15 +1,17 @@
-"""An ONNX graph under construction, and the activations in ONNX's words."""
+"""An ONNX graph under construction, and activations in ONNX's words."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 
+from nas.engine import activation_named
+from nas.engine.formulas import FUNCTIONS, Expression
 from nas.errors import ExportError
 
-__all__ = ["ACTIVATION_NODES", "OPSET", "Graph", "onnx_package", "silu"]
+__all__ = ["OPSET", "Graph", "activation_nodes", "onnx_package"]
 
 OPSET: Final = 23
 IR_VERSION: Final = 11  # what ONNX 1.18, the first with opset 23, writes
@@ -69,20 +71,29 @@ class Graph:
         return model
 
 
-def silu(graph: Graph, rows: str) -> str:
-    return graph.add("Mul", [rows, graph.add("Sigmoid", [rows])])
+def activation_nodes(graph: Graph, name: str, rows: str) -> str:
+    """An activation of rows, by ONNX's own operator where it has one, else by those that its formula is made of."""
+    entry = activation_named(name)
+    if entry.onnx is not None:
+        operator, attributes = entry.onnx
+        return graph.add(operator, [rows], **attributes)
+    return _formula(graph, entry.value, rows)
 
 
-ACTIVATION_NODES: Final[dict[str, Callable[[Graph, str], str]]] = {
-    "identity": lambda graph, rows: rows,
-    "relu": lambda graph, rows: graph.add("Relu", [rows]),
-    "leaky_relu": lambda graph, rows: graph.add("LeakyRelu", [rows], alpha=0.01),
-    "sigmoid": lambda graph, rows: graph.add("Sigmoid", [rows]),
-    "tanh": lambda graph, rows: graph.add("Tanh", [rows]),
-    "elu": lambda graph, rows: graph.add("Elu", [rows], alpha=1.0),
-    "softplus": lambda graph, rows: graph.add("Softplus", [rows]),
-    "silu": silu,
-    "gelu": lambda graph, rows: graph.add("Gelu", [rows], approximate="tanh"),
-    "sin": lambda graph, rows: graph.add("Sin", [rows]),
-    "square": lambda graph, rows: graph.add("Mul", [rows, rows]),
-}
+_ARITHMETIC: Final = {"+": "Add", "-": "Sub", "*": "Mul", "/": "Div"}
+
+
+def _formula(graph: Graph, formula: Expression, rows: str) -> str:
+    if formula.operator == "x":
+        return rows
+    if formula.operator == "number":
+        return graph.constant(np.array(formula.number))
+    parts = [_formula(graph, part, rows) for part in formula.parts]
+    match formula.operator:
+        case "fma":
+            return graph.add("Add", [graph.add("Mul", parts[:2]), parts[2]])
+        case "where":
+            condition = graph.add("Greater", [parts[0], graph.constant(np.array(0.0))])
+            return graph.add("Where", [condition, *parts[1:]])
+        case operator:
+            return graph.add(_ARITHMETIC.get(operator) or FUNCTIONS[operator].onnx, parts)

@@ -10,6 +10,7 @@ from nas.engine._activations import (
     activate,
     activation_codes,
     activation_function,
+    activation_named,
     derivative,
     needs_input,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "activate",
     "activation_codes",
     "activation_function",
+    "activation_named",
     "apply",
     "being_compiled",
     "choose_tiling",

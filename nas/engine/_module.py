@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from nas.engine._activations import CODES, activation_codes
+from nas.engine._activations import activation_codes, rectifies
 from nas.engine._function import apply
 from nas.engine._plan import compile_plan
 from nas.graph import DAG
@@ -18,7 +17,6 @@ from nas.graph import DAG
 __all__ = ["DAGModule"]
 
 # They let about half of what comes in pass, so that weights start larger by sqrt(2).
-_RECTIFIERS = [CODES[name] for name in ("relu", "leaky_relu", "elu", "silu", "gelu", "softplus")]
 
 
 class DAGModule(nn.Module):
@@ -85,8 +83,8 @@ class DAGModule(nn.Module):
         in_ptr = torch.tensor(self.dag.in_ptr)
         fan_in = (in_ptr[1:] - in_ptr[:-1]).clamp(min=1)
         targets = torch.tensor(self.dag.targets, dtype=torch.long)
-        rectifies = torch.from_numpy(np.isin(activation_codes(self.dag, self.activation), _RECTIFIERS))
-        gain = torch.where(rectifies[targets], math.sqrt(2.0), 1.0)
+        rectifying = torch.from_numpy(rectifies(activation_codes(self.dag, self.activation)))
+        gain = torch.where(rectifying[targets], math.sqrt(2.0), 1.0)
         with torch.no_grad():
             self.weight.normal_(generator=generator)
             self.weight.mul_((gain / fan_in[targets].sqrt()).to(self.weight.dtype))

@@ -340,9 +340,9 @@ _SCHEDULE = (
 
 
 def _code_of(activation: str) -> int:
-    from nas.engine._activations import CODES
+    from nas.engine._activations import code_of
 
-    return CODES[activation]
+    return code_of(activation)
 
 
 def _parameters(network: ManifoldNetwork) -> list[Tensor]:

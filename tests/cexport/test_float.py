@@ -79,7 +79,7 @@ def test_every_activation_passes_its_own_test_under_the_sanitizers(layout: str, 
     module = network(3, computational=3 * len(ACTIVATIONS), activations=ACTIVATIONS)
     path = tmp_path / "net.c"
     written = nas.export_c(module, path, layout=layout, record=record_of(module, "regression"))
-    assert all(f"net_{name}(float z)" in written.source for name in ACTIVATIONS if name != "identity")
+    assert all(f"net_{name}(float x)" in written.source for name in ACTIVATIONS if name != "identity")
     assert selftest(tmp_path, path, "net") == 0
     changed = re.sub(r"(net_test_outputs\[4\]\[3\] = \{\s*\{)", r"\g<1>9.0f + ", path.read_text())
     path.write_text(changed)

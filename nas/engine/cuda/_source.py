@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
-from nas.engine._activations import CODES
+from nas.engine._activations import cuda_activations
 from nas.engine.cuda._struct import Struct
 
 __all__ = ["MOST_THREADS", "VARIANTS", "Variant", "program"]
@@ -28,27 +28,14 @@ def program(name: str, struct: Struct, header: str, variants: tuple[Variant, ...
         struct: what its kernels are given; it includes that as ``header``.
         variants: of the kernels that have any.
         real: "float" or "double", the type of all numbers.
-
-    Raises:
-        NotImplementedError: an activation of the table has no branch in the kernels.
     """
-    codes = "\n".join(f"#define ACT_{activation.upper()} {code}" for activation, code in CODES.items())
     each = " ".join(f"X({samples}, {place})" for samples, place in variants)
-    start = f"#define REAL {real}\n{codes}\n#define MOST_THREADS {MOST_THREADS}\n#define EACH_VARIANT(X) {each}\n"
-    generated = {header: f'#include "platform.h"\nstruct Link;\n{struct.c}'}
-    text = start + _expanded(name, generated, set())
-    _check_branches(text)
-    return text
-
-
-def _check_branches(text: str) -> None:
-    for function in ("activate", "derivative"):
-        (body,) = re.findall(rf"^DEVICE real {function}\(.*?^}}", text, flags=re.MULTILINE | re.DOTALL)
-        has = set(re.findall(r"\bcase ACT_(\w+):", body))
-        if lacking := [activation for activation in CODES if activation.upper() not in has]:
-            raise NotImplementedError(
-                f"{function} in math.cuh computes no {', '.join(lacking)}; write a case for each of them"
-            )
+    start = f"#define REAL {real}\n#define MOST_THREADS {MOST_THREADS}\n#define EACH_VARIANT(X) {each}\n"
+    generated = {
+        header: f'#include "platform.h"\nstruct Link;\n{struct.c}',
+        "activations.cuh": cuda_activations(),
+    }
+    return start + _expanded(name, generated, set())
 
 
 def _expanded(name: str, generated: dict[str, str], seen: set[str]) -> str:

@@ -5,12 +5,6 @@
 #pragma once
 #include "platform.h"
 
-// ACT_…: the codes of nas.engine._activations, defined by whoever compiles this.
-
-#define LEAKY_SLOPE real(0.01)
-#define GELU_A real(0.7978845608028654)
-#define GELU_B real(0.044715)
-
 DEVICE real sigmoid(real x) { return real(1) / (real(1) + exp(-x)); }
 
 DEVICE real softplus(real x) { return fmax(x, real(0)) + log1p(exp(-fabs(x))); }
@@ -46,53 +40,18 @@ DEVICE void sine_cosine(real x, real& sine, real& cosine) {
     if (x != x) sine = cosine = x;
 }
 
-DEVICE real activate(int code, real x) {
-    switch (code) {
-        case ACT_RELU: return x > 0 ? x : real(0) * x;  // 0 * x keeps a NaN
-        case ACT_IDENTITY: return x;
-        case ACT_LEAKY_RELU: return x > 0 ? x : LEAKY_SLOPE * x;
-        case ACT_SIGMOID: return sigmoid(x);
-        case ACT_TANH: return tanh(x);
-        case ACT_ELU: return x > 0 ? x : exp(x) - real(1);
-        case ACT_SOFTPLUS: return softplus(x);
-        case ACT_SILU: return x * sigmoid(x);
-        case ACT_GELU: return x * sigmoid(real(2) * GELU_A * fma(GELU_B * x, x * x, x));
-        case ACT_SQUARE: return x * x;
-        case ACT_SIN: {
-            real sine, cosine;
-            sine_cosine(x, sine, cosine);
-            return sine;
-        }
-        default: return sqrt(real(-1));  // never: nas.engine.cuda._source refuses a source without all branches
-    }
+DEVICE real sine(real x) {
+    real s, c;
+    sine_cosine(x, s, c);
+    return s;
 }
 
-// The derivative at z, given h = activate(z); z is looked at only where that does not tell (NEEDS_INPUT).
-DEVICE real derivative(int code, real h, real z) {
-    switch (code) {
-        case ACT_RELU: return h > 0 ? real(1) : real(0);
-        case ACT_IDENTITY: return real(1);
-        case ACT_LEAKY_RELU: return h > 0 ? real(1) : LEAKY_SLOPE;
-        case ACT_SIGMOID: return h * (real(1) - h);
-        case ACT_TANH: return real(1) - h * h;
-        case ACT_ELU: return h > 0 ? real(1) : h + real(1);
-        case ACT_SOFTPLUS: return real(1) - exp(-h);  // e^h = 1 + e^x
-        case ACT_SILU: {
-            real s = sigmoid(z);
-            return fma(z * s, real(1) - s, s);
-        }
-        case ACT_GELU: {
-            real square = z * z;
-            real s = sigmoid(real(2) * GELU_A * fma(GELU_B * z, square, z));
-            real slope = real(2) * GELU_A * fma(real(3) * GELU_B, square, real(1));
-            return fma(z * s * (real(1) - s), slope, s);
-        }
-        case ACT_SQUARE: return real(2) * z;
-        case ACT_SIN: {
-            real sine, cosine;
-            sine_cosine(z, sine, cosine);
-            return cosine;
-        }
-        default: return sqrt(real(-1));
-    }
+DEVICE real cosine(real x) {
+    real s, c;
+    sine_cosine(x, s, c);
+    return c;
 }
+
+// activate(code, x) and derivative(code, h, x), from the table of nas.engine._activations; x is looked at only where h
+// does not tell the slope.
+#include "activations.cuh"
