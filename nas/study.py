@@ -260,6 +260,20 @@ class Study:
         """What the networks are compared with; None: it was not wanted."""
         return self._store.baselines()
 
+    def importance(self) -> pd.Series[float]:
+        """How much each hyperparameter and the length of training decided how good networks of a size are: shares
+        that sum to 1, the largest first. Empty: fewer than 20 trials are complete, or they cannot tell.
+
+        A random forest's permutation importance over the trials; what a search hardly varied looks unimportant.
+        """
+        import pandas as pd
+
+        from nas.search import importances
+
+        found = importances(self._store.records())
+        shares = {} if found is None or found.explained <= 0 else {each.name: each.share for each in found.members}
+        return pd.Series(shares, name="importance", dtype=float)
+
     @property
     def verdict(self) -> str:
         """Whether the search was worth it, in a few sentences; "" without baselines."""

@@ -26,7 +26,10 @@ th { font-weight: 600; text-align: right; border-bottom: 1px solid #ccc; }
 td { text-align: right; } td.text, th.text { text-align: left; }
 tr.picked { font-weight: 600; background: #eef7ee; } .faint { color: #777; } img { max-width: 100%; }
 pre { background: #f6f6f4; padding: .8rem; overflow-x: auto; } .verdict { font-size: 1.05rem; }
+.bar { display: inline-block; height: .7rem; background: #1f6fd6; border-radius: 2px; }
 """
+_EXPLAINED: Final = 0.1  # of the variance, from which on importances say anything
+_SHOWN: Final = 0.01  # of all importance, below which a hyperparameter is left out
 _TABLE: Final = (
     '<table style="border-collapse:collapse;font-variant-numeric:tabular-nums" class="front">{head}{body}</table>'
 )
@@ -102,6 +105,7 @@ def study_page(study: StudyStore) -> str:
         *_section("Baselines", "" if baselines is None else _baselines(baselines, found.objectives.error_label)),
         *_section(f"The network picked: trial {best.number}", _network(study, best)),
         *_section("On the test part", _tested(study, best.number)),
+        *_section("What decided how good networks are", _importances(study)),
         *_section("Hardware", _hardware(study, best.number)),
         *_section("How to use it", _usage(study, best.number)),
     ]
@@ -198,6 +202,31 @@ def _tested(study: StudyStore, number: int) -> str:
     ]
     table = _table(["class", "samples", "recall", "precision", "F1"], rows) if rows else ""
     return f"<p>{found['samples']:,} samples: {html.escape(scores)}</p>{table}"
+
+
+def _importances(study: StudyStore) -> str:
+    from nas.search import importances
+
+    found = importances(study.records())
+    if found is None:
+        return ""
+    if found.explained < _EXPLAINED:
+        return f'<p class="faint">Nothing that these {found.trials} trials could tell.</p>'
+    shown = [each for each in found.members if each.share >= _SHOWN]
+    rows = "".join(
+        f'<tr><td class="text">{html.escape(each.name.replace("_", " "))}</td>'
+        f'<td class="text"><span class="bar" style="width:{12 * each.share / shown[0].share:.2f}rem"></span> '
+        f'{percent(each.share, 0)}</td><td class="text">{html.escape(each.best)}</td></tr>'
+        for each in shown
+    )
+    head = "".join(f'<th class="text">{name}</th>' for name in ("", "importance", "the best quarter of all sizes"))
+    return (
+        _TABLE.format(head=f"<thead><tr>{head}</tr></thead>", body=f"<tbody>{rows}</tbody>")
+        + f'<p class="faint">Of {found.trials} trials, each compared with those of about its size: what a random '
+        f"forest foresees worse of unseen ones (it explains {percent(found.explained, 0)} of the differences) when "
+        "this one is exchanged between them. A search tries mostly what it believes in; what it hardly varies looks "
+        "unimportant.</p>"
+    )
 
 
 def _hardware(study: StudyStore, number: int) -> str:

@@ -36,6 +36,7 @@ from nas.search._executor import (
 )
 from nas.search._front import Front, FrontMember, metrics_of_pick
 from nas.search._halving import Halving
+from nas.search._importance import Importance, Importances, importances
 from nas.search._inherit import store_inheritance
 from nas.search._load import first_genome, load_space, refuse_unreadable
 from nas.search._make import make_strategy
@@ -84,6 +85,8 @@ __all__ = [
     "FrontMember",
     "Halving",
     "HalvingConfig",
+    "Importance",
+    "Importances",
     "Individual",
     "Inheritance",
     "Objective",
@@ -121,6 +124,7 @@ __all__ = [
     "error_reference",
     "evaluated",
     "first_genome",
+    "importances",
     "load_space",
     "make_strategy",
     "metrics_of_pick",
