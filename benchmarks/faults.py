@@ -42,7 +42,7 @@ from nas.search import (
 )
 from nas.training import Candidate, DataConfig, Dataset, TrainingConfig, TrialResult, TrialStatus, load_data
 
-__all__ = ["FAULTS", "compiled", "main"]
+__all__ = ["FAULTS", "compiled", "kind_of", "main"]
 
 FAULTS: Final = {"dies": 1, "dies within": 2, "disk full": 3}
 """What happens at a call, as faults.c numbers it."""
@@ -292,7 +292,7 @@ def table(bench: Bench, every: int, kinds: tuple[bool, ...]) -> tuple[str, int]:
             for at in range(1 + (fault * every) // len(FAULTS) % every, len(calls) + 1, every):
                 where, problem = bench.tried(at, fault, new=new)
                 total += 1
-                tried[_kind(where), kind] += 1
+                tried[kind_of(where), kind] += 1
                 if problem:
                     wrong.append(f"{'new study' if new else 'study'}, call {at}, {kind}, {where}: {problem}")
     lines = [
@@ -312,9 +312,10 @@ def table(bench: Bench, every: int, kinds: tuple[bool, ...]) -> tuple[str, int]:
     return "\n".join(lines) + "\n", len(wrong)
 
 
-def _kind(call: str) -> str:
-    """A call without what is different in every run: numbers of trials and names of temporary files."""
-    name = re.sub(r"\.\d+(\.[0-9a-f]+)?\.tmp$", ".tmp", call.replace(f" {_NAME}/", " "))
+def kind_of(call: str, study: str = _NAME) -> str:
+    """A call without what is different in every run: numbers of trials and names of temporary files and of runs."""
+    name = re.sub(r"\.\d+(\.[0-9a-f]+)?\.tmp$", ".tmp", call.replace(f" {study}/", " "))
+    name = re.sub(r"[0-9a-f]{32}", "…", name)
     return re.sub(r"\d{6}", "…", name)
 
 

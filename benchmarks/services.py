@@ -123,15 +123,22 @@ class _Service:
                 extra_groups=None if user is None else [],
             )
 
+    def tree(self) -> list[psutil.Process]:
+        """It and everything below it."""
+        if self._process is None:
+            return []
+        with contextlib.suppress(psutil.NoSuchProcess):
+            parent = psutil.Process(self._process.pid)
+            return [parent, *parent.children(recursive=True)]
+        return []
+
     def kill(self) -> None:
         """kill -9 of the process and everything below it."""
         if self._process is None:
             return
-        with contextlib.suppress(psutil.NoSuchProcess):
-            parent = psutil.Process(self._process.pid)
-            for process in [parent, *parent.children(recursive=True)]:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.send_signal(signal.SIGKILL)
+        for process in self.tree():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGKILL)
         self._process.wait(30)
 
     close = kill

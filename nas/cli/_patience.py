@@ -6,6 +6,7 @@ import contextlib
 import errno
 import logging
 import os
+import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,13 +19,14 @@ if TYPE_CHECKING:
     from nas.cli._interrupt import Stop
     from nas.cli._study import Start
 
-__all__ = ["is_full", "patiently"]
+__all__ = ["is_full", "patiently", "say_paused"]
 
 _WAITS: Final = (2.0, 30.0)  # seconds before the second attempt, and at most
 _SETTLED_SECONDS: Final = 60.0  # a run of this length had got somewhere: its failure is a new one
 
 _ROOM_SECONDS: Final = 2.0  # between two looks for room on a full disk
 _ROOM_BYTES: Final = 2**20
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 _logger = logging.getLogger(__name__)
 
@@ -63,8 +65,9 @@ def patiently(
             return
         except StorageError as error:
             stop.check()
-            if is_full(store):
-                _say(f"{_first_line(error)}; waiting until there is room in {store}; Ctrl-C stops", "disk_full")
+            if is_full(store) or _ran_out_of_room(error):
+                _say(f"waiting until there is room in {store} ({_first_line(error)}); Ctrl-C stops", "disk_full")
+                sleep(_ROOM_SECONDS)
                 while is_full(store):
                     sleep(_ROOM_SECONDS)
                 _say("there is room again; going on", "disk_has_room")
@@ -79,6 +82,17 @@ def patiently(
         wait, start = min(2 * wait, _WAITS[1]), "either"
 
 
+def _ran_out_of_room(error: BaseException | None) -> bool:
+    """Whether a full disk is what it was: when somebody looks, there may be room again."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return True
+        if isinstance(error, sqlite3.Error) and error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+            return True
+        error = error.__cause__
+    return False
+
+
 def is_full(folder: Path) -> bool:
     """Whether there is no room for a file of a megabyte."""
     folder = next((each for each in (folder, *folder.absolute().parents) if each.is_dir()), folder)
@@ -89,11 +103,16 @@ def is_full(folder: Path) -> bool:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+        return error.errno in _FULL
     finally:
         with contextlib.suppress(OSError):
             path.unlink(missing_ok=True)
     return False
+
+
+def say_paused(error: Exception) -> None:
+    """Why a search pauses, before it ends what it has begun."""
+    _say(_first_line(error), "storage_failed")
 
 
 def _say(text: str, event: str) -> None:

@@ -294,10 +294,11 @@ class SearchRun:
         Raises:
             KeyboardInterrupt: it was stopped; all is kept.
         """
+        from nas.cli._patience import say_paused
         from nas.cli._progress import ProgressDisplay
         from nas.cli._report import StatusReport
         from nas.cli._workers import cluster_address, log_format, make_executor
-        from nas.search import run_search
+        from nas.search import StorageError, run_search
 
         job, stop = self.job, self.stop
         display = ProgressDisplay(f"nas search · {job.tracking.experiment}", quiet=log_format() == "json")
@@ -311,6 +312,7 @@ class SearchRun:
             report = Reporter(study, tracker)
             ending: Ending = "FAILED"
             found: Front | None = None
+            pauses = False  # for want of a database or disk
             try:
                 tracker.start(resumed)
                 report.reconcile()
@@ -348,6 +350,10 @@ class SearchRun:
             except KeyboardInterrupt:
                 ending = "KILLED"
                 raise
+            except StorageError as error:
+                pauses = True
+                say_paused(error)
+                raise
             finally:
                 status.end({"FINISHED": "finished", "KILLED": "stopped"}.get(ending, "failed"), found)
                 executor.close()
@@ -356,7 +362,7 @@ class SearchRun:
                     if ending == "FINISHED" and found is not None:
                         self._conclude(study, found)  # before the pictures, which nobody should have to wait for
                 finally:
-                    _caught_up(tracker, ending, stop, study.folder)
+                    _caught_up(tracker, ending, stop, study.folder, briefly=pauses)
         return found
 
     def _warm_up(self, executor: Executor, strategy: Strategy) -> None:
@@ -622,10 +628,10 @@ def _duration_line(job: Job) -> str:
     return f"time: {duration(60 * minutes)} of search; then {after}some seconds to time the front again"
 
 
-def _caught_up(tracker: Tracker, ending: Ending, stop: Stop, folder: Path) -> None:
+def _caught_up(tracker: Tracker, ending: Ending, stop: Stop, folder: Path, *, briefly: bool = False) -> None:
     """Ends the tracker; says how far MLflow is while it catches up, here and in the status, and what it lacks then.
 
-    Ctrl-C leaves the rest in the journal.
+    Ctrl-C leaves the rest in the journal; so does `briefly`, for a search that will go on as soon as it can.
     """
     from nas.cli._report import amend_status
 
@@ -650,7 +656,7 @@ def _caught_up(tracker: Tracker, ending: Ending, stop: Stop, folder: Path) -> No
             if not console.is_terminal and left and time.monotonic() - said >= _SAY_SECONDS:
                 said = time.monotonic()
                 console.print(f"MLflow has {trials} still to take")
-            return not (patient and stop.requested)
+            return not (briefly or (patient and stop.requested))
 
         left = tracker.finish(ending, waiting)
     if (took := time.monotonic() - began) > PATIENCE_SECONDS:

@@ -28,6 +28,7 @@ __all__ = [
     "DATABASE",
     "DATABASE_FAILURES",
     "DISK_FAILURES",
+    "TOO_MANY_FILES",
     "creating",
     "database_errors",
     "database_name",
@@ -35,7 +36,9 @@ __all__ = [
 ]
 
 DATABASE = "optuna.db"  # the SQLite file in a store folder
-DISK_FAILURES = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE)
+TOO_MANY_FILES = (errno.EMFILE, errno.ENFILE)
+# No trial's fault: the search pauses, and the trial is run when they are over.
+DISK_FAILURES = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE, *TOO_MANY_FILES)
 # SQLite files that this process has opened: path, device, inode. Their tables need not be looked at again, which takes
 # Optuna a third of a second.
 _KNOWN: set[tuple[str, int, int]] = set()

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import fcntl
 import logging
 import math
@@ -81,6 +82,7 @@ from nas.search._storage import (
     DATABASE,
     DATABASE_FAILURES,
     DISK_FAILURES,
+    TOO_MANY_FILES,
     creating,
     database_errors,
     database_name,
@@ -290,6 +292,7 @@ class StudyStore:
         Raises:
             StudyError: another process on this machine drives the study, its folder cannot be written, or it is
                 another study's.
+            StorageError: the disk refuses, for now.
         """
         if self._held:
             yield
@@ -299,12 +302,15 @@ class StudyStore:
                 (self.folder / part).mkdir(parents=True, exist_ok=True)
             file = (self.folder / "lock").open("a+", encoding="utf-8")
         except OSError as error:
+            if error.errno in DISK_FAILURES and error.errno != errno.EROFS:
+                raise self._failed(error) from error
             raise StudyError(
                 f"study {self.name!r} can be read, but not continued: {self.folder} cannot be written "
                 f"({error.strerror})"
             ) from error
         with file:
             self._take_lock(file)
+            self._sweep()
             if self.identity is None:
                 self._identify()
             self._held = True
@@ -312,6 +318,13 @@ class StudyStore:
                 yield
             finally:
                 self._held = False
+
+    def _sweep(self) -> None:
+        """Removes what a driver that was killed left of files that it was writing."""
+        with contextlib.suppress(OSError):  # it is only for tidiness
+            for pattern in (".*.tmp", *(f"{part}/.*.tmp" for part in _PARTS)):
+                for left_over in self.folder.glob(pattern):
+                    left_over.unlink(missing_ok=True)
 
     def _identify(self) -> None:
         """Gives a study of an earlier version the identity that it would have been made with."""
@@ -373,9 +386,17 @@ class StudyStore:
         except OSError as error:
             if error.errno not in DISK_FAILURES:
                 raise
-            raise StorageError(
-                f"the disk of study {self.name!r} failed: {error}; make room or repair it, and continue with --resume"
-            ) from error
+            raise self._failed(error) from error
+
+    def _failed(self, error: OSError) -> StorageError:
+        if error.errno in TOO_MANY_FILES:
+            return StorageError(
+                f"study {self.name!r} cannot open its files: {error}; allow the process more of them (ulimit -n), and "
+                "continue with --resume"
+            )
+        return StorageError(
+            f"the disk of study {self.name!r} failed: {error}; make room or repair it, and continue with --resume"
+        )
 
     # --- writing: the driver only -----------------------------------------------------------------------------------
 
@@ -570,9 +591,6 @@ class StudyStore:
             StudyError: a file of a trial that has ended is missing or damaged, see `verify`.
         """
         self.verify()
-        for pattern in (f".{_JOURNAL}.*.tmp", *(f"{part}/.*.tmp" for part in _PARTS)):
-            for left_over in self.folder.glob(pattern):  # of a file that was being written
-                left_over.unlink(missing_ok=True)
         candidates: list[Candidate] = []
         unasked: list[int] = []
         with self._driving() as live:

@@ -76,8 +76,9 @@ def new_client(uri: str) -> MlflowClient:
         "GIT_PYTHON_REFRESH": "quiet",
     }.items():
         os.environ.setdefault(name, value)
-    for noisy in ("alembic", "mlflow.store.db.utils"):  # a new database would write over the progress display
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # a new database would write over the progress display
+    # So would that, and with the whole traceback of each failure, of which the tracker says one line.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     from mlflow import MlflowClient
 
     return MlflowClient(tracking_uri=uri)

@@ -35,4 +35,4 @@ def test_a_study_is_whole_after_a_fault_at_some_calls() -> None:
     ],
 )
 def test_calls_are_counted_by_what_they_do(call: str, kind: str) -> None:
-    assert faults._kind(call) == kind
+    assert faults.kind_of(call) == kind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 import signal
@@ -14,9 +15,10 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from nas.cli import _search
+from nas.cli import _patience, _search
 from nas.cli._interrupt import Stop
-from nas.tracking import MlflowTracker, NullTracker
+from nas.search import StorageError
+from nas.tracking import MlflowTracker, NullTracker, _tracker
 from nas.tracking._protocol import Ending
 from nas.tracking._session import Session
 from nas.tracking._writer import MlflowWriter, new_client
@@ -140,6 +142,43 @@ def test_ctrl_c_while_the_front_is_timed_again_stops(job: Path, monkeypatch: pyt
     assert parent.info.status == "FINISHED"
     assert "champion" in parent.data.tags
     assert behind(job) == 0
+
+
+@pytest.mark.timeout(240)  # it would wait for an hour
+def test_a_search_that_pauses_says_so_before_mlflow_and_does_not_wait_for_it(
+    job: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(MlflowTracker.__init__.__kwdefaults__, "flush_seconds", 3600.0)  # type: ignore[arg-type]
+    module = importlib.import_module("nas.search")  # `nas.search` is also a function
+    search_on, caught_up = module.run_search, _search._caught_up
+    said: list[tuple[str, str]] = []
+
+    def fail(*given: Any, **options: Any) -> None:
+        search_on(*given, **options)
+        raise StorageError("the disk of study 'small' failed: no space")
+
+    def refuse(*given: Any) -> None:
+        raise ConnectionError("connection refused")
+
+    def then(*given: Any, **how: Any) -> None:
+        said.append(("then", ""))
+        caught_up(*given, **how)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "run_search", fail)
+        patch.setattr(MlflowWriter, "write_trial", refuse)
+        patch.setattr(_tracker, "_LAST_SECONDS", 0.1)
+        patch.setattr(_patience, "_say", lambda text, event: said.append((event, text)))
+        caught_up = _search._caught_up
+        patch.setattr(
+            _search, "_caught_up", lambda *given, **how: (said.append(("then", "")), caught_up(*given, **how))
+        )
+        first = nas("search", job)
+    assert first.exit_code == 1, first.output
+    assert said == [("storage_failed", "the disk of study 'small' failed: no space"), ("then", "")]
+    assert "MLflow does not have 4 trials" in plain(first)
+    assert nas("search", job, "--resume").exit_code == 0
+    assert sorted(runs(job)[1]) == [0, 1, 2, 3]
 
 
 def test_the_status_follows_the_catching_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

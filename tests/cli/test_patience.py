@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -93,9 +96,39 @@ def test_a_full_disk_is_waited_for_without_patience(
 
     patiently(run, "resume", 0.0, Path("here"), Stop(), sleep=clock.sleep, clock=clock)
     assert calls == ["resume", "either"]
-    assert clock.slept == [2.0, 2.0]
+    assert clock.slept == [2.0, 2.0, 2.0]
     said = " ".join(capsys.readouterr().err.split())
-    assert "no space; waiting until there is room in here; Ctrl-C stops there is room again; going on" in said
+    assert "waiting until there is room in here (the disk of study 'x' failed: no space); Ctrl-C stops" in said
+    assert said.endswith("there is room again; going on")
+
+
+def database_full(path: Path) -> sqlite3.Error:
+    """What SQLite raises where it finds no room."""
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA max_page_count = 1")
+        try:
+            database.execute("CREATE TABLE x (y)")
+        except sqlite3.Error as error:
+            return error
+    raise AssertionError("there was room")
+
+
+@pytest.mark.parametrize("what", ["disk", "database", "other"])
+def test_a_disk_that_was_full_and_has_room_again_ends_no_search(what: str, tmp_path: Path) -> None:
+    clock, calls = Clock(), []
+
+    def run(start: str) -> None:
+        calls.append(start)
+        if len(calls) == 1:
+            known = {"disk": OSError(errno.ENOSPC, "No space left on device"), "other": OSError(errno.EIO, "I/O error")}
+            raise StorageError("failed") from known.get(what) or database_full(tmp_path / "x.db")
+
+    if what == "other":
+        with pytest.raises(StorageError):
+            patiently(run, "new", 0.0, tmp_path, Stop(), sleep=clock.sleep, clock=clock)
+        return
+    patiently(run, "new", 0.0, tmp_path, Stop(), sleep=clock.sleep, clock=clock)
+    assert calls == ["new", "either"]
 
 
 def test_nobody_waits_after_a_stop() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import resource
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -235,6 +236,49 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("no file system can be mounted here")
     yield folder
     library.umount2(os.fsencode(folder), 2)
+
+
+def test_a_full_disk_at_the_lock_is_waited_for(small_disk: Path) -> None:
+    store = StudyStore.create(small_disk, "study", seed=7)
+    (store.folder / "genomes").rmdir()
+    spare = small_disk / "spare"
+    spare.mkdir()
+    fill(spare, 0)
+    with pytest.raises(StorageError, match="the disk of study 'study' failed: .*No space left"), store.hold():
+        pass
+
+
+def test_too_many_open_files_are_no_failed_trial(make: MakeStrategy, store: StudyStore, dataset: Dataset) -> None:
+    search(make, store, dataset, 4)
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limit[1]))  # what is open stays open
+    try:
+        with pytest.raises(StorageError, match=r"Too many open files|unable to open database file"):
+            search(make, store, dataset, 8)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+    again = StudyStore.open(store.root, store.name)
+    search(make, again, dataset, 8)
+    assert again.counts() == {"running": 0, "complete": 8, "stopped": 0, "failed": 0}
+
+
+def test_whoever_holds_a_study_clears_half_written_files_away(
+    store: StudyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = [".status.json.1f2e3d4c.tmp", ".best.safetensors.812.1f2e3d4c.tmp", "trials/.000001.safetensors.812.0a.tmp"]
+    with store.hold():
+        pass
+    for name in left:
+        (store.folder / name).write_text("half")
+    other = StudyStore.open(store.root, store.name)
+    with store.hold():
+        for name in left:
+            assert not (store.folder / name).exists()
+            (store.folder / name).write_text("being written")
+        monkeypatch.setattr("nas.search._store._LOCK_SECONDS", 0.0)
+        with pytest.raises(StudyError, match="is being driven"), other.hold():
+            pass
+        assert all((store.folder / name).exists() for name in left)  # those of the one who drives
 
 
 @pytest.mark.parametrize("lacks", ["room", "inodes"])
