@@ -42,10 +42,10 @@ _JOB: Final = """
 data: {source: digits}
 space: {options: {n_computational: [4, 60], density: [0.03, 0.6]}}
 search: {trials: 1000000, strategy: random, baselines: false}
-training: {steps: 60, batch_size: 64, inference_batch: 128, log_every: 30}
+training: {steps: 30000, batch_size: 64, inference_batch: 128, log_every: 10000}
 tracking: {experiment: chaos}
 """
-_DISK_BYTES: Final = 192 * 2**20
+_DISK_BYTES: Final = 384 * 2**20
 # How often each kind of fault is drawn, relative to the others.
 _KINDS: Final = {
     "worker": 8, "raylet": 2, "driver": 2, "mlflow": 3, "postgres": 2, "still_worker": 4, "still_mlflow": 3,

@@ -112,7 +112,7 @@ class Life:
         allowed = {FAULTS["killed"]: (_KILLED, 0), FAULTS["terminated"]: (0, 1)}.get(fault, (0,))
         if code not in allowed or "Traceback" in said:
             return f"it ended with {code}:\n{said[-2000:]}"
-        if fault == FAULTS["terminated"] and code == 1 and not re.search(r"resume: .*nas search|interrupted", said):
+        if fault == FAULTS["terminated"] and code == 1 and not re.search(r"resume: \S*nas search|interrupted", said):
             return f"it was stopped and does not say how to go on:\n{said[-2000:]}"
         left = [path.name for path in self._temporary.iterdir()]
         if left and met and code != _KILLED:

@@ -235,6 +235,7 @@ class SearchRun:
                     held.enter_context(study.hold())
                 else:
                     held.enter_context(study.hold())
+                    study.verify()  # before workers are started and MLflow is asked, which both take their time
                     remedy = "restore it, or start another study with --set tracking.experiment=NAME"
                     data = data_of_study(job.data, study, named=job.data.source, remedy=remedy)
                     self._show_and_check(data)
@@ -273,7 +274,6 @@ class SearchRun:
         done = sum(counts.values()) - counts["running"]
         compared = study.baselines() is not None or not job.search.baselines
         if not counts["running"] and done >= job.search.trials and study.retimed() and compared:
-            study.verify()
             again = f"{self.command} --resume --trials {2 * max(done, job.search.trials)}".strip()
             wanted = f"all {done} trials are" if done == job.search.trials else f"{done} trials are"
             fewer = "" if done == job.search.trials else f", more than the {job.search.trials} asked for"
@@ -312,7 +312,6 @@ class SearchRun:
             report = Reporter(study, tracker)
             ending: Ending = "FAILED"
             found: Front | None = None
-            pauses = False  # for want of a database or disk
             try:
                 tracker.start(resumed)
                 report.reconcile()
@@ -351,7 +350,6 @@ class SearchRun:
                 ending = "KILLED"
                 raise
             except StorageError as error:
-                pauses = True
                 say_paused(error)
                 raise
             finally:
@@ -362,7 +360,7 @@ class SearchRun:
                     if ending == "FINISHED" and found is not None:
                         self._conclude(study, found)  # before the pictures, which nobody should have to wait for
                 finally:
-                    _caught_up(tracker, ending, stop, study.folder, briefly=pauses)
+                    _caught_up(tracker, ending, stop, study.folder)
         return found
 
     def _warm_up(self, executor: Executor, strategy: Strategy) -> None:
@@ -628,10 +626,10 @@ def _duration_line(job: Job) -> str:
     return f"time: {duration(60 * minutes)} of search; then {after}some seconds to time the front again"
 
 
-def _caught_up(tracker: Tracker, ending: Ending, stop: Stop, folder: Path, *, briefly: bool = False) -> None:
+def _caught_up(tracker: Tracker, ending: Ending, stop: Stop, folder: Path) -> None:
     """Ends the tracker; says how far MLflow is while it catches up, here and in the status, and what it lacks then.
 
-    Ctrl-C leaves the rest in the journal; so does `briefly`, for a search that will go on as soon as it can.
+    Ctrl-C leaves the rest in the journal; so does a search that failed, whose user waits to be told why.
     """
     from nas.cli._report import amend_status
 
@@ -656,7 +654,7 @@ def _caught_up(tracker: Tracker, ending: Ending, stop: Stop, folder: Path, *, br
             if not console.is_terminal and left and time.monotonic() - said >= _SAY_SECONDS:
                 said = time.monotonic()
                 console.print(f"MLflow has {trials} still to take")
-            return not (briefly or (patient and stop.requested))
+            return not (ending == "FAILED" or (patient and stop.requested))
 
         left = tracker.finish(ending, waiting)
     if (took := time.monotonic() - began) > PATIENCE_SECONDS:

@@ -151,6 +151,7 @@ class StudyStore:
         self._evidence: dict[int, Evidence | None] = {}  # as read so far
         self._front: Front | None = None  # while this process drives: the members, without those near them
         self._held = False  # by this object, see `hold`
+        self._verified = False  # the files, since then
 
     @classmethod
     def create(
@@ -317,7 +318,7 @@ class StudyStore:
             try:
                 yield
             finally:
-                self._held = False
+                self._held = self._verified = False
 
     def _sweep(self) -> None:
         """Removes what a driver that was killed left of files that it was writing."""
@@ -590,7 +591,8 @@ class StudyStore:
         Raises:
             StudyError: a file of a trial that has ended is missing or damaged, see `verify`.
         """
-        self.verify()
+        if not self._verified:
+            self.verify()
         candidates: list[Candidate] = []
         unasked: list[int] = []
         with self._driving() as live:
@@ -638,6 +640,7 @@ class StudyStore:
                 f"study {self.name!r} cannot go on: {damaged[0]}{more} {what}; restore it from a copy, or start "
                 "another study with --set tracking.experiment=NAME"
             )
+        self._verified = self._held
 
     def _left_behind(self, number: int) -> TrialResult | None:
         """The result of a trial that was not told; None where there is none, or a power cut has damaged it."""

@@ -306,8 +306,8 @@ class MlflowTracker:
             due = self._next_front + (2 * _FRONT_SECONDS if key is not None else 0.0)
             front_due = self._front_changed and (now >= due if ending is None else key is None)
             pictures_due = now >= self._next_picture or self._freely
-            if ending is not None:
-                pictures_due = now < self._deadline - _LAST_SECONDS
+            if ending is not None:  # of a search that goes on, they are drawn when that ends
+                pictures_due = ending == "FINISHED" and now < self._deadline - _LAST_SECONDS
         if given_up and ending is not None:
             self._end(session, ending)
             return True

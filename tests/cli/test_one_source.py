@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from nas.cli import _workers
 from nas.search import StudyStore
 from nas.tracking import _tracker
 from tests.cli.test_catch_up import behind, empty_database, job, runs  # noqa: F401 - fixtures
@@ -101,6 +102,8 @@ def test_resume_wants_a_study_and_a_damaged_one_is_refused(job: Path, monkeypatc
     assert as_it_is(store / "small") == before
     monkeypatch.delenv("NAS_STORAGE")
     flip(store / "small" / "trials" / "000001.safetensors")
+    # Found before workers are started and MLflow is asked, which both take their time.
+    monkeypatch.setattr(_workers, "make_executor", lambda *given: pytest.fail("it went on"))
     for trials in ("4", "6"):  # done, and not done
         damaged = nas("search", job, "--resume", "--trials", trials, *off)
         assert damaged.exit_code == 1

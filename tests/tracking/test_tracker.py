@@ -450,6 +450,21 @@ def test_giving_up_still_ends_the_parent_run_and_says_what_is_missing(
     assert [parent.info.status for parent in runs(config)[0]] == ["FINISHED"]
 
 
+def test_a_search_that_is_stopped_waits_for_no_pictures(
+    config: TrackingConfig, tracker: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Session, "make_files", lambda *given: pytest.fail("drawn"))
+        tracking = tracker()
+        tracking._next_picture = float("inf")  # while it runs
+        tracking.start()
+        tracking.log_trial(*make_trial(0))
+        tracking.log_front([point(0)], 0.1)
+        assert tracking.finish("KILLED") == 0
+        assert tracking.left_out == ("pictures",)
+    assert pareto(config) == ["true"]
+
+
 def test_giving_up_when_only_pictures_are_left(
     config: TrackingConfig, tracker: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
