@@ -68,6 +68,7 @@ ALLOWED: dict[str, set[str]] = {
     "nas.job": {"nas._jobfile", "nas._schema", "nas._settings", "nas.training", "nas.search", "nas.tracking"},
     "nas._given_data": {"nas.training"},
     "nas._keywords": {"nas._jobfile", "nas.job"},
+    "nas.__main__": {"nas.cli"},
     "nas.cli": {"nas.*"},
     "nas.estimators": {"nas.checkpoint", "nas.study"},
     "nas.study": {"nas.*"},
