@@ -104,6 +104,8 @@ class Life:
             problem = problem or self._ending(fault, code, said, len(lines) >= at)
             if not problem:
                 code, said = self._ended(self._search(self._store, self._trials))
+                if "MLflow does not have" in said:  # where the machine is busy; said, with the remedy
+                    code, said = self._ended(self._search(self._store, self._trials))
                 problem = f"resumed, it ended with {code}:\n{said[-2000:]}" if code != 0 else self._look()
             return where, problem
 
