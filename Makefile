@@ -57,9 +57,15 @@ chaos: install ## 100 faults over 600 trials of a search on PostgreSQL, MLflow a
 soak: install ## 5,000 short trials: does a search keep its speed and its memory? About half an hour
 	@$(BIN)/python -m benchmarks.soak --out benchmarks/results/soak.md
 
-.PHONY: faults
+.PHONY: faults service-faults stops
 faults: install ## a fault at every write, flush and rename of a study, one after another: about ten minutes
 	@$(BIN)/python -m benchmarks.faults --out benchmarks/results/faults.md
+
+service-faults: install ## the same for a trial's life in the whole service, at every 40th call: about ten minutes
+	@$(BIN)/python -m benchmarks.service_faults --every 40 --out benchmarks/results/service_faults.md
+
+stops: install ## a search is told to stop by each signal at each stage: about ten minutes
+	@$(BIN)/python -m benchmarks.stops --out benchmarks/results/stops.md
 
 lock: install ## pin every package of the images with its hashes: deploy/requirements.lock; needs the network
 	@$(BIN)/python -m pip install --quiet uv
