@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nas.graph import DAG
-from nas.tracking._dag_plot import dag_facts
+from nas.tracking._dag_plot import dag_facts, without_idle
 from nas.tracking._theme import (
     COMPUTATIONAL,
     FAINT,
@@ -39,11 +39,12 @@ def adjacency_png(dag: DAG, weights: np.ndarray | None = None, *, period: int | 
     stands for several cells it shows the strongest edge among them, so no edge is lost.
 
     Args:
-        dag: the graph.
+        dag: the graph; computational neurons on no path from an input to an output are left out.
         weights: (E,) weight of each edge: blue where positive, orange where negative. None: all edges alike.
         period: row width of image data, marked by ticks on the columns of inputs.
         title: bold first line; the facts of the graph follow below it.
     """
+    dag, weights = without_idle(dag, weights)
     rows, columns = dag.n - dag.n_inputs, dag.n - dag.n_outputs
     cell = min(_BOX[0] / columns, _BOX[1] / rows, 0.7)
     # A long thin matrix keeps its whole width and height; only nearly square ones get square cells.

@@ -39,6 +39,7 @@ __all__ = [
     "edge_lines",
     "edge_look",
     "neuron_places",
+    "without_idle",
 ]
 
 PAGE = _WIDTH, _HEIGHT = 16.0, 9.0  # inches
@@ -78,7 +79,7 @@ def dag_png(
         title: bold first line; the facts of the graph follow below it.
         labels: write the names (or numbers) of outputs and of up to 40 inputs beside them.
     """
-    dag, weights = _without_idle(dag, weights)
+    dag, weights = without_idle(dag, weights)
     figure = new_figure(_WIDTH, _HEIGHT)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_xlim(0, _WIDTH)
@@ -97,7 +98,7 @@ def dag_png(
     return to_png(figure)
 
 
-def _without_idle(dag: DAG, weights: np.ndarray | None) -> tuple[DAG, np.ndarray | None]:
+def without_idle(dag: DAG, weights: np.ndarray | None) -> tuple[DAG, np.ndarray | None]:
     """What the network is without the neurons that do nothing, as tables count it, with the weights of its edges."""
     keep = dag.useful_neurons() | (dag.roles != Role.COMPUTATIONAL)
     if keep.all():

@@ -230,13 +230,19 @@ def front_png(
         bar.set_ticks(list(ticks), labels=labels)
         bar.ax.tick_params(colors=FAINT, labelsize=9)
         bar.outline.set_visible(False)
+    from matplotlib.patheffects import withStroke
+
     picked = [k for k, point in enumerate(view.members) if point.number in (picks or {})]
+    picked.sort(key=lambda k: (picks or {})[view.members[k].number] != "best")
     axes.scatter(view.x[picked], view.y[picked], s=150, facecolors="none", edgecolors=INK, linewidths=1.4, zorder=5)
     if len(view.members) <= _MOST_NUMBERED:
-        for k in view.apart(picked):
+        # Every pick says what it is: the best above its left, another that may be close to it below its right.
+        for k in [*picked, *(k for k in view.apart(picked) if k not in picked)]:
+            below = k in picked[1:]
             axes.annotate(
-                view.name(view.members[k], picks), (view.x[k], view.y[k]), (-6, 6), textcoords="offset points",
-                ha="right", fontsize=9, color=INK if k in picked else FAINT,
+                view.name(view.members[k], picks), (view.x[k], view.y[k]), (7, -13) if below else (-6, 6),
+                textcoords="offset points", ha="left" if below else "right", fontsize=9, zorder=6,
+                color=INK if k in picked else FAINT, path_effects=[withStroke(linewidth=2.5, foreground="white")],
             )  # fmt: skip
     _draw_baselines(axes, view)
     tick_axes(axes, view)

@@ -218,10 +218,13 @@ def _draw_generations(axes: Axes, view: _View) -> None:
     axes.patch.set_visible(False)
     axes.plot(generations, view.quality, color=POSITIVE, lw=2, marker="o", ms=6, markeredgecolor="white")
     axes.plot(generations[-1:], view.quality[-1:], "o", color=OUTPUT, ms=11, markeredgecolor="white")
-    if not view.accuracy:
+    if view.accuracy:
+        axes.set_ylim(*view.limits)
+    else:
         axes.set_yscale("log")
         _label_errors(axes, *axes.get_ylim())
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlim(-0.7, max(len(view.line) - 1, 1) + (0.7 if len(view.line) > 1 else -0.3))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_xlabel("generation", color=INK)
     axes.set_ylabel(view.label, color=INK)
     axes.set_title("generation by generation", loc="left", fontsize=10, color=FAINT)

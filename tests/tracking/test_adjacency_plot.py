@@ -51,3 +51,11 @@ def test_every_shape_is_drawn(sizes: tuple[int, int, int]) -> None:
     png = adjacency_png(dag, RNG(1).normal(size=dag.n_edges), period=28 if sizes[0] == 784 else None, title="t")
     width, height = Image.open(io.BytesIO(png)).size
     assert 400 < width < 1600 and 300 < height < 1400
+
+
+def test_neurons_that_do_nothing_are_left_out_as_tables_count_them() -> None:
+    """The heading of the picture has the density of the table, and no row of a neuron that nothing reaches."""
+    edges = np.array([[0, 2], [1, 4], [2, 4], [3, 4]])  # nothing enters 3
+    alone = DAG(2, 1, 1, np.array([[0, 2], [1, 3], [2, 3]]))
+    weights = np.array([1.0, -2.0, 5.0, 0.5])
+    assert adjacency_png(DAG(2, 2, 1, edges), weights) == adjacency_png(alone, weights[:3])
