@@ -163,7 +163,7 @@ def report(records: Sequence[Json], seconds: float) -> str:
             f"{100 * known[m]:.2f} / {1e6 * latency[name][m]:,.0f} / {size[name][m] / 1000:,.1f}" if m in known else "—"
             for m in methods
         ]
-        rows.append([name, TABLES[name].task[:5], f"{count:,}", *cells])
+        rows.append([name, TABLES[name].task, f"{count:,}", *cells])
     mean = [f"{np.mean(ranks[m]):.2f} ({len(ranks[m])})" if ranks[m] else "—" for m in methods]
     rows.append(["**mean rank of the error (tables)**", "", "", *mean])
     spent = _means(records, methods, "process_seconds")
@@ -174,7 +174,8 @@ def report(records: Sequence[Json], seconds: float) -> str:
         [
             f"# {title}",
             *said,
-            f"{seconds:g} seconds each; {seeds} split{'s' if seeds > 1 else ''}. Error, % / latency, µs / size, kB:",
+            f"{len(names)} of {len(TABLES)} tables were run; {seconds:g} seconds each; {seeds} "
+            f"split{'s' if seeds > 1 else ''}. Error, % / latency, µs / size, kB:",
             table(["table", "task", "rows", *methods], rows),
             f"The default pick is within {_CLOSE} points of the least error on {close} of {len(names)} tables, and on "
             f"the front of error and latency on {on_front} of {len(names)}.",

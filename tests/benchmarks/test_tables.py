@@ -48,7 +48,7 @@ def test_every_method_sees_the_same_rows_and_no_record_is_made_twice(
     kept = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("toy-*.json")}
     assert {*kept} == {"toy-dag-nas-0-0.2.json", "toy-boosting-0-0.2.json"}
     page = (tmp_path / "tables.md").read_text()
-    assert "| toy | class | 400 |" in page and "of 1 tables" in page
+    assert "| toy | classification | 400 |" in page and "of 1 tables" in page
     tables.main([*asked, "--methods", "boosting"])
     assert {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("toy-*.json")} == kept
 
@@ -67,6 +67,6 @@ def test_ranks_ties_and_fronts() -> None:
         ],
         5.0,
     )  # fmt: skip
-    assert "| oj | class | 9 | 10.40 / 10 / 1.0 | 10.00 / 1,000 / 1.0 | 10.40 / 100 / 1.0 |" in page
+    assert "| oj | classification | 9 | 10.40 / 10 / 1.0 | 10.00 / 1,000 / 1.0 | 10.40 / 100 / 1.0 |" in page
     assert "| **mean rank of the error (tables)** |  |  | 2.25 (2) | 1.00 (2) | 2.50 (1) |" in page
     assert "of the least error on 1 of 2 tables, and on the front of error and latency on 1 of 2." in page
