@@ -93,7 +93,7 @@ class Activation:
 
     def __call__(self, z: Tensor) -> Tensor:
         """σ(z), any shape, in torch."""
-        return tensor_of(self.value, z) if self.torch is None else self.torch(z)
+        return tensor_of(self.value, x=z) if self.torch is None else self.torch(z)
 
 
 LEAKY_SLOPE: Final = 0.01

@@ -14,7 +14,7 @@ A back end is a `Language`: how it writes numbers, arithmetic, and each function
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import torch
@@ -53,7 +53,7 @@ class Expression:
     """A formula as a tree; built by arithmetic and by the functions of this module, never by hand.
 
     Attributes:
-        operator: "x", "h", "number", "+", "-", "*", "/", "fma", "where" or a key of `FUNCTIONS`.
+        operator: the name of a variable, "number", "+", "-", "*", "/", "fma", "where" or a key of `FUNCTIONS`.
         parts: what it is applied to.
         number: of a "number".
     """
@@ -100,8 +100,13 @@ class Expression:
         return Expression(self.operator, tuple(each.replaced(part, by) for each in self.parts), self.number)
 
 
-x: Final = Expression("x")
-h: Final = Expression("h")  # the value of a function whose slope is written by it
+def variable(name: str) -> Expression:
+    """A number that a formula is of; the name must be one in every language."""
+    return Expression(name)
+
+
+x: Final = variable("x")
+h: Final = variable("h")  # the value of a function whose slope is written by it
 
 
 def _expression(value: Expression | Number) -> Expression:
@@ -162,6 +167,11 @@ def softplus(argument: Expression) -> Expression:
     return Expression("softplus", (argument,))
 
 
+def sqrt(argument: Expression) -> Expression:
+    """The square root."""
+    return Expression("sqrt", (argument,))
+
+
 def tanh(argument: Expression) -> Expression:
     """The hyperbolic tangent."""
     return Expression("tanh", (argument,))
@@ -193,6 +203,9 @@ FUNCTIONS: Final[dict[str, Function]] = {
         "(({0} > 0.0f ? {0} : 0.0f) + logf(1.0f + expf({0} > 0.0f ? -({0}) : {0})))",
         "Softplus", lambda z, f: 1 - exp(0 - f),  # e^f = 1 + e^z
     ),
+    "sqrt": Function(
+        torch.sqrt, "sqrt({0})", "sqrt({0})", "sqrtf({0})", "Sqrt", lambda z, f: 0.5 / f
+    ),
     "tanh": Function(torch.tanh, "v_tanh({0})", "tanh({0})", "tanhf({0})", "Tanh", lambda z, f: 1 - f * f),
     "sin": Function(torch.sin, "v_sin({0})", "sine({0})", "sinf({0})", "Sin", lambda z, f: cos(z)),
     "cos": Function(torch.cos, "v_cos({0})", "cosine({0})", "cosf({0})", "Cos", lambda z, f: 0 - sin(z)),
@@ -209,7 +222,7 @@ def slope_of(formula: Expression) -> Expression:
     match formula.operator, formula.parts:
         case "x", _:
             return _ONE
-        case "number" | "h", _:
+        case _, ():
             return _ZERO
         case "+", (a, b):
             return _sum(slope_of(a), slope_of(b))
@@ -267,16 +280,13 @@ class Language:
     arithmetic: dict[str, str]
     function: Callable[[str], str]
     declaration: str = ""
-    _leaves: frozenset[str] = field(default=frozenset({"x", "h", "number"}))
 
     def text(self, formula: Expression, names: dict[Expression, str] | None = None) -> str:
         """The formula in one expression, in which ``names`` stand for what they name."""
         if names and formula in names:
             return names[formula]
-        if formula.operator in ("x", "h"):
-            return formula.operator
-        if formula.operator == "number":
-            return self.number(formula.number)
+        if not formula.parts:
+            return self.number(formula.number) if formula.operator == "number" else formula.operator
         template = self.arithmetic.get(formula.operator) or self.function(formula.operator)
         return template.format(*(self.text(part, names) for part in formula.parts))
 
@@ -293,7 +303,7 @@ class Language:
         return lines, self.text(formula, names)
 
     def _count(self, formula: Expression, counted: dict[Expression, int]) -> None:
-        if formula.operator in self._leaves:
+        if not formula.parts:
             return
         counted[formula] = counted.get(formula, 0) + 1
         if counted[formula] == 1:
@@ -341,13 +351,14 @@ C: Final = Language(
 )  # fmt: skip
 
 
-def tensor_of(formula: Expression, values: Tensor) -> Tensor:
-    """The formula of a tensor, in torch operations."""
-    if formula.operator == "x":
-        return values
+def tensor_of(formula: Expression, **values: Tensor) -> Tensor:
+    """The formula in torch operations, of tensors by the names of its variables: of the same dtype, on one device."""
     if formula.operator == "number":
-        return torch.full_like(values, formula.number)
-    parts = [tensor_of(part, values) for part in formula.parts]
+        like = next(iter(values.values()))
+        return torch.full((), formula.number, dtype=like.dtype, device=like.device)
+    if not formula.parts:
+        return values[formula.operator]
+    parts = [tensor_of(part, **values) for part in formula.parts]
     match formula.operator, parts:
         case "+", (a, b):
             return a + b
@@ -363,4 +374,4 @@ def tensor_of(formula: Expression, values: Tensor) -> Tensor:
             return torch.where(condition > 0, a, b)
         case name, (argument,):
             return FUNCTIONS[name].torch(argument)
-    raise ValueError(f"{formula.operator} is no function of x")
+    raise ValueError(f"{formula.operator} of {len(parts)} parts is no formula")

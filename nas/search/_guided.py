@@ -20,6 +20,7 @@ import numpy as np
 
 from nas.graph import DAG
 from nas.search._space import SearchSpace
+from nas.training._optimisers import OPTIMISERS
 from nas.training._types import Genome, Scalar, TrainingConfig
 
 __all__ = ["CUT_EVERY", "CUT_TO", "GROWN_BY", "cut_overrides", "cuts_allowed", "may_grow", "without_cut"]
@@ -49,7 +50,7 @@ def cut_overrides(
     edges = max(edges, _edges_needed(dag))
     if edges >= dag.n_edges and not grow:
         return {}
-    weighed = training.parametrisation != "manifold" and training.optimizer != "sgd"
+    weighed = training.parametrisation != "manifold" and OPTIMISERS[training.optimizer].squares
     cutting = max(int((_END - start) * steps), 1)
     cuts = min(max(cutting // _STEPS_A_CUT, _LEAST_CUTS), _MOST_CUTS)
     section: dict[str, Any] = {

@@ -21,12 +21,11 @@ from nas.training._costs import costs_for
 from nas.training._fused_kernels import train_steps
 from nas.training._fused_structure import columns, lost_output, structure, used_inputs
 from nas.training._noise import NOISE_BLOCK, input_noise
+from nas.training._optimisers import code_of
 from nas.training._types import Dataset, TrainingConfig
 from nas.training._work import trainer_tiling
 
 __all__ = ["ClosenessStep", "FusedTrainer", "OptimiserState", "StepReport", "StructureCosts", "structure_costs"]
-
-_OPTIMIZERS = {"adam": shared.ADAM, "adamw": shared.ADAMW, "sgd": shared.SGD}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +163,7 @@ class FusedTrainer:
             network.weight is not None,
             network.gain is not None,
             1.0 if closeness is None else closeness.period,
-            _OPTIMIZERS[config.optimizer],
+            code_of(config.optimizer),
             config.weight_decay,
             *_closeness_rates(network),
             config.losses.objective,

@@ -10,8 +10,6 @@ __all__ = ["Buffers", "Data", "Graph", "Settings"]
 
 Array = np.ndarray
 
-ADAM, ADAMW, SGD = range(3)
-BETA_1, BETA_2, EPSILON, MOMENTUM = 0.9, 0.999, 1e-8, 0.9
 # Of a smooth count s, in products of (1 - s), by which gradients divide; the same clamp as nas.manifold.smooth_neurons.
 LARGEST_SHARE = 1.0 - 1e-6
 
@@ -55,7 +53,7 @@ class Settings(NamedTuple):
     weighted: bool  # ... times a free weight
     gained: bool  # ... times the target's gain
     period: float
-    optimizer: int  # ADAM, ADAMW or SGD
+    optimizer: int  # its code, see `nas.training._optimisers`
     weight_decay: float
     closeness_rate: float  # learning rates relative to the weights'
     length_rate: float

@@ -17,44 +17,34 @@ from nas.engine.simd import (
     minimum,
     mul,
     splat,
-    sqrt,
     store_some,
     sub,
     total,
     where_positive,
 )
 from nas.manifold.kernels import chain_rule, edge_gradients, row_constants, store_sums
-from nas.training._fused_state import ADAMW, BETA_1, BETA_2, EPSILON, LARGEST_SHARE, MOMENTUM, NEAR, P_CUTOFF, SGD
+from nas.training._fused_state import LARGEST_SHARE, NEAR, P_CUTOFF
 from nas.training._fused_structure import TINY, absence, smooth_share
+from nas.training._optimisers import BETA_1, BETA_2, step_of
 
 __all__ = ["row_updates", "update"]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def update(lanes, kind, buffers, first, last, rate, decay, step):
-    """One optimiser step on elements ``first … last - 1`` of the parameter vector; formulas as in torch.optim."""
+    """One optimiser step on elements ``first … last - 1`` of the parameter vector; see `nas.training._optimisers`."""
     theta, gradient, moment_1, moment_2 = buffers.theta, buffers.gradient, buffers.moment_1, buffers.moment_2
     bias_1 = 1.0 - BETA_1**step
     bias_2 = np.sqrt(1.0 - BETA_2**step)
     for k in range(first, last, 16):
         count = last - k
         value = load_some(lanes, theta, k, count)
-        g = load_some(lanes, gradient, k, count)
-        if kind == ADAMW:
-            value = mul(value, like(value, 1.0 - rate * decay))
-        elif decay != 0.0:
-            g = add(g, mul(like(g, decay), value))
-        one = load_some(lanes, moment_1, k, count)
-        if kind == SGD:
-            one = add(mul(like(g, MOMENTUM), one), g)
-            value = sub(value, mul(like(g, rate), add(g, mul(like(g, MOMENTUM), one))))
-        else:
-            two = load_some(lanes, moment_2, k, count)
-            one = add(mul(like(g, BETA_1), one), mul(like(g, 1.0 - BETA_1), g))
-            two = add(mul(like(g, BETA_2), two), mul(like(g, 1.0 - BETA_2), mul(g, g)))
-            root = add(mul(sqrt(two), like(g, 1.0 / bias_2)), like(g, EPSILON))
-            value = sub(value, div(mul(like(g, rate / bias_1), one), root))
-            store_some(moment_2, k, two, count)
+        value, one, two = step_of(
+            kind, value, load_some(lanes, gradient, k, count), load_some(lanes, moment_1, k, count),
+            load_some(lanes, moment_2, k, count), like(value, rate), like(value, decay), like(value, bias_1),
+            like(value, bias_2),
+        )  # fmt: skip
+        store_some(moment_2, k, two, count)
         store_some(moment_1, k, one, count)
         store_some(theta, k, value, count)
 

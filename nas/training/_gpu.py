@@ -42,12 +42,12 @@ from nas.training._fused_state import NOISE_BITS, NOISE_GROUP
 from nas.training._gpu_arena import Arena
 from nas.training._gpu_data import GPUData
 from nas.training._noise import NOISE_BLOCK, InputNoise, input_noise
+from nas.training._optimisers import code_of, cuda_optimisers
 from nas.training._plain import PlainTrainer
 from nas.training._types import TrainingConfig
 
 __all__ = ["GPUTrainer", "Launch", "Steps", "Trainer", "finish", "prepare", "run_together", "team_for"]
 
-_OPTIMIZERS = {"adam": 0, "adamw": 1, "sgd": 2}
 _EDGES_A_BLOCK = 4096  # below this a further block of a team costs more at its meetings than it takes off
 _MOST_BLOCKS = 64
 _MOST_EDGES = 2**29 - 1  # four numbers of each are addressed by 32-bit places
@@ -64,7 +64,9 @@ def team_for(n_edges: int, batch: int, population: int, gpu: GPU) -> int:
 
 @lru_cache(maxsize=32)
 def _kernel(variant: Variant) -> Kernel:
-    source = program("train.cu", shared.CANDIDATE, "candidate.h", (variant,), "float")
+    source = program(
+        "train.cu", shared.CANDIDATE, "candidate.h", (variant,), "float", (("optimisers.cuh", cuda_optimisers()),)
+    )
     return Kernel(f"train_{variant[0]}_{variant[1]}", source)
 
 
@@ -224,7 +226,7 @@ class GPUTrainer:
                 "n_samples": len(dataset.x_train),
                 "steps": 0,
                 "first_step": 0,
-                "optimizer": _OPTIMIZERS[config.optimizer],
+                "optimizer": code_of(config.optimizer),
                 "closeness": closeness is not None,
                 "weighted": network.weight is not None,
                 "gained": network.gain is not None,

@@ -24,7 +24,7 @@ from nas.training._fused import (
     _closeness_rates,
     structure_costs,
 )
-from nas.training._fused_state import BETA_1, BETA_2, EPSILON, MOMENTUM
+from nas.training._optimisers import BETA_1, BETA_2, optimised
 from nas.training._order import keyed_batches
 from nas.training._types import Dataset, TrainingConfig
 
@@ -133,7 +133,7 @@ class PlainTrainer:
 
     @torch.no_grad()
     def _update(self, parameters: list[Tensor], gradients: tuple[Tensor, ...], rate: float) -> None:
-        """One step of the optimiser; formulas as in torch.optim, whose state has other shapes."""
+        """One step of the optimiser; not torch's own, whose state has other shapes."""
         config = self._config
         if self._twin.closeness is not None:
             self._before = self._closeness()
@@ -142,18 +142,14 @@ class PlainTrainer:
             value, g = parameter.view(-1)[:most], gradient.reshape(-1)[:most]
             one, two = (moments[place][:most] for moments in self._moments)
             speed, decay = rate * self._rates[place], config.weight_decay if self._decays[place] else 0.0
-            if config.optimizer == "adamw":
-                value.mul_(1 - speed * decay)
-            elif decay:
-                g = g + decay * value
-            if config.optimizer == "sgd":
-                one.mul_(MOMENTUM).add_(g)
-                value.sub_(speed * (g + MOMENTUM * one))
-                continue
-            one.mul_(BETA_1).add_((1 - BETA_1) * g)
-            two.mul_(BETA_2).add_((1 - BETA_2) * g * g)
-            root = two.sqrt() / (1 - BETA_2**self.steps_done) ** 0.5 + EPSILON
-            value.sub_(speed / (1 - BETA_1**self.steps_done) * one / root)
+            same = {
+                "rate": speed, "decay": decay, "bias_1": 1 - BETA_1**self.steps_done,
+                "bias_2": (1 - BETA_2**self.steps_done) ** 0.5,
+            }  # fmt: skip
+            numbers = {name: torch.full_like(value[:1], number) for name, number in same.items()}
+            step = optimised(config.optimizer, {"value": value, "gradient": g, "one": one, "two": two, **numbers})
+            for kept, new in zip((value, one, two), step, strict=True):
+                kept.copy_(new)
 
     def _has_paths(self, alive: Tensor) -> bool:
         """Whether every output has a path; looked at only where an edge has died or come alive."""

@@ -17,7 +17,7 @@ from nas.manifold import CostModel, LossTerms, ManifoldNetwork, cost
 from nas.training._connectivity import Connectivity, closeness_of, lost_outputs, set_closeness_of
 from nas.training._costs import costs_for
 from nas.training._fused import ClosenessStep
-from nas.training._fused_state import MOMENTUM
+from nas.training._optimisers import OPTIMISERS
 from nas.training._types import Task, TrainingConfig
 
 __all__ = ["StepValues", "reference_step", "torch_optimiser"]
@@ -89,31 +89,24 @@ def reference_step(
         if before is not None and lost_outputs(network.dag, network.live_mask()).size:
             values, changed = watch.repaired(network, ClosenessStep(before, closeness_of(network)), done)
             set_closeness_of(network, values)
-            _forget(optimiser, network, changed)
+            _forget(optimiser, network, changed, OPTIMISERS[config.optimizer].remembers)
         return StepValues(objective.detach(), total.detach(), terms.detach(), live, outputs.detach(), y)
 
     return step
 
 
-def _forget(optimiser: torch.optim.Optimizer, network: ManifoldNetwork, changed: np.ndarray) -> None:
-    """Set the mean gradients of the closeness parameters ``changed`` (7 m + 1,) to 0."""
+def _forget(optimiser: torch.optim.Optimizer, network: ManifoldNetwork, changed: np.ndarray, remembers: str) -> None:
+    """Set the mean gradients (``remembers``) of the closeness parameters ``changed`` (7 m + 1,) to 0."""
     assert network.closeness is not None
     at = 0
     for parameter in (*network.closeness.neuron_parameters(), network.closeness.cutoff):
         part = torch.from_numpy(changed[at : at + parameter.numel()]).reshape(parameter.shape)
-        for name in ("exp_avg", "momentum_buffer"):
-            moment = optimiser.state[parameter].get(name)
-            if moment is not None:
-                moment[part] = 0
+        moment = optimiser.state[parameter].get(remembers)
+        if moment is not None:
+            moment[part] = 0
         at += parameter.numel()
 
 
 def torch_optimiser(groups: list[dict[str, Any]], config: TrainingConfig) -> torch.optim.Optimizer:
     """The job's optimiser of groups of parameters, which say whether they decay."""
-    match config.optimizer:
-        case "adam":
-            return torch.optim.Adam(groups, lr=config.learning_rate, fused=True)
-        case "adamw":
-            return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True, weight_decay=0.0)
-        case "sgd":
-            return torch.optim.SGD(groups, lr=config.learning_rate, momentum=MOMENTUM, nesterov=True)
+    return OPTIMISERS[config.optimizer].torch(groups, config.learning_rate)

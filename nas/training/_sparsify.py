@@ -19,6 +19,7 @@ from nas.manifold import ManifoldNetwork
 from nas.training._compression_config import SparsifyConfig
 from nas.training._gpu import Trainer
 from nas.training._grow import drawn_rows, extended, grown
+from nas.training._optimisers import OPTIMISERS
 from nas.training._types import Dataset, TrainingConfig
 
 __all__ = ["Sparsifier", "balanced_scores", "strongest"]
@@ -65,8 +66,9 @@ class Sparsifier:
         self._objective = torch.nn.CrossEntropyLoss() if dataset.task == "classification" else torch.nn.MSELoss()
         self.rng = rng
         self._plan: engine.Plan | None = None
-        if section.criterion == "saliency" and (config.optimizer == "sgd" or network.weight is None):
-            raise ValueError("sparsify.criterion saliency needs free weights trained by adam or adamw")
+        if section.criterion == "saliency" and (not OPTIMISERS[config.optimizer].squares or network.weight is None):
+            names = " or ".join(name for name, optimiser in OPTIMISERS.items() if optimiser.squares)
+            raise ValueError(f"sparsify.criterion saliency needs free weights trained by {names}")
         if section.regrow > 0 and (network.parametrisation != "free"):
             raise ValueError(f"sparsify.regrow needs parametrisation free, but it is {network.parametrisation}")
         self.mask = np.ones(self._allowed.n_edges, bool)

@@ -11,7 +11,7 @@ import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -19,12 +19,17 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from nas.graph import DAG
 from nas.manifold import DEFAULT_FAMILY, family_named
 from nas.training._compression_config import SparsifyConfig
+from nas.training._optimisers import OPTIMISERS
 from nas.training._structure import Structure
 
 Scalar = float | int | str | bool
 Arrays = Mapping[str, np.ndarray]
 Task = Literal["classification", "regression"]
 OnLostOutput = Literal["restore", "regrow", "fail"]
+if TYPE_CHECKING:
+    OptimiserName = str
+else:
+    OptimiserName = Literal[tuple(OPTIMISERS)]
 
 
 class LossWeights(BaseModel):
@@ -61,7 +66,7 @@ class TrainingConfig(BaseModel):
         description="Samples of the forward pass whose process time is the speed of a candidate: large enough that the "
         "network's own work outweighs the call.",
     )
-    optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
+    optimizer: OptimiserName = "adamw"
     learning_rate: float = Field(5e-3, gt=0, description="Initial learning rate.")
     schedule: Literal["constant", "cosine"] = "cosine"
     warmup: float = Field(0.0, ge=0, lt=1, description="Share of the steps in which the learning rate rises from 0.")

@@ -74,7 +74,7 @@ def compiled():
 def test_the_formula_is_the_function_of_torch(names):
     for name in names:
         z = torch.linspace(-4, 4, 41, dtype=torch.float64)
-        torch.testing.assert_close(tensor_of(activation_named(name).value, z), activation_function(name)(z))
+        torch.testing.assert_close(tensor_of(activation_named(name).value, x=z), activation_function(name)(z))
 
 
 def test_the_slope_is_that_of_torch(names):
@@ -83,7 +83,7 @@ def test_the_slope_is_that_of_torch(names):
         found = activation_named(name).derivative.replaced(h, x)  # of the value, where it is by the value
         by_value = not activation_named(name).needs_input
         given = torch.from_numpy(values) if by_value else torch.tensor(NUMBERS, dtype=torch.float64)
-        np.testing.assert_allclose(tensor_of(found, given).numpy(), slopes, rtol=1e-12, err_msg=name)
+        np.testing.assert_allclose(tensor_of(found, x=given).numpy(), slopes, rtol=1e-12, err_msg=name)
 
 
 def test_kernels(names):

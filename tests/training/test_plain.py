@@ -157,8 +157,8 @@ def test_right_kernels_pass_the_checks():
 @pytest.mark.parametrize(
     ("old", "new", "found"),
     [
-        ("case ACT_TANH: return real(1) - h * h;", "case ACT_TANH: return real(1) - h;", "gradients of"),
-        ("case ACT_SILU: return x * sigmoid(x);", "case ACT_SILU: return x * sigmoid(x) * real(1.01);", "outputs"),
+        ("{ return (real(1.0) - (h * h)); }", "{ return (real(1.0) - h); }", "gradients of"),
+        ("{ return (x * sigmoid(x)); }", "{ return (x * sigmoid(x) * real(1.01)); }", "outputs"),
     ],
 )
 def test_a_wrong_kernel_of_modules_is_noticed(old, new, found):
@@ -167,9 +167,9 @@ def test_a_wrong_kernel_of_modules_is_noticed(old, new, found):
 
 def test_a_wrong_kernel_of_training_is_noticed(monkeypatch):
     monkeypatch.setattr(_gpu_check, "_KINDS", (("free", "activated", "silu"),))
-    assert training_problems(WrongGPU("#define MOMENTUM real(0.9)", "#define MOMENTUM real(0.8)"))
+    assert training_problems(WrongGPU("one = ((real(0.9) * one) + gradient);", "one = ((real(0.8) * one) + gradient);"))
     monkeypatch.setattr(_gpu_check, "_KINDS", (("masked", "activated", "leaky_relu"),))
-    assert training_problems(WrongGPU("#define LEAKY_SLOPE real(0.01)", "#define LEAKY_SLOPE real(0.1)"))
+    assert training_problems(WrongGPU("(real(0.01) * x)", "(real(0.1) * x)"))
 
 
 def test_a_gpu_without_kernels_says_why():

@@ -20,13 +20,21 @@ _FOLDER = Path(__file__).parent / "source"
 
 
 @lru_cache(maxsize=32)
-def program(name: str, struct: Struct, header: str, variants: tuple[Variant, ...], real: str) -> str:
+def program(
+    name: str,
+    struct: Struct,
+    header: str,
+    variants: tuple[Variant, ...],
+    real: str,
+    extra: tuple[tuple[str, str], ...] = (),
+) -> str:
     """One translation unit.
 
     Args:
         name: file in the folder ``source``.
         struct: what its kernels are given; it includes that as ``header``.
         variants: of the kernels that have any.
+        extra: further files to include, by name and text.
         real: "float" or "double", the type of all numbers.
     """
     each = " ".join(f"X({samples}, {place})" for samples, place in variants)
@@ -34,6 +42,7 @@ def program(name: str, struct: Struct, header: str, variants: tuple[Variant, ...
     generated = {
         header: f'#include "platform.h"\nstruct Link;\n{struct.c}',
         "activations.cuh": cuda_activations(),
+        **dict(extra),
     }
     return start + _expanded(name, generated, set())
 

@@ -19,6 +19,7 @@ from nas.training._fused import FusedTrainer, structure_costs
 from nas.training._gpu import GPUTrainer
 from nas.training._gpu_data import GPUData
 from nas.training._gpu_state import CANDIDATE
+from nas.training._optimisers import cuda_optimisers
 
 needs_gpu = pytest.mark.skipif(why_no_gpu() is not None, reason=f"no GPU: {why_no_gpu()}")
 
@@ -31,7 +32,7 @@ def test_no_gpu_is_told():
 
 @pytest.mark.parametrize(("name", "struct", "header"), [("module.cu", MODULE, "module.h"), ("train.cu", CANDIDATE, "candidate.h")])  # fmt: skip # noqa: E501
 def test_kernels_compile_for_a_gpu(name, struct, header, tmp_path, monkeypatch):
-    source = program(name, struct, header, ((1, 0),), "float")
+    source = program(name, struct, header, ((1, 0),), "float", (("optimisers.cuh", cuda_optimisers()),))
     monkeypatch.setattr("nas.engine.cuda._nvrtc.cache_folder", lambda: tmp_path)
     try:
         nvrtc()

@@ -208,7 +208,10 @@ print(json.dumps([[dict(each.hardware), dict(each.metrics)] for each in results]
 
 @pytest.mark.timeout(900)
 def test_a_gpu_with_a_wrong_kernel_trains_without_kernels_and_says_so(standin, tmp_path):
-    settings = {"STANDIN_WRONG": "#define MOMENTUM real(0.9)=>#define MOMENTUM real(0.8)", "XDG_CACHE_HOME": tmp_path}
+    settings = {
+        "STANDIN_WRONG": "one = ((real(0.9) * one) + gradient);=>one = ((real(0.8) * one) + gradient);",
+        "XDG_CACHE_HOME": tmp_path,
+    }
     for hardware, metrics in json.loads(standin(WRONG, timeout=400, **settings)):
         assert hardware["gpu_path"] == "plain torch operations"
         assert "is wrong by" in hardware["gpu_path_reason"]

@@ -10,18 +10,16 @@
 // launches give equal bits.
 #include "candidate.h"
 #include "closeness.cuh"
+#include "optimisers.cuh"
 #include "order.cuh"
 #include "walk.cuh"
 
-enum { ADAM, ADAMW, SGD };
 enum { P_FLOW, P_SMOOTH, P_NEURONS, P_LIVE, P_CHANGED, P_LOSS, P_CORRECT, P_CUTOFF, PARTIALS };
 enum { OBJECTIVE, FLOW, SMOOTH, TOTAL, CORRECT, LIVE, STEPS_DONE, FINITE, LOST, REPORTS };
 enum { NEAR_CHUNK = 1, LIVE_CHUNK = 2 };
 
 #define LARGEST_SHARE real(1.0 - 1e-6)
 #define TINY real(1e-30)  // in place of d = 0, which has no logarithm
-#define MOMENTUM real(0.9)
-#define EPSILON real(1e-8)
 
 // A block's place in its team, and what it keeps in shared memory.
 struct Place {
@@ -331,31 +329,16 @@ DEVICE void objective_of_sample(const Candidate& c, const Tile& tile, int stride
     g[label * stride] -= scale;
 }
 
-// One optimiser step on element `at` of the parameter vector; formulas as in torch.optim.
+// One optimiser step on element `at` of the parameter vector.
 struct Optimiser {
     int kind;
-    real bias_1, bias_2;  // 1 - 0.9^step, sqrt(1 - 0.999^step)
+    real bias_1, bias_2;  // 1 - BETA_1^step, sqrt(1 - BETA_2^step)
 };
 
 DEVICE void update(const Candidate& c, const Optimiser& o, int at, real gradient, real rate, real decay) {
-    real value = c.theta[at];
-    if (o.kind == ADAMW)
-        value *= real(1) - rate * decay;
-    else
-        gradient = fma(decay, value, gradient);
-    real one = c.moment_1[at];
-    if (o.kind == SGD) {
-        one = fma(MOMENTUM, one, gradient);
-        value -= rate * fma(MOMENTUM, one, gradient);
-    } else {
-        real two = c.moment_2[at];
-        one = real(0.9) * one + real(0.1) * gradient;
-        two = real(0.999) * two + real(0.001) * (gradient * gradient);
-        value -= rate / o.bias_1 * one / (sqrt(two) / o.bias_2 + EPSILON);
-        c.moment_2[at] = two;
-    }
-    c.moment_1[at] = one;
-    c.theta[at] = value;
+    real value = c.theta[at], one = c.moment_1[at], two = c.moment_2[at];
+    optimise(o.kind, value, gradient, one, two, rate, decay, o.bias_1, o.bias_2);
+    c.theta[at] = value, c.moment_1[at] = one, c.moment_2[at] = two;
 }
 
 // What the blocks that had tiles found for one slot of the rows.
@@ -514,12 +497,12 @@ DEVICE void train(const Candidate* all) {
     const int tile_blocks = tiles < team ? tiles : team;
     real* grad_weight = c.grad_weight + (long long)p.rank * c.n_edges;
     real* grad_bias = c.grad_bias + (long long)p.rank * c.m;
-    double power_1 = c.power_1, power_2 = c.power_2;  // 0.9 and 0.999 to the steps done before
+    double power_1 = c.power_1, power_2 = c.power_2;  // of the steps done before
     double mine[PARTIALS] = {};
     if ((int)threadIdx.x < PARTIALS) p.totals[threadIdx.x] = 0;  // some are not collected in every step
     for (int k = 0; k < c.steps; ++k) {
-        power_1 *= 0.9;
-        power_2 *= 0.999;
+        power_1 *= BETA_1;
+        power_2 *= BETA_2;
         const real rate = real(c.rates[k]);
         const bool tells = k + 1 == c.steps;
         const real sharpness = real(c.sharpnesses[k]);
