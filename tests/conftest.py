@@ -70,8 +70,9 @@ def threads_taken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     A test that asks for two threads must see that it got them: what is too small for a second one takes one.
     """
-    from nas.engine import choose_tiling
+    from nas.engine import _run, choose_tiling
 
+    way_of = _run.way_of  # found once for a size of batch, and kept
     taken: list[int] = []
 
     def choose(*arguments: Any, **options: Any) -> tuple[int, int, int]:
@@ -79,7 +80,13 @@ def threads_taken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         taken.append(found[2])
         return found
 
-    for place in ("nas.engine._run", "nas.recurrent._function", "nas.engine"):
+    def find(*arguments: Any) -> Any:
+        found = way_of(*arguments)
+        taken.append(found.ranks)
+        return found
+
+    monkeypatch.setattr(_run, "way_of", find)
+    for place in ("nas.recurrent._function", "nas.engine"):
         monkeypatch.setattr(f"{place}.choose_tiling", choose)
     return taken
 

@@ -181,3 +181,40 @@ def test_the_length_of_an_exported_sequence_is_kept():
     x = torch.randn(2, 4, 2, dtype=torch.float64)
     program = torch.export.export(module, (x,))
     torch.testing.assert_close(program.module()(x), module(x))
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_results_are_where_the_numbers_are_whatever_the_default_device_is(kind):
+    module = made(kind)
+    x = input_of(module)
+    wanted = [module(x), *torch.autograd.grad(module(x).square().sum(), leaves(module, x), allow_unused=True)]
+    with torch.device("meta"):
+        y = module(x)
+        found = [y, *torch.autograd.grad(y.square().sum(), leaves(module, x), allow_unused=True)]
+    for one, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("gradients", [False, True])
+def test_what_a_transform_left_over_is_a_batch_like_any(gradients):
+    module = made("dag")
+    x = input_of(module)
+    left = []
+    torch.func.grad(lambda x: left.append(x.sin()) or x.sum())(x)
+    with torch.set_grad_enabled(gradients):
+        torch.testing.assert_close(module(left[0]), module(x.sin()))
+
+
+def test_weights_that_torch_puts_in_place_of_a_parameter_count():
+    module = made("dag")
+    x = input_of(module)
+    halves = {"weight": module.weight.detach() / 2}
+    wanted = apply(module.plan, x, halves["weight"], module.bias, activation="tanh")
+    torch.testing.assert_close(torch.func.functional_call(module, halves, x), wanted)
+
+    class Half(nn.Module):
+        def forward(self, weight):
+            return weight / 2
+
+    torch.nn.utils.parametrize.register_parametrization(module, "weight", Half())
+    torch.testing.assert_close(module(x), wanted)

@@ -22,6 +22,7 @@ __all__ = [
     "being_compiled",
     "followed",
     "gradients_again",
+    "numbers_wanted",
     "operations_wanted",
     "plain_operations",
     "refuse_transforms",
@@ -58,6 +59,18 @@ def refuse_transforms() -> None:
             "torch.func transforms (grad, vmap, jvp, …) of networks of this package do not work within torch.compile; "
             "transform them without compiling, or keep that part out of the graph with torch.compiler.disable"
         )
+
+
+def numbers_wanted() -> bool:
+    """Whether nobody looks at operations: neither `being_compiled` nor `operations_wanted`, asked in one quick call."""
+    return not (
+        torch.compiler.is_compiling()
+        or torch.compiler.is_exporting()
+        or torch._C._is_tracing()
+        or _transforms_active()
+        or forward_ad._current_level >= 0
+        or _wanted.get()
+    )
 
 
 def operations_wanted() -> bool:

@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch._C._functorch import unwrap_if_dead
 
-from nas.engine._again import being_compiled, gradients_again, operations_wanted
+from nas.engine._again import being_compiled, gradients_again, numbers_wanted, operations_wanted
 from nas.engine._levels import traceable_apply
 from nas.engine._operator import in_graph
 from nas.engine._plan import Plan
-from nas.engine._run import REAL, Kept, gradients_of, run_forward
+from nas.engine._run import Kept, gradients_of, run_forward
+from nas.engine._way import REAL
 
 __all__ = ["apply"]
 
@@ -40,8 +42,13 @@ class _Apply(torch.autograd.Function):
         return (_backward_again if torch.is_grad_enabled() else _backward)(ctx, grad_output)
 
 
+# As `_Apply.apply`, without what it looks for first and `apply` has looked for already: transforms and what they left.
+_record = super(torch.autograd.Function, _Apply).apply
+_left_over = torch._C._functorch.is_dead_tensor_wrapper
+
+
 def _backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
-    _, weight, bias, gain = ctx.saved_tensors  # also checks that nothing was changed in place since
+    _, weight, bias, gain = ctx.saved_tensors  # which also checks that nothing was changed in place since
     grad_x, grad_weight, grad_bias, grad_gain = gradients_of(
         ctx.kept, grad_output, ctx.needs_input_grad[0], weight, gain
     )
@@ -92,7 +99,7 @@ def _complain(plan: Plan, x: Tensor, weight: Tensor, bias: Tensor | None, gain: 
     device = weight.device
     if device.type not in ("cpu", "cuda", "meta"):
         raise ValueError(f"weight is on {device}, but this engine runs on processors and NVIDIA GPUs; use cpu or cuda")
-    _check("weight", weight, (plan.all_edges,), dtype, device, "one value an edge")
+    _check("weight", weight, plan.weight_shape, dtype, device, "one value an edge")
     _check("x", x, (x.shape[0], dag.n_inputs), dtype, device, "batch, inputs of the DAG")
     for name, tensor in (("bias", bias), ("gain", gain)):
         if tensor is not None:
@@ -155,27 +162,27 @@ def apply(
     Raises:
         ValueError: a wrong shape, dtype or device, or an unknown activation.
     """
-    if being_compiled():
-        return _unusual(plan, x, weight, bias, gain, activation, live)
-    dag = plan.dag
-    dtype = weight.dtype
-    m = dag.n - dag.n_inputs
-    fits = (
+    if numbers_wanted() and _fits(plan, x, weight, bias, gain):
+        return _run(plan, x, weight, bias, gain, activation, live)
+    return _unusual(plan, x, weight, bias, gain, activation, live)
+
+
+def _fits(plan: Plan, x: Tensor, weight: Tensor, bias: Tensor | None, gain: Tensor | None) -> bool:
+    """Whether all is simply numbers in the processor's memory, of the right shapes."""
+    dtype, shape = weight.dtype, x.shape
+    return (
         dtype in REAL
-        and x.ndim == 2
-        and x.shape[1] == dag.n_inputs
-        and weight.shape == (plan.all_edges,)
-        and x.dtype == dtype
+        and x.dtype is dtype
+        and len(shape) == 2
+        and shape[1] == plan.n_inputs
+        and weight.shape == plan.weight_shape
         and x.is_cpu
         and weight.is_cpu
         and type(x) is Tensor
+        and not _left_over(x)
+        and (bias is None or (bias.shape == plan.bias_shape and bias.dtype is dtype and bias.is_cpu))
+        and (gain is None or (gain.shape == plan.bias_shape and gain.dtype is dtype and gain.is_cpu))
     )
-    for tensor in (bias, gain):
-        if tensor is not None:
-            fits = fits and tensor.shape == (m,) and tensor.dtype == dtype and tensor.is_cpu
-    if not fits:
-        return _unusual(plan, x, weight, bias, gain, activation, live)
-    return _on_processor(plan, x, weight, bias, gain, activation, live)
 
 
 def _on_processor(
@@ -191,6 +198,19 @@ def _on_processor(
         # Which edges are live is no operation, so all take part: a dead one with its weight, which is 0.
         weight = weight if live is None else torch.where(live, weight, 0.0)
         return traceable_apply(plan.dag, x, weight, bias, gain, activation=activation)
+    return _run(plan, x, weight, bias, gain, activation, live)
+
+
+def _run(
+    plan: Plan,
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    gain: Tensor | None,
+    activation: str,
+    live: Tensor | None,
+) -> Tensor:
+    """The kernels; arguments are right."""
     if live is not None:
         plan = plan.restrict(live.detach().numpy())
     weight = weight.contiguous()
@@ -202,7 +222,7 @@ def _on_processor(
         or (bias is not None and bias.requires_grad)
         or (gain is not None and gain.requires_grad)
     ):
-        return _Apply.apply(x, weight, bias, gain, plan, activation)  # type: ignore[no-untyped-call,no-any-return]
+        return _record(x, weight, bias, gain, plan, activation)  # type: ignore[no-any-return]
     return run_forward(plan, x, weight, bias, gain, activation, keep=False)[0]
 
 
@@ -217,6 +237,8 @@ def _unusual(
 ) -> Tensor:
     """`apply` to what is not simply a batch of numbers in the processor's memory."""
     dag = plan.dag
+    if not being_compiled() and _left_over(x):  # a transform that has ended
+        return apply(plan, unwrap_if_dead(x), weight, bias, gain, activation=activation, live=live)
     if x.ndim != 2 and x.ndim > 0 and x.shape[-1] == dag.n_inputs:
         rows = apply(plan, x.reshape(-1, dag.n_inputs), weight, bias, gain, activation=activation, live=live)
         return rows.reshape(*x.shape[:-1], dag.n_outputs)

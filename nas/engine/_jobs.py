@@ -1,7 +1,7 @@
 """Jobs: one kernel run on different tiles of a batch by the threads of a team (`nas.engine.threads`).
 
 The result depends on the ranks only, never on which threads took them, nor on how many there were. Any thread may call
-`run_job`.
+a job.
 """
 
 from __future__ import annotations
@@ -9,41 +9,59 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from nas.engine._native import call_kernel, words_of
+from nas.engine._native import address_of, array_at, call_kernel, words_of
 from nas.engine.threads import team, together
 
-__all__ = ["WORDS", "run_job"]
+__all__ = ["OTHERS", "Job"]
 
-WORDS = 20  # of a job, at most, without its kernel
+OTHERS = 7  # words that may differ from call to call, at most
+_HEAD = 3
 
 
 @njit(error_model="numpy")
-def _take_ranks(thread: int, threads: int, kernel: int, job: int, ranks: int) -> None:
+def _take_ranks(thread: int, threads: int, kernel: int, words: int, ranks: int) -> None:
     for rank in range(thread, ranks, threads):
-        call_kernel(kernel, job, rank)
+        call_kernel(kernel, words, rank)
 
 
 _start = together(_take_ranks)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _launch(
-    on: int, ranks: int, kernel: int,
-    a: int, b: int, c: int, d: int, e: int, f: int, g: int, h: int, i: int, j: int,
-    k: int, u: int, m: int, n: int, o: int, p: int, q: int, r: int, s: int, t: int,
-) -> None:  # fmt: skip
-    """Run all ranks of a job; ``on``: a team."""
-    words = np.array([kernel, a, b, c, d, e, f, g, h, i, j, k, u, m, n, o, p, q, r, s, t])
-    _start(on, ranks, (kernel, words_of(words), ranks))
+def _launch(on: int, job: int, a: int, b: int, c: int, d: int, e: int, f: int, g: int) -> None:
+    """Run all ranks of a job; ``on``: a team; ``job``: address of kernel, ranks, how many words are the same, these."""
+    head = array_at(np.int64, job, _HEAD)
+    same = head[2]
+    given = array_at(np.int64, job, _HEAD + same)
+    words = np.empty(1 + same + OTHERS, np.int64)
+    words[0] = head[0]
+    for k in range(same):
+        words[1 + k] = given[_HEAD + k]
+    others = words[1 + same :]
+    others[0], others[1], others[2], others[3], others[4], others[5], others[6] = a, b, c, d, e, f, g
+    _start(on, head[1], (head[0], words_of(words), head[1]))
     words[0] = 0  # keeps the array alive until here
 
 
-def run_job(kernel: int, ranks: int, *words: int) -> None:
-    """Call ``kernel(job, 0)``, …, ``kernel(job, ranks - 1)``, side by side, and return when all are done.
+class Job:
+    """A kernel, and those of its words that are the same in every call: to hand numbers over takes time.
 
     Args:
         kernel: from `nas.engine._native.compiled`; must not depend on its ranks running concurrently (no barriers).
         ranks: how many.
-        words: the job's, at most `WORDS`; what they point at must stay alive meanwhile.
+        same: words that follow the kernel's own address; what they point at must stay alive as long as this.
     """
-    _launch(team(), ranks, kernel, *words, *(0,) * (WORDS - len(words)))
+
+    __slots__ = ("_address", "_words")
+
+    def __init__(self, kernel: int, ranks: int, *same: int) -> None:
+        self._words = np.array([kernel, ranks, len(same), *same], np.int64)
+        self._address = address_of(self._words)
+
+    def __call__(self, a: int = 0, b: int = 0, c: int = 0, d: int = 0, e: int = 0, f: int = 0, g: int = 0) -> None:
+        """Call ``kernel(words, 0)``, …, ``kernel(words, ranks - 1)``, side by side, and return when all are done.
+
+        Args:
+            a, b, c, d, e, f, g: the words after those that stay the same; what they point at must stay alive meanwhile.
+        """
+        _launch(team(), self._address, a, b, c, d, e, f, g)

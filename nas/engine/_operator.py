@@ -2,7 +2,7 @@
 
 Torch is told what it gives for a batch of any size before there are numbers (fake tensors), how it is differentiated,
 and that autocast has it in float32. What a forward pass leaves for the backward pass is a tensor too, of a size that
-depends on plan and batch alone: a `_HEADER` that says how the batch was cut into tiles, then the memory of a
+depends on plan and batch alone: a `_HEADER` that says which `nas.engine._way.Way` was taken, then the memory of a
 `nas.engine._run.Kept`. Transforms of ``torch.func`` see plain operations (`nas.engine._again`), but not within a graph:
 torch cannot transform operators that are written in Python there.
 
@@ -13,12 +13,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from nas.engine._again import refuse_transforms
 from nas.engine._plan import Plan, plan_of
-from nas.engine._run import Kept, Memory, gradients_of, kept_bytes, run_forward, weights_of
+from nas.engine._run import Kept, Memory, gradients_of, run_forward, weights_of
+from nas.engine._way import kept_bytes, way_of
 
 __all__ = ["in_graph"]
 
@@ -64,14 +66,12 @@ def _run(
     weight = weight.contiguous()
     gain = None if gain is None else gain.contiguous()
     if not keep:
-        return run_forward(found, x, weight, bias, gain, activation, keep=False)[0], torch.empty(0, dtype=torch.uint8)
-    kept = torch.empty(_kept_bytes(plan, activation, x), dtype=torch.uint8)
+        return run_forward(found, x, weight, bias, gain, activation, keep=False)[0], x.new_empty(0, dtype=torch.uint8)
+    kept = x.new_empty(_kept_bytes(plan, activation, x), dtype=torch.uint8)
     memory = Memory(kept, kept.data_ptr() + _HEADER)
     y, left = run_forward(found, x, weight, bias, gain, activation, keep=True, memory=memory)
     assert left is not None
-    places = [at and at - memory.address + 1 for at in (left.values, left.kept_z, left.ordered, left.packed)]
-    header = [left.size, left.tiles, left.ranks, left.rows, left.dense is not None, *places]
-    kept[:_HEADER].view(torch.int64)[: len(header)] = torch.tensor(header)
+    kept.numpy()[:_HEADER].view(np.int64)[:2] = torch.get_num_threads(), left.way.panels
     return y, kept
 
 
@@ -114,13 +114,10 @@ def _gradients(
     weight = weight.contiguous()
     gain = None if gain is None else gain.contiguous()
     kept = kept.contiguous()
-    size, tiles, ranks, rows, panels, *places = kept[:_HEADER].view(torch.int64)[:9].tolist()
+    threads, panels = kept.numpy()[:_HEADER].view(np.int64)[:2].tolist()
+    way = way_of(found, activation, weight.dtype, x.shape[0], True, bool(panels), threads)
     memory = Memory(kept, kept.data_ptr() + _HEADER)
-    values, kept_z, ordered, packed = (at and memory.address + at - 1 for at in places)
-    left = Kept(
-        found, activation, size, tiles, ranks, x.shape[0], *weights_of(found, weight, gain),
-        found.dense() if panels else None, memory, values, kept_z, ordered, bool(rows), packed,
-    )  # fmt: skip
+    left = Kept(found, activation, way, *weights_of(found, weight, gain), memory)
     of_x, of_weight, of_bias, of_gain = gradients_of(left, incoming, need_x, weight, gain)
     nothing = weight.new_empty(0)
     return nothing if of_x is None else of_x, of_weight, of_bias, nothing.clone() if of_gain is None else of_gain
@@ -142,7 +139,7 @@ def _shapes_of_gradients(
     dag = plan_of(plan).dag
     return (
         x.new_empty(x.shape if need_x else (0,)),
-        torch.empty_like(weight, memory_format=torch.contiguous_format),
+        weight.new_empty(weight.shape),
         weight.new_empty(dag.n - dag.n_inputs),
         weight.new_empty(0 if gain is None else dag.n - dag.n_inputs),
     )

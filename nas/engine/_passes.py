@@ -6,18 +6,20 @@ order of the weights). Where a DAG is dense, `pack` comes before them; back by r
 needs no `gather`. Each function
 here returns the address of a kernel; see `nas.engine._native`.
 
-A job's words, after its kernel:
-    pack        table, ranks, weight, packed
-    forward     table, batch, tiles, ranks, keep, x, numbers, weight, ordered, bias, codes, values, kept_z, y
-    backward    table, batch, tiles, ranks, grad_y, weight, ordered, codes, values, kept_z, grads, grad_weight,
+A job's words, after its kernel; those before the | are the same for every batch of a size:
+    pack        table, ranks | weight, packed
+    forward     table, batch, tiles, ranks, keep, numbers, codes, to_z, to_ordered | x, weight, bias, values, y
+    backward    table, batch, tiles, ranks, codes, to_z, to_ordered | grad_y, weight, values, grads, grad_weight,
                 grad_bias, grad_x
-    gather      table, ranks, grad_weight, grad_bias, total_weight, total_bias
+    gather      table, ranks | grad_weight, grad_bias, total_weight, total_bias
     table       of a plan: `nas.engine._plan.Plan.table`, or `nas.engine._dense.Dense.table`
     weight      (E,) in the order of the plan's in-edges; packed, (stored,), with a dense plan; in `backward` 0 where
                 ``ordered`` is all that is read
-    ordered     (rest,) weights by source; 0 when going back by rows, and in `forward` when there is no backward
+    to_ordered  bytes from ``values`` to ordered, (rest,) weights by source; 0 when going back by rows, and in `forward`
+                when there is no backward
     grad_weight (ranks, stored) with the rest by source; (ranks, E) like ``weight`` when going back by rows
-    values      (tiles n S,) when ``keep``, else (ranks n S,); kept_z the same or 0; grads (ranks n S,)
+    values      (tiles n S,) when ``keep``, else (ranks n S,); grads (ranks n S,)
+    to_z        bytes from ``values`` to kept_z, of the same shape; 0 when it is not kept
     bias        (m,) or 0; grad_bias (ranks, m); grad_x (batch, n_inputs) or 0
 """
 
@@ -85,6 +87,12 @@ def _runs(address):
 
 
 @njit(error_model="numpy")
+def _behind(address, distance):
+    """What lies so many bytes behind an address; 0, which is nothing, where they are 0."""
+    return address + distance if distance != 0 else 0
+
+
+@njit(error_model="numpy")
 def _sizes(address):
     """(stored, edges): how many weights a walk has, holes and all, and how many the DAG has."""
     words = array_at(np.int64, address, 19)
@@ -132,15 +140,15 @@ def forward(real: Any, size: int, panels: bool = False) -> int:
         words = array_at(np.int64, job, 15)
         n, n_inputs, n_outputs, n_edges, in_ptr, sources, _, _, out_edges, used, _ = _table(words[1])
         batch, tiles, ranks, keep = words[2], words[3], words[4], words[5]
-        x = array_at(real, words[6], batch * n_inputs)
-        numbers = array_at(np.int64, words[7], batch)
-        weight = array_at(real, words[8], _sizes(words[1])[0])
-        ordered = array_at(real, words[9], n_edges)
-        bias = array_at(real, words[10], n - n_inputs)
-        codes = array_at(np.int8, words[11], n)
+        numbers = array_at(np.int64, words[6], batch)
+        codes = array_at(np.int8, words[7], n)
+        x = array_at(real, words[10], batch * n_inputs)
+        weight = array_at(real, words[11], _sizes(words[1])[0])
+        bias = array_at(real, words[12], n - n_inputs)
         places = tiles if keep != 0 else ranks
-        values = array_at(real, words[12], places * n * size)
-        kept_z = array_at(real, words[13], places * n * size)
+        values = array_at(real, words[13], places * n * size)
+        kept_z = array_at(real, _behind(words[13], words[8]), places * n * size)
+        ordered = array_at(real, _behind(words[13], words[9]), n_edges)
         y = array_at(real, words[14], batch * n_outputs)
         if ordered.size > 0:
             first, last = _share(n_edges, rank, ranks)
@@ -191,12 +199,12 @@ def backward(real: Any, size: int, panels: bool = False, rows: bool = False) -> 
         n, n_inputs, n_outputs, n_edges, in_ptr, sources, out_ptr, targets, _, _, _ = _table(words[1])
         batch, tiles, ranks = words[2], words[3], words[4]
         stored = _sizes(words[1])[0]
-        grad_y = array_at(real, words[5], batch * n_outputs)
-        weight = array_at(real, words[6], stored)
-        ordered = array_at(real, words[7], n_edges)
-        codes = array_at(np.int8, words[8], n)
-        values = array_at(real, words[9], tiles * n * size)
-        kept_z = array_at(real, words[10], tiles * n * size)
+        codes = array_at(np.int8, words[5], n)
+        grad_y = array_at(real, words[8], batch * n_outputs)
+        weight = array_at(real, words[9], stored)
+        values = array_at(real, words[10], tiles * n * size)
+        kept_z = array_at(real, _behind(words[10], words[6]), tiles * n * size)
+        ordered = array_at(real, _behind(words[10], words[7]), n_edges)
         grads = array_at(real, words[11], ranks * n * size)[rank * n * size : (rank + 1) * n * size]
         grad_weight = array_at(real, words[12], ranks * stored)[rank * stored : (rank + 1) * stored]
         m = n - n_inputs

@@ -40,20 +40,32 @@ class Plan:
     used_inputs: np.ndarray
     edge_numbers: np.ndarray | None = None
     name: str = field(init=False, repr=False, default="")  # by which `plan_of` finds it; "" of a restricted one
-    all_edges: int = field(init=False, repr=False)  # of the DAG, live or not
+    # Counts of the DAG and of its edges, live or not, which every pass asks for.
+    n_inputs: int = field(init=False, repr=False)
+    n_outputs: int = field(init=False, repr=False)
+    n_edges: int = field(init=False, repr=False)  # the live ones
+    weight_shape: tuple[int] = field(init=False, repr=False)  # of all edges, live or not
+    bias_shape: tuple[int] = field(init=False, repr=False)
     slots: np.ndarray = field(init=False, repr=False)
     # For the kernels: (n, n_inputs, n_outputs, edges, addresses of in_ptr … slots, and at 17 and 18 the edges again:
     # see `nas.engine._dense.Dense`), and where these words are.
     table: np.ndarray = field(init=False, repr=False)
     table_address: int = field(init=False, repr=False)
+    # The `nas.engine._way.Way`s that passes have taken, by what they depend on; see there.
+    ways: dict[tuple[Any, ...], Any] = field(init=False, repr=False, default_factory=dict)
     _codes: dict[str, tuple[int, bool, np.ndarray]] = field(init=False, repr=False, default_factory=dict)
     _dense: list[Dense | None] = field(init=False, repr=False, default_factory=list)  # empty until it is asked for
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "all_edges", self.dag.n_edges)
+        dag = self.dag
+        object.__setattr__(self, "n_inputs", dag.n_inputs)
+        object.__setattr__(self, "n_outputs", dag.n_outputs)
+        object.__setattr__(self, "n_edges", self.sources.size)
+        object.__setattr__(self, "weight_shape", (dag.n_edges,))
+        object.__setattr__(self, "bias_shape", (dag.n - dag.n_inputs,))
         object.__setattr__(self, "slots", _inverse(self.out_edges))
         arrays = (self.in_ptr, self.sources, self.out_ptr, self.targets, self.out_edges, self.used_inputs, self.slots)
-        sizes = (self.dag.n, self.dag.n_inputs, self.dag.n_outputs, self.sources.size)
+        sizes = (dag.n, dag.n_inputs, dag.n_outputs, self.sources.size)
         table = np.zeros(19, np.int64)
         table[:11] = [*sizes, *map(address_of, arrays)]
         table[17:] = self.sources.size
@@ -78,11 +90,6 @@ class Plan:
             whole = self.edge_numbers is None
             self._dense.append(find_dense(self.dag, self.in_ptr, self.sources, self.used_inputs) if whole else None)
         return self._dense[0]
-
-    @property
-    def n_edges(self) -> int:
-        """Number of live edges."""
-        return int(self.sources.size)
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.edge_numbers is None:

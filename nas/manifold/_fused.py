@@ -42,8 +42,8 @@ class _FusedD(torch.autograd.Function):
     def forward(ctx: Any, p: Tensor, in_ptr: Tensor, period: float, *parameters: Tensor) -> Tensor:
         stacked = torch.stack(parameters).detach()
         d = torch.empty_like(p)
-        saved = torch.empty((4, p.numel()), dtype=p.dtype)
-        derived = torch.empty((kernels.DERIVED, stacked.shape[1]), dtype=p.dtype)
+        saved = p.new_empty((4, p.numel()))
+        derived = p.new_empty((kernels.DERIVED, stacked.shape[1]))
         kernels.derive(_NARROW, stacked.numpy(), 0, stacked.shape[1], period, derived.numpy())
         kernels.all_values(_NARROW, p.numpy(), in_ptr.numpy(), derived.numpy(), d.numpy(), saved.numpy())
         ctx.save_for_backward(p, in_ptr, stacked, derived, saved, *parameters)

@@ -193,7 +193,7 @@ def run_forward(
     spaces = [Workspace(length, weight.dtype) for length in lengths] if memory is None else []
     whole = [each.array for each in spaces] if memory is None else memory
     values, kept_z, states = (each[:length] for each, length in zip(whole, lengths, strict=True))
-    y = torch.empty((batch, steps, own) if every else (batch, own), dtype=tensors[1].dtype)
+    y = tensors[1].new_empty((batch, steps, own) if every else (batch, own))
     flat_x, flat_y = x.reshape(-1), y.numpy().reshape(-1)
 
     forward_sequences(
@@ -237,7 +237,7 @@ def run_backward(kept: Kept, tensors: list[Tensor], grad_output: Tensor, need_x:
     plan, dag, (size, tiles, ranks) = kept.plan, kept.plan.dag, kept.tiling
     batch, steps, features = kept.shape
     incoming = _array(grad_output).reshape(-1)
-    grad_x = torch.empty(kept.shape if need_x else (0, 0, 0), dtype=weight.dtype)
+    grad_x = weight.new_empty(kept.shape if need_x else (0, 0, 0))
     flat_grad_x = grad_x.numpy().reshape(-1)
     shapes = [
         (dag.n_edges,), (dag.n - dag.n_inputs,), gate_weight.shape, recurrent.shape, (recurrent.shape[0], 3),

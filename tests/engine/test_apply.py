@@ -404,8 +404,8 @@ def test_a_single_sample_equals_the_reference(sizes, density, activation, masked
 @pytest.mark.parametrize("tiling", [(16, 5, 1), (16, 5, 3), (32, 3, 2), (64, 2, 2)])
 @pytest.mark.parametrize("density", [0.2, 1.0])  # edge by edge; in panels
 def test_every_walk_and_any_number_of_ranks(monkeypatch, tiling, rows, density):
-    monkeypatch.setattr("nas.engine._run.choose_tiling", lambda *_, **__: tiling)
-    monkeypatch.setattr("nas.engine._run.goes_by_rows", lambda *_: rows)
+    monkeypatch.setattr("nas.engine._way.choose_tiling", lambda *_, **__: tiling)
+    monkeypatch.setattr("nas.engine._way.goes_by_rows", lambda *_: rows)
     dag = random_dag(20, 60, 5, density=density, rng=np.random.default_rng(3))
     assert (compile_plan(dag).dense() is None) == (density < 1)
     if rows:
@@ -420,3 +420,19 @@ def test_every_walk_and_any_number_of_ranks(monkeypatch, tiling, rows, density):
         for run, of in ((apply, plan), (reference_apply, dag))
     )
     torch.testing.assert_close(fast, slow)
+
+
+def test_a_plan_keeps_few_ways_over_batches_and_they_keep_no_plan():
+    plan = compile_plan(random_dag(3, 9, 2, density=0.5, rng=np.random.default_rng(4)))
+    weight, rows = torch.full((plan.dag.n_edges,), 0.3), torch.randn(2_000, 3)
+    whole = apply(plan, rows, weight)
+    for batch in [*range(1, 200), 2_000]:  # also one that is longer than any before
+        torch.testing.assert_close(apply(plan, rows[:batch], weight), whole[:batch])
+    assert 1 <= len(plan.ways) <= 64
+    last = weakref.ref(plan)
+    gc.disable()
+    try:
+        del plan
+        assert last() is None
+    finally:
+        gc.enable()

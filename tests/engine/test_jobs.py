@@ -6,7 +6,7 @@ import threading
 import numpy as np
 import pytest
 
-from nas.engine._jobs import run_job
+from nas.engine._jobs import Job
 from nas.engine._native import address_of, array_at, compiled
 
 
@@ -23,7 +23,7 @@ def count_ranks():
 
 def counted(kernel, ranks):
     counts = np.zeros(ranks, np.int64)
-    run_job(kernel, ranks, address_of(counts), ranks)
+    Job(kernel, ranks)(address_of(counts), ranks)
     return counts
 
 
