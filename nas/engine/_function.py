@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ class _Apply(torch.autograd.Function):
 
 # As `_Apply.apply`, without what it looks for first and `apply` has looked for already: transforms and what they left.
 _record = super(torch.autograd.Function, _Apply).apply
-_left_over = torch._C._functorch.is_dead_tensor_wrapper
+_left_over: Callable[[Tensor], bool] = torch._C._functorch.is_dead_tensor_wrapper  # type: ignore[attr-defined]
 
 
 def _backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
@@ -222,7 +223,7 @@ def _run(
         or (bias is not None and bias.requires_grad)
         or (gain is not None and gain.requires_grad)
     ):
-        return _record(x, weight, bias, gain, plan, activation)  # type: ignore[no-any-return]
+        return _record(x, weight, bias, gain, plan, activation)  # type: ignore[no-untyped-call,no-any-return]
     return run_forward(plan, x, weight, bias, gain, activation, keep=False)[0]
 
 
@@ -237,7 +238,7 @@ def _unusual(
 ) -> Tensor:
     """`apply` to what is not simply a batch of numbers in the processor's memory."""
     dag = plan.dag
-    if not being_compiled() and _left_over(x):  # a transform that has ended
+    if not torch.compiler.is_compiling() and _left_over(x):  # by a transform that has ended
         return apply(plan, unwrap_if_dead(x), weight, bias, gain, activation=activation, live=live)
     if x.ndim != 2 and x.ndim > 0 and x.shape[-1] == dag.n_inputs:
         rows = apply(plan, x.reshape(-1, dag.n_inputs), weight, bias, gain, activation=activation, live=live)

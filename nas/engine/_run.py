@@ -134,9 +134,10 @@ def gradients_of(
     plan, way = kept.plan, kept.way
     incoming = incoming.contiguous().resolve_neg()
     grad_x, grad_weight, grad_bias = _run_backward(kept, incoming, need_x, way)
-    if way.around_holes is not None and not np.isfinite(grad_bias.numpy()).all():
+    if way.holes and not np.isfinite(grad_bias.numpy()).all():
         # Through a hole, 0 times an infinity or NaN became NaN where no edge is.
-        grad_x, grad_weight, grad_bias = _run_backward(kept, incoming, need_x, way.around_holes)
+        way = way_of(plan, kept.activation, incoming.dtype, len(incoming), True, True, way.threads, around=True)
+        grad_x, grad_weight, grad_bias = _run_backward(kept, incoming, need_x, way)
     grad_gain = None
     if gain is not None:
         grad_gain = torch.empty_like(gain)

@@ -34,7 +34,7 @@ class Way:
         rows: whether to go back by rows (`nas.engine.kernels.backward_tile_by_rows`).
         panels: whether the plan's dense parts are walked in panels.
         holes: whether these have holes.
-        around_holes: the way back by rows after the same forward pass, if there are holes.
+        threads: how many it might have taken.
         memory: bytes of a forward pass: values; inputs of activations; weights by source; packed weights.
         to_packed: bytes before the last of these.
         scratch: bytes of a backward pass: gradients of values; of weights and of biases, by rank.
@@ -46,7 +46,7 @@ class Way:
     rows: bool
     panels: bool
     holes: bool
-    around_holes: Way | None
+    threads: int
     memory: int
     to_packed: int
     scratch: int
@@ -59,18 +59,28 @@ class Way:
     numbers: np.ndarray  # 0, 1, …: for the jobs, which have its address
 
 
-def way_of(plan: Plan, activation: str, dtype: torch.dtype, batch: int, keep: bool, panels: bool, threads: int) -> Way:
+def way_of(
+    plan: Plan,
+    activation: str,
+    dtype: torch.dtype,
+    batch: int,
+    keep: bool,
+    panels: bool,
+    threads: int,
+    around: bool = False,
+) -> Way:
     """The way over a batch.
 
     Args:
+        around: whether, after a forward pass in panels, to go back by rows, through no hole.
         keep: whether a backward pass is to follow.
         panels: whether dense parts may be walked in panels.
         threads: at most.
     """
-    key = (batch, activation, dtype, keep, panels, threads)
+    key = (batch, activation, dtype, keep, panels, threads, around)
     found: Way | None = plan.ways.get(key)
     if found is None:
-        found = _find(plan, activation, dtype, batch, keep, panels, threads)
+        found = _find(plan, activation, dtype, batch, keep, panels, threads, around)
         if len(plan.ways) >= _MOST:
             plan.ways.clear()
         plan.ways[key] = found
@@ -89,47 +99,48 @@ def _lines(count: int, itemsize: int) -> int:
     return -(-count * itemsize // 64) * 64
 
 
-def _find(plan: Plan, activation: str, dtype: torch.dtype, batch: int, keep: bool, panels: bool, threads: int) -> Way:
+def _find(
+    plan: Plan, activation: str, dtype: torch.dtype, batch: int, keep: bool, panels: bool, threads: int, around: bool
+) -> Way:
     dag, real, item = plan.dag, REAL[dtype], dtype.itemsize
     size, tiles, ranks = choose_tiling(plan.n_edges, batch, threads, single=True)
     dense = plan.dense() if panels and size > 1 else None
-    rows = dense is None and goes_by_rows(dag.n, plan.n_edges, size, tiles, ranks, item)
+    rows = around or (dense is None and goes_by_rows(dag.n, plan.n_edges, size, tiles, ranks, item))
     rest = plan.n_edges if dense is None else dense.rest
     codes, needs_z, _ = plan.codes(activation)
     values = _lines(dag.n * size, item) * (tiles if keep else ranks)
     to_z = values if keep and needs_z else 0
-    to_ordered = values + to_z if keep and not rows and rest else 0
+    to_ordered = values + to_z if keep and (not rows or around) and rest else 0
     to_packed = values + to_z + (_lines(rest, item) if to_ordered else 0)
     numbers = _numbers(batch)
-
-    def way(rows: bool, panels: bool, table: int, stored: int, around_holes: Way | None = None) -> Way:
-        backward = gather = None
-        to_weights = to_biases = 0
-        scratch = _lines(ranks * dag.n * size, item)
-        if keep:
-            backward = Job(
-                _passes.backward(real, size, panels, rows), ranks, table, batch, tiles, ranks, codes, to_z, to_ordered
-            )
-            if not (rows and ranks == 1):
-                to_weights = scratch
-                to_biases = to_weights + _lines(ranks * stored, item)
-                scratch = to_biases + _lines(ranks * (dag.n - dag.n_inputs), item)
-                gather = Job(_passes.gather(real, rows), ranks, table, ranks)
-        forward = Job(
-            _passes.forward(real, size, panels), ranks, table, batch, tiles, ranks, keep, address_of(numbers), codes,
-            to_z, to_ordered,
-        )  # fmt: skip
-        return Way(
-            ranks, rows, panels, holes, around_holes, to_packed + (_lines(stored, item) if panels else 0), to_packed,
-            scratch, to_weights, to_biases, Job(_passes.pack(real), ranks, table, ranks) if panels else None, forward,
-            backward, gather, numbers,
-        )  # fmt: skip
-
-    holes = dense is not None and dense.holes.size > 0
-    if dense is None:
-        return way(rows, False, plan.table_address, plan.n_edges)
-    around_holes = way(True, False, plan.table_address, plan.n_edges) if holes and keep else None
-    return way(False, True, dense.table_address, dense.stored, around_holes)
+    pack = backward = gather = None
+    table = plan.table_address if dense is None else dense.table_address
+    forward = Job(
+        _passes.forward(real, size, dense is not None), ranks, table, batch, tiles, ranks, keep, address_of(numbers),
+        codes, to_z, to_ordered,
+    )  # fmt: skip
+    if dense is not None:
+        pack = Job(_passes.pack(real), ranks, table, ranks)
+    stored = plan.n_edges if dense is None else dense.stored
+    memory = to_packed + (0 if dense is None else _lines(stored, item))
+    panels = dense is not None and not around
+    if around:
+        table, stored = plan.table_address, plan.n_edges
+    to_weights = to_biases = 0
+    scratch = _lines(ranks * dag.n * size, item)
+    if keep:
+        backward = Job(
+            _passes.backward(real, size, panels, rows), ranks, table, batch, tiles, ranks, codes, to_z, to_ordered
+        )
+        if not (rows and ranks == 1):
+            to_weights = scratch
+            to_biases = to_weights + _lines(ranks * stored, item)
+            scratch = to_biases + _lines(ranks * (dag.n - dag.n_inputs), item)
+            gather = Job(_passes.gather(real, rows), ranks, table, ranks)
+    return Way(
+        ranks, rows, panels, dense is not None and dense.holes.size > 0, threads, memory, to_packed, scratch,
+        to_weights, to_biases, pack, forward, backward, gather, numbers,
+    )  # fmt: skip
 
 
 def _numbers(batch: int) -> np.ndarray:
