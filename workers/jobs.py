@@ -36,6 +36,7 @@ _PATIENCE_SECONDS: Final = 120.0  # with a head node that has just been started
 _ANSWER_SECONDS: Final = 300.0  # for a question about a study
 _STORE: Final = "nas-runs"  # of searches that were submitted before they said which
 _BEGIN: Final = "nas-answer:"  # a line before the answer; what is before it is Ray's
+_RAYS: Final = "Running entrypoint for job "  # Ray's line, which it writes late: that may be amid what the command says
 _MARK: Final = "nas-file:"  # before a file and after it, in what a question prints
 _GRACE_SECONDS: Final = 90  # a search that is stopped lets trials end (10 s) and MLflow be told (60 s)
 
@@ -279,6 +280,8 @@ def _answer(printed: str) -> tuple[str, dict[str, bytes]]:
     into: list[str] | None = None
     lines = printed.splitlines()
     for line in lines[lines.index(_BEGIN) + 1 :] if _BEGIN in lines else lines:
+        if line.startswith(_RAYS):
+            continue
         if line.startswith(_MARK):
             name = line.removeprefix(_MARK).strip()
             into = files.setdefault(name, []) if name else None

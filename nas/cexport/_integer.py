@@ -225,8 +225,7 @@ def _body(program: Program, network: IntegerNetwork, prefix: str, tables: dict[s
     lines.append("")
     if inputs.kind != "uint8_t" and inputs.used.size:
         lines += _staged(inputs.kind, inputs.used.size, read, "input" in tables)
-    if not neurons:
-        lines.append("    value[0] = 0;")
+    lines.append("    value[0] = 0;")  # the first neuron reads none of them, which a compiler may not see
     if not inputs.used.size:
         lines.append("    (void)inputs;" if given == "inputs" else "    (void)inputs;\n    given[0] = 0;")
     lines += [

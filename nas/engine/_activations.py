@@ -6,7 +6,6 @@ for the kernels is its place in the table; a graph may give every neuron one of 
 
 from __future__ import annotations
 
-import linecache
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ from numba.extending import overload
 from torch import Tensor
 from torch.nn import functional
 
-from nas.engine import functions, simd
 from nas.engine.formulas import (
     CUDA,
     FUNCTIONS,
@@ -27,6 +25,7 @@ from nas.engine.formulas import (
     exp,
     fma,
     h,
+    kernel_function,
     of_value,
     rectify,
     sigmoid,
@@ -228,12 +227,7 @@ def _branches(what: str) -> Callable[..., Any]:
         declarations, result = KERNEL.statements(getattr(entry, what))
         lines += [f"    if code == {code}:", *(f"        {line}" for line in declarations), f"        return {result}"]
     lines += ["    return like(h, nan)"]
-    place, text = f"<activations: {what}>", "\n".join(lines) + "\n"
-    linecache.cache[place] = len(text), None, text.splitlines(keepends=True), place  # so that errors show the line
-    space: dict[str, Any] = {**vars(simd), **vars(functions), "nan": math.nan}
-    exec(compile(text, place, "exec"), space)  # formulas of this module only
-    found: Callable[..., Any] = space["branches"]
-    return found
+    return kernel_function(lines, f"activations: {what}")
 
 
 @overload(activate)

@@ -13,13 +13,17 @@ A back end is a `Language`: how it writes numbers, arithmetic, and each function
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import linecache
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from nas.engine import functions, simd
 
 __all__ = [
     "CUDA",
@@ -33,6 +37,7 @@ __all__ = [
     "exp",
     "fma",
     "h",
+    "kernel_function",
     "of_value",
     "rectify",
     "sigmoid",
@@ -349,6 +354,21 @@ C: Final = Language(
     },
     lambda name: FUNCTIONS[name].c,
 )  # fmt: skip
+
+
+def kernel_function(lines: Sequence[str], name: str) -> Callable[..., Any]:
+    """The function that these lines of Python define, for a kernel: they are written in `KERNEL`, in formulas' words.
+
+    Args:
+        lines: of formulas in this program's tables, never of anything that is read.
+        name: under which errors show them.
+    """
+    place, text = f"<{name}>", "\n".join(lines) + "\n"
+    linecache.cache[place] = len(text), None, text.splitlines(keepends=True), place
+    space: dict[str, Any] = {**vars(simd), **vars(functions), "nan": math.nan}
+    exec(compile(text, place, "exec"), space)
+    found: Callable[..., Any] = space[lines[0].removeprefix("def ").partition("(")[0]]
+    return found
 
 
 def tensor_of(formula: Expression, **values: Tensor) -> Tensor:

@@ -5,7 +5,6 @@ To add one, add an entry to `OPTIMISERS`; `tests/training/test_optimisers.py` th
 
 from __future__ import annotations
 
-import linecache
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,8 +13,7 @@ import torch
 from numba.extending import overload
 from torch import Tensor
 
-from nas.engine import functions, simd
-from nas.engine.formulas import CUDA, KERNEL, Expression, sqrt, tensor_of, variable
+from nas.engine.formulas import CUDA, KERNEL, Expression, kernel_function, sqrt, tensor_of, variable
 
 __all__ = ["BETA_1", "BETA_2", "OPTIMISERS", "Optimiser", "code_of", "cuda_optimisers", "optimised", "step_of"]
 
@@ -105,11 +103,7 @@ def _step_of(
         lines.append(f"    if code == {number}:")
         lines += [f"        {changed} = {KERNEL.text(formula)}" for changed, formula in entry.statements]
     lines.append(f"    return {', '.join(_CHANGED)}")
-    place, text = "<optimisers>", "\n".join(lines) + "\n"
-    linecache.cache[place] = len(text), None, text.splitlines(keepends=True), place  # so that errors show the line
-    space: dict[str, Any] = {**vars(simd), **vars(functions)}
-    exec(compile(text, place, "exec"), space)  # formulas of this module only
-    return space["branches"]
+    return kernel_function(lines, "optimisers")
 
 
 def cuda_optimisers() -> str:

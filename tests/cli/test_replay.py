@@ -68,7 +68,8 @@ def test_a_trial_that_is_not_there(store: Path) -> None:
 def test_resuming_with_fewer_trials_than_there_are(store: Path) -> None:
     result = nas("search", store.parent / "rungs.yaml", "--resume", "--trials", "3", *_settings(store))
     assert result.exit_code == 0, result.output
-    assert "8 trials are done, more than the 3 asked for; more: --resume --trials 16" in plain(result)
+    assert "8 trials are done, more than the 3 asked for; more: nas search" in plain(result)
+    assert "--resume --trials 16" in plain(result)
     assert "done of 3" not in plain(result) and "failed of 3" not in plain(result)
 
 

@@ -27,6 +27,8 @@ def test_what_is_written_there_comes_back(tmp_path: Path, monkeypatch: pytest.Mo
         said, files = _answer(ray + printed)
         assert said == f"{where}: it's by edges<=20, accuracy>=0.9"
         assert files == {"answer.onnx": b"\0bytes"}
+        late = printed.splitlines(keepends=True)  # Ray's line comes after the command's first ones
+        assert _answer("".join([late[0], ray.splitlines(keepends=True)[1], *late[1:]])) == (said, files)
 
 
 def test_text_around_files_is_kept() -> None:
