@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, get_args
 
 import numpy as np
+import scipy.sparse
 import torch
 from torch import Tensor, nn
 
@@ -26,6 +27,14 @@ DENSE_CELLS = 128 * 128
 DENSE_DENSITY = 0.5
 
 
+def _matrix(connections: Tensor) -> Any:
+    """As numpy or, where a tensor is sparse, scipy has it."""
+    if connections.layout == torch.strided:
+        return connections.numpy()
+    found = connections.to_sparse_coo().coalesce()  # type: ignore[no-untyped-call]
+    return scipy.sparse.coo_array((found.values().numpy(), found.indices().numpy()), tuple(found.shape))
+
+
 class MaskedLinear(nn.Module):
     """``y = x Wᵀ + b`` with W zero where there is no connection, and nothing stored or computed there.
 
@@ -34,8 +43,8 @@ class MaskedLinear(nn.Module):
     Args:
         in_features: columns of the matrix.
         out_features: rows of the matrix.
-        connections: (out_features, in_features), NumPy array, torch tensor, nested list or scipy sparse matrix of
-            numbers or booleans; non-zero: connected. Rows without connections give their bias alone.
+        connections: (out_features, in_features), NumPy array, torch tensor (sparse ones, too), nested list or scipy
+            sparse matrix of numbers or booleans; non-zero: connected. Rows without connections give their bias alone.
         bias: True; False: none; or a mask (out_features,): which outputs have one.
         execution: "dense" multiplies by the dense matrix (made from the values at each call), "engine" runs over the
             connections; "auto": dense below `DENSE_CELLS` cells or above `DENSE_DENSITY` of them connected. What the
@@ -75,7 +84,7 @@ class MaskedLinear(nn.Module):
         if execution not in get_args(Execution):
             raise ValueError(f"execution must be one of {', '.join(get_args(Execution))}, but is {execution!r}")
         if isinstance(connections, Tensor):
-            connections = connections.detach().cpu().numpy()
+            connections = _matrix(connections.detach().cpu())
         self.dag: DAG = bipartite(connections, n_inputs=in_features, n_outputs=out_features)
         self.in_features, self.out_features = self.dag.n_inputs, self.dag.n_outputs
         self.execution: Execution = execution

@@ -86,14 +86,16 @@ class Closeness(nn.Module):
         self.period = float(dag.n_inputs if period is None else period)
         self.n_inputs = dag.n_inputs
         self.register_buffer("position", torch.arange(dag.n, dtype=torch.float32))
-        self.register_buffer("offset", torch.linspace(dag.n_inputs, dag.n_outputs, dag.n - dag.n_inputs))
+        self.register_buffer(
+            "offset", torch.linspace(dag.n_inputs, dag.n_outputs, dag.n - dag.n_inputs, dtype=torch.float32)
+        )
         targets = torch.from_numpy(dag.targets.astype(np.int64) - dag.n_inputs)
         self.register_buffer("sources", torch.from_numpy(dag.sources.astype(np.int64)), persistent=False)
         self.register_buffer("targets", targets, persistent=False)
         self.register_buffer("in_ptr", torch.from_numpy(dag.in_ptr[dag.n_inputs :].astype(np.int64)), persistent=False)
         for name in self.family.parameters:
-            self.register_parameter(name, nn.Parameter(torch.zeros(dag.n - dag.n_inputs)))
-        self.cutoff = nn.Parameter(torch.zeros(()))
+            self.register_parameter(name, nn.Parameter(torch.zeros(dag.n - dag.n_inputs, dtype=torch.float32)))
+        self.cutoff = nn.Parameter(torch.zeros((), dtype=torch.float32))
         self.reset(init, generator)
 
     @torch.no_grad()

@@ -47,7 +47,7 @@ def fold(network: ManifoldNetwork) -> engine.DAGModule:
     if small.readout == "activated":
         return _module(folded, network.activation, weight, bias)
     plain = unrolled(folded, network.activation, small.readout)
-    weights = torch.ones(plain.dag.n_edges)
+    weights = torch.ones(plain.dag.n_edges, dtype=weight.dtype)
     weights[torch.from_numpy(plain.edges)] = weight
     own = torch.from_numpy(plain.neurons)
     return _module(plain.dag, network.activation, weights, torch.where(own >= 0, bias[own.clamp(min=0)], 0.0))
