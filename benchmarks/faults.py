@@ -24,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,7 +42,7 @@ from nas.search import (
 )
 from nas.training import Candidate, DataConfig, Dataset, TrainingConfig, TrialResult, TrialStatus, load_data
 
-__all__ = ["FAULTS", "compiled", "kind_of", "main"]
+__all__ = ["FAULTS", "compiled", "how_often", "kind_of", "main"]
 
 FAULTS: Final = {"dies": 1, "dies within": 2, "disk full": 3}
 """What happens at a call, as faults.c numbers it."""
@@ -303,13 +303,23 @@ def table(bench: Bench, every: int, kinds: tuple[bool, ...]) -> tuple[str, int]:
         "",
         f"{total - len(wrong):,} whole, {len(wrong)} not.",
         "",
-        f"| call | {' | '.join(FAULTS)} |",
-        f"| --- |{' --: |' * len(FAULTS)}",
+        *how_often(tried, [*FAULTS], wrong),
     ]
-    for call in sorted({call for call, _ in tried}):
-        lines.append(f"| {call} | {' | '.join(str(tried[call, kind]) for kind in FAULTS)} |")
-    lines += ["", *(f"- {each}" for each in wrong)] if wrong else []
     return "\n".join(lines) + "\n", len(wrong)
+
+
+def how_often(tried: Mapping[tuple[str, str], int], kinds: Sequence[str], wrong: Sequence[str]) -> list[str]:
+    """Lines of a report: how often each kind of fault was tried at each kind of call, then what went wrong.
+
+    Args:
+        tried: by call and kind of fault.
+        kinds: of faults, a column each.
+        wrong: a sentence each.
+    """
+    lines = [f"| call | {' | '.join(kinds)} |", f"| --- |{' --: |' * len(kinds)}"]
+    for call in sorted({call for call, _ in tried}):
+        lines.append(f"| {call} | {' | '.join(str(tried[call, kind]) for kind in kinds)} |")
+    return [*lines, "", *(f"- {each}" for each in wrong)] if wrong else lines
 
 
 def kind_of(call: str, study: str = _NAME) -> str:

@@ -32,7 +32,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.faults import compiled, kind_of
+from benchmarks.faults import compiled, how_often, kind_of
 from benchmarks.services import RayNode, Secrets, working_folder
 
 __all__ = ["FAULTS", "disagreements", "main"]
@@ -348,12 +348,8 @@ def table(life: Life, every: int, kinds: list[str], words: str) -> tuple[str, in
         "",
         f"{total - len(wrong):,} agree, {len(wrong)} do not.",
         "",
-        f"| call | {' | '.join(kinds)} |",
-        f"| --- |{' --: |' * len(kinds)}",
+        *how_often(tried, kinds, wrong),
     ]
-    for call in sorted({call for call, _ in tried}):
-        lines.append(f"| {call} | {' | '.join(str(tried[call, kind]) for kind in kinds)} |")
-    lines += ["", *(f"- {each}" for each in wrong)] if wrong else []
     return "\n".join(lines) + "\n", len(wrong)
 
 

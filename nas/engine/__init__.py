@@ -11,6 +11,7 @@ from nas.engine._activations import (
     activation_codes,
     activation_function,
     activation_named,
+    code_of,
     derivative,
     needs_input,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "apply",
     "being_compiled",
     "choose_tiling",
+    "code_of",
     "compile_plan",
     "derivative",
     "gradients_again",

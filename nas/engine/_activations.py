@@ -139,7 +139,11 @@ def activation_named(name: str) -> Activation:
 
 
 def code_of(name: str) -> int:
-    """What the kernels call an activation: its place in the table."""
+    """What the kernels call an activation: its place in the table.
+
+    Raises:
+        ValueError: no activation of that name.
+    """
     return [*_TABLE].index(name)
 
 

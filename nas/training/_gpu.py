@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from nas.engine import activation_codes, needs_input
+from nas.engine import code_of as activation_code
 from nas.engine.cuda import (
     GPU,
     VARIANTS,
@@ -137,7 +138,7 @@ class GPUTrainer:
 
         codes = activation_codes(dag, network.activation)[dag.n_inputs :].copy()
         if network.readout == "square":
-            codes[m - dag.n_outputs :] = _code_of("square")
+            codes[m - dag.n_outputs :] = activation_code("square")
         order = schedule.edge_order
         chunk_ptr = np.concatenate([[0], np.cumsum(-(-np.diff(schedule.row_ptr) // 32))]).astype(np.int32)
         rows = np.where(schedule.sources < schedule.n_slots, schedule.sources, schedule.sources - schedule.n_slots)
@@ -339,12 +340,6 @@ _SCHEDULE = (
     "slot_input", "group_ptr", "group_ahead", "group_back", "row_ptr", "sources", "outer_ptr", "earlier_ptr",
     "column_ptr", "column_targets", "column_edges", "inner_ptr", "later_ptr",
 )  # fmt: skip
-
-
-def _code_of(activation: str) -> int:
-    from nas.engine._activations import code_of
-
-    return code_of(activation)
 
 
 def _parameters(network: ManifoldNetwork) -> list[Tensor]:
