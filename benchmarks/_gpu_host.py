@@ -14,8 +14,8 @@ from nas.engine.cuda import Kernel
 from nas.graph import DAG, random_dag
 from nas.manifold import ManifoldNetwork
 from nas.training import Dataset, TrainingConfig
-from nas.training._gpu_state import CANDIDATE, FINITE, REPORT, STEPS
 from nas.training._population import Member, train_population
+from nas.training.gpu._state import CANDIDATE, FINITE, REPORT, STEPS
 
 __all__ = ["NoGPU", "host"]
 

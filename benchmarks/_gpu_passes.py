@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nas.engine.cuda import GPU, gpu_apply
 from nas.graph import DAG, random_dag
-from nas.training.timing import measure
+from nas.training.cost.timing import measure
 
 __all__ = ["passes", "peaks"]
 

@@ -16,11 +16,11 @@ from nas.engine.cuda import GPU
 from nas.graph import layered, random_dag
 from nas.manifold import ManifoldNetwork
 from nas.training import Candidate, Dataset, Genome, SparsifyConfig, TrainingConfig, run_trial
-from nas.training._devices import SIMULATED
-from nas.training._fused import structure_costs
-from nas.training._gpu import GPUTrainer, Steps, run_together
-from nas.training._gpu_data import data_on
 from nas.training._population import Member, train_population
+from nas.training.devices import SIMULATED
+from nas.training.fused.trainer import structure_costs
+from nas.training.gpu.data import data_on
+from nas.training.gpu.trainer import GPUTrainer, Steps, run_together
 
 __all__ = ["recipe", "schedule", "small_data", "throughput"]
 

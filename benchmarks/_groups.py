@@ -12,7 +12,7 @@ from nas.manifold import ManifoldNetwork
 from nas.training import DataConfig, Dataset, TrainingConfig, load_data
 from nas.training import _population as population
 from nas.training._population import Member, Pace, train_population
-from nas.training.timing import pinned_threads
+from nas.training.cost.timing import pinned_threads
 
 __all__ = ["EDGES", "groups"]
 

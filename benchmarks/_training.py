@@ -15,8 +15,8 @@ from nas.errors import NasError
 from nas.graph import complete
 from nas.manifold import ManifoldNetwork
 from nas.training import DataConfig, Dataset, LossWeights, TrainingConfig, load_data
-from nas.training._fused import FusedTrainer, structure_costs
-from nas.training._reference import reference_step
+from nas.training.fused.trainer import FusedTrainer, structure_costs
+from nas.training.reference import reference_step
 
 __all__ = ["Schedule", "measure_schedule", "training"]
 

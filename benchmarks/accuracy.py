@@ -23,7 +23,7 @@ import numpy as np
 from nas.graph import DAG, complete, layered
 from nas.manifold import ManifoldNetwork
 from nas.training import DataConfig, Dataset, TrainingConfig, evaluate, hardware, load_data, pinned_threads, train
-from nas.training._sparsify import balanced_scores, strongest
+from nas.training.compression.cuts import balanced_scores, strongest
 
 __all__ = ["METHODS", "Json", "configuration", "main", "run", "table"]
 

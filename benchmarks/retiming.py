@@ -23,7 +23,7 @@ import numpy as np
 from benchmarks._tables import table
 from nas.job import stored_job
 from nas.search import Front, FrontMember, PickError, SerialExecutor, StudyStore, time_side_by_side
-from nas.search._retime import _REPEATS, _network
+from nas.search.front.retime import _REPEATS, _network
 from nas.training import TrialResult, TrialStatus, hardware, load_data
 
 __all__ = ["main", "retimed_front", "summary"]

@@ -233,13 +233,13 @@ def _import() -> None:
     import ray  # noqa: F401
 
     import nas.cli
-    import nas.cli._search
-    import nas.cli._study
+    import nas.cli.search
+    import nas.cli.study
     import nas.job
     import nas.search
-    import nas.tracking._champion
-    import nas.tracking._session
-    import nas.tracking._writer
+    import nas.tracking.mlflow._session
+    import nas.tracking.mlflow._writer
+    import nas.tracking.mlflow.champion
     import nas.workers  # noqa: F401
 
 

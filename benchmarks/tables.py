@@ -36,11 +36,11 @@ from benchmarks._mixed_tables import TABLES, MixedTable, shuffled
 from benchmarks._process_budget import search
 from benchmarks._tables import table
 from nas.errors import DataError
-from nas.search._baselines_boosting import fit_boosting
-from nas.search._baselines_mlp import fit_mlp
-from nas.search._baselines_models import Clock
+from nas.search.baselines._boosting import fit_boosting
+from nas.search.baselines._mlp import fit_mlp
+from nas.search.baselines._models import Clock
 from nas.training import DataConfig, Dataset, hardware, pinned_threads, read_data, time_inference
-from nas.training._evidence import measured
+from nas.training.quality.evidence import measured
 
 __all__ = ["METHODS", "main", "report"]
 

@@ -34,8 +34,8 @@ from nas.training import (
     reference_kernel_seconds,
     train,
 )
-from nas.training._costs import costs_for
-from nas.training._measured import inference_timing, step_timing, timed_trainer, trainer_bytes
+from nas.training.cost.costs import costs_for
+from nas.training.cost.measured import inference_timing, step_timing, timed_trainer, trainer_bytes
 
 __all__ = ["main", "table"]
 

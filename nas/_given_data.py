@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from nas.errors import DataError
-from nas.training._data_checks import unmasked
-from nas.training._own_data import read_npz
+from nas.training.data.checks import unmasked
+from nas.training.data.own import read_npz
 
 __all__ = ["GivenData", "data_section"]
 

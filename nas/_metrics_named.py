@@ -8,12 +8,12 @@ from typing import Final
 from nas._jobfile import KeyPath
 from nas._rules import Situation, tasks_of
 from nas.search import PickError, metrics_of_pick
-from nas.search._constraints import Bound, no_such_metric
-from nas.training._acting import KINDS
-from nas.training._judged import PLAIN
-from nas.training._metric_names import metric_names
-from nas.training._types import Dataset
-from nas.training.objectives import OBJECTIVES
+from nas.search.front.constraints import Bound, no_such_metric
+from nas.training.acting import KINDS
+from nas.training.quality.judged import PLAIN
+from nas.training.quality.names import metric_names
+from nas.training.quality.objectives import OBJECTIVES
+from nas.training.types import Dataset
 
 __all__ = ["wrong_metrics", "wrong_pick"]
 

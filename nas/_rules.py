@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from nas.search import SpaceOptions, searched_domains
-from nas.search._config import ResourcesConfig, SearchConfig, SpaceConfig
-from nas.search._constraints import Bound
-from nas.tracking._config import TrackingConfig
-from nas.training._acting import NEURONS, NetworkKind
-from nas.training._data_config import TABLE_SUFFIXES, DataConfig
-from nas.training._types import Scalar, Task, TrainingConfig
-from nas.training.objectives import OBJECTIVES
+from nas.search.config import ResourcesConfig, SearchConfig, SpaceConfig
+from nas.search.front.constraints import Bound
+from nas.tracking.config import TrackingConfig
+from nas.training.acting import NEURONS, NetworkKind
+from nas.training.data.config import TABLE_SUFFIXES, DataConfig
+from nas.training.quality.objectives import OBJECTIVES
+from nas.training.types import Scalar, Task, TrainingConfig
 
 __all__ = ["RULES", "Rule", "Sections", "Situation", "tasks_of"]
 
@@ -66,7 +66,7 @@ class Situation:
 
     @property
     def guided(self) -> bool:
-        """Whether the strategy may cut children while they train, if they are of neurons (`nas.search._guided`)."""
+        """Whether the strategy may cut children while they train, if they are of neurons (`nas.search.strategies.guided`)."""
         own = self.job.training.sparsify is not None or any(path.startswith("sparsify.") for path in self.searched)
         return not own and bool(self.option("guided"))
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from nas.search._config import SpaceConfig
-from nas.search._load import space_class
-from nas.training._acting import NEURONS
+from nas.search.config import SpaceConfig
+from nas.search.load import space_class
+from nas.training.acting import NEURONS
 
 __all__ = ["space_rules"]
 

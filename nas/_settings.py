@@ -17,11 +17,11 @@ from nas._metrics_named import wrong_metrics, wrong_pick
 from nas._rules import RULES, Sections, Situation
 from nas.errors import JobError
 from nas.search import PickError
-from nas.search._load import kinds_of, space_class, space_options
-from nas.search._unread import unread_options
+from nas.search.load import kinds_of, space_class, space_options
+from nas.search.unread import unread_options
 from nas.training import LoadedData
-from nas.training._acting import MODULES
-from nas.training._types import Dataset, Genome
+from nas.training.acting import MODULES
+from nas.training.types import Dataset, Genome
 
 __all__ = ["refuse_pick", "refuse_unread", "refuse_unused", "stated_paths", "unused_settings"]
 

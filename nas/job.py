@@ -19,12 +19,12 @@ from nas._jobfile import KeyPath, apply_overrides, dotted, read_yaml
 from nas._schema import space_rules
 from nas._settings import unused_settings
 from nas.errors import JobError
-from nas.search._config import SPACES, STRATEGY_OPTIONS, ResourcesConfig, SearchConfig, SpaceConfig
-from nas.search._constraints import Bound
-from nas.tracking._config import TrackingConfig
-from nas.training._data_config import DataConfig
-from nas.training._types import TrainingConfig
-from nas.training.objectives import OBJECTIVES
+from nas.search.config import SPACES, STRATEGY_OPTIONS, ResourcesConfig, SearchConfig, SpaceConfig
+from nas.search.front.constraints import Bound
+from nas.tracking.config import TrackingConfig
+from nas.training.data.config import DataConfig
+from nas.training.quality.objectives import OBJECTIVES
+from nas.training.types import TrainingConfig
 
 __all__ = ["Job", "data_name", "experiment_name", "job_schema", "plain_words", "stored_job"]
 

@@ -4,7 +4,7 @@
     study.front                      # a table in a notebook
     study.best().predict(rows)
 
-`nas search` on the command line does the same: both make a job and run it with `nas.cli._search.SearchRun`, into the
+`nas search` on the command line does the same: both make a job and run it with `nas.cli.search.SearchRun`, into the
 same store, so that `nas ui`, `nas front` and the other commands know studies from either.
 """
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nas.checkpoint import Predictor
-    from nas.cli._study import Start
+    from nas.cli.study import Start
     from nas.graph import DAG
     from nas.job import Job
     from nas.search import Baselines, Front, FrontMember, StudyStore
@@ -103,8 +103,8 @@ def _scratch(process: int) -> tempfile.TemporaryDirectory[str]:
 
 
 def _run(job: Job, *, resume: bool, brief: bool, pick: str | int | None) -> StudyStore:
-    from nas.cli._interrupt import Stop, stop_on_signals
-    from nas.cli._search import SearchRun
+    from nas.cli.interrupt import Stop, stop_on_signals
+    from nas.cli.search import SearchRun
     from nas.search import PickError
 
     stop = Stop()
@@ -124,7 +124,7 @@ def _prepared(data: Any, y: Any, target: Any, values: dict[str, Any], *, resume:
     """The job of a call; what it wrote is removed again where no study comes of it."""
     from nas._given_data import GivenData, data_section
     from nas._jobfile import read_yaml
-    from nas.cli._study import next_name
+    from nas.cli.study import next_name
     from nas.job import Job, data_name, experiment_name
     from nas.search import StudyStore
 
@@ -179,7 +179,7 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
 
 @contextlib.contextmanager
 def _quiet(wanted: bool) -> Iterator[None]:
-    from nas.cli._console import console
+    from nas.cli.console import console
 
     before, console.quiet = console.quiet, wanted or console.quiet
     try:
@@ -317,8 +317,8 @@ class Study:
             JobError: there is no such format.
             ExportError: the format cannot hold this network.
         """
-        from nas.cli._export import writer_of
-        from nas.cli._study import export_network
+        from nas.cli.export import writer_of
+        from nas.cli.study import export_network
 
         path = Path(path)
         export_network(self._store, self._member(pick).number, path, write=writer_of(path, format))
@@ -333,7 +333,7 @@ class Study:
         Raises:
             OSError: it cannot be written.
         """
-        from nas.cli._study_page import study_page
+        from nas.cli.study_page import study_page
 
         path = self.folder / "report.html" if path is None else Path(path)
         path.write_text(study_page(self._store), encoding="utf-8")
@@ -384,7 +384,7 @@ class StudyFront:
 
     def plot(self) -> Any:
         """Accuracy or error against cost, with intervals and baselines, as a plotly figure; hovering tells a trial."""
-        from nas.cli._study_page import front_points
+        from nas.cli.study_page import front_points
         from nas.tracking import front_figure
 
         points = front_points(self._store, self._found)
@@ -406,12 +406,12 @@ class StudyFront:
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("trial")
 
     def _repr_html_(self) -> str:
-        from nas.cli._study_page import front_html_table
+        from nas.cli.study_page import front_html_table
 
         return front_html_table(self._found)
 
     def __repr__(self) -> str:
-        from nas.cli._front import front_rows
+        from nas.cli.front import front_rows
 
         if not len(self):
             return "<front without members>"
@@ -467,7 +467,7 @@ class StudyTrial:
     def predictor(self) -> Predictor:
         """Its network, ready to predict from rows as they were measured; see `Study.best`."""
         from nas.checkpoint import Predictor
-        from nas.cli._study import export_network
+        from nas.cli.study import export_network
 
         with tempfile.TemporaryDirectory(prefix="nas-") as folder:
             path = Path(folder) / "network.safetensors"
@@ -475,7 +475,7 @@ class StudyTrial:
             return Predictor.load(path)
 
     def __repr__(self) -> str:
-        from nas.cli._export import describe
+        from nas.cli.export import describe
 
         return (
             f"<{describe(self.number, dict(self.metrics))}>" if self.metrics else f"<trial {self.number}: {self.state}>"

@@ -14,7 +14,7 @@ from nas.engine import ACTIVATIONS
 from nas.graph import DAG
 from nas.search import Choice, Range, SearchSpace, SpaceOptions
 from nas.training import Genome
-from nas.training._types import Scalar
+from nas.training.types import Scalar
 
 __all__ = ["DagOptions", "DagSpace"]
 

@@ -57,7 +57,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Searches end with times taken in few rounds and with baselines tuned for a moment: what is asserted of them here
     does not depend on how near they are."""
-    from nas.search import _baselines, time_side_by_side
+    from nas.search import time_side_by_side
+    from nas.search.baselines import run as _baselines
 
     monkeypatch.setitem(time_side_by_side.__kwdefaults__, "rounds", 2)
     monkeypatch.setattr(_baselines, "_UNBOUNDED_SECONDS", 0.5)

@@ -97,7 +97,7 @@ def module_name(path: Path) -> str:
 
 
 def part_of(name: str) -> str:
-    """The part of the tree that a dotted name belongs to: nas.search._store -> nas.search."""
+    """The part of the tree that a dotted name belongs to: nas.search.study.store -> nas.search."""
     top, *rest = name.split(".")
     return f"nas.{rest[0]}" if top == "nas" and rest else top
 
@@ -140,9 +140,9 @@ def test_layers(path: Path) -> None:
     ("source", "found"),
     [
         ("from nas import graph", {"nas.graph"}),
-        ("import nas.search._store", {"nas.search._store"}),
+        ("import nas.search.study.store", {"nas.search.study.store"}),
         ("def f():\n    from ray import get", {"ray"}),
-        ("from ._types import x", {"nas.training._types"}),
+        ("from ._types import x", {"nas.training.types"}),
         ("from .. import graph", {"nas.graph"}),
     ],
 )

@@ -105,7 +105,7 @@ def test_the_served_champion_takes_the_very_table(study: Study, tmp_path: Path) 
     from nas.job import stored_job
     from nas.search import StudyStore
     from nas.tracking import TrackingConfig
-    from nas.tracking._champion import save_served
+    from nas.tracking.mlflow.champion import save_served
 
     store = StudyStore.open(study.folder.parent, study.name)
     job = stored_job(store.header["job"]["job"], "the study")

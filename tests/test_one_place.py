@@ -12,15 +12,15 @@ import torch
 from pydantic import ValidationError
 
 import nas
-from nas.cli._front import front_rows
+from nas.cli.front import front_rows
 from nas.errors import CheckpointError, JobError
 from nas.graph import DAG, complete, mutate
 from nas.job import Job
 from nas.manifold import FAMILIES, ManifoldNetwork, Parametrisation, inherit
 from nas.search import Front, FrontMember, Halving, HalvingConfig, Objectives, rebuild_network
-from nas.search._constraints import Bound
+from nas.search.front.constraints import Bound
 from nas.tracking import FrontPoint
-from nas.tracking._front_plot import FrontView
+from nas.tracking.plots.front import FrontView
 from nas.training import (
     Candidate,
     Dataset,
@@ -32,8 +32,8 @@ from nas.training import (
     pinned_threads,
     run_trial,
 )
-from nas.training.metrics import METRICS, Metric, Samples
-from nas.training.objectives import OBJECTIVES, Objective, ObjectiveScale
+from nas.training.quality.metrics import METRICS, Metric, Samples
+from nas.training.quality.objectives import OBJECTIVES, Objective, ObjectiveScale
 
 ROOT = Path(__file__).parents[1]
 

@@ -29,9 +29,9 @@ from nas.search import (
     run_search,
     with_scorer,
 )
-from nas.search._config import SPACES, STRATEGY_OPTIONS
-from nas.search._load import space_class
-from nas.search._objectives import Objectives
+from nas.search.config import SPACES, STRATEGY_OPTIONS
+from nas.search.front.objectives import Objectives
+from nas.search.load import space_class
 from nas.search_spaces._dags import DagOptions
 from nas.search_spaces.neuron_dag import NeuronDag
 from nas.training import (
@@ -44,11 +44,11 @@ from nas.training import (
     pinned_threads,
     read_data,
     run_trial,
-    timing,
 )
-from nas.training._acting import acting_table, training_paths
-from nas.training._data_config import DataConfig
-from nas.training._metric_names import metric_names
+from nas.training.acting import acting_table, training_paths
+from nas.training.cost import timing
+from nas.training.data.config import DataConfig
+from nas.training.quality.names import metric_names
 from tests.search.conftest import pretend
 
 ROOT = Path(__file__).parents[1]
@@ -441,7 +441,7 @@ def test_no_field_of_the_other_sections_is_forgotten() -> None:
     halving = {path for path in SEARCH if path.startswith("search.halving.")}
     covered = SEARCH.keys() | ELSEWHERE.keys() | {"search.options", "search.halving"}
     assert fields == {path for path in covered - halving if path != "training.rungs"}
-    from nas.search._config import HalvingConfig
+    from nas.search.config import HalvingConfig
 
     assert {path.rpartition(".")[2] for path in halving} == HalvingConfig.model_fields.keys()
     for file in ELSEWHERE.values():
@@ -834,4 +834,4 @@ def test_champions_that_nobody_can_be_are_refused(champion: str, match: str) -> 
 
 def test_the_table_of_the_docs_is_the_declaration() -> None:
     page = (ROOT / "docs" / "how-to" / "settings.md").read_text(encoding="utf-8")
-    assert acting_table() in page, "docs/how-to/settings.md must hold nas.training._acting.acting_table()"
+    assert acting_table() in page, "docs/how-to/settings.md must hold nas.training.acting.acting_table()"

@@ -21,7 +21,7 @@ import yaml
 
 from nas.errors import JobError
 from nas.job import Job
-from nas.training._idx import find_mnist
+from nas.training.data.idx import find_mnist
 
 __all__ = ["CODE", "local_modules", "write_code", "write_package"]
 

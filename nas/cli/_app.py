@@ -21,8 +21,6 @@ from nas.cli import (
     _data,
     _doctor,
     _evaluate,
-    _export,
-    _front,
     _init,
     _lineage,
     _list,
@@ -32,7 +30,6 @@ from nas.cli import (
     _replay,
     _report_command,
     _schema,
-    _search,
     _serve,
     _status,
     _stop,
@@ -41,7 +38,10 @@ from nas.cli import (
     _ui,
     _watch,
 )
-from nas.cli._console import errors
+from nas.cli import export as _export
+from nas.cli import front as _front
+from nas.cli import search as _search
+from nas.cli.console import errors
 from nas.errors import JobError, NasError
 
 __all__ = ["app", "main"]

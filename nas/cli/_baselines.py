@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
-from nas.cli._console import console, percent, seconds
+from nas.cli.console import console, percent, seconds
 
 if TYPE_CHECKING:
     from nas.search import Baselines, Front

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from nas.cli._console import console, errors, percent, print_json, seconds
+from nas.cli.console import console, errors, percent, print_json, seconds
 
 if TYPE_CHECKING:
     from nas.training import Calibration
@@ -37,7 +37,7 @@ def calibrate(
     """
     from nas.training import calibrate as measure
     from nas.training import save_calibration
-    from nas.training._calibration import check_place
+    from nas.training.cost.calibration import check_place
 
     counts = sorted(set(threads or [1]))
     check_place(output)  # not after half a minute

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nas.cli._lineage import line_of
-from nas.cli._study import export_network, statistics_of
+from nas.cli.study import export_network, statistics_of
 
 if TYPE_CHECKING:
     from nas.search import Front, FrontMember, StudyStore

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from rich.table import Table
 
-from nas.cli._console import STORAGE, STORE, console, need_writable, percent, print_json, seconds
+from nas.cli.console import STORAGE, STORE, console, need_writable, percent, print_json, seconds
 from nas.errors import JobError, NasError
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def _table(rows: list[dict[str, Any]], error: str) -> Table:
 
 
 def _draw(path: Path, studies: Mapping[str, StudyStore], fronts: Mapping[str, Front]) -> None:
-    from nas.cli._study_page import front_points
+    from nas.cli.study_page import front_points
     from nas.tracking import compare_html, compare_png
 
     points = {name: front_points(studies[name], found) for name, found in fronts.items()}

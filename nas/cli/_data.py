@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from nas.cli._console import console, errors, print_json
+from nas.cli.console import console, errors, print_json
 from nas.errors import DataError, JobError
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def training_part(record: Mapping[str, Any], named: str | None, whose: str) -> D
     from pydantic import ValidationError
 
     from nas.checkpoint import Encoding
-    from nas.cli._study import statistics_of
+    from nas.cli.study import statistics_of
     from nas.training import DataConfig, Fingerprint
 
     try:

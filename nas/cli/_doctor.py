@@ -18,7 +18,7 @@ from typing import Annotated, Final, Literal
 import typer
 from rich.table import Table
 
-from nas.cli._console import STORE, console, print_json, seconds
+from nas.cli.console import STORE, console, print_json, seconds
 
 __all__ = ["doctor"]
 
@@ -149,7 +149,7 @@ def _workers() -> Iterator[Finding]:
 
 def _data() -> Iterator[Finding]:
     from nas.training import BUILT_IN_SOURCES
-    from nas.training._idx import find_mnist
+    from nas.training.data.idx import find_mnist
 
     yield Finding("data", "ok", f"bundled: {', '.join(name for name in BUILT_IN_SOURCES if name != 'mnist')}")
     folder = find_mnist()

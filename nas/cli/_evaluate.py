@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from nas.cli._console import console, percent, print_json, seconds
+from nas.cli.console import console, percent, print_json, seconds
 from nas.errors import DataError, JobError, NasError
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ def _dataset(
     """
     from nas.checkpoint import Encoding
     from nas.cli._data import as_trained, recorded_data
-    from nas.cli._study import statistics_of
+    from nas.cli.study import statistics_of
     from nas.training import Fingerprint
 
     before = Fingerprint.from_json(record.get("fingerprint"))

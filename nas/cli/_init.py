@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 import yaml
 
-from nas.cli._console import TARGET, command_line, console, one_or_all
+from nas.cli.console import TARGET, command_line, console, one_or_all
 from nas.errors import JobError, NasError
 
 if TYPE_CHECKING:

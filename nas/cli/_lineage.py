@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from nas.cli._console import STORAGE, STORE, console, need_writable, print_json
 from nas.cli._remote import ELSEWHERE, ask
+from nas.cli.console import STORAGE, STORE, console, need_writable, print_json
 from nas.errors import JobError, NasError
 
 if TYPE_CHECKING:

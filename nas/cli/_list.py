@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from nas.cli._console import console, duration, print_json
 from nas.cli._remote import ADDRESS, cluster
+from nas.cli.console import console, duration, print_json
 
 __all__ = ["list_submissions"]
 

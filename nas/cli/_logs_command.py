@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from nas.cli._console import console
 from nas.cli._remote import ADDRESS, cluster, readable
+from nas.cli.console import console
 
 __all__ = ["logs"]
 

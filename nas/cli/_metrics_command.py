@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from nas.cli._console import STORAGE, STORE, console
+from nas.cli.console import STORAGE, STORE, console
 from nas.errors import NasError
 
 __all__ = ["metrics"]

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from nas.cli._console import errors
 from nas.cli._workers import log_format
+from nas.cli.console import errors
 
 if TYPE_CHECKING:
-    from nas.cli._interrupt import Stop
-    from nas.cli._study import Start
+    from nas.cli.interrupt import Stop
+    from nas.cli.study import Start
 
 __all__ = ["is_full", "patiently", "say_paused"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from nas.cli._console import STORAGE, STORE, console, need_writable
+from nas.cli.console import STORAGE, STORE, console, need_writable
 from nas.errors import DataError, JobError, NasError
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from nas.cli._console import console, duration, percent, seconds
+from nas.cli.console import console, duration, percent, seconds
 
 if TYPE_CHECKING:
     from nas.search import Progress

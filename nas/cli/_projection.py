@@ -103,7 +103,7 @@ class Reporter:
     def _point(self, number: int, metrics: Mapping[str, float]) -> FrontPoint:
         import dataclasses
 
-        from nas.cli._study import drawn_network
+        from nas.cli.study import drawn_network
         from nas.tracking import FrontPoint
 
         known = self._points.get(number)
@@ -124,7 +124,7 @@ class Reporter:
         )
 
     def _writer(self, number: int) -> Callable[[Path], object]:
-        from nas.cli._study import export_network
+        from nas.cli.study import export_network
 
         return lambda path: export_network(self._study, number, path)
 
@@ -133,7 +133,7 @@ def make_tracker(job: Job, dataset: Dataset, study: StudyStore) -> Tracker:
     """Whoever follows a search of this job."""
     from nas.tracking import MlflowTracker, NullTracker
     from nas.training import hardware
-    from nas.training.objectives import OBJECTIVES
+    from nas.training.quality.objectives import OBJECTIVES
 
     if not job.tracking.mlflow:
         return NullTracker()

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import typer
 
-from nas.cli._console import asking, console
+from nas.cli.console import asking, console
 from nas.errors import NasError
 
 __all__ = [

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nas.cli._console import STORAGE, STORE, console, percent, print_json, seconds
+from nas.cli.console import STORAGE, STORE, console, percent, print_json, seconds
 
 if TYPE_CHECKING:
     from nas.search import Replay, StudyStore

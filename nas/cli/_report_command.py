@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from nas.cli._console import STORAGE, STORE, console, need_writable
 from nas.cli._remote import ELSEWHERE, ask
+from nas.cli.console import STORAGE, STORE, console, need_writable
 from nas.errors import NasError
 
 __all__ = ["report"]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from nas.cli._console import console
+from nas.cli.console import console
 
 __all__ = ["schema"]
 
@@ -26,7 +26,7 @@ def schema(
     """
     from nas.job import job_schema
     from nas.search import SpaceConfig, TaskShape, load_space
-    from nas.search._config import SPACES
+    from nas.search.config import SPACES
 
     shape = TaskShape(n_inputs=2, n_outputs=1)  # options do not depend on it
     spaces = {name: load_space(SpaceConfig(name=name), shape).Options for name in SPACES}

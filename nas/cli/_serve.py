@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nas.cli._console import STORAGE, STORE, console, path_prefix
+from nas.cli.console import STORAGE, STORE, console, path_prefix
 from nas.errors import JobError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def serve(
 
     Nothing is started: the server is MLflow's, and its options are there to be chosen.
     """
-    from nas.cli._study import statistics_of
+    from nas.cli.study import statistics_of
     from nas.job import stored_job
     from nas.search import StudyStore
 

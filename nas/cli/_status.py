@@ -18,8 +18,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from nas.cli._console import STORAGE, STORE, console, duration, percent, print_json, seconds, strict_json
 from nas.cli._remote import ADDRESS_VARIABLE, cluster, entry_of
+from nas.cli.console import STORAGE, STORE, console, duration, percent, print_json, seconds, strict_json
 from nas.errors import NasError
 
 if TYPE_CHECKING:

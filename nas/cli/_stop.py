@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from nas.cli._console import command_line, console
 from nas.cli._remote import ADDRESS, LOCAL_ADDRESS, cluster
+from nas.cli.console import command_line, console
 from nas.errors import NasError
 
 __all__ = ["stop"]

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from nas.cli._console import STORAGE, STORE, console, print_json
+from nas.cli.console import STORAGE, STORE, console, print_json
 from nas.errors import NasError
 
 __all__ = ["delete", "studies"]

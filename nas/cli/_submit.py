@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from nas.cli._console import command_line, console
 from nas.cli._remote import ADDRESS, ADDRESS_VARIABLE, LOCAL_ADDRESS, cluster, readable
+from nas.cli.console import command_line, console
 
 __all__ = ["submit"]
 

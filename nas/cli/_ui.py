@@ -13,7 +13,7 @@ from typing import Annotated, Final
 
 import typer
 
-from nas.cli._console import STORE, console
+from nas.cli.console import STORE, console
 from nas.errors import NasError
 
 __all__ = ["ui"]

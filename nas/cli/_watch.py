@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nas.cli._console import STORAGE, STORE, console, need_writable
+from nas.cli.console import STORAGE, STORE, console, need_writable
 from nas.errors import JobError, NasError
 
 __all__ = ["watch"]

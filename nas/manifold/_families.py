@@ -2,7 +2,7 @@
 
 To add one, add an entry, or name it ``module:NAME`` in a job (`training.closeness`): a torch function, and what its
 parameters start from. Whatever a family lacks a kernel for is done by torch operations, training included
-(`nas.training._plain`). The published one, with kernels, is described in `nas.manifold._closeness`.
+(`nas.training.plain`). The published one, with kernels, is described in `nas.manifold._closeness`.
 """
 
 from __future__ import annotations

@@ -11,8 +11,12 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from nas.search._baselines import Baseline, Baselines, baseline_seconds, record_baselines, train_baselines
-from nas.search._config import (
+from nas.search._driver import Progress, run_search
+from nas.search._make import make_strategy
+from nas.search._replay import Replay, replay
+from nas.search._warm_up import warm_up
+from nas.search.baselines.run import Baseline, Baselines, baseline_seconds, record_baselines, train_baselines
+from nas.search.config import (
     UNLIMITED,
     EvolutionOptions,
     HalvingConfig,
@@ -23,10 +27,8 @@ from nas.search._config import (
     SpaceConfig,
     StrategyOptions,
 )
-from nas.search._driver import Progress, run_search
-from nas.search._errors import PickError, StorageError, StudyError
-from nas.search._evolution import EvolutionStrategy
-from nas.search._executor import (
+from nas.search.errors import PickError, StorageError, StudyError
+from nas.search.executor import (
     Evaluate,
     EvaluateGroup,
     Executor,
@@ -34,24 +36,16 @@ from nas.search._executor import (
     WorkerView,
     evaluated,
 )
-from nas.search._front import Front, FrontMember, metrics_of_pick
-from nas.search._halving import Halving
-from nas.search._importance import Importance, Importances, importances
-from nas.search._inherit import store_inheritance
-from nas.search._load import first_genome, load_space, refuse_unreadable
-from nas.search._make import make_strategy
-from nas.search._network import rebuild_module, rebuild_network, trained_module, trained_network
-from nas.search._objectives import Objectives, error_reference
-from nas.search._optuna import OptunaStrategy
-from nas.search._pace import work_of
-from nas.search._population import Individual, Population
-from nas.search._random import RandomStrategy
-from nas.search._records import Rung, TrialRecord
-from nas.search._replay import Replay, replay
-from nas.search._retime import Timed, retime, time_side_by_side
-from nas.search._saturation import AnytimeCurve, CurvePoint, Saturation, saturation
-from nas.search._scorer import scorer_label, with_scorer
-from nas.search._space import (
+from nas.search.front.front import Front, FrontMember, metrics_of_pick
+from nas.search.front.importance import Importance, Importances, importances
+from nas.search.front.objectives import Objectives, error_reference
+from nas.search.front.retime import Timed, retime, time_side_by_side
+from nas.search.front.saturation import AnytimeCurve, CurvePoint, Saturation, saturation
+from nas.search.front.scorer import scorer_label, with_scorer
+from nas.search.front.verdict import beaten_by, verdict
+from nas.search.load import first_genome, load_space, refuse_unreadable
+from nas.search.network import rebuild_module, rebuild_network, trained_module, trained_network
+from nas.search.space import (
     DEFAULT_HYPERPARAMETERS,
     Choice,
     Range,
@@ -61,11 +55,17 @@ from nas.search._space import (
     searched_domains,
     stable_ids,
 )
-from nas.search._store import StudyStore
-from nas.search._strategy import Inheritance, Parent, Strategy
-from nas.search._verdict import beaten_by, verdict
-from nas.search._warm_up import warm_up
-from nas.training.objectives import OBJECTIVES, Objective, ObjectiveScale
+from nas.search.strategies._population import Individual, Population
+from nas.search.strategies.evolution import EvolutionStrategy
+from nas.search.strategies.halving import Halving
+from nas.search.strategies.inherit import store_inheritance
+from nas.search.strategies.optuna_sampler import OptunaStrategy
+from nas.search.strategies.pace import work_of
+from nas.search.strategies.random_search import RandomStrategy
+from nas.search.strategies.strategy import Inheritance, Parent, Strategy
+from nas.search.study.records import Rung, TrialRecord
+from nas.search.study.store import StudyStore
+from nas.training.quality.objectives import OBJECTIVES, Objective, ObjectiveScale
 
 __all__ = [
     "DEFAULT_HYPERPARAMETERS",

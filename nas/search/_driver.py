@@ -9,18 +9,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from nas.search._config import UNLIMITED, HalvingConfig
-from nas.search._constraints import no_such_metric
-from nas.search._errors import StudyError
-from nas.search._executor import Executor
-from nas.search._front import Front
-from nas.search._halving import Halving
-from nas.search._records import Rung
-from nas.search._saturation import AnytimeCurve, Saturation
-from nas.search._storage import DATABASE_FAILURES, DISK_FAILURES
-from nas.search._store import StudyStore, stopped
-from nas.search._strategy import Strategy
-from nas.training._types import Candidate, TrialResult, TrialStatus
+from nas.search.config import UNLIMITED, HalvingConfig
+from nas.search.errors import StudyError
+from nas.search.executor import Executor
+from nas.search.front.constraints import no_such_metric
+from nas.search.front.front import Front
+from nas.search.front.saturation import AnytimeCurve, Saturation
+from nas.search.strategies.halving import Halving
+from nas.search.strategies.strategy import Strategy
+from nas.search.study.records import Rung
+from nas.search.study.storage import DATABASE_FAILURES, DISK_FAILURES
+from nas.search.study.store import StudyStore, stopped
+from nas.training.types import Candidate, TrialResult, TrialStatus
 
 __all__ = ["Progress", "run_search"]
 
@@ -74,7 +74,7 @@ def run_search(
     """Runs a study until it has `trials` trials, continuing whatever it holds already.
 
     Trials that a killed driver left behind are dispatched again under their numbers first. Where the strategy's
-    training section has rungs, trials pause there and some are stopped (see `nas.search._halving`). The driver is
+    training section has rungs, trials pause there and some are stopped (see `nas.search.strategies.halving`). The driver is
     the only writer of the study. A KeyboardInterrupt passes through at once and leaves a study that can be continued.
 
     Args:
@@ -85,7 +85,7 @@ def run_search(
         budget_seconds: no trial is started after this much wall time; running ones are waited for.
         budget_steps: no trial is started when those of the study have (or will have) done so many training steps.
         stop_below: no trial is started when the next ones are expected to let the hypervolume grow by a smaller share
-            than this (see `nas.search._saturation`); None: they always are.
+            than this (see `nas.search.front.saturation`); None: they always are.
         halving: who goes on at a rung; None: the defaults.
         on_result: called in this process for each new result, after it was recorded. What it raises is logged.
         on_progress: called often; must be quick. What it raises is logged.

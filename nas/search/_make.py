@@ -9,16 +9,16 @@ from pydantic import ValidationError
 from nas._named import import_named
 from nas.errors import JobError
 from nas.manifold import family_named
-from nas.search._config import EvolutionOptions, OptunaOptions, SearchConfig
-from nas.search._evolution import EvolutionStrategy
-from nas.search._inherit import store_inheritance
-from nas.search._load import first_problem
-from nas.search._optuna import OptunaStrategy
-from nas.search._random import RandomStrategy
-from nas.search._space import SearchSpace
-from nas.search._store import StudyStore
-from nas.search._strategy import Strategy
-from nas.training._types import TrainingConfig
+from nas.search.config import EvolutionOptions, OptunaOptions, SearchConfig
+from nas.search.load import first_problem
+from nas.search.space import SearchSpace
+from nas.search.strategies.evolution import EvolutionStrategy
+from nas.search.strategies.inherit import store_inheritance
+from nas.search.strategies.optuna_sampler import OptunaStrategy
+from nas.search.strategies.random_search import RandomStrategy
+from nas.search.strategies.strategy import Strategy
+from nas.search.study.store import StudyStore
+from nas.training.types import TrainingConfig
 
 __all__ = ["make_strategy"]
 

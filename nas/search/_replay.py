@@ -10,12 +10,12 @@ from typing import Final
 import numpy as np
 
 from nas.errors import CheckpointError
-from nas.search._errors import StudyError
-from nas.search._executor import Evaluate
-from nas.search._records import TrialRecord
-from nas.search._store import StudyStore
+from nas.search.errors import StudyError
+from nas.search.executor import Evaluate
+from nas.search.study.records import TrialRecord
+from nas.search.study.store import StudyStore
 from nas.training import hardware, pinned_costs, pinned_threads, run_trial
-from nas.training._types import Dataset, Scalar, TrainingConfig, TrialResult, TrialStatus
+from nas.training.types import Dataset, Scalar, TrainingConfig, TrialResult, TrialStatus
 
 __all__ = ["Replay", "replay"]
 

@@ -16,10 +16,10 @@ from typing import Final
 import numpy as np
 
 from nas.errors import NasError
-from nas.search._executor import Executor
-from nas.search._guided import cut_overrides, cuts_allowed, may_grow
-from nas.search._space import SearchSpace
-from nas.training._types import Candidate, TrainingConfig, TrialStatus
+from nas.search.executor import Executor
+from nas.search.space import SearchSpace
+from nas.search.strategies.guided import cut_overrides, cuts_allowed, may_grow
+from nas.training.types import Candidate, TrainingConfig, TrialStatus
 
 __all__ = ["warm_up"]
 

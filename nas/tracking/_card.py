@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 
 from nas._text import plain
-from nas.tracking._lineage_plot import Ancestor, lineage_rows
-from nas.tracking._note import front_table
-from nas.tracking._points import (
+from nas.tracking.note import front_table
+from nas.tracking.plots.lineage import Ancestor, lineage_rows
+from nas.tracking.points import (
     FrontPoint,
     format_accuracy,
     format_count,

@@ -3,9 +3,16 @@
 A `Candidate` and a `Dataset` go in, a `TrialResult` comes out. Nothing here knows of strategies, Ray or MLflow.
 """
 
-from nas.training._acting import LAYERS, MODULES, NEURONS, SEQUENCES, NetworkKind
-from nas.training._calibrate import calibrate
-from nas.training._calibration import (
+from nas.training._modules import train_module
+from nas.training._recorder import Recorder, Recording
+from nas.training._trainer import History, train
+from nas.training._trial import run_trial
+from nas.training._trials import run_grouped, run_trials
+from nas.training._watch import record_training
+from nas.training.acting import LAYERS, MODULES, NEURONS, SEQUENCES, NetworkKind
+from nas.training.compression.config import SparsifyConfig
+from nas.training.cost.calibrate import calibrate
+from nas.training.cost.calibration import (
     Calibration,
     CalibrationError,
     PinnedCosts,
@@ -14,22 +21,27 @@ from nas.training._calibration import (
     pinned_costs,
     save_calibration,
 )
-from nas.training._chip import finishing_steps, latencies, raw_features, raw_targets
-from nas.training._compression_config import SparsifyConfig
-from nas.training._costs import Costs, costs_for
-from nas.training._data import LoadedData, Statistics, load_data, read_data
-from nas.training._data_config import BUILT_IN_SOURCES, TABLE_SUFFIXES, TEXT_SUFFIXES, DataConfig
-from nas.training._data_report import Finding
-from nas.training._fingerprint import Fingerprint
-from nas.training._modules import train_module
-from nas.training._recorder import Recorder, Recording
-from nas.training._scores import class_report, default_scorers, scorer_values
-from nas.training._structure import Structure, module_of, register_structure, structure_of
-from nas.training._tabular import read_frame
-from nas.training._trainer import History, train
-from nas.training._trial import run_trial
-from nas.training._trials import run_grouped, run_trials
-from nas.training._types import (
+from nas.training.cost.chip import finishing_steps, latencies, raw_features, raw_targets
+from nas.training.cost.costs import Costs, costs_for
+from nas.training.cost.timing import (
+    Timing,
+    half_interval,
+    hardware,
+    measure,
+    pinned_threads,
+    reference_kernel_seconds,
+    time_inference,
+    time_training_step,
+)
+from nas.training.data.config import BUILT_IN_SOURCES, TABLE_SUFFIXES, TEXT_SUFFIXES, DataConfig
+from nas.training.data.fingerprint import Fingerprint
+from nas.training.data.load import LoadedData, Statistics, load_data, read_data
+from nas.training.data.report import Finding
+from nas.training.data.tabular import read_frame
+from nas.training.quality.metrics import Judgement, evaluate, judge
+from nas.training.quality.scores import class_report, default_scorers, scorer_values
+from nas.training.structure import Structure, module_of, register_structure, structure_of
+from nas.training.types import (
     Arrays,
     Candidate,
     Dataset,
@@ -42,18 +54,6 @@ from nas.training._types import (
     TrainingState,
     TrialResult,
     TrialStatus,
-)
-from nas.training._watch import record_training
-from nas.training.metrics import Judgement, evaluate, judge
-from nas.training.timing import (
-    Timing,
-    half_interval,
-    hardware,
-    measure,
-    pinned_threads,
-    reference_kernel_seconds,
-    time_inference,
-    time_training_step,
 )
 
 __all__ = [

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from nas.errors import TrialError
-from nas.training._evidence import quality
-from nas.training._noise import input_noise
 from nas.training._pause import curve_arrays, curves_of
-from nas.training._reference import torch_optimiser
-from nas.training._structure import Structure
 from nas.training._trainer import History, OnLog, _rates, _sample_numbers, history_of, noise_seed, quality_of
-from nas.training._types import Candidate, Dataset, TrainingConfig, TrainingState, TrialResult, TrialStatus
-from nas.training.timing import hardware, reference_kernel_seconds, time_inference, time_training_step
+from nas.training.cost.timing import hardware, reference_kernel_seconds, time_inference, time_training_step
+from nas.training.noise import input_noise
+from nas.training.quality.evidence import quality
+from nas.training.reference import torch_optimiser
+from nas.training.structure import Structure
+from nas.training.types import Candidate, Dataset, TrainingConfig, TrainingState, TrialResult, TrialStatus
 
 __all__ = ["run_structure", "train_module"]
 

@@ -17,10 +17,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from nas.manifold import ManifoldNetwork
-from nas.training._fused import OptimiserState
-from nas.training._gpu import Trainer
-from nas.training._sparsify import Sparsifier
-from nas.training._types import Arrays, TrainingState
+from nas.training.compression.cuts import Sparsifier
+from nas.training.fused.trainer import OptimiserState
+from nas.training.gpu.trainer import Trainer
+from nas.training.types import Arrays, TrainingState
 
 __all__ = ["allowed_edges", "curve_arrays", "curves_of", "optimiser_of", "paused", "working_network"]
 

@@ -24,11 +24,11 @@ import torch
 
 from nas.engine.cuda import GPU
 from nas.manifold import ManifoldNetwork
-from nas.training._fused import StepReport
-from nas.training._gpu import GPUTrainer, Steps, run_together
 from nas.training._trainer import History, OnLog, Stretch, drive, history_of, training_steps
-from nas.training._types import Dataset, TrainingConfig, TrainingState
-from nas.training.timing import pinned_threads
+from nas.training.cost.timing import pinned_threads
+from nas.training.fused.trainer import StepReport
+from nas.training.gpu.trainer import GPUTrainer, Steps, run_together
+from nas.training.types import Dataset, TrainingConfig, TrainingState
 
 __all__ = ["Ended", "Member", "train_population"]
 

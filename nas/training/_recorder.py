@@ -15,8 +15,8 @@ import torch
 from nas.errors import TrialError
 from nas.graph import DAG, usable_cells
 from nas.manifold import ManifoldNetwork
-from nas.training._types import Dataset, TrainingConfig
-from nas.training.metrics import evaluate
+from nas.training.quality.metrics import evaluate
+from nas.training.types import Dataset, TrainingConfig
 
 __all__ = ["Recorder", "Recording"]
 

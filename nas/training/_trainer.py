@@ -15,17 +15,17 @@ from nas.engine.cuda import GPU
 from nas.errors import TrialError
 from nas.graph import DAG, usable_cells
 from nas.manifold import ManifoldNetwork
-from nas.training._connectivity import Connectivity, lobotomised, lost_outputs
-from nas.training._devices import way_on
-from nas.training._fused import FusedTrainer, StepReport, structure_costs
-from nas.training._gpu import GPUTrainer, Trainer
-from nas.training._gpu_data import data_on
 from nas.training._pause import allowed_edges, curves_of, optimiser_of, paused, working_network
-from nas.training._plain import PlainTrainer
 from nas.training._recorder import Recorder
-from nas.training._sparsify import Sparsifier
-from nas.training._types import Dataset, TrainingConfig, TrainingState
-from nas.training.metrics import evaluate
+from nas.training.compression.connectivity import Connectivity, lobotomised, lost_outputs
+from nas.training.compression.cuts import Sparsifier
+from nas.training.devices import way_on
+from nas.training.fused.trainer import FusedTrainer, StepReport, structure_costs
+from nas.training.gpu.data import data_on
+from nas.training.gpu.trainer import GPUTrainer, Trainer
+from nas.training.plain import PlainTrainer
+from nas.training.quality.metrics import evaluate
+from nas.training.types import Dataset, TrainingConfig, TrainingState
 
 __all__ = [
     "History", "Stretch", "drive", "history_of", "noise_seed", "quality_of", "train", "train_until", "training_steps",

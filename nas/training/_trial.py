@@ -16,19 +16,19 @@ import torch
 from nas.engine.cuda import GPU
 from nas.errors import NasError, TrialError
 from nas.manifold import ManifoldNetwork, compact, without_idle_neurons
-from nas.training._calibration import PinnedCosts, pinned_costs
-from nas.training._chip import chip_metrics, latencies
-from nas.training._costs import costs_for
-from nas.training._devices import gpu_named, way_on
-from nas.training._evidence import quality
-from nas.training._gpu_measured import gpu_times
-from nas.training._measured import inference_timing, step_timing, timed_trainer, trainer_bytes
 from nas.training._modules import run_structure
 from nas.training._population import Member, train_population
 from nas.training._trainer import History, OnLog, train_until
-from nas.training._types import Candidate, Dataset, TrainingConfig, TrainingState, TrialResult, TrialStatus
-from nas.training.objectives import structure_metrics
-from nas.training.timing import hardware, reference_kernel_seconds
+from nas.training.cost.calibration import PinnedCosts, pinned_costs
+from nas.training.cost.chip import chip_metrics, latencies
+from nas.training.cost.costs import costs_for
+from nas.training.cost.measured import inference_timing, step_timing, timed_trainer, trainer_bytes
+from nas.training.cost.timing import hardware, reference_kernel_seconds
+from nas.training.devices import gpu_named, way_on
+from nas.training.gpu.measured import gpu_times
+from nas.training.quality.evidence import quality
+from nas.training.quality.objectives import structure_metrics
+from nas.training.types import Candidate, Dataset, TrainingConfig, TrainingState, TrialResult, TrialStatus
 
 __all__ = ["config_of", "failed_result", "network_of", "result_of", "run_trial", "signed"]
 

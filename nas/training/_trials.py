@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from nas.training._calibration import PinnedCosts, pinned_costs
-from nas.training._devices import gpu_named
 from nas.training._population import Member, train_population
 from nas.training._trial import config_of, failed_result, network_of, result_of, run_trial, signed
-from nas.training._types import Candidate, Dataset, TrainingConfig, TrialResult
+from nas.training.cost.calibration import PinnedCosts, pinned_costs
+from nas.training.devices import gpu_named
+from nas.training.types import Candidate, Dataset, TrainingConfig, TrialResult
 
 __all__ = ["run_grouped", "run_trials"]
 

@@ -6,7 +6,7 @@ from nas.errors import TrialError
 from nas.training._recorder import Recorder, Recording
 from nas.training._trainer import train
 from nas.training._trial import network_of
-from nas.training._types import Candidate, Dataset, TrainingConfig
+from nas.training.types import Candidate, Dataset, TrainingConfig
 
 __all__ = ["record_training"]
 

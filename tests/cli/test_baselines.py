@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from nas.cli import app
 from nas.search import StudyStore
-from nas.search import _baselines as module
+from nas.search.baselines import run as module
 
 JOB = """
 data: {source: iris}

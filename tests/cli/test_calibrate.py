@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from nas.cli import app
 from nas.training import CalibrationError, TrainingConfig, costs_for, save_calibration
-from nas.training import _calibrate as measuring
+from nas.training.cost import calibrate as measuring
 
 
 @pytest.fixture(autouse=True)

@@ -15,13 +15,15 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from nas.cli import _patience, _search
-from nas.cli._interrupt import Stop
+from nas.cli import _patience
+from nas.cli import search as _search
+from nas.cli.interrupt import Stop
 from nas.search import StorageError
-from nas.tracking import MlflowTracker, NullTracker, _tracker
-from nas.tracking._protocol import Ending
-from nas.tracking._session import Session
-from nas.tracking._writer import MlflowWriter, new_client
+from nas.tracking import MlflowTracker, NullTracker
+from nas.tracking.mlflow import tracker as _tracker
+from nas.tracking.mlflow._session import Session
+from nas.tracking.mlflow._writer import MlflowWriter, new_client
+from nas.tracking.protocol import Ending
 from tests.cli.test_commands import JOB, nas, plain
 
 

@@ -18,7 +18,7 @@ from nas.engine import DAGModule
 from nas.errors import DataError, JobError
 from nas.graph import DAG
 from nas.training import DataConfig, read_data
-from nas.training._idx import read_idx
+from nas.training.data.idx import read_idx
 from tests.cli.test_commands import nas, plain
 
 

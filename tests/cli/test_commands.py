@@ -281,7 +281,7 @@ def test_every_command_has_help(command: str) -> None:
 
 
 def test_a_study_of_an_older_program_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from nas.cli._study import check_resumable
+    from nas.cli.study import check_resumable
     from nas.errors import JobError
     from nas.job import Job
 

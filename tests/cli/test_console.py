@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import nas
-from nas.cli._console import command_line, duration, percent, print_json, seconds
+from nas.cli.console import command_line, duration, percent, print_json, seconds
 
 
 @pytest.mark.parametrize(

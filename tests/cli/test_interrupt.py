@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from nas.cli import _interrupt
-from nas.cli._interrupt import Stop, stop_on_signals
+from nas.cli import interrupt as _interrupt
+from nas.cli.interrupt import Stop, stop_on_signals
 from nas.search import StudyStore
 from tests.cli.test_commands import nas
 

@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 
 from nas.cli import _workers
 from nas.search import StudyStore
-from nas.tracking import _tracker
+from nas.tracking.mlflow import tracker as _tracker
 from tests.cli.test_catch_up import behind, empty_database, job, runs  # noqa: F401 - fixtures
 from tests.cli.test_commands import nas, plain
 from tests.search.test_identity import as_it_is, flip

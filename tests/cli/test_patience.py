@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from nas.cli import _patience
-from nas.cli._interrupt import Stop
 from nas.cli._patience import patiently
+from nas.cli.interrupt import Stop
 from nas.search import StorageError, StudyError
 
 

@@ -12,8 +12,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from nas.cli import app
-from nas.cli._console import asking, command_line
-from nas.cli._search import SearchRun, next_commands
+from nas.cli.console import asking, command_line
+from nas.cli.search import SearchRun, next_commands
 from nas.job import Job
 
 # A command ends with its line; a prompt such as "export one:" may stand before it.

@@ -21,13 +21,13 @@ import safetensors.numpy
 import nas
 from nas.cli._report import FORMAT, read_status
 from nas.cli._status import standing
-from nas.cli._study import check_resumable, export_network
+from nas.cli.study import check_resumable, export_network
 from nas.errors import CheckpointError, GraphError, JobError, NasError
 from nas.graph import DAG
 from nas.job import Job, stored_job
 from nas.search import StudyError, StudyStore
-from nas.tracking._journal import Journal
-from nas.training._calibration import CalibrationError, check_place
+from nas.tracking.mlflow._journal import Journal
+from nas.training.cost.calibration import CalibrationError, check_place
 
 ROWS = {
     "size": [0.5, None, 1.5],

@@ -233,7 +233,7 @@ def idx_seeds(folder: Path) -> list[bytes]:
 
 
 def read_idx_file(path: Path) -> None:
-    from nas.training._idx import read_idx
+    from nas.training.data.idx import read_idx
 
     read_idx(path)
 

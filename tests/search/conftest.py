@@ -24,7 +24,7 @@ from nas.search import (
     store_inheritance,
 )
 from nas.training import Candidate, Dataset, TrainingConfig, TrialResult, TrialStatus
-from nas.training._sparsify import strongest
+from nas.training.compression.cuts import strongest
 
 STRATEGIES = ("random", "evolution", "optuna-tpe", "optuna-nsga2", "optuna-nsga3", "optuna-qmc", "optuna-random")
 TRAINING = TrainingConfig(steps=100)

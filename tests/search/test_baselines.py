@@ -20,8 +20,8 @@ from nas.search import (
     record_baselines,
     train_baselines,
 )
-from nas.search import _baselines as module
-from nas.search._baselines_models import Clock, Fitted
+from nas.search.baselines import run as module
+from nas.search.baselines._models import Clock, Fitted
 from nas.training import Dataset
 from tests.search.conftest import TRAINING
 

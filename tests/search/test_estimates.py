@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from nas.search import Front, FrontMember, Objectives
-from nas.search._estimates import Estimate, Steady, estimates
+from nas.search.front._estimates import Estimate, Steady, estimates
 from nas.training import Evidence
-from nas.training._evidence import blended
+from nas.training.quality.evidence import blended
 
 SAMPLES, TEST = 270, 360
 BOTH = Objectives(("error", "edges"))

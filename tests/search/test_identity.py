@@ -275,7 +275,7 @@ def test_whoever_holds_a_study_clears_half_written_files_away(
         for name in left:
             assert not (store.folder / name).exists()
             (store.folder / name).write_text("being written")
-        monkeypatch.setattr("nas.search._store._LOCK_SECONDS", 0.0)
+        monkeypatch.setattr("nas.search.study.store._LOCK_SECONDS", 0.0)
         with pytest.raises(StudyError, match="is being driven"), other.hold():
             pass
         assert all((store.folder / name).exists() for name in left)  # those of the one who drives

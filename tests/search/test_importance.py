@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from nas.search import importances
-from nas.search._records import TrialRecord
-from nas.training._types import TrialResult, TrialStatus
+from nas.search.study.records import TrialRecord
+from nas.training.types import TrialResult, TrialStatus
 
 
 def records(count: int = 60, *, noise: float = 0.01) -> list[TrialRecord]:

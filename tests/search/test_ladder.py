@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nas.search._ladder import Ladder, Network
+from nas.search.strategies._ladder import Ladder, Network
 
 networks = st.lists(st.tuples(st.floats(0.001, 1.0), st.integers(1, 5000)), min_size=1, max_size=60).map(
     lambda found: [Network(number, error, edges) for number, (error, edges) in enumerate(found)]

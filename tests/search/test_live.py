@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from nas.search import SerialExecutor, StudyError, StudyStore, run_search
-from nas.search._journal import Journal
-from nas.search._rows import Change
-from nas.search._writer import Writer
+from nas.search.study._journal import Journal
+from nas.search.study._rows import Change
+from nas.search.study._writer import Writer
 from nas.training import Dataset, TrialResult, TrialStatus
 from tests.search.conftest import TRAINING, MakeStrategy, pretend
 from tests.search.test_store import candidate, result
@@ -106,7 +106,7 @@ def test_a_damaged_line_that_is_not_the_last_is_an_error(line: bytes, tmp_path: 
 def test_the_journal_does_not_grow_without_bound(
     store: StudyStore, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nas.search._live._MOST_LINES", 10)
+    monkeypatch.setattr("nas.search.study._live._MOST_LINES", 10)
     with store.lock():
         for number in range(20):
             store.record(candidate(store.begin()))

@@ -6,8 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from nas.search import SearchConfig
-from nas.search._config import UNLIMITED
-from nas.search._pace import Pace, work_of
+from nas.search.config import UNLIMITED
+from nas.search.strategies.pace import Pace, work_of
 from nas.training import TrainingConfig, TrialResult, TrialStatus
 
 

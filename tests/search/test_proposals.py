@@ -20,8 +20,8 @@ from nas.search import (
     SpaceOptions,
     TaskShape,
 )
-from nas.search._proposals import Proposer, encodes
-from nas.search._surrogate import Surrogate, expected_improvement
+from nas.search.strategies._proposals import Proposer, encodes
+from nas.search.strategies._surrogate import Surrogate, expected_improvement
 from nas.training import Candidate, Genome, TrainingConfig, TrialResult, TrialStatus
 
 LETTERS, PLACES = 4, 4

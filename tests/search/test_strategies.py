@@ -24,7 +24,7 @@ from nas.search import (
     load_space,
     store_inheritance,
 )
-from nas.search._steered import SteeredStrategy
+from nas.search.strategies._steered import SteeredStrategy
 from nas.search_spaces._dags import HYPERPARAMETERS, NOISES
 from nas.training import Candidate, Dataset, Genome, TrainingConfig, TrialResult, TrialStatus
 from tests.search.conftest import STRATEGIES, TRAINING, MakeStrategy, pretend

@@ -21,7 +21,7 @@ from nas.search import (
     make_strategy,
     run_search,
 )
-from nas.search._config import SPACES
+from nas.search.config import SPACES
 from nas.training import Candidate, Dataset, TrainingConfig, TrialResult, pinned_threads
 
 TRIALS = 24

@@ -12,9 +12,9 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from nas.search import SerialExecutor, StudyStore, run_search
-from nas.search._rows import Row
-from nas.search._sampling import Sampling
-from nas.search._window import BEST, RECENT, WindowStorage
+from nas.search.study._rows import Row
+from nas.search.study._window import BEST, RECENT, WindowStorage
+from nas.search.study.sampling import Sampling
 from nas.training import Dataset
 from tests.search.conftest import TRAINING, MakeStrategy, pretend
 
@@ -73,8 +73,8 @@ def test_a_resumed_study_looks_through_the_same_window(
     name: str, make: MakeStrategy, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whole or in two runs, the same trials; with a small window, so that it matters early."""
-    monkeypatch.setattr("nas.search._window.RECENT", 20)
-    monkeypatch.setattr("nas.search._window.BEST", 5)
+    monkeypatch.setattr("nas.search.study._window.RECENT", 20)
+    monkeypatch.setattr("nas.search.study._window.BEST", 5)
     asked = []
     for folder, runs in (("whole", (60,)), ("halves", (37, 60))):
         store = StudyStore.create(tmp_path / folder, "study", seed=3)
@@ -90,8 +90,8 @@ def test_a_genetic_samplers_generations_end_in_a_study_that_outgrows_the_window(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Optuna counts the complete trials of a generation; most trials here fail, and a population exceeds the window."""
-    monkeypatch.setattr("nas.search._window.RECENT", 20)
-    monkeypatch.setattr("nas.search._window.BEST", 5)
+    monkeypatch.setattr("nas.search.study._window.RECENT", 20)
+    monkeypatch.setattr("nas.search.study._window.BEST", 5)
     sampler = optuna.samplers.NSGAIISampler(population_size=40, seed=0)
     study = optuna.create_study(storage=WindowStorage(), directions=["minimize", "minimize"], sampler=sampler)
     most = 0

@@ -26,7 +26,7 @@ from nas.search import (
     trained_module,
     trained_network,
 )
-from nas.search._errors import StudyError
+from nas.search.errors import StudyError
 from nas.training import Dataset, Genome, TrainingConfig
 
 IMAGES = TaskShape(64, 10, period=8)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from nas.graph import DAG, random_dag
 from nas.tracking import adjacency_png
-from nas.tracking._adjacency_plot import matrix_image
+from nas.tracking.plots.adjacency import matrix_image
 
 RNG = np.random.default_rng
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nas.tracking._curves_plot import curves_png
-from nas.tracking._theme import OUTPUT, POSITIVE
+from nas.tracking.plots._theme import OUTPUT, POSITIVE
+from nas.tracking.plots.curves import curves_png
 
 STEPS = np.arange(0, 500, 50.0)
 

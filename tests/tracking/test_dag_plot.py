@@ -9,8 +9,8 @@ from PIL import Image
 
 from nas.graph import DAG, random_dag
 from nas.tracking import dag_png
-from nas.tracking._dag_plot import _BOTTOM, _TOP, dag_facts
-from nas.tracking._theme import INPUT, NEGATIVE, OUTPUT, POSITIVE
+from nas.tracking.plots._theme import INPUT, NEGATIVE, OUTPUT, POSITIVE
+from nas.tracking.plots.dag import _BOTTOM, _TOP, dag_facts
 
 
 def pixels(png: bytes) -> np.ndarray:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from nas.tracking import BaselinePoint, FrontPoint, front_figure, front_html, front_png
-from nas.tracking._front_plot import FrontView
+from nas.tracking.plots.front import FrontView
 
 
 def point(number: int, accuracy: float, ms: float, **more: float) -> FrontPoint:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nas.tracking import _journal
-from nas.tracking._journal import Journal
+from nas.tracking.mlflow import _journal
+from nas.tracking.mlflow._journal import Journal
 
 
 def record(number: int, search: str = "s") -> dict[str, object]:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nas.graph import DAG, Role, random_dag
-from nas.tracking._layout import input_columns, layout
+from nas.tracking.plots._layout import input_columns, layout
 
 
 @st.composite

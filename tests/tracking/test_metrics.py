@@ -2,7 +2,7 @@ import tracemalloc
 
 import pytest
 
-from nas.tracking._metrics import Metrics
+from nas.tracking.mlflow._metrics import Metrics
 
 
 def test_reads_like_a_dictionary() -> None:

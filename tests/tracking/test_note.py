@@ -1,7 +1,7 @@
 """The overview says the facts first, and fits into MLflow's tag."""
 
 from nas.tracking import BaselinePoint, FrontPoint
-from nas.tracking._note import overview, search_name
+from nas.tracking.note import overview, search_name
 
 
 def member(number: int, accuracy: float = 0.978) -> FrontPoint:

@@ -5,8 +5,10 @@ import math
 
 import pytest
 
-from nas.tracking import _points, _record, run_name
-from nas.tracking._points import facts, format_seconds
+from nas.tracking import points as _points
+from nas.tracking import run_name
+from nas.tracking.mlflow import _record
+from nas.tracking.points import facts, format_seconds
 
 
 @pytest.mark.parametrize("module", [_points, _record])

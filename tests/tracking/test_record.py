@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from nas.graph import random_dag
-from nas.tracking._record import CURVE_POINTS, parameters, readable, trial_record
-from nas.training._types import Candidate, Genome, TrialResult, TrialStatus
+from nas.tracking.mlflow._record import CURVE_POINTS, parameters, readable, trial_record
+from nas.training.types import Candidate, Genome, TrialResult, TrialStatus
 
 DAG = random_dag(6, 8, 3, n_edges=40, rng=np.random.default_rng(0))
 CANDIDATE = Candidate(12, Genome(DAG, {"learning_rate": 0.005}), seed=3, steps=200, parent=4, mutation="add 2 edges")

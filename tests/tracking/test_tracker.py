@@ -15,10 +15,10 @@ from mlflow.exceptions import MlflowException
 
 from nas.graph import random_dag
 from nas.tracking import FrontPoint, MlflowTracker, NullTracker, TrackingConfig, front_addresses
-from nas.tracking._journal import Journal
-from nas.tracking._session import Session
-from nas.tracking._writer import MlflowWriter
-from nas.training._types import Candidate, Genome, TrialResult, TrialStatus
+from nas.tracking.mlflow._journal import Journal
+from nas.tracking.mlflow._session import Session
+from nas.tracking.mlflow._writer import MlflowWriter
+from nas.training.types import Candidate, Genome, TrialResult, TrialStatus
 
 Make = Callable[..., MlflowTracker]
 
@@ -201,7 +201,7 @@ def test_pictures_are_drawn_while_a_core_is_idle_picks_first(
         return real(self, found, folder)
 
     monkeypatch.setattr(Session, "make_files", make_files)
-    monkeypatch.setattr("nas.tracking._tracker._PICTURE_SHARE", 1e-9)  # after the first none of itself
+    monkeypatch.setattr("nas.tracking.mlflow.tracker._PICTURE_SHARE", 1e-9)  # after the first none of itself
     tracking = tracker()
     tracking.start()
     for number in range(4):
@@ -225,8 +225,8 @@ def _until(done: Callable[[], bool]) -> None:
 def test_front_changes_while_the_search_runs(
     config: TrackingConfig, tracker: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nas.tracking._tracker._FRONT_SECONDS", 0.05)
-    monkeypatch.setattr("nas.tracking._tracker._FRONT_SHARE", 1e9)
+    monkeypatch.setattr("nas.tracking.mlflow.tracker._FRONT_SECONDS", 0.05)
+    monkeypatch.setattr("nas.tracking.mlflow.tracker._FRONT_SHARE", 1e9)
     tracking = tracker()
     tracking.start()
     tracking.log_trial(*make_trial(0))

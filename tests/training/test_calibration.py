@@ -21,12 +21,12 @@ from nas.training import (
     save_calibration,
     train,
 )
-from nas.training import _calibrate as measuring
-from nas.training import _calibration as keeping
-from nas.training import _costs as costs_module
-from nas.training._cost_fit import CostFit, Fits
-from nas.training._fused import structure_costs
-from nas.training._measured import timed_trainer, trainer_bytes
+from nas.training.cost import calibrate as measuring
+from nas.training.cost import calibration as keeping
+from nas.training.cost import costs as costs_module
+from nas.training.cost._fit import CostFit, Fits
+from nas.training.cost.measured import timed_trainer, trainer_bytes
+from nas.training.fused.trainer import structure_costs
 
 
 def fits(per_edge: float = 1e-9) -> Fits:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nas.cexport import Precision, c_compiler, c_source
-from nas.cli._export import _as_integers
+from nas.cli.export import _as_integers
 from nas.engine import DAGModule
 from nas.errors import ExportError
 from nas.graph import random_dag

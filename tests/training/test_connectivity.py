@@ -13,9 +13,9 @@ from nas.errors import TrialError
 from nas.graph import complete, random_dag
 from nas.manifold import ManifoldNetwork
 from nas.training import DataConfig, Dataset, TrainingConfig, load_data, pinned_threads, train
-from nas.training._connectivity import Connectivity, closeness_of, lost_outputs
-from nas.training._fused import ClosenessStep, FusedTrainer, structure_costs
-from nas.training._reference import reference_step
+from nas.training.compression.connectivity import Connectivity, closeness_of, lost_outputs
+from nas.training.fused.trainer import ClosenessStep, FusedTrainer, structure_costs
+from nas.training.reference import reference_step
 
 
 @pytest.fixture(autouse=True)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from nas.graph import DAG, random_dag
-from nas.training._cost_fit import CostFit, fit_costs
-from nas.training._work import Work, memory_work, work_of
+from nas.training.cost._fit import CostFit, fit_costs
+from nas.training.cost.work import Work, memory_work, work_of
 
 TRUE = CostFit(
     call=5e-6, sample=5e-9, neuron=3e-8, neuron_sample=1.5e-10, input_sample=1e-10, edge=4e-9, edge_sample=5e-11,

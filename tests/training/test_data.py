@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from nas.errors import DataError
 from nas.training import DataConfig, Dataset, Statistics, load_data
-from nas.training._idx import read_idx
+from nas.training.data.idx import read_idx
 
 
 def write_idx(path: Path, array: np.ndarray, *, announce: tuple[int, ...] | None = None) -> Path:
@@ -148,7 +148,7 @@ def test_mnist_is_found_through_the_environment(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("NAS_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("nas.training._idx.__file__", str(tmp_path / "a" / "b" / "c.py"))
+    monkeypatch.setattr("nas.training.data.idx.__file__", str(tmp_path / "a" / "b" / "c.py"))
     with pytest.raises(DataError, match="set NAS_DATA_DIR to their folder"):
         load_data(DataConfig(source="mnist"))
     folder = tmp_path / "MNIST" / "raw"

@@ -17,7 +17,7 @@ from sklearn.preprocessing import OneHotEncoder
 from nas.checkpoint import Encoding, cells_of
 from nas.errors import CheckpointError, DataError
 from nas.training import DataConfig, LoadedData, read_data
-from nas.training._encode import _category, _number
+from nas.training.data._encode import _category, _number
 
 N = 200
 RNG = np.random.default_rng(4)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from nas.training import Dataset
-from nas.training._evidence import KEPT, PRIOR, blended, evidence_arrays, evidence_from, quality
+from nas.training.quality.evidence import KEPT, PRIOR, blended, evidence_arrays, evidence_from, quality
 
 
 def classes(samples: int, test: int = 10) -> Dataset:

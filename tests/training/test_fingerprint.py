@@ -9,7 +9,7 @@ import pytest
 
 from nas.errors import DataError
 from nas.training import DataConfig, Fingerprint, read_data
-from nas.training._fingerprint import row_codes
+from nas.training.data.fingerprint import row_codes
 
 RNG = np.random.default_rng(8)
 FRAME = pd.DataFrame(

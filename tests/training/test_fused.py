@@ -9,14 +9,14 @@ import torch
 from nas.graph import complete, random_dag
 from nas.manifold import ManifoldNetwork
 from nas.training import Dataset, LossWeights, TrainingConfig
-from nas.training._fused import FusedTrainer, structure_costs
-from nas.training._reference import reference_step
+from nas.training.fused.trainer import FusedTrainer, structure_costs
+from nas.training.reference import reference_step
 
 
 @pytest.fixture(autouse=True)
 def as_many_threads_as_asked_for(monkeypatch):
     """Also where a network is so small that a second thread would not pay."""
-    monkeypatch.setattr("nas.training._work._THREAD_COST", 0.0)
+    monkeypatch.setattr("nas.training.cost.work._THREAD_COST", 0.0)
 
 
 def dataset(task, n_inputs=20, n_outputs=4, samples=300):

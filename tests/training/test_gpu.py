@@ -10,11 +10,11 @@ from nas.engine.cuda import SimulatedGPU
 from nas.graph import complete, random_dag
 from nas.manifold import ManifoldNetwork
 from nas.training import Dataset, LossWeights, SparsifyConfig, TrainingConfig
-from nas.training._fused import FusedTrainer, structure_costs
-from nas.training._gpu import GPUTrainer, Steps, run_together, team_for
-from nas.training._gpu_data import GPUData
 from nas.training._order import keyed_batches
 from nas.training._population import Member, train_population
+from nas.training.fused.trainer import FusedTrainer, structure_costs
+from nas.training.gpu.data import GPUData
+from nas.training.gpu.trainer import GPUTrainer, Steps, run_together, team_for
 
 ONE_BLOCK, TEAM = SimulatedGPU(multiprocessors=1), SimulatedGPU(multiprocessors=4, order="shuffled")
 

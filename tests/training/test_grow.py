@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from nas.graph import DAG, match_edges, random_dag
 from nas.manifold import ManifoldNetwork
 from nas.training import Dataset, TrainingConfig, TrainingState, pinned_threads
-from nas.training._grow import absent_gradients, grown
 from nas.training._trainer import train_until
+from nas.training.compression._grow import absent_gradients, grown
 
 INPUTS, OUTPUTS = 6, 3
 
@@ -132,7 +132,7 @@ def test_a_swap_goes_on_with_the_edges_it_had(initial: int | None, monkeypatch: 
     assert len(before.arrays) == len(state.arrays) - 1
     train_until(older, data(), config, seed=3, resume=before)  # of a time when states had no edges
     original = absent_gradients
-    monkeypatch.setattr("nas.training._grow.absent_gradients", lambda *given: original(*given)[:, ::-1])
+    monkeypatch.setattr("nas.training.compression._grow.absent_gradients", lambda *given: original(*given)[:, ::-1])
     train_until(second, data(), config, seed=3, resume=state)
     for resumed in (second, older):
         assert resumed.dag == whole.dag

@@ -15,8 +15,8 @@ from torch import nn
 from nas.errors import JobError
 from nas.search import Baselines, SearchConfig, error_reference, with_scorer
 from nas.training import DataConfig, Dataset, load_data, read_data
-from nas.training._evidence import quality
-from nas.training._judged import guess_loss, judged_evidence, scorer_label, scorer_loss
+from nas.training.quality.evidence import quality
+from nas.training.quality.judged import guess_loss, judged_evidence, scorer_label, scorer_loss
 
 
 class Fixed(nn.Module):

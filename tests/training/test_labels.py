@@ -116,7 +116,7 @@ def test_a_known_class_is_found_by_text_and_then_by_number(tmp_path: Path) -> No
 
 
 def test_large_whole_numbers_are_no_other_writing_of_each_other() -> None:
-    from nas.training._labels import unlike_labels
+    from nas.training.data._labels import unlike_labels
 
     assert unlike_labels(["9007199254740993", "9007199254740992"]) == []
     assert len(unlike_labels(["1", "01", "1.0", "a", "A ", "b"])) == 2

@@ -17,13 +17,13 @@ from nas.manifold import ManifoldNetwork
 from nas.recurrent import RecurrentStructure, reach_outputs, remember
 from nas.training import Dataset, LossWeights, Recorder, SparsifyConfig, TrainingConfig, pinned_threads
 from nas.training import _population as population
-from nas.training._fused import OptimiserState, structure_costs
-from nas.training._gpu import GPUTrainer
-from nas.training._gpu_data import GPUData
 from nas.training._modules import _train_until
-from nas.training._noise import NOISE_BLOCK
 from nas.training._population import Member, train_population
 from nas.training._trainer import train_until
+from nas.training.fused.trainer import OptimiserState, structure_costs
+from nas.training.gpu.data import GPUData
+from nas.training.gpu.trainer import GPUTrainer
+from nas.training.noise import NOISE_BLOCK
 
 STEPS = NOISE_BLOCK + 32
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from nas.errors import DataError
 from nas.training import evaluate
-from nas.training.metrics import judge
+from nas.training.quality.metrics import judge
 
 
 class Table(nn.Module):

@@ -12,12 +12,12 @@ from nas.engine.cuda import SimulatedGPU
 from nas.graph import random_dag
 from nas.manifold import ManifoldNetwork
 from nas.training import Dataset, TrainingConfig, pinned_threads, train
-from nas.training._fused import FusedTrainer, structure_costs
-from nas.training._fused_state import NOISE_BITS, NOISE_GROUP
-from nas.training._gpu import GPUTrainer
-from nas.training._gpu_data import GPUData
-from nas.training._noise import NOISE_BLOCK, TABLE_SIZE, InputNoise
-from nas.training._reference import reference_step
+from nas.training.fused.state import NOISE_BITS, NOISE_GROUP
+from nas.training.fused.trainer import FusedTrainer, structure_costs
+from nas.training.gpu.data import GPUData
+from nas.training.gpu.trainer import GPUTrainer
+from nas.training.noise import NOISE_BLOCK, TABLE_SIZE, InputNoise
+from nas.training.reference import reference_step
 
 
 def data() -> Dataset:

@@ -10,10 +10,9 @@ from numba import njit
 
 from nas.engine.formulas import exp, sqrt, tanh
 from nas.engine.simd import LANES, load, store
-from nas.training import TrainingConfig
-from nas.training import _optimisers as optimisers
-from nas.training._optimisers import BETA_1, BETA_2, OPTIMISERS, Optimiser, code_of, cuda_optimisers, optimised, step_of
-from nas.training._reference import torch_optimiser
+from nas.training import TrainingConfig, optimisers
+from nas.training.optimisers import BETA_1, BETA_2, OPTIMISERS, Optimiser, code_of, cuda_optimisers, optimised, step_of
+from nas.training.reference import torch_optimiser
 
 STEPS, RATE, DECAY = 5, 0.01, 0.1
 # A smooth relative of Lion (Chen 2023), of which torch has none; its memory is used in two ways.

@@ -17,19 +17,19 @@ from nas.training import (
     LossWeights,
     SparsifyConfig,
     TrainingConfig,
-    _devices,
-    _gpu_check,
-    _gpu_measured,
     _trainer,
     _trial,
     run_trial,
     run_trials,
 )
-from nas.training._fused import structure_costs
-from nas.training._gpu_check import training_problems
+from nas.training import devices as _devices
 from nas.training._order import keyed_batches
-from nas.training._plain import PlainTrainer
-from nas.training._reference import reference_step
+from nas.training.fused.trainer import structure_costs
+from nas.training.gpu import check as _gpu_check
+from nas.training.gpu import measured as _gpu_measured
+from nas.training.gpu.check import training_problems
+from nas.training.plain import PlainTrainer
+from nas.training.reference import reference_step
 
 KINDS = [("free", "activated"), ("masked", "activated"), ("manifold", "activated"), ("manifold", "linear"),
          ("manifold", "square")]  # fmt: skip

@@ -26,8 +26,8 @@ from nas.training import (
     run_trial,
     train,
 )
-from nas.training._fused import FusedTrainer, structure_costs
-from nas.training._sparsify import Sparsifier, _backbone, _shortest_first, balanced_scores, strongest
+from nas.training.compression.cuts import Sparsifier, _backbone, _shortest_first, balanced_scores, strongest
+from nas.training.fused.trainer import FusedTrainer, structure_costs
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,6 @@ import torch
 from torch import nn
 
 from nas.training import (
-    _memory,
     half_interval,
     hardware,
     measure,
@@ -23,6 +22,7 @@ from nas.training import (
     time_inference,
     time_training_step,
 )
+from nas.training.cost import _memory
 
 
 def spin(seconds: float) -> None:

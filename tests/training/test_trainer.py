@@ -9,7 +9,7 @@ from nas.errors import TrialError
 from nas.graph import DAG, random_dag
 from nas.manifold import ManifoldNetwork
 from nas.training import Dataset, LossWeights, TrainingConfig, evaluate, pinned_threads, train
-from nas.training._fused import FusedTrainer
+from nas.training.fused.trainer import FusedTrainer
 
 
 @pytest.fixture(autouse=True)

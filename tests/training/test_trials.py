@@ -8,8 +8,8 @@ from nas.engine.cuda import NoGPUError, why_no_gpu
 from nas.graph import random_dag
 from nas.training import Candidate, Dataset, Genome, TrainingConfig, TrialStatus, run_trial, run_trials
 from nas.training import _population as population
-from nas.training._devices import SIMULATED, gpu_named
-from nas.training.timing import pinned_threads
+from nas.training.cost.timing import pinned_threads
+from nas.training.devices import SIMULATED, gpu_named
 
 
 def dataset():

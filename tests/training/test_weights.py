@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from nas.errors import DataError
 from nas.training import DataConfig, read_data
-from nas.training._weights import weighted_rows
+from nas.training.data._weights import weighted_rows
 
 
 @given(st.lists(st.integers(0, 3), min_size=4, max_size=200), st.integers(0, 5))

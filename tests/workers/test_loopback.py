@@ -25,7 +25,7 @@ import contextlib, json, os, signal, subprocess, sys, time
 from pathlib import Path
 import numpy as np, psutil
 from nas._scratch import own_folder
-from nas.cli._interrupt import Stop, stop_on_signals
+from nas.cli.interrupt import Stop, stop_on_signals
 from nas.training import Dataset, TrainingConfig
 from nas.workers import RayExecutor
 

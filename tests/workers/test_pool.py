@@ -15,7 +15,7 @@ from ray.exceptions import ActorDiedError, ActorUnavailableError
 
 from nas.graph import random_dag
 from nas.search import Evaluate, SpaceConfig, load_space
-from nas.search._config import SPACES as SHIPPED
+from nas.search.config import SPACES as SHIPPED
 from nas.training import (
     Candidate,
     Dataset,

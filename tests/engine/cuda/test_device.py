@@ -15,11 +15,11 @@ from nas.engine.cuda._nvrtc import NVRTCError, compiled, nvrtc, target_of
 from nas.graph import random_dag
 from nas.manifold import ManifoldNetwork
 from nas.training import Candidate, Dataset, Genome, LossWeights, TrainingConfig, run_trials
-from nas.training._fused import FusedTrainer, structure_costs
-from nas.training._gpu import GPUTrainer
-from nas.training._gpu_data import GPUData
-from nas.training._gpu_state import CANDIDATE
-from nas.training._optimisers import cuda_optimisers
+from nas.training.fused.trainer import FusedTrainer, structure_costs
+from nas.training.gpu._state import CANDIDATE
+from nas.training.gpu.data import GPUData
+from nas.training.gpu.trainer import GPUTrainer
+from nas.training.optimisers import cuda_optimisers
 
 needs_gpu = pytest.mark.skipif(why_no_gpu() is not None, reason=f"no GPU: {why_no_gpu()}")
 

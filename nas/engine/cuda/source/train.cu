@@ -6,7 +6,7 @@
 //     3  network     tiles of the batch: samples, forward, objective, backward
 //     4  update      gradients summed over blocks; optimiser
 // The blocks of a team meet between these; with one block a team that is a block barrier. The processor's counterpart is
-// nas.training._fused_kernels, nas.training._reference the specification. Every sum is taken in a fixed order, so equal
+// nas.training.fused._kernels, nas.training.reference the specification. Every sum is taken in a fixed order, so equal
 // launches give equal bits.
 #include "candidate.h"
 #include "closeness.cuh"
@@ -254,7 +254,7 @@ DEVICE bool loses_output(const Place& p, int stride) {
     }
 }
 
-// Numbers of the tile's samples, and their inputs; ends with a barrier. Noise: nas.training._noise.
+// Numbers of the tile's samples, and their inputs; ends with a barrier. Noise: nas.training.noise.
 template <int V>
 DEVICE void load_tile(const Place& p, const Tile& tile, int stride, int k, int first, int count) {
     const Candidate& c = *p.c;

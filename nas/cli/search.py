@@ -1,0 +1,680 @@
+"""``nas search``: from a job file or a table to a front, a checkpoint and what to do next."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+from rich.markup import escape
+
+from nas.cli._projection import Reporter, make_tracker
+from nas.cli.console import PATIENCE_SECONDS, TARGET, command_line, console, duration, one_or_all, percent, stage
+from nas.cli.interrupt import Stop, stop_on_signals
+
+if TYPE_CHECKING:
+    from nas.cli._progress import ProgressDisplay
+    from nas.cli.study import Start
+    from nas.job import Job
+    from nas.search import Executor, Front, Strategy, StudyStore
+    from nas.tracking import Tracker
+    from nas.tracking.protocol import Ending
+    from nas.training import Dataset, LoadedData
+
+__all__ = ["Outcome", "SearchRun", "next_commands", "search"]
+
+_FLAGS: Final = {
+    "data.target": "--target",
+    "search.budget_minutes": "--minutes",
+    "search.trials": "--trials",
+    "resources.workers": "--workers",
+    "resources.address": "--address",
+}
+_MOST_REASONS: Final = 12  # for failed trials, in the summary
+_NOTE_SECONDS: Final = 2.0  # between two updates of the status while MLflow catches up
+_AS_SOON: Final = "stopping as soon as this is done; Ctrl-C again leaves at once"
+_SAY_SECONDS: Final = 10.0  # between two lines about MLflow, where there is no terminal
+
+
+def search(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="JOB.yaml|DATA",
+            help="A job (those in examples/ run as they are), or data: a .csv/.tsv/.parquet/.npz file, digits, "
+            "idx:FOLDER, openml:NAME or module:function.",
+        ),
+    ],
+    target: list[str] | None = TARGET,
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", help="Minutes to search (search.budget_minutes).")
+    ] = None,
+    trials: Annotated[int | None, typer.Option("--trials", help="Trials of the whole study (search.trials).")] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", help="Trials at the same time (resources.workers).")
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option("--address", help="Address of a Ray cluster (default: Ray on this machine).")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the study of this job where it was stopped or killed.")
+    ] = False,
+    resume_or_start: Annotated[
+        bool,
+        typer.Option(
+            "--resume-or-start", help="The same where there is such a study; where there is none yet, begin it."
+        ),
+    ] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="path.to.key=value", help="Replace a value of the job; may be repeated."),
+    ] = None,
+    patience: Annotated[
+        float,
+        typer.Option(
+            "--patience",
+            min=0,
+            help="Minutes to wait for a database or disk that fails, and go on when it is back; a full disk is waited "
+            "for in any case.",
+        ),
+    ] = 0.0,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Show the table of columns, what would be run and for how long; run nothing."),
+    ] = False,
+) -> None:
+    """Search networks for a table, or run a job: train and time candidates, and keep the accuracy/time front.
+
+    Ctrl-C (or SIGTERM, or SIGHUP) stops: no trial is started any more, running ones get ten seconds to end, every
+    finished one is kept, and the command that resumes is printed; the exit code is then 1. A second Ctrl-C leaves at
+    once.
+
+    Exit codes: 0 done, 1 failed or stopped, 2 bad usage or job file.
+
+    Examples:
+
+        nas search churn.csv --target churn --minutes 5
+
+        nas search examples/digits.yaml
+
+        nas search examples/digits.yaml --resume --trials 200
+
+        nas search examples/mnist.yaml --set search.strategy=optuna --set tracking.experiment=mnist-tpe
+    """
+    from nas.errors import JobError
+
+    if resume and resume_or_start:
+        raise JobError("--resume and --resume-or-start are two things; give one of them")
+    stop = Stop()
+    with stop_on_signals(stop):
+        from nas.cli._patience import patiently
+        from nas.job import Job
+
+        options = {
+            "data.target": one_or_all(target),
+            "search.budget_minutes": minutes,
+            "search.trials": trials,
+            "resources.workers": workers,
+            "resources.address": address,
+        }
+        stated = {key: value for key, value in options.items() if value is not None}
+        overrides = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in stated.items()]
+        # An option of its own is the later word: "--resume --trials 200" after a command that says --set search.trials.
+        job = Job.from_source(source, [*(settings or ()), *overrides])
+        flags = [
+            word
+            for key, value in stated.items()
+            for each in (value if isinstance(value, list) else [value])
+            for word in (_FLAGS[key], f"{each}")
+        ]
+        flags += [word for setting in settings or () for word in ("--set", setting)]
+        again = command_line("search", source, *flags)
+        if dry_run:
+            SearchRun(job, again, stop=stop).preview()
+            return
+        start: Start = "resume" if resume else "either" if resume_or_start else "new"
+
+        def run(how: Start) -> None:
+            if SearchRun(job, again, start=how, stop=stop).run().stopped:
+                raise typer.Exit(1)
+
+        patiently(run, start, patience, job.tracking.store, stop)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run of a search left: its study with the front, and whether somebody stopped it before its end."""
+
+    study: StudyStore
+    front: Front
+    stopped: bool = False
+
+
+class SearchRun:
+    """One run of a search, from loading the data to the last line printed.
+
+    Args:
+        job: what is searched.
+        command: the shell command, without ``--resume``, that runs this job; "" where there is none, as from Python.
+        start: whether the study of the job must be new, must be there, or may be.
+        brief: search only: no timing again, no file, no table at the end.
+        stop: whether somebody asked to stop.
+        pick: which network will be asked for in the end; refused before the search where there cannot be one.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        command: str = "",
+        *,
+        start: Start = "new",
+        brief: bool = False,
+        stop: Stop | None = None,
+        pick: str | None = None,
+    ) -> None:
+        self.job = job.measured()
+        self.command = command
+        self.start = start
+        self.brief = brief
+        self.stop = Stop() if stop is None else stop
+        self.pick = pick
+
+    def preview(self) -> None:
+        """Print what would be run and for how long, and run nothing."""
+        from nas.cli._workers import need_cores
+        from nas.cli.study import existing_study
+        from nas.search import error_reference, scorer_label, with_scorer
+        from nas.training import read_data
+
+        job = self.job
+        need_cores(job.resources)
+        study = existing_study(job, start="either", command=self.command)
+        data = with_scorer(read_data(job.data, twice=True), job.search)
+        self._show_and_check(data)
+        self._announce(data.dataset, study)
+        error_reference(data.dataset)  # refuses a scorer that says nothing of this data
+        names = (scorer_label(data.dataset.scorer) if name == "error" else name for name in job.search.objectives)
+        console.print(f"objectives: {', '.join(names)}", soft_wrap=True)
+        console.print(_duration_line(job), soft_wrap=True)
+        console.print("nothing was run; without --dry-run it is")
+
+    def run(self) -> Outcome:
+        """Search, and print what is found.
+
+        Raises:
+            NasError: of whatever kind the message is; a search that is stopped is no error.
+            KeyboardInterrupt: it was stopped before there was a study.
+        """
+        from nas.cexport import c_compiler
+        from nas.cli._data import data_of_study
+        from nas.cli._workers import need_cores
+        from nas.cli.study import create_study, existing_study
+        from nas.search import with_scorer
+        from nas.training import read_data
+
+        job = self.job
+        need_cores(job.resources)
+        if job.training.latency:
+            c_compiler()  # no trial of this search could be measured without
+        # Nothing is touched before the study is held: whoever comes second leaves everything as it is.
+        with contextlib.ExitStack() as held:
+            study = existing_study(job, start=self.start, command=self.command)
+            resumed = study is not None
+            try:
+                if study is None:
+                    data = with_scorer(read_data(job.data, twice=True), job.search)
+                    self._show_and_check(data)
+                    study = create_study(job, data)
+                    held.enter_context(study.hold())
+                else:
+                    held.enter_context(study.hold())
+                    study.verify()  # before workers are started and MLflow is asked, which both take their time
+                    remedy = "restore it, or start another study with --set tracking.experiment=NAME"
+                    data = data_of_study(job.data, study, named=job.data.source, remedy=remedy)
+                    self._show_and_check(data)
+                return Outcome(study, self._drive(study, data, resumed=resumed))
+            except KeyboardInterrupt:
+                if study is None:
+                    raise
+                self._say_stopped(study)
+                return Outcome(study, study.front(), stopped=True)
+
+    def _show_and_check(self, data: LoadedData) -> None:
+        """Prints what was made of the data, then refuses what the job states for nothing."""
+        from nas._settings import refuse_pick, refuse_unread, refuse_unused
+        from nas.cli._data import data_table
+        from nas.search import first_genome, load_space, refuse_unreadable
+
+        console.print(data_table(data.findings))
+        console.print()
+        refuse_unread(self.job, data.dataset)
+        genome = first_genome(load_space(self.job.space, data.dataset))
+        refuse_unused(self.job, genome, data)
+        if self.pick is not None:
+            refuse_pick(self.pick, self.job, genome, data)
+        if genome is not None:
+            refuse_unreadable(genome)
+
+    def _drive(self, study: StudyStore, data: LoadedData, *, resumed: bool) -> Front:
+        """The search of a study that this process holds."""
+        from nas.cli._report import amend_status
+        from nas.search import load_space, make_strategy
+
+        job, dataset = self.job, data.dataset
+        strategy = make_strategy(job.search, load_space(job.space, dataset), job.training, study)
+        self._announce(dataset, study)
+        counts = study.counts()
+        done = sum(counts.values()) - counts["running"]
+        compared = study.baselines() is not None or not job.search.baselines
+        if not counts["running"] and done >= job.search.trials and study.retimed() and compared:
+            again = f"{self.command} --resume --trials {2 * max(done, job.search.trials)}".strip()
+            wanted = f"all {done} trials are" if done == job.search.trials else f"{done} trials are"
+            fewer = "" if done == job.search.trials else f", more than the {job.search.trials} asked for"
+            console.print(f"{wanted} done{fewer}; more: {again}", markup=False, soft_wrap=True)
+            found = study.front()
+            amend_status(study.folder, state="finished")  # it may have been left just before its end
+            try:
+                self._conclude(study, found)
+            finally:
+                if job.tracking.mlflow:
+                    self._catch_up(study, found, dataset)
+            return found
+        return self._search(study, strategy, dataset, resumed=resumed)
+
+    def _search(self, study: StudyStore, strategy: Strategy, dataset: Dataset, *, resumed: bool) -> Front:
+        """Trials, baselines, the second timing, what was found, and what MLflow is told of it.
+
+        Raises:
+            KeyboardInterrupt: it was stopped; all is kept.
+        """
+        from nas.cli._patience import say_paused
+        from nas.cli._progress import ProgressDisplay
+        from nas.cli._report import StatusReport
+        from nas.cli._workers import cluster_address, log_format, make_executor
+        from nas.search import StorageError, run_search
+
+        job, stop = self.job, self.stop
+        display = ProgressDisplay(f"nas search · {job.tracking.experiment}", quiet=log_format() == "json")
+        with stop.politely(lambda: console.print(_AS_SOON)):
+            if job.resources.executor == "ray":
+                console.print("connecting to Ray …" if cluster_address(job.resources) else "starting workers …")
+            executor = make_executor(job, dataset, study.costs)
+            tracker = make_tracker(job, dataset, study)
+            status = StatusReport(study, executor)
+            display.behind = status.behind = lambda: tracker.backlog
+            report = Reporter(study, tracker)
+            ending: Ending = "FAILED"
+            found: Front | None = None
+            try:
+                tracker.start(resumed)
+                report.reconcile()
+                self._warm_up(executor, strategy)
+                stop.check()
+                with display, stop.politely(functools.partial(_say_stopping, display)):
+                    found = run_search(
+                        strategy,
+                        executor,
+                        study,
+                        trials=job.search.trials,
+                        budget_seconds=None if job.search.budget_minutes is None else 60 * job.search.budget_minutes,
+                        budget_steps=job.search.budget_steps,
+                        stop_below=job.search.stop_below,
+                        halving=job.search.halving,
+                        on_result=_each(status.trial, report),
+                        on_progress=_each(status.progress, display),
+                        stop=stop,
+                    )
+                stop.check()
+                with stop.within_grace():
+                    # One worker trains the baselines and nothing is timed but process time of theirs: a core of this
+                    # process is free for pictures, which would have to be waited for at the end.
+                    tracker.draw_freely(job.resources.executor == "ray")
+                    self._baselines(study, executor, dataset)
+                    tracker.draw_freely(False)
+                    stop.check()
+                    if not self.brief:
+                        found = self._retimed(study, executor, dataset) or found
+                    stop.check()  # the resumed search has only the rest to do
+                report.front(found)
+                if len(found):
+                    self._publish(study, found, dataset, executor, tracker)
+                ending = "FINISHED"
+            except KeyboardInterrupt:
+                ending = "KILLED"
+                raise
+            except StorageError as error:
+                say_paused(error)
+                raise
+            finally:
+                status.end({"FINISHED": "finished", "KILLED": "stopped"}.get(ending, "failed"), found)
+                executor.close()
+                report.reconcile()
+                try:
+                    if ending == "FINISHED" and found is not None:
+                        self._conclude(study, found)  # before the pictures, which nobody should have to wait for
+                finally:
+                    _caught_up(tracker, ending, stop, study.folder)
+        return found
+
+    def _warm_up(self, executor: Executor, strategy: Strategy) -> None:
+        """Compile before the clock runs; where none does, the first trials may do that."""
+        from nas.search import warm_up
+
+        if self.job.search.budget_minutes is None:
+            return
+        compiling = "compiling what trials run; once on a machine, about a minute"
+        said = console.is_terminal
+
+        def on_wait(waited: float) -> None:
+            nonlocal said
+            if waited > PATIENCE_SECONDS and not said:
+                console.print(f"{compiling} …")
+                said = True
+
+        with console.status(compiling):
+            took = warm_up(
+                executor, strategy.space, self.job.training, on_wait=on_wait, stop=lambda: self.stop.requested
+            )
+        if took > PATIENCE_SECONDS:
+            console.print(f"workers are ready after {duration(took)}, which the budget does not count")
+
+    def _say_stopped(self, study: StudyStore) -> None:
+        counts = study.counts()
+        console.print(f"stopped; {counts['complete']} complete trials are kept in {self.job.tracking.store}")
+        if self.command:
+            console.print(f"resume: [bold]{escape(self.command)} --resume[/]", soft_wrap=True)
+
+    def _announce(self, dataset: Dataset, study: StudyStore | None) -> None:
+        from nas.cli._workers import cluster_address
+
+        job = self.job
+        samples = f"{len(dataset.x_train):,} + {len(dataset.x_val):,} + {len(dataset.x_test):,}"
+        console.print(
+            f"[bold]{job.tracking.experiment}[/]: {escape(dataset.name)} ({dataset.n_inputs} inputs, "
+            f"{dataset.n_outputs} outputs, {samples} samples), space {job.space.name}, "
+            f"strategy {job.search.strategy}, {_extent(job)}",
+            soft_wrap=True,
+        )
+        address = cluster_address(job.resources)
+        where = f"Ray at {address}" if address else job.resources.executor
+        count = 1 if job.resources.executor == "serial" else job.resources.workers
+        if count is None and address is None:
+            count = job.resources.worker_count()
+        workers = "workers as there is room" if count is None else f"{count} worker{'s' if count != 1 else ''}"
+        console.print(
+            f"{workers} ({where}), {job.resources.threads} thread"
+            f"{'s' if job.resources.threads != 1 else ''} each; everything is kept in {job.tracking.store}",
+            soft_wrap=True,
+        )
+        if study is None:
+            return
+        counts = study.counts()
+        if sum(counts.values()) > counts["running"]:
+            stopped = f", {counts['stopped']} stopped at rungs" if counts["stopped"] else ""
+            console.print(f"resuming: {counts['complete']} trials complete{stopped}, {counts['failed']} failed")
+
+    def _baselines(self, study: StudyStore, executor: Executor, dataset: Dataset) -> None:
+        """Train what the search is compared with, once a study."""
+        from nas.search import baseline_seconds, record_baselines
+
+        search, resources = self.job.search, self.job.resources
+        if not search.baselines or study.baselines() is not None:
+            return
+        with stage("training baselines: a linear model, boosting, a dense MLP"):
+            record_baselines(
+                study,
+                executor,
+                dataset,
+                self.job.training,
+                seconds=baseline_seconds(search.budget_minutes),
+                threads=resources.threads,
+                device="cuda" if resources.on_gpu else "cpu",
+            )
+
+    def _retimed(self, study: StudyStore, executor: Executor, dataset: Dataset) -> Front | None:
+        from nas.search import retime, time_side_by_side
+
+        if not len(study.front()):
+            return None
+        with stage("timing the front again, side by side"):
+            resources = self.job.resources
+            device = "cuda" if resources.on_gpu else "cpu"
+            measure = functools.partial(time_side_by_side, device=device)
+            return retime(study, executor, dataset, self.job.training, threads=resources.threads, measure=measure)
+
+    def _catch_up(self, study: StudyStore, found: Front, dataset: Dataset) -> None:
+        """Log what MLflow does not have of a search that is done: trials, values, pictures, champion, its end."""
+        from nas.search import SerialExecutor
+
+        tracker = make_tracker(self.job, dataset, study)
+        with self.stop.politely(lambda: console.print("leaving the rest for --resume; Ctrl-C again leaves at once")):
+            tracker.start(resume=True)
+            report = Reporter(study, tracker)
+            try:
+                report.reconcile()
+                report.front(found)
+                if len(found):
+                    executor = SerialExecutor(dataset, self.job.training, threads=self.job.resources.threads)
+                    self._publish(study, found, dataset, executor, tracker, known=tracker.champion)
+            finally:
+                _caught_up(tracker, "FINISHED", self.stop, study.folder)
+
+    def _publish(
+        self,
+        study: StudyStore,
+        found: Front,
+        dataset: Dataset,
+        executor: Executor,
+        tracker: Tracker,
+        *,
+        known: int | None = None,
+    ) -> None:
+        """Hand the champion to the tracker: whatever is wrong with it, the search is done and says so only.
+
+        Args:
+            known: the champion that has been published already and need not be again.
+        """
+        from nas.cli._champion import animation_of, make_champion
+        from nas.errors import NasError
+        from nas.search import beaten_by
+
+        tracking, training = self.job.tracking, self.job.training
+        if not tracking.mlflow or tracking.champion is None:
+            return
+        try:
+            chosen = found.pick(tracking.champion)
+            if chosen.number == known:
+                return
+            rival = beaten_by(chosen, study.baselines())
+            if rival is not None and "champion" not in tracking.model_fields_set:
+                console.print(
+                    f"no champion in MLflow: {rival.label} beats trial {chosen.number}, beyond what the samples leave "
+                    f"open; tracking.champion: {tracking.champion} registers it all the same",
+                    soft_wrap=True,
+                )
+                return
+            film = None
+            if tracking.animation:
+                with stage(f"training trial {chosen.number} once more, to film it"):
+                    film = animation_of(study, chosen.number, dataset, training, call=executor.call)
+                with stage(f"drawing {len(film)} frames"):
+                    film.mp4  # noqa: B018 - drawn here, because logging has little time
+            tracker.log_champion(
+                make_champion(
+                    study,
+                    found,
+                    chosen,
+                    dataset,
+                    training,
+                    chosen=tracking.champion,
+                    name=tracking.model_name,
+                    animation=film,
+                )
+            )
+        except (NasError, OSError) as error:
+            console.print(f"no champion in MLflow: {error}", markup=False)
+
+    def _conclude(self, study: StudyStore, found: Front) -> None:
+        from nas.cli._baselines import print_baselines
+        from nas.cli._evaluate import evaluate_file
+        from nas.cli._report import failure_counts
+        from nas.cli.export import describe
+        from nas.cli.front import estimates_line, front_table
+        from nas.cli.study import export_network
+        from nas.errors import NasError
+
+        if self.brief:
+            return
+        counts = study.counts()
+        if found.missed:
+            raise NasError(f"{found.missed}; relax a bound of search.constraints, or search longer: --resume")
+        if not len(found):
+            reasons = {trial.result.reason for trial in study.records() if trial.result is not None}
+            why = "; ".join(sorted(reasons)[:3]) or "none was started within the budget"
+            raise NasError(f"no trial completed, {counts['failed']} failed: {why}")
+        if counts["failed"]:
+            console.print(f"failed trials: {counts['failed']}, because:")
+            for why, count in failure_counts(study.records()).most_common(_MOST_REASONS):
+                console.print(f"  {count:>5} × {why}", markup=False, soft_wrap=True)
+        console.print()
+        console.print(front_table(found))
+        console.print(estimates_line(found), soft_wrap=True)
+        print_baselines(found, study.baselines())
+        console.print(
+            f"process time: inference of {self.job.training.inference_batch:,} samples (± 95 %, in fresh processes), "
+            f"training step of {self.job.training.batch_size:,}"
+        )
+        best = found.best()
+        path = study.folder / "best.safetensors"
+        record = export_network(study, best.number, path)
+        console.print(f"\nbest: {describe(best.number, dict(best.metrics))}", soft_wrap=True)
+        console.print(
+            "the smallest that is as accurate as any, within one standard error; --pick knee, accurate or fast has "
+            "others",
+            soft_wrap=True,
+        )
+        if "structure" in record:
+            how = "nas.training.module_of makes it a module again"
+            console.print(f"exported to {path}: the state of your own structure; {how}", soft_wrap=True)
+        else:
+            # Not timed: MLflow's pictures are being drawn in this process meanwhile, which would count. The job named
+            # the source.
+            threads = self.job.resources.threads
+            tested = evaluate_file(path, data=self.job.data.source, threads=threads, timed=False)
+            found_again = tested.get("accuracy")
+            quality = f"error {tested['error']:.4g}" if found_again is None else f"accuracy {percent(found_again)}"
+            console.print(
+                f"exported to {path}; loaded again, it has test {quality} on {tested['samples']:,} samples",
+                soft_wrap=True,
+            )
+        if not self.command:
+            return
+        console.print("\nnext:")
+        for line in next_commands(self.job, study.name, best.metrics):
+            console.print(f"  {line}", markup=False, soft_wrap=True)
+
+
+def next_commands(job: Job, study: str, best: Mapping[str, float]) -> list[str]:
+    """What may be typed after a search: to browse it, to see and report it, and to export a network of its front.
+
+    Args:
+        best: metrics of the network picked.
+    """
+    tracking = job.tracking
+    # A bound that a member has: that of the best one, rounded down.
+    accuracy = best.get("shown_accuracy", best.get("val_accuracy"))
+    pick = "accurate" if accuracy is None else f"accuracy>={math.floor(100 * accuracy) / 100:g}"
+    words: list[tuple[str, ...]] = [("front", study), ("report", study)]
+    words.append(("export", study, "--pick", pick, "--out", "network.safetensors"))
+    lines = [command_line(*each, store=tracking.store, storage=tracking.storage) for each in words]
+    if tracking.mlflow and tracking.server is None:  # `nas ui` shows what is in files of the store
+        lines.insert(0, command_line("ui", store=tracking.store))
+    return lines
+
+
+def _extent(job: Job) -> str:
+    """How long the search will be, for people."""
+    from nas.search import UNLIMITED
+
+    search, ends = job.search, []
+    if search.trials < UNLIMITED:
+        ends.append(f"{search.trials:,} trials")
+    if search.budget_minutes is not None:
+        ends.append(f"{search.budget_minutes:g} minutes")
+    if search.budget_steps is not None:
+        ends.append(f"{search.budget_steps:,} steps in all")
+    stated = "steps" in job.training.model_fields_set
+    length = f"{job.training.steps:,} steps each" if stated else "lengths of training by the budget"
+    return f"{' or '.join(ends)}, {length}"
+
+
+def _duration_line(job: Job) -> str:
+    """How long the whole of it takes, as far as the job decides it."""
+    from nas.search import baseline_seconds
+
+    minutes, rest = job.search.budget_minutes, baseline_seconds(job.search.budget_minutes)
+    after = f"up to {duration(rest)} for the baselines, " if job.search.baselines else ""
+    if minutes is None:
+        return f"time: as the trials take, --minutes bounds it; then {after}some seconds to time the front again"
+    return f"time: {duration(60 * minutes)} of search; then {after}some seconds to time the front again"
+
+
+def _caught_up(tracker: Tracker, ending: Ending, stop: Stop, folder: Path) -> None:
+    """Ends the tracker; says how far MLflow is while it catches up, here and in the status, and what it lacks then.
+
+    Ctrl-C leaves the rest in the journal; so does a search that failed, whose user waits to be told why.
+    """
+    from nas.cli._report import amend_status
+
+    patient = ending == "FINISHED"
+    doing = "MLflow takes the front and its pictures"
+    with console.status(doing) as shown:
+        began = said = noted = time.monotonic()
+
+        def waiting(left: int) -> bool:
+            nonlocal said, noted
+            if time.monotonic() - noted >= _NOTE_SECONDS:
+                noted = time.monotonic()
+                amend_status(folder, mlflow_behind=left)
+            trials = f"{left:,} trial{'s' if left > 1 else ''}"
+            if left:
+                shown.update(f"MLflow has {trials} still to take; Ctrl-C leaves them for --resume")
+            elif networks := tracker.undrawn:
+                of = f"{networks} network{'s' if networks > 1 else ''}"
+                shown.update(f"drawing the graph, weights and training of {of}; Ctrl-C leaves the rest for --resume")
+            else:
+                shown.update(doing)
+            if not console.is_terminal and left and time.monotonic() - said >= _SAY_SECONDS:
+                said = time.monotonic()
+                console.print(f"MLflow has {trials} still to take")
+            return not (ending == "FAILED" or (patient and stop.requested))
+
+        left = tracker.finish(ending, waiting)
+    if (took := time.monotonic() - began) > PATIENCE_SECONDS:
+        console.print(f"{doing}: {duration(took)}")
+    amend_status(folder, mlflow_behind=left, log=True)
+    if missing := [*([f"{left:,} trials"] if left else []), *tracker.left_out]:
+        console.print(f"MLflow does not have {', '.join(missing)} yet; --resume logs them", soft_wrap=True)
+
+
+def _say_stopping(display: ProgressDisplay) -> None:
+    display.notice = "stopping: running trials have ten seconds; Ctrl-C again leaves at once"
+    if not console.is_terminal:
+        console.print(display.notice)
+
+
+def _each(*followers: Callable[..., None]) -> Callable[..., None]:
+    """Tells everybody in turn."""
+
+    def tell(*news: object) -> None:
+        for follower in followers:
+            follower(*news)
+
+    return tell

@@ -1,0 +1,123 @@
+"""Whether a search was worth it: the best member of its front against the baselines, in a few sentences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from nas.search.baselines.run import Baseline, Baselines
+from nas.search.front.front import Front, FrontMember
+
+__all__ = ["beaten_by", "verdict"]
+
+
+def verdict(front: Front, baselines: Baselines) -> str:
+    """What a person has to know of a front and its baselines, on the test part.
+
+    The best member is the one of which the least error is to be expected, of equal ones that with the fewest edges, as
+    `pick("accurate")` has it; the test part decides nothing. A difference that is less than 1.96 standard errors of a
+    difference of two accuracies (of independent samples) is called one that so many samples cannot tell.
+
+    Returns:
+        Some sentences; "" where there is no member or no baseline to compare.
+    """
+    members = [member for member in front.members if "val_error" in member.metrics]
+    if not members or not baselines.found:
+        return ""
+    best = min(members, key=_expected)
+    rivals = sorted(baselines.found, key=lambda each: _error(each.metrics))
+    ahead = [each for each in rivals if _error(each.metrics) < _error(best.metrics)]
+    level = [each for each in rivals if _error(each.metrics) == _error(best.metrics)]
+    behind = [each for each in rivals if _error(each.metrics) > _error(best.metrics)]
+    said = [_better(each, best, members, baselines.samples) for each in ahead]
+    said += [
+        f"{_capital(each.label)} is as good as the best member (trial {best.number}): {_shown(each.metrics)}"
+        f"{_price(each, best)}."
+        for each in level
+    ]
+    if behind:
+        compared = _joined([f"{_gap(best.metrics, each.metrics)} than {each.label}" for each in behind])
+        every = " and so than every baseline" if len(behind) == len(rivals) > 1 else ""
+        doubt = _doubt(best.metrics, behind[0].metrics, baselines.samples)
+        doubt = f" (the difference to {behind[0].label} is one {doubt})" if doubt else ""
+        who = f"The best member (trial {best.number}, {_shown(best.metrics)} on the test part)"
+        said.append(f"{who} is {compared}{every}{doubt}.")
+    return " ".join(said)
+
+
+def beaten_by(member: FrontMember, baselines: Baselines | None) -> Baseline | None:
+    """The best baseline that beats a member: one whose error on the validation part is below all that the member's
+    estimate leaves open. None: none does. The test part decides nothing.
+
+    Args:
+        member: of a front.
+        baselines: of its study; None: they were not wanted.
+    """
+    if baselines is None or "val_error" not in member.metrics:
+        return None
+    least = member.metrics.get("shown_error_low", member.metrics["val_error"])
+    return next((each for each in baselines.found if each.metrics["val_error"] < least), None)
+
+
+def _expected(member: FrontMember) -> tuple[float, float, int]:
+    metrics = member.metrics
+    return metrics.get("shown_error", metrics["val_error"]), metrics.get("edges", math.inf), member.number
+
+
+def _better(each: Baseline, best: FrontMember, members: list[FrontMember], samples: int) -> str:
+    """Of a baseline that is better than the best member."""
+    luckiest = min(members, key=lambda member: _error(member.metrics))
+    doubt = _doubt(each.metrics, best.metrics, samples)
+    doubt = f", a difference {doubt}" if doubt else ""
+    if _error(each.metrics) < _error(luckiest.metrics):
+        return (
+            f"{_capital(each.label)} is better than every member: {_shown(each.metrics)} on the test part, the best "
+            f"member (trial {best.number}) {_shown(best.metrics)}{doubt}{_price(each, best)}."
+        )
+    return (
+        f"{_capital(each.label)} is better than the best member by validation (trial {best.number}): "
+        f"{_shown(each.metrics)} on the test part against {_shown(best.metrics)}{doubt}{_price(each, best)}."
+    )
+
+
+def _error(metrics: Mapping[str, float]) -> float:
+    return metrics.get("test_error", metrics["val_error"])
+
+
+def _shown(metrics: Mapping[str, float]) -> str:
+    error = _error(metrics)
+    return f"{100 * (1 - error):.2f} %" if "val_accuracy" in metrics else f"error {error:.4g}"
+
+
+def _gap(better: Mapping[str, float], worse: Mapping[str, float]) -> str:
+    difference = _error(worse) - _error(better)
+    if "val_accuracy" in better:
+        return f"{100 * difference:.2f} points better"
+    return f"{100 * difference / _error(worse):.3g} % better"
+
+
+def _doubt(one: Mapping[str, float], other: Mapping[str, float], samples: int) -> str:
+    if "val_accuracy" not in one:
+        return ""
+    variance = sum(error * (1 - error) for error in (_error(one), _error(other))) / samples
+    if abs(_error(one) - _error(other)) >= 1.96 * math.sqrt(variance):
+        return ""
+    return f"that {samples:,} samples cannot tell"
+
+
+def _price(each: Baseline, best: FrontMember) -> str:
+    """What a baseline costs, in multiples of what the member does."""
+    parts = []
+    for metric, name in (("inference_seconds", "inference time"), ("edges", "edges")):
+        mine, its = best.metrics.get(metric, 0.0), each.metrics.get(metric, 0.0)
+        if mine > 0 and its > 0:
+            parts.append(f"{its / mine:.2g} × its {name}" if its / mine < 100 else f"{its / mine:,.0f} × its {name}")
+    return f"; it takes {' and '.join(parts)}".replace("its", "the member's", 1) if parts else ""
+
+
+def _joined(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def _capital(label: str) -> str:
+    return label[0].upper() + label[1:]

@@ -1,0 +1,1 @@
+"""Strategies: what is asked for candidates and told their results."""

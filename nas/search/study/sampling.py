@@ -1,0 +1,135 @@
+"""A study as Optuna's samplers and pruners see it: in memory, fed by the driver.
+
+Samplers read all finished trials for every parameter they suggest. From a database that costs more the longer a study
+is; from memory it costs what the sampler itself does, and of a long study a window is enough (see `WindowStorage`).
+Here is only what samplers look at: states, values, parameters, and, of studies with one objective, the values reported
+at rungs (with several, Optuna's samplers fail on them).
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
+
+import optuna
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from nas.search.study._rows import Row, params_from, params_of
+from nas.search.study._window import WindowStorage
+
+__all__ = ["Sampling"]
+
+# What `optuna.trial.Trial.set_constraint("bounds", …)` writes; a trial object would ask its sampler for values first.
+_OUTSIDE: Final = "constraints:bounds"
+
+
+class Sampling:
+    """Trials in memory; a trial's id in `study` is its number.
+
+    Args:
+        directions: of the study.
+        rows: its trials so far.
+        params: what samplers chose for them, by number (see `Rows.params`).
+        reported: intermediate values by number and step.
+        system: what samplers remember with trials and with the study (see `Rows.system`).
+        outside: how far outside its bounds each trial is; None where there are none.
+
+    Attributes:
+        study: Optuna's; its sampler is whoever asks to set.
+    """
+
+    def __init__(
+        self,
+        directions: Sequence[StudyDirection],
+        rows: Iterable[Row],
+        params: Mapping[int, Mapping[str, tuple[float, str]]],
+        reported: Mapping[int, Mapping[int, float]],
+        system: tuple[Mapping[int, Mapping[str, Any]], Mapping[str, Any]],
+        outside: Mapping[int, float | None] = MappingProxyType({}),
+    ) -> None:
+        self.study = optuna.create_study(
+            storage=WindowStorage(),
+            directions=list(directions),
+            sampler=optuna.samplers.RandomSampler(seed=0),
+        )
+        self._storage = self.study._storage
+        self._count = 0
+        of_trials, of_study = system
+        for key, value in sorted(of_study.items(), key=lambda item: (len(item[0]), item[0])):  # generations in order
+            self._storage.set_study_system_attr(self.study._study_id, key, value)
+        self._of_study = dict(of_study)
+        rows = list(rows)
+        for row in rows:
+            values, domains = params_from(params.get(row.number, {}))
+            self._fill(row.number)
+            self._add(
+                optuna.trial.create_trial(
+                    state=TrialState.RUNNING,
+                    params=values,
+                    distributions=domains,
+                    intermediate_values=dict(reported.get(row.number, {})) if self._one else {},
+                    system_attrs=dict(of_trials.get(row.number, {})),
+                )
+            )
+        # Which trials are in a window, and which of the old are the best, depends on the order in which they ended.
+        for row in sorted(rows, key=lambda row: (row.ended or datetime.datetime.min, row.number)):
+            if row.state.is_finished():
+                self.end(row.number, row.state, row.values, outside.get(row.number))
+
+    @property
+    def _one(self) -> bool:
+        return len(self.study.directions) == 1
+
+    def begin(self, number: int) -> None:
+        """A trial is RUNNING."""
+        self._fill(number)
+        if number == self._count:
+            self._storage.create_new_trial(self.study._study_id)
+            self._count += 1
+
+    def trial(self, number: int) -> optuna.trial.Trial:
+        """A running trial, to suggest its parameters with the sampler of `study`."""
+        self.study._thread_local.cached_all_trials = None  # as `study.ask` does: what samplers read is cached by trial
+        return optuna.trial.Trial(self.study, number)
+
+    def frozen(self, number: int) -> FrozenTrial:
+        """A trial as pruners take it."""
+        return self._storage.get_trial(number)
+
+    def sampled(self, number: int) -> dict[str, Any]:
+        """What samplers chose for a trial and remember since, as JSON: "params", "system" and "study"."""
+        if number >= self._count:
+            return {}
+        trial = self.frozen(number)
+        now = self._storage.get_study_system_attrs(self.study._study_id)
+        changed = {key: value for key, value in now.items() if self._of_study.get(key) != value}
+        self._of_study = dict(now)
+        found = {"params": params_of(trial), "system": trial.system_attrs, "study": changed}
+        return {key: value for key, value in found.items() if value}
+
+    def report(self, number: int, step: int, value: float) -> None:
+        """A trial's intermediate value."""
+        if self._one and number < self._count:
+            self._storage.set_trial_intermediate_value(number, step, value)
+
+    def end(self, number: int, state: TrialState, values: Sequence[float], outside: float | None = None) -> None:
+        """A trial has ended, so far outside the bounds of the search."""
+        self.begin(number)
+        if outside is not None:
+            self._storage.set_trial_system_attr(number, _OUTSIDE, outside)
+        self._storage.set_trial_state_values(number, state, list(values) if state is TrialState.COMPLETE else None)
+
+    def _fill(self, number: int) -> None:
+        """Numbers that are missing (nothing was recorded of them) become failed trials, so that ids are numbers."""
+        while self._count < number:
+            now = datetime.datetime.now()
+            template = optuna.trial.create_trial(state=TrialState.FAIL)
+            template.datetime_start = template.datetime_complete = now
+            self._add(template)
+
+    def _add(self, template: FrozenTrial) -> None:
+        self._storage.create_new_trial(self.study._study_id, template_trial=template)
+        self._count += 1

@@ -1,0 +1,1 @@
+"""Pictures: fronts, lineages, graphs, curves, films; none needs MLflow."""

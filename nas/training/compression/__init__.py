@@ -1,0 +1,1 @@
+"""Cuts while a network trains: when, how many edges, which, and that no output is lost."""

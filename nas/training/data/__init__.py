@@ -1,0 +1,1 @@
+"""Data: from a job's `data` section to a checked, split and scaled `Dataset`."""

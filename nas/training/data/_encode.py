@@ -1,0 +1,95 @@
+"""Fits what becomes of a table's columns, on its training part, with scikit-learn's transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from nas.checkpoint import DATE_PARTS, EncodedColumn, Encoding
+from nas.training.data._raw import RawData
+
+__all__ = ["cells", "fit_encoding"]
+
+_MOST_LEVELS: Final = 32  # categories with an input of their own; rarer ones share one
+_LEAST_ROWS: Final = 5  # of a category in the training part, to have one
+
+
+def fit_encoding(raw: RawData, train: np.ndarray) -> Encoding | None:
+    """The encoding of a table's columns; None: all are numbers that are taken as they are.
+
+    Args:
+        raw: the table, with kinds and levels of its columns.
+        train: (rows, columns) the training part of ``raw.x``.
+    """
+    if not raw.kinds:
+        return None
+    given = [x for x in (raw.x, raw.x_val, raw.x_test) if x is not None]
+    gaps = np.any([np.isnan(x).any(axis=0) for x in given], axis=0)
+    columns = []
+    for place, (name, kind) in enumerate(zip(raw.feature_names, raw.kinds, strict=True)):
+        values = train[:, place]
+        if kind == "category":
+            columns.append(_category(name, _texts(values, raw.levels[place])))
+        elif kind == "date":
+            columns.append(_date(name, values, bool(gaps[place])))
+        else:
+            columns.append(_number(name, kind, values, bool(gaps[place])))
+    found = Encoding(tuple(columns))
+    return None if found.plain else found
+
+
+def cells(x: np.ndarray, levels: Sequence[tuple[str, ...]]) -> list[np.ndarray]:
+    """The columns of ``x`` (rows, columns) as `Encoding.apply` wants them: categories, numbered in ``x``, as text."""
+    return [_texts(values, known) if known else values for values, known in zip(x.T, levels, strict=True)]
+
+
+def _texts(codes: np.ndarray, levels: tuple[str, ...]) -> np.ndarray:
+    lookup = np.array([*levels, None], dtype=object)
+    found: np.ndarray = lookup[np.where(np.isnan(codes), len(levels), codes).astype(np.int64)]
+    return found
+
+
+def _number(name: str, kind: str, values: np.ndarray, gaps: bool) -> EncodedColumn:
+    if not gaps:
+        return EncodedColumn(name, kind)
+    fill, flagged = _filled(values)
+    return EncodedColumn(name, kind, fill, flagged)
+
+
+def _filled(values: np.ndarray) -> tuple[float, bool]:
+    """What replaces missing values, and whether the training part has any."""
+    from sklearn.impute import SimpleImputer
+
+    imputer = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True).fit(values[:, None])
+    return float(imputer.statistics_[0]), bool(len(imputer.indicator_.features_))
+
+
+def _date(name: str, values: np.ndarray, gaps: bool) -> EncodedColumn:
+    fill, flagged = _filled(values) if gaps else (None, False)
+    present = values[~np.isnan(values)]
+    whole = EncodedColumn(name, "date", parts=DATE_PARTS).apply(present)
+    vary = np.ptp(whole, axis=0) > 0 if len(whole) else np.zeros(len(DATE_PARTS), dtype=bool)
+    parts = tuple(part for part, each in zip(DATE_PARTS, vary, strict=True) if each or part == DATE_PARTS[0])
+    return EncodedColumn(name, "date", fill, flagged, parts=parts)
+
+
+def _category(name: str, texts: np.ndarray) -> EncodedColumn:
+    from sklearn.preprocessing import OneHotEncoder
+
+    column = np.array(["" if text is None else text for text in texts], dtype=object)[:, None]
+    least = _LEAST_ROWS if len(column) >= 10 * _LEAST_ROWS else 1
+    encoder = OneHotEncoder(
+        handle_unknown="infrequent_if_exist", max_categories=_MOST_LEVELS, min_frequency=least, drop="if_binary"
+    ).fit(column)
+    infrequent = encoder.infrequent_categories_[0]
+    rare = set() if infrequent is None else {str(level) for level in infrequent}
+    levels = [str(level) for level in encoder.categories_[0] if str(level) not in rare]
+    if rare:
+        if len(levels) == 1:  # two groups: the frequent one and the others, of which one input is enough
+            return EncodedColumn(name, "category", levels=(), base=levels[0], other=True)
+        return EncodedColumn(name, "category", levels=tuple(levels), other=True)
+    if len(levels) == 2:
+        return EncodedColumn(name, "category", levels=(levels[1],), base=levels[0])
+    return EncodedColumn(name, "category", levels=tuple(levels))

@@ -1,0 +1,327 @@
+"""Tables: which columns are features and targets, and whether they can be."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nas.errors import DataError
+from nas.training.data._columns import odd_number
+from nas.training.data._delimited import distinct_names, is_number, read_delimited
+from nas.training.data._kinds import ColumnCells, read_column
+from nas.training.data._labels import FEWEST_EACH, MOST_CODES, code_among, numbers_in
+from nas.training.data._raw import RawData
+from nas.training.data.checks import whole_numbers_fit
+from nas.training.data.config import TEXT_SUFFIXES, DataConfig
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["feature_kind", "from_frame", "load_openml", "load_table", "plain", "read_frame"]
+
+_MOST_PROBLEMS = 8  # of columns, in one message
+_FEW_ODD = 0.05  # share of cells of a target of numbers that may be no numbers before it is taken for text
+
+
+def load_table(path: Path, config: DataConfig, features: Collection[str] = (), spare: Collection[str] = ()) -> RawData:
+    """A .csv, .tsv (also gzipped), .parquet or .xlsx file; see `from_frame`.
+
+    Raises:
+        DataError: the file cannot be parsed, or a column is unknown, empty or no number.
+    """
+    name = path.name.removesuffix(".gz").rpartition(".")[0]
+    if path.name.lower().endswith(TEXT_SUFFIXES):
+        read = read_delimited(path, config)
+        return from_frame(read.frame, name, str(path), config, features, spare, decimal=read.decimal, said=read.said)
+    return from_frame(_binary(path), name, str(path), config, features, spare)
+
+
+def read_frame(config: DataConfig, targets: Collection[str] = ()) -> pd.DataFrame:
+    """All columns of a file as they are, e.g. of rows to predict.
+
+    Args:
+        config: names the file, and how to read it.
+        targets: columns that are targets, if they are there; their cells stay text.
+
+    Raises:
+        DataError: the file cannot be parsed.
+    """
+    path = Path(config.source)
+    if not path.name.lower().endswith(TEXT_SUFFIXES):
+        return _binary(path)
+    return read_delimited(path, config.model_copy(update={"target": tuple(targets)})).frame
+
+
+def _binary(path: Path) -> pd.DataFrame:
+    """A table that is no text: Parquet, or the first sheet of a workbook."""
+    import pandas as pd  # half a second; only tables need it
+
+    kind = path.suffix.lower().removeprefix(".")
+    try:
+        return pd.read_parquet(path) if kind == "parquet" else pd.read_excel(path)
+    except ImportError as error:
+        raise DataError(
+            f"{path}: workbooks are read by a package that is not installed: pip install openpyxl; or save it as .csv"
+        ) from error
+    except Exception as error:  # pandas and the readers behind it raise a dozen unrelated types here
+        raise DataError(f"{path}: cannot be read as {kind} ({error})") from error
+
+
+def from_frame(
+    frame: pd.DataFrame,
+    name: str,
+    where: str,
+    config: DataConfig,
+    features: Collection[str] = (),
+    spare: Collection[str] = (),
+    *,
+    decimal: str | None = None,
+    said: tuple[tuple[str, str], ...] = (),
+) -> RawData:
+    """Features and targets of a table.
+
+    Args:
+        features: names of a network's inputs, which are features whatever they look like.
+        spare: columns that may be there and are left out.
+        decimal: decimal mark of the targets, where they are text of a file that numbers were not told from.
+        said: how the table was read.
+
+    Raises:
+        DataError: a stated column does not exist, no feature is left, or a feature is no number.
+    """
+    frame, index = _with_index(frame.rename(columns=str))
+    columns = list(frame.columns)
+    if not columns:
+        raise DataError(f"{where}: the table has no columns")
+    distinct_names(columns, where)
+    if config.target is None:
+        targets = [next((column for column in reversed(columns) if column not in index), columns[-1])]
+    else:
+        targets = [config.target] if isinstance(config.target, str) else list(config.target)
+    known = {*columns}
+    stated_kinds = () if features else config.kinds  # those of a network name columns that may be missing here
+    parted = [name for name in (config.group, config.time) if name is not None]
+    for column in [*targets, *config.drop, *config.keep, *stated_kinds, *parted]:
+        if column not in known:
+            raise DataError(f"{where}: no column {column!r}; the columns are {_some(columns)}")
+    no_features = ({*targets, *config.drop, *spare} | ({*parted} - {*config.keep})) - {*features}
+    candidates = [column for column in columns if column not in no_features]
+    left_out = {column: "data.drop" for column in columns if column in config.drop}
+    for key, parting in (("data.group", config.group), ("data.time", config.time)):
+        if parting in no_features:
+            left_out[str(parting)] = key
+    by_name = bool({*features} & known)  # then every other column is one too many, whatever it looks like
+    read: dict[str, ColumnCells] = {}
+    problems = []  # all at once, so that nobody has to mend one column a run
+    for column in candidates:
+        if column in index and column not in {*features, *config.keep, *config.kinds}:
+            left_out[column] = "the index of the table"
+            continue
+        keep = column in features or column in config.keep or by_name
+        stated = config.kinds.get(column)
+        try:
+            found = read_column(
+                frame[column], column, where, stated=stated, decimal="." if decimal is None else decimal, keep=keep
+            )
+        except DataError as error:
+            problems.append(str(error))
+            continue
+        if found.left_out:
+            left_out[column] = found.left_out
+        else:
+            read[column] = found
+    if problems:
+        raise DataError("\n".join(problems[:_MOST_PROBLEMS]))
+    chosen = [column for column in candidates if column in read]
+    if not chosen:
+        first = next((column for column in candidates), None)
+        hint = f": {first!r} is left out ({left_out[first]}), data.keep: [{first}] keeps it" if first else ""
+        raise DataError(f"{where}: no feature column is left beside the target {_some(targets)}{hint}")
+    x = np.stack([read[column].values for column in chosen], axis=1)
+    for column in targets:
+        _filled(frame[column], column, where)
+    y, texts, code = _targets(frame, targets, where, config, decimal)
+    return RawData(
+        name,
+        x,
+        y,
+        feature_names=tuple(chosen),
+        named=True,
+        kinds=tuple(read[column].kind for column in chosen),
+        levels=tuple(read[column].levels for column in chosen),
+        target_names=tuple(targets),
+        texts=texts,
+        code=code,
+        groups=None if config.group is None else _groups(frame[config.group], config.group, where),
+        order=None if config.time is None else _order(frame[config.time], config, where, decimal),
+        left_out=tuple(left_out.items()),
+        said=said,
+    )
+
+
+def _groups(column: pd.Series[Any], name: str, where: str) -> np.ndarray:
+    """A number for each row, the same for rows with the same cell."""
+    import pandas as pd
+
+    _filled(column, name, where, "data.group")
+    numbers: np.ndarray = pd.factorize(column.astype(str), sort=True)[0]
+    return numbers
+
+
+def _order(column: pd.Series[Any], config: DataConfig, where: str, decimal: str | None) -> np.ndarray:
+    """Numbers that rise with a column of dates or numbers."""
+    name = str(config.time)
+    _filled(column, name, where, "data.time")
+    stated = config.kinds.get(name)
+    found = read_column(column, name, where, stated=stated, decimal=decimal or ".", keep=True)
+    if found.kind not in ("date", "number", "integer"):
+        raise DataError(f"{where}: data.time: column {name!r} holds a {found.kind}; expected dates or numbers")
+    return found.values
+
+
+def _with_index(frame: pd.DataFrame) -> tuple[pd.DataFrame, set[str]]:
+    """The table with the named levels of its index as columns, and their names."""
+    import pandas as pd
+
+    if isinstance(frame.index, pd.RangeIndex) and frame.index.name is None:
+        return frame, set()
+    levels = [level for level in frame.index.names if level is not None and str(level) not in frame.columns]
+    named = frame.reset_index(level=levels).rename(columns=str) if levels else frame
+    return named.reset_index(drop=True), {str(level) for level in levels}
+
+
+def feature_kind(column: pd.Series[Any], name: str, where: str) -> str:
+    """number, integer or boolean; DataError where a column is no feature."""
+    import pandas as pd
+
+    kind = pd.api.types
+    if kind.is_bool_dtype(column):
+        return "boolean"
+    if kind.is_integer_dtype(column):
+        whole_numbers_fit(column.dropna().to_numpy(), f"{where}: feature column {name!r}")
+        return "integer"
+    if kind.is_numeric_dtype(column) and not kind.is_complex_dtype(column):
+        return "number"
+    cells = [str(cell) for cell in column.dropna()]
+    numbers = [is_number(cell) for cell in cells]
+    if any(numbers) and not all(numbers):
+        row = next(row for row, cell in enumerate(column) if not pd.isna(cell) and not is_number(str(cell)))
+        raise DataError(
+            f"{where}: feature column {name!r} holds no numbers in all rows: {str(column.iloc[row])[:40]!r} in row "
+            f"{row} (counted from 0); fill or remove it, or list the column under data.drop"
+        )
+    example = cells[0][:40] if cells else "nothing"
+    if cells and all(numbers):
+        hint = " as they were read (data.decimal); numbers of more than 18 digits are none"
+    elif odd_number(example):
+        hint = "; write numbers without thousands marks and units (decimal commas: data.decimal)"
+    else:
+        hint = ""
+    raise DataError(
+        f"{where}: feature column {name!r} holds no numbers (e.g. {example!r}){hint}; encode it as numbers or list it "
+        "under data.drop"
+    )
+
+
+def _filled(column: pd.Series[Any], name: str, where: str, what: str = "target") -> None:
+    """DataError where a cell of a target, or of a column that parts go by, is empty: nothing at all, or blanks."""
+    empty = column.isna().to_numpy(dtype=bool)
+    if column.dtype.kind in "OU" or str(column.dtype).startswith("str"):
+        empty = empty | (column.astype(str).str.strip() == "").to_numpy(dtype=bool)
+    if empty.any():
+        row = int(np.flatnonzero(empty)[0])
+        raise DataError(f"{where}: {what} column {name!r} is empty in row {row} (counted from 0)")
+
+
+def _targets(
+    frame: pd.DataFrame, names: list[str], where: str, config: DataConfig, decimal: str | None
+) -> tuple[np.ndarray, np.ndarray | None, str]:
+    """The targets, (samples,) or (samples, targets); as the file has them, where they were text and are numbers; and
+    one of these that is written as no number is, or ""."""
+    import pandas as pd
+
+    found: list[tuple[np.ndarray, np.ndarray | None, str]] = []
+    for name in names:
+        column = frame[name]
+        if pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column):
+            raise DataError(f"{where}: target column {name!r} holds dates; write them as numbers")
+        if decimal is None:
+            found.append((plain(column), None, ""))
+            continue
+        texts = column.to_numpy(dtype=str)
+        pointed = _with_points(texts, decimal)
+        numbers = numbers_in(pointed)
+        if numbers is None and config.task == "auto":
+            _no_number_amiss(texts, decimal, name, where)
+        if numbers is None and config.task == "regression":
+            row = next(row for row, cell in enumerate(texts) if not is_number(str(cell), decimal))
+            raise DataError(
+                f"{where}: target column {name!r} holds {str(texts[row])[:40]!r} in row {row} (counted from 0), but "
+                "regression needs numbers"
+            )
+        found.append((texts, None, "") if numbers is None else (numbers, texts, code_among(pointed)))
+    if len(found) == 1:
+        return found[0]
+    for name, (values, *_) in zip(names, found, strict=True):
+        if values.dtype.kind not in "biuf":
+            raise DataError(f"{where}: several targets mean regression, but column {name!r} holds no numbers")
+    return np.stack([values.astype(np.float64) for values, *_ in found], axis=1), None, ""
+
+
+def _with_points(texts: np.ndarray, decimal: str) -> np.ndarray:
+    if decimal == ".":
+        return texts
+    # A point is none then: it is made something that no number has.
+    return np.char.replace(np.char.replace(texts, ".", "x"), ",", ".")
+
+
+def _no_number_amiss(texts: np.ndarray, decimal: str, name: str, where: str) -> None:
+    """DataError where a target is numbers but for a few cells: those are missing values, not classes."""
+    numbers = np.array([is_number(str(cell), decimal) for cell in texts])
+    distinct = len(np.unique(texts[numbers]))
+    odd = np.flatnonzero(~numbers)
+    if len(odd) <= _FEW_ODD * len(texts) and (distinct > MOST_CODES or numbers.sum() < FEWEST_EACH * distinct):
+        cell = str(texts[odd[0]])[:40]
+        raise DataError(
+            f"{where}: target column {name!r} holds numbers, but {cell!r} in row {int(odd[0])} (counted from 0; "
+            f"{len(odd)} such cells in all); fill or remove them, or set data.task: classification"
+        )
+
+
+def plain(values: Any) -> np.ndarray:
+    """Values of one type as an array of it: pandas has numbers and booleans as objects where some could be missing."""
+    array: np.ndarray = values.to_numpy() if hasattr(values, "to_numpy") else np.asarray(values)
+    if array.dtype.kind != "O" or array.ndim != 1:
+        return array
+    kinds = {type(value) for value in array.tolist()}
+    if kinds == {bool} or kinds == {int} or kinds == {float} or kinds == {int, float} or kinds == {str}:
+        return np.array(array.tolist())
+    return array
+
+
+def load_openml(name: str, config: DataConfig, features: Collection[str] = (), spare: Collection[str] = ()) -> RawData:
+    """A data set of openml.org, by name or number, kept in scikit-learn's cache.
+
+    Raises:
+        DataError: it cannot be fetched.
+    """
+    from sklearn.datasets import fetch_openml
+
+    query: dict[str, Any] = {"data_id": int(name)} if name.isdigit() else {"name": name, "version": "active"}
+    try:
+        bunch = fetch_openml(**query, as_frame=True, parser="auto")
+    except Exception as error:  # network, HTTP, ARFF and checksum errors of many libraries
+        raise DataError(f"openml:{name}: cannot be fetched ({type(error).__name__}: {error})") from error
+    frame: pd.DataFrame = bunch.frame
+    if config.target is None:
+        config = config.model_copy(update={"target": tuple(str(target) for target in bunch.target_names)})
+        if config.target is not None and len(config.target) == 1:
+            config = config.model_copy(update={"target": config.target[0]})
+    return from_frame(frame, name, f"openml:{name}", config, features, spare)
+
+
+def _some(names: list[str], limit: int = 12) -> str:
+    return ", ".join(names[:limit]) + (f", … ({len(names)} in all)" if len(names) > limit else "")

@@ -1,0 +1,1 @@
+"""The fused trainer: a whole training run in one compiled loop on the processor."""

@@ -1,0 +1,91 @@
+"""Step 3 of the fused training loop around the network: noise on the inputs, objective and its gradient."""
+
+# mypy: disable-error-code="no-untyped-def,assignment"
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from nas.engine.functions import v_exp, v_log
+from nas.engine.simd import add, div, fma, like, load, maximum, mul, store, sub
+from nas.training.fused.state import NOISE_BITS, NOISE_GROUP
+
+__all__ = ["disturb", "objective_of_tile"]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def disturb(lanes, size, data, deviation, step, first, n_inputs, out_ptr, out_end, values):
+    """Noise on the inputs of a tile: each takes a stretch of the tables that begins anywhere (`nas.training.noise`).
+
+    Args:
+        deviation: float32, of the normal noise.
+        step: of the training, from 0.
+        first: of the tile's samples in the batch.
+    """
+    place = np.uint64(step * 4096 + first // NOISE_GROUP) * np.uint64(0x9E3779B97F4A7C15)
+    within = first % NOISE_GROUP
+    for j in range(n_inputs):
+        if out_end[j] > out_ptr[j]:
+            random = place + np.uint64(j)  # mixed as in splitmix64 (Steele 2014); the same in train.cu
+            random = (random ^ (random >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            random = (random ^ (random >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            at = np.int64(random >> np.uint64(64 - NOISE_BITS)) + within
+            x = load(lanes, values, j * size)
+            noise = mul(load(lanes, data.offset, at), like(x, deviation))
+            store(values, j * size, fma(x, load(lanes, data.factor, at), noise))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def objective_of_tile(
+    lanes,
+    size,
+    data,
+    numbers,
+    first,
+    count,
+    values,
+    base,
+    first_output,
+    n_outputs,
+    scale,
+    grads,
+):
+    """Objective summed over the tile's samples, samples classified rightly; gradients of the outputs into ``grads``."""
+    loss = 0.0
+    correct = 0
+    spare = (first_output + n_outputs) * size
+    if data.classes.size > 0:
+        top = load(lanes, values, base)
+        for o in range(1, n_outputs):
+            top = maximum(top, load(lanes, values, base + o * size))
+        sum_ = like(top, 0.0)
+        for o in range(n_outputs):
+            grown = v_exp(sub(load(lanes, values, base + o * size), top))
+            store(grads, (first_output + o) * size, grown)
+            sum_ = add(sum_, grown)
+        share = div(like(sum_, scale), sum_)
+        for o in range(n_outputs):
+            at = (first_output + o) * size
+            store(grads, at, mul(load(lanes, grads, at), share))
+        store(grads, spare, add(top, v_log(sum_)))
+        store(grads, spare + size, top)
+        for s in range(count):
+            label = data.classes[numbers[first + s]]
+            z = values[base + label * size + s]
+            loss += grads[spare + s] - z
+            correct += z >= grads[spare + size + s]
+            grads[(first_output + label) * size + s] -= scale
+        for o in range(n_outputs):
+            for s in range(count, size):
+                grads[(first_output + o) * size + s] = 0
+    else:
+        for o in range(n_outputs):
+            at = (first_output + o) * size
+            for s in range(count):
+                error = values[base + o * size + s] - data.values[numbers[first + s] * n_outputs + o]
+                loss += error * error / n_outputs
+                grads[at + s] = 2 * scale / n_outputs * error
+            for s in range(count, size):
+                grads[at + s] = 0
+    return loss, correct

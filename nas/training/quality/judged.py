@@ -1,0 +1,175 @@
+"""What "error" means where a job names a scorer: one of scikit-learn's by its name, or a function of its own.
+
+Whatever a scorer says becomes a loss, less of which is better: 1 - score, or for errors, which scorers have negative,
+the error itself. Everything that compares networks goes on comparing errors.
+
+A loss need not be a mean over samples (an area under a curve is none), but to say how sure a comparison is takes
+something that is. Pseudo-values of the jackknife are (Tukey 1958, "Bias and confidence in not-quite large samples"):
+of G groups of samples, each with its share of every class, group g says
+
+    G * loss(all) - (G - 1) * loss(all but g)
+
+whose mean is the loss and whose variance over G that of the loss, as if groups were samples.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import math
+import warnings
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+
+from nas._named import import_named
+from nas.errors import JobError
+from nas.training.quality.scores import known_outputs
+from nas.training.types import Dataset, Evidence
+
+__all__ = ["PLAIN", "check_scorer", "guess_loss", "judged_evidence", "scorer_label", "scorer_loss"]
+
+PLAIN: Final = "error"  # the share of wrong classes, or the mean squared error of scaled targets
+GROUPS: Final = 32  # of validation samples
+# Scorers that are no measure of a prediction, or have no worst value.
+_UNFIT: Final = frozenset({
+    "adjusted_mutual_info_score", "adjusted_rand_score", "completeness_score", "fowlkes_mallows_score",
+    "homogeneity_score", "mutual_info_score", "normalized_mutual_info_score", "positive_likelihood_ratio",
+    "rand_score", "v_measure_score",
+})  # fmt: skip
+_USUAL: Final = ("balanced_accuracy", "f1", "roc_auc", "neg_log_loss", "neg_mean_absolute_error", "r2")
+
+Loss = Callable[[np.ndarray, np.ndarray], float]
+
+
+def check_scorer(name: str) -> None:
+    """Whether a job may name this scorer; a function of its own is looked up when the search begins.
+
+    Raises:
+        ValueError: there is none of this name.
+    """
+    from sklearn.metrics import get_scorer_names
+
+    if ":" in name:
+        return
+    known = [each for each in get_scorer_names() if each not in _UNFIT]
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=4, cutoff=0.5) or _USUAL
+        raise ValueError(
+            f"there is no objective {name!r}; besides costs and error there are module:function and scikit-learn's "
+            f"scorers, such as {', '.join(near)}"
+        )
+
+
+def scorer_label(name: str) -> str:
+    """What a scorer's loss is called: ``1 - roc_auc``, ``mean_absolute_error``; "error" without one."""
+    if name in ("", PLAIN):
+        return PLAIN
+    if ":" in name:
+        return name.rpartition(":")[2]
+    return name.removeprefix("neg_") if name.startswith("neg_") else f"1 - {name}"
+
+
+def scorer_loss(dataset: Dataset, outputs: np.ndarray, y: np.ndarray) -> float:
+    """What `Dataset.scorer` says of outputs, as a loss.
+
+    Args:
+        outputs: (samples, n_outputs) of a network: scores of classes, or scaled targets.
+        y: (samples,) class numbers, or (samples, n_outputs) scaled targets.
+
+    Returns:
+        NaN where it is not defined, as of classes that are missing, or of outputs that are not finite.
+
+    Raises:
+        JobError: a function of the job's own cannot be imported, or does not give a number.
+    """
+    if dataset.target_scale is not None and dataset.target_mean is not None:
+        outputs, y = (values * dataset.target_scale + dataset.target_mean for values in (outputs, y))
+    return _loss_of(dataset.scorer, dataset.task == "classification")(outputs, y)
+
+
+def guess_loss(dataset: Dataset, part: str = "val") -> float:
+    """The loss of the best answer that looks at no feature: the classes' shares in the training part, or its mean.
+
+    Raises:
+        JobError: the scorer cannot judge this task.
+    """
+    y = dataset.y_val if part == "val" else dataset.y_test
+    if dataset.task == "classification":
+        counts = np.bincount(dataset.y_train, minlength=dataset.n_outputs)
+        answer = np.log(np.maximum(counts, 0.5) / counts.sum())
+    else:
+        answer = dataset.y_train.mean(axis=0)
+    loss = scorer_loss(dataset, np.tile(answer.astype(np.float64), (len(y), 1)), y)
+    if not math.isfinite(loss):
+        raise JobError(
+            f"search.objectives: {dataset.scorer!r} says nothing of {dataset.name}, a {dataset.task} with "
+            f"{dataset.n_outputs} outputs; name another scorer"
+        )
+    return loss
+
+
+def judged_evidence(dataset: Dataset, outputs: np.ndarray, y: np.ndarray, loss: float) -> Evidence:
+    """What groups of the validation samples say of a network, see the module's docstring.
+
+    Args:
+        outputs, y: as for `scorer_loss`.
+        loss: of all.
+    """
+    samples = len(y)
+    groups = max(1, min(GROUPS, samples // 2))
+    group = np.empty(samples, dtype=int)
+    group[np.argsort(y if y.ndim == 1 else y[:, 0], kind="stable")] = np.arange(samples) % groups
+    without = np.array([scorer_loss(dataset, outputs[group != g], y[group != g]) for g in range(groups)])
+    values = groups * loss - (groups - 1) * np.where(np.isfinite(without), without, loss)
+    test = max(1, round(groups * len(dataset.x_test) / samples))
+    return Evidence((values + loss - values.mean()).astype(np.float32), None, groups, test)
+
+
+@functools.lru_cache(maxsize=8)
+def _loss_of(name: str, classification: bool) -> Loss:
+    """The loss of outputs (samples, n_outputs) and targets in their own units."""
+    scorer, sign = _scorer(name)
+    if sign is not None:
+        return functools.partial(_by_scorer, scorer, sign, known_outputs(classification), classification)
+    return functools.partial(_by_function, name, scorer, classification)
+
+
+def _scorer(name: str) -> tuple[Any, int | None]:
+    """What a name stands for; with its sign where it is a scorer of scikit-learn's kind."""
+    from sklearn.metrics import get_scorer
+
+    if ":" not in name:
+        return get_scorer(name), -1 if name.startswith("neg_") else 1
+    module, _, attribute = name.partition(":")
+    try:
+        found = getattr(import_named(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise JobError(f"search.objectives: {name!r} cannot be imported: {error}") from error
+    if not callable(found):
+        raise JobError(f"search.objectives: {name!r} is no function")
+    return found, getattr(found, "_sign", None)
+
+
+def _by_scorer(scorer: Any, sign: int, model: type, classification: bool, outputs: np.ndarray, y: np.ndarray) -> float:
+    targets = y if classification or y.shape[1] > 1 else y[:, 0]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of classes without samples: the value says so
+            value = float(scorer(model(outputs), np.arange(len(outputs))[:, None], targets))
+    except ValueError:  # e.g. the area under a curve where there is one class
+        return math.nan
+    return 1.0 - value if sign > 0 else -value
+
+
+def _by_function(name: str, function: Any, classification: bool, outputs: np.ndarray, y: np.ndarray) -> float:
+    if classification:
+        powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+        outputs = powers / powers.sum(axis=1, keepdims=True)
+    elif y.shape[1] == 1:
+        outputs, y = outputs[:, 0], y[:, 0]
+    try:
+        return float(function(y, outputs))
+    except Exception as error:
+        raise JobError(f"search.objectives: {name} failed: {type(error).__name__}: {error}") from error
