@@ -34,7 +34,7 @@ from nas.search import (
     run_search,
 )
 from nas.tracking import MlflowTracker, NullTracker, Tracker, TrackingConfig
-from nas.tracking.mlflow._writer import new_client
+from nas.tracking.mlflow.writer import new_client
 from nas.training import (
     Candidate,
     DataConfig,

@@ -2,7 +2,8 @@
 
 The published set-ups at the published and at too high learning rates, and under sparsity factors that close nearly
 everything. `fail` ends a trial when an output loses its last path; `restore` takes back the step on every output's
-strongest path; `regrow` also draws the output's closeness anew and opens the cutoff (see `nas.training.compression.connectivity`).
+strongest path; `regrow` also draws the output's closeness anew and opens the cutoff (see
+`nas.training.compression.connectivity`).
 Toy: 5/16/4, published manifold, 5,000 steps, batch 50, test MSE. Digits: 64/60/10, 2,000 steps, batch 64, test error
 in %; masked or the published manifold with squared outputs. Writes ``benchmarks/results/connectivity.md``
 and ``.json``.

@@ -238,8 +238,8 @@ def _import() -> None:
     import nas.job
     import nas.search
     import nas.tracking.mlflow._session
-    import nas.tracking.mlflow._writer
     import nas.tracking.mlflow.champion
+    import nas.tracking.mlflow.writer
     import nas.workers  # noqa: F401
 
 

@@ -66,7 +66,10 @@ class Situation:
 
     @property
     def guided(self) -> bool:
-        """Whether the strategy may cut children while they train, if they are of neurons (`nas.search.strategies.guided`)."""
+        """Whether the strategy may cut children while they train, if they are of neurons.
+
+        See `nas.search.strategies.guided`.
+        """
         own = self.job.training.sparsify is not None or any(path.startswith("sparsify.") for path in self.searched)
         return not own and bool(self.option("guided"))
 

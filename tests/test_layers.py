@@ -102,6 +102,12 @@ def part_of(name: str) -> str:
     return f"nas.{rest[0]}" if top == "nas" and rest else top
 
 
+def owner_of(name: str) -> str:
+    """The package in which a module, or a name in it, may be imported, and in all below it; "": anywhere."""
+    parts = name.split(".")
+    return ".".join(parts[: next((place for place, part in enumerate(parts) if part.startswith("_")), 0)])
+
+
 def imports(path: Path) -> set[str]:
     """Dotted names that a module imports, `from nas import graph` counting as nas.graph."""
     package = module_name(path) if path.name == "__init__.py" else module_name(path).rpartition(".")[0]
@@ -115,7 +121,20 @@ def imports(path: Path) -> set[str]:
                 above = package.split(".")[: len(package.split(".")) - node.level + 1]
                 base = ".".join([*above, base] if base else above)
             names |= {f"nas.{alias.name}" for alias in node.names} if base == "nas" else {base}
+            names |= {f"{base}.{alias.name}" for alias in node.names if base and alias.name.startswith("_")}
     return names
+
+
+@pytest.mark.parametrize(
+    ("name", "owner"),
+    [
+        ("nas.training.data._split", "nas.training.data"),
+        ("nas.training.types", ""),
+        ("nas.training.fused.trainer._aligned", "nas.training.fused.trainer"),
+    ],
+)
+def test_underscores_say_who_owns_a_module(name: str, owner: str) -> None:
+    assert owner_of(name) == owner
 
 
 def test_there_is_something_to_check() -> None:
@@ -132,6 +151,9 @@ def test_layers(path: Path) -> None:
         if target.split(".")[0] in PACKAGES:
             fits = target in allowed or ("nas.*" in allowed and target.split(".")[0] == "nas")
             assert fits, f"{module_name(path)} imports {name}; {here} may import {sorted(allowed)}"
+        owner = owner_of(name) if target.split(".")[0] in PACKAGES else ""
+        inside = not owner or f"{module_name(path)}.".startswith(f"{owner}.")
+        assert inside, f"{module_name(path)} imports {name}, private to {owner}"
         owners = OWNERS.get(name.split(".")[0])
         assert owners is None or here in owners, f"{module_name(path)} imports {name}, which belongs to {owners}"
 
@@ -142,7 +164,7 @@ def test_layers(path: Path) -> None:
         ("from nas import graph", {"nas.graph"}),
         ("import nas.search.study.store", {"nas.search.study.store"}),
         ("def f():\n    from ray import get", {"ray"}),
-        ("from ._types import x", {"nas.training.types"}),
+        ("from .types import x", {"nas.training.types"}),
         ("from .. import graph", {"nas.graph"}),
     ],
 )

@@ -64,9 +64,9 @@ def test_what_makes_a_kernel_stale(toy, name, old, new, stale):
 
 
 def test_kernels_of_all_packages_follow_what_they_inline():
-    for kernels in ("engine/kernels.py", "recurrent/kernels.py", "training/_fused_kernels.py", "engine/_passes.py"):
+    for kernels in ("engine/kernels.py", "recurrent/kernels.py", "training/fused/_kernels.py", "engine/_passes.py"):
         assert {"engine/_activations.py", "engine/functions.py", "engine/simd.py"} <= names(ROOT, kernels)
-    assert "manifold/kernels.py" in names(ROOT, "training/_fused_kernels.py")
+    assert "manifold/kernels.py" in names(ROOT, "training/fused/_kernels.py")
     assert not any(name.startswith("graph") for name in names(ROOT, "recurrent/kernels.py"))
 
 

@@ -55,12 +55,12 @@ from nas.search.space import (
     searched_domains,
     stable_ids,
 )
-from nas.search.strategies._population import Individual, Population
 from nas.search.strategies.evolution import EvolutionStrategy
 from nas.search.strategies.halving import Halving
 from nas.search.strategies.inherit import store_inheritance
 from nas.search.strategies.optuna_sampler import OptunaStrategy
 from nas.search.strategies.pace import work_of
+from nas.search.strategies.population import Individual, Population
 from nas.search.strategies.random_search import RandomStrategy
 from nas.search.strategies.strategy import Inheritance, Parent, Strategy
 from nas.search.study.records import Rung, TrialRecord

@@ -74,8 +74,9 @@ def run_search(
     """Runs a study until it has `trials` trials, continuing whatever it holds already.
 
     Trials that a killed driver left behind are dispatched again under their numbers first. Where the strategy's
-    training section has rungs, trials pause there and some are stopped (see `nas.search.strategies.halving`). The driver is
-    the only writer of the study. A KeyboardInterrupt passes through at once and leaves a study that can be continued.
+    training section has rungs, trials pause there and some are stopped (see `nas.search.strategies.halving`). The
+    driver is the only writer of the study. A KeyboardInterrupt passes through at once and leaves a study that can be
+    continued.
 
     Args:
         strategy: new; it is told the study's finished trials here.

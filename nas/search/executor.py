@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from nas.training import pinned_threads
-from nas.training._trial import signed
+from nas.training import pinned_threads, signed
 from nas.training.types import Candidate, Dataset, TrainingConfig, TrialResult
 
 __all__ = ["Evaluate", "EvaluateGroup", "Executor", "SerialExecutor", "WorkerView", "evaluated"]

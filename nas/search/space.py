@@ -240,7 +240,8 @@ class SearchSpace(ABC):
         """(d,) numbers that describe the structure of `genome`, always as many, equal where networks are equal.
 
         For spaces whose candidates are trained from nothing: an evolution then models what it was told by these
-        numbers, evaluates no genome twice, and draws many children for each that it trains (`nas.search.strategies._proposals`).
+        numbers, evaluates no genome twice, and draws many children for each that it trains
+        (`nas.search.strategies._proposals`).
         Close genomes should have close encodings; each number's scale is free. Hyperparameters are added elsewhere.
         None (the default): children are drawn blindly.
         """

@@ -6,10 +6,10 @@ the pictures can also be made on their own. Nothing here knows of strategies or 
 
 from nas.tracking._card import model_card
 from nas.tracking.config import TrackingConfig, default_store
-from nas.tracking.mlflow._writer import front_addresses
 from nas.tracking.mlflow.champion import Champion
 from nas.tracking.mlflow.moved import mend_addresses
 from nas.tracking.mlflow.tracker import MlflowTracker
+from nas.tracking.mlflow.writer import front_addresses
 from nas.tracking.plots.adjacency import adjacency_png
 from nas.tracking.plots.animation import Animation
 from nas.tracking.plots.compare import compare_html, compare_png

@@ -6,7 +6,7 @@ A `Candidate` and a `Dataset` go in, a `TrialResult` comes out. Nothing here kno
 from nas.training._modules import train_module
 from nas.training._recorder import Recorder, Recording
 from nas.training._trainer import History, train
-from nas.training._trial import run_trial
+from nas.training._trial import run_trial, signed
 from nas.training._trials import run_grouped, run_trials
 from nas.training._watch import record_training
 from nas.training.acting import LAYERS, MODULES, NEURONS, SEQUENCES, NetworkKind
@@ -122,6 +122,7 @@ __all__ = [
     "run_trials",
     "save_calibration",
     "scorer_values",
+    "signed",
     "structure_of",
     "time_inference",
     "time_training_step",

@@ -1,9 +1,9 @@
 """Training steps in plain torch operations on any device: where a GPU's own kernels cannot be used, or a closeness has
 none.
 
-The same steps as `nas.training.fused.trainer` (the same objective, terms, schedule and optimiser; the noise on the inputs is
-drawn by other means), some hundred operations each. A level of the network is one product with a matrix of weights and
-zeros, or a sum over its edges, whichever is less work (`nas.engine.traceable_apply`).
+The same steps as `nas.training.fused.trainer` (the same objective, terms, schedule and optimiser; the noise on the
+inputs is drawn by other means), some hundred operations each. A level of the network is one product with a matrix of
+weights and zeros, or a sum over its edges, whichever is less work (`nas.engine.traceable_apply`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from nas.training.fused.trainer import (
     OptimiserState,
     StepReport,
     StructureCosts,
-    _closeness_rates,
+    closeness_rates,
     structure_costs,
 )
 from nas.training.optimisers import BETA_1, BETA_2, optimised
@@ -237,7 +237,7 @@ def _parameters(network: ManifoldNetwork) -> list[Tensor]:
 
 def _relative_rates(network: ManifoldNetwork) -> list[float]:
     """Learning rate of each of `_parameters`, relative to that of the weights."""
-    rate, length_rate = _closeness_rates(network)
+    rate, length_rate = closeness_rates(network)
     count = len(_parameters(network))
     if network.closeness is None:
         return [1.0] * count

@@ -241,7 +241,8 @@ class TrialResult:
         val_accuracy, test_accuracy classification only, in [0, 1]; where a scorer says what the error is
                                     (`Dataset.scorer`), they are called val_correct and test_correct
         val_loss, test_loss         objective (cross-entropy or MSE)
-        val_score                   what candidates are compared by: val_error with less luck (`nas.training.quality.evidence`)
+        val_score                   what candidates are compared by: val_error with less luck
+                                    (`nas.training.quality.evidence`)
         edges, density, depth, neurons  of the live DAG without the neurons that are on no path input -> output
         flash, ram, cycles          of one prediction, in integers on a small chip: bytes, bytes, and cycles of an 8-bit
                                     processor (`nas.cexport.chip_costs`); networks of neurons without memory only

@@ -22,7 +22,7 @@ from nas.search import StorageError
 from nas.tracking import MlflowTracker, NullTracker
 from nas.tracking.mlflow import tracker as _tracker
 from nas.tracking.mlflow._session import Session
-from nas.tracking.mlflow._writer import MlflowWriter, new_client
+from nas.tracking.mlflow.writer import MlflowWriter, new_client
 from nas.tracking.protocol import Ending
 from tests.cli.test_commands import JOB, nas, plain
 

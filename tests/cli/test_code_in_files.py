@@ -58,7 +58,7 @@ def test_what_a_file_names_is_read_in_one_place() -> None:
         for path in sorted(folder.rglob("*.py"))
         if re.search(r"\b(read_data|load_data)\(", path.read_text(encoding="utf-8")) and "training" not in path.parts
     }
-    assert readers == {"cli/_data.py", "cli/_init.py", "cli/_search.py"}
+    assert readers == {"cli/_data.py", "cli/_init.py", "cli/search.py"}
 
 
 def test_a_small_file_of_gigabytes_is_refused_before_it_is_read(tmp_path: Path) -> None:

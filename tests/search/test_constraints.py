@@ -29,8 +29,8 @@ from nas.search import (
     run_search,
 )
 from nas.search.front.constraints import Bound, largest_within, nearest_miss, no_such_metric, violation
-from nas.search.strategies._population import Population
 from nas.search.strategies.optuna_sampler import OptunaOptions, _sampler
+from nas.search.strategies.population import Population
 from nas.search.study.sampling import Sampling
 from nas.training import Dataset, TrainingConfig, TrialResult, TrialStatus
 from tests.search.conftest import TRAINING, pretend

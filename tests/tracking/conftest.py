@@ -8,7 +8,7 @@ import pytest
 
 from nas.tracking import MlflowTracker, TrackingConfig
 from nas.tracking.mlflow import tracker as _tracker
-from nas.tracking.mlflow._writer import new_client
+from nas.tracking.mlflow.writer import new_client
 
 JOB = {
     "training": {"learning_rate": 0.002, "activation": "relu", "losses": {"flow": 1e-4}},

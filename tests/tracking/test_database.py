@@ -24,7 +24,7 @@ import os, sys, traceback
 from pathlib import Path
 from nas.tracking import TrackingConfig
 from nas.tracking.mlflow._database import prepare_database
-from nas.tracking.mlflow._writer import MlflowWriter
+from nas.tracking.mlflow.writer import MlflowWriter
 config = TrackingConfig(store=Path(sys.argv[1]))
 read, write = os.pipe()
 for experiment in sys.argv[2:]:
@@ -118,7 +118,7 @@ def test_runs_are_kept_where_a_migration_was_interrupted(tmp_path: Path, made: b
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_store_may_be_called_anything(tmp_path: Path, name: str, made: bytes) -> None:
-    from nas.tracking.mlflow._writer import MlflowWriter
+    from nas.tracking.mlflow.writer import MlflowWriter
 
     config = TrackingConfig(store=tmp_path / name)
     config.store.mkdir()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nas.tracking import TrackingConfig, mend_addresses
-from nas.tracking.mlflow._writer import MlflowWriter
+from nas.tracking.mlflow.writer import MlflowWriter
 
 
 @pytest.mark.parametrize("keep", [False, True], ids=["moved", "copied"])

@@ -17,7 +17,7 @@ from nas.graph import random_dag
 from nas.tracking import FrontPoint, MlflowTracker, NullTracker, TrackingConfig, front_addresses
 from nas.tracking.mlflow._journal import Journal
 from nas.tracking.mlflow._session import Session
-from nas.tracking.mlflow._writer import MlflowWriter
+from nas.tracking.mlflow.writer import MlflowWriter
 from nas.training.types import Candidate, Genome, TrialResult, TrialStatus
 
 Make = Callable[..., MlflowTracker]

@@ -6,7 +6,7 @@ so some dozens of children are drawn and the one is taken that a model of what w
     parents    members of the front, each as likely as the next, now and then another evaluated genome, or none
     children   mutations of log-uniform strength, crossings of two parents where the space can, genomes from nothing
     known      a genome that was evaluated (or failed, or was stopped) is not proposed again
-    choice     the greatest expected gain of hypervolume, in logarithms of all objectives (`nas.search.strategies._surrogate`)
+    choice     the greatest expected gain of hypervolume, in logarithms of all objectives (see `_surrogate`)
 
 A space takes part by offering `SearchSpace.encode`. All is decided by the evaluated trials and the random generator.
 """

@@ -1,8 +1,8 @@
 """What strategies share that steer the size of networks: roots cut from dense networks, children grown and cut.
 
 Such a strategy aims at a number of edges. A *root* is trained from nothing and cut to it; a *child* starts from a
-network near that size, gains edges or neurons, and is cut to it (see `nas.search.strategies.guided`). This works where training
-may choose edges: genomes of neurons, in jobs without a `training.sparsify` of their own.
+network near that size, gains edges or neurons, and is cut to it (see `nas.search.strategies.guided`). This works where
+training may choose edges: genomes of neurons, in jobs without a `training.sparsify` of their own.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from nas.search.front.constraints import largest_within
 from nas.search.front.objectives import Objectives
 from nas.search.space import Range, SearchSpace, states
 from nas.search.strategies._ladder import Ladder, Network
-from nas.search.strategies._population import Population
 from nas.search.strategies.guided import cuts_allowed
+from nas.search.strategies.population import Population
 from nas.search.strategies.strategy import OF_THE_FUNCTION, Inheritance, Strategy
 from nas.training.types import Candidate, Scalar, TrainingConfig, TrialResult, TrialStatus
 

@@ -55,7 +55,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _make(path: Path) -> None:
-    from nas.tracking.mlflow._writer import new_client
+    from nas.tracking.mlflow.writer import new_client
 
     new = path.with_name(f".mlflow-{os.getpid()}.db")
     for old in path.parent.glob(".mlflow-*.db*"):  # of a process that died here; only one at a time makes any

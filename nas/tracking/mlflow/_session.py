@@ -16,9 +16,9 @@ from nas._scratch import scratch
 from nas.tracking.config import TrackingConfig
 from nas.tracking.mlflow._database import prepare_database
 from nas.tracking.mlflow._record import readable
-from nas.tracking.mlflow._writer import STUDY_TAG, MlflowWriter, TrialRun
 from nas.tracking.mlflow.champion import Champion
 from nas.tracking.mlflow.moved import mend_addresses
+from nas.tracking.mlflow.writer import STUDY_TAG, MlflowWriter, TrialRun
 from nas.tracking.note import overview, search_name
 from nas.tracking.plots.adjacency import adjacency_png
 from nas.tracking.plots.curves import curves_png

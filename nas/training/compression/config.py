@@ -1,4 +1,4 @@
-"""The section `sparsify` of a training configuration; the means are in `_sparsify`."""
+"""The section `sparsify` of a training configuration; the means are in `nas.training.compression.cuts`."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ __all__ = [
 
 VERSION: Final = 1
 SHIPPED: Final = Path(__file__).with_name("shipped_calibration.json")
-_KERNELS: Final = ("engine/_passes.py", "engine/_jobs.py", "engine/_choices.py", "training/_fused_kernels.py")
+_KERNELS: Final = ("engine/_passes.py", "engine/_jobs.py", "engine/_choices.py", "training/fused/_kernels.py")
 
 logger = logging.getLogger(__name__)
 

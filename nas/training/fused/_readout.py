@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from numba import njit
 
-from nas.engine._activations import derivative
+from nas.engine import derivative
 from nas.engine.simd import add, fma, like, load, mul, splat, store, total
 
 __all__ = ["backward_from_linear", "forward_outputs"]

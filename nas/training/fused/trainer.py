@@ -25,7 +25,15 @@ from nas.training.noise import NOISE_BLOCK, input_noise
 from nas.training.optimisers import code_of
 from nas.training.types import Dataset, TrainingConfig
 
-__all__ = ["ClosenessStep", "FusedTrainer", "OptimiserState", "StepReport", "StructureCosts", "structure_costs"]
+__all__ = [
+    "ClosenessStep",
+    "FusedTrainer",
+    "OptimiserState",
+    "StepReport",
+    "StructureCosts",
+    "closeness_rates",
+    "structure_costs",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +173,7 @@ class FusedTrainer:
             1.0 if closeness is None else closeness.period,
             code_of(config.optimizer),
             config.weight_decay,
-            *_closeness_rates(network),
+            *closeness_rates(network),
             config.losses.objective,
             config.losses.flow,
             costs.per_edge,
@@ -357,7 +365,7 @@ class FusedTrainer:
         return bool(lost_output(graph, settings.n_inputs, settings.n_outputs, buffers))
 
 
-def _closeness_rates(network: ManifoldNetwork) -> tuple[float, float]:
+def closeness_rates(network: ManifoldNetwork) -> tuple[float, float]:
     """Learning rates of the closeness parameters, and of sigma and mu, relative to those of the weights."""
     if network.closeness is None:
         return 1.0, 1.0

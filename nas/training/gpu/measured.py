@@ -1,7 +1,7 @@
 """What a network costs on a GPU: device time between events of a training step and of a forward pass, bytes.
 
-As on the processor (`nas.training.cost.measured`): warm, least of samples, alone on the GPU as far as this process knows;
-workers that share a GPU disturb each other's times, which the reference kernel beside each shows.
+As on the processor (`nas.training.cost.measured`): warm, least of samples, alone on the GPU as far as this process
+knows; workers that share a GPU disturb each other's times, which the reference kernel beside each shows.
 """
 
 from __future__ import annotations

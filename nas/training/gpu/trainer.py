@@ -36,7 +36,7 @@ from nas.training.fused.trainer import (
     OptimiserState,
     StepReport,
     StructureCosts,
-    _closeness_rates,
+    closeness_rates,
     structure_costs,
 )
 from nas.training.gpu import _state as shared
@@ -194,7 +194,7 @@ class GPUTrainer:
     def _pack(self, costs: StructureCosts) -> np.ndarray:
         network, schedule, config, dataset = self.network, self._schedule, self._config, self.data.dataset
         dag, closeness = network.dag, network.closeness
-        rate, length_rate = _closeness_rates(network)
+        rate, length_rate = closeness_rates(network)
         none = {"p": None}
         given = {name: None if each is None else each.data_ptr() for name, each in self.data.tensors.items()}
         later = dict.fromkeys(  # a launch's own

@@ -1,7 +1,7 @@
 """What the validation part says of a network, sample by sample: a few kilobytes kept with each trial.
 
 From the means alone nobody can tell whether a network is better than another or was luckier: that takes the samples
-on which they differ. `nas.search` selects on some of them and estimates on the others (see its `_estimates`), so that
+on which they differ. `nas.search` selects on some of them and estimates on the others (see `nas.search.front`), so that
 nothing is trained again for an honest figure.
 """
 
