@@ -113,7 +113,7 @@ class Life:
         """What is wrong with how the search ended."""
         allowed = {FAULTS["killed"]: (_KILLED, 0), FAULTS["terminated"]: (0, 1)}.get(fault, (0,))
         if code not in allowed or "Traceback" in said:
-            return f"it ended with {code}:\n{said[-2000:]}"
+            return f"it ended with {code}:\n{_telling(said)}"
         if fault == FAULTS["terminated"] and code == 1 and not re.search(r"resume: \S*nas search|interrupted", said):
             return f"it was stopped and does not say how to go on:\n{said[-2000:]}"
         left = [path.name for path in self._temporary.iterdir()]
@@ -241,6 +241,12 @@ def _import() -> None:
     import nas.tracking.mlflow.champion
     import nas.tracking.mlflow.writer
     import nas.workers  # noqa: F401
+
+
+def _telling(said: str) -> str:
+    """The traceback in what was said, with what led to it; else its end."""
+    at = said.find("Traceback")
+    return said[-2000:] if at < 0 else said[max(0, at - 500) : at + 2500]
 
 
 def _files(store: Path) -> dict[str, bytes]:

@@ -157,6 +157,9 @@ def main() -> int:
     parser.add_argument("--executors", nargs="+", choices=("serial", "ray"), default=["serial", "ray"])
     parser.add_argument("--out", type=Path, help="file for the report")
     options = parser.parse_args()
+    for number in SIGNALS:  # a shell's background job, or nohup, ignores some of them, and so would all that it starts
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     rows, wrong = [], []
     for executor in options.executors:
         for stage in STAGES:

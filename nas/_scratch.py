@@ -21,26 +21,34 @@ __all__ = ["own_folder", "scratch"]
 
 _PREFIX: Final = "nas-run-"
 _HELD: Final = ".held"
+_DRAWN: Final = 8  # characters that `tempfile` adds to a prefix
 
 _lock = threading.Lock()
-_made: dict[int, tuple[Path, IO[bytes]]] = {}  # by process, so that a forked child does not take its parent's
+# By process, so that a forked child does not take its parent's, and by the folder that it is in.
+_made: dict[tuple[int, Path], tuple[Path, IO[bytes]]] = {}
 
 
-def own_folder() -> Path:
+def own_folder(most: int | None = None) -> Path:
     """This process's folder of temporary files, of mode 0700; made when it is first asked for.
+
+    Args:
+        most: bytes that its path may have, for whoever puts sockets into it; where the user's folder of temporary files
+            has a longer one, it is made in /tmp.
 
     Raises:
         OSError: there is no folder in which one can be made; the message names it.
     """
+    base = Path(tempfile.gettempdir())
+    if most is not None and len(os.fsencode(base)) + 1 + len(_PREFIX) + _DRAWN > most:
+        base = Path("/tmp")
     with _lock:
-        known = _made.get(os.getpid())
+        known = _made.get((os.getpid(), base))
         if known is None or not known[0].is_dir():
-            base = Path(tempfile.gettempdir())
             _sweep(base)
             folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
             held = (folder / _HELD).open("wb")
             fcntl.flock(held, fcntl.LOCK_EX)
-            _made[os.getpid()] = known = folder, held
+            _made[os.getpid(), base] = known = folder, held
             atexit.register(_remove, os.getpid())
         return known[0]
 
@@ -53,9 +61,12 @@ def scratch(kind: str) -> Iterator[Path]:
 
 
 def _remove(process: int) -> None:
-    if process == os.getpid() and (known := _made.pop(process, None)) is not None:
-        shutil.rmtree(known[0], ignore_errors=True)
-        known[1].close()
+    if process != os.getpid():
+        return
+    for key in [key for key in _made if key[0] == process]:
+        folder, held = _made.pop(key)
+        shutil.rmtree(folder, ignore_errors=True)
+        held.close()
 
 
 def _sweep(base: Path) -> None:

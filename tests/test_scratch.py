@@ -32,3 +32,17 @@ def test_a_folder_goes_with_its_process_and_a_killed_one_is_swept(tmp_path: Path
     assert list(left.glob("front-*/page"))
     assert run(tmp_path, use + "print(len(list(m.own_folder().parent.iterdir())))").stdout == "1\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_sockets_get_a_folder_whose_path_is_short_enough(tmp_path: Path) -> None:
+    base = tmp_path / ("long" * 20)
+    base.mkdir()
+    told = run(base, "print(m.own_folder(43), m.own_folder(400), m.own_folder(), m.own_folder(43))")
+    short, own, plain, again = told.stdout.split()
+    assert short.startswith("/tmp/nas-run-")
+    assert len(short) <= 43
+    assert own == plain
+    assert Path(own).parent == base
+    assert again == short
+    assert not Path(short).exists()
+    assert list(base.iterdir()) == []

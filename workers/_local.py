@@ -15,6 +15,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -33,6 +34,9 @@ _logger = logging.getLogger(__name__)
 
 _LOOPBACK: Final = "127.0.0.1"
 _STORE_BYTES: Final = 256 * 2**20  # object store beyond the data: candidates and results on their way
+# Of the folder's path, in bytes: the address of a socket has 107, and Ray makes its sockets in
+# ray/session_2026-11-30_01-07-00_114170_4194304/sockets/plasma_store (and a raylet of the same length).
+_MOST_FOLDER: Final = 107 - len("/ray/session_2026-11-30_01-07-00_114170_4194304/sockets/plasma_store")
 _STARTS: Final = 3  # of a local Ray; it gives a node 30 s to start, which a busy machine may need
 _TOKEN: Final = secrets.token_hex(32)
 _ENDING_SECONDS: Final = 3.0  # for its processes to end by themselves
@@ -57,7 +61,7 @@ class LocalRay:
 
     def __init__(self, dataset: Dataset, cpus: int, quiet: dict[str, Any]) -> None:
         try:
-            self.folder = own_folder() / "ray"
+            self.folder = own_folder(_MOST_FOLDER) / "ray"
             self.folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise WorkerError(
@@ -119,12 +123,28 @@ class LocalRay:
                 raise
             except Exception as error:  # Ray raises no other class when a node does not start in time
                 ray.shutdown()
+                if (lack := _lack(self.folder)) is not None:
+                    raise WorkerError(
+                        f"Ray cannot start on this machine: it keeps sockets and logs in {self.folder}, and {lack}; "
+                        "name another folder with TMPDIR, or use resources.executor=serial"
+                    ) from error
                 if attempt == _STARTS:
                     raise WorkerError(
                         f"Ray did not start on this machine in {_STARTS} attempts ({error}); it needs some seconds of "
                         "a processor: try again when the machine is less busy, or use resources.executor=serial"
                     ) from error
                 _logger.warning("Ray did not start in time; attempt %d of %d follows", attempt + 1, _STARTS)
+
+
+def _lack(folder: Path) -> str | None:
+    """What a folder lacks that Ray needs of it, so that a busy machine is not blamed for it."""
+    try:
+        probe = folder / "probe"
+        probe.write_bytes(bytes(2**20))
+        probe.unlink()
+    except OSError as error:
+        return f"nothing can be written there ({error.strerror})"
+    return None
 
 
 @contextlib.contextmanager

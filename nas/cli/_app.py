@@ -44,7 +44,7 @@ from nas.cli import search as _search
 from nas.cli.console import errors
 from nas.errors import JobError, NasError
 
-__all__ = ["app", "main"]
+__all__ = ["app"]
 
 
 class _Group(TyperGroup):
@@ -144,8 +144,3 @@ def _options(
     # Search spaces, strategies and data of the user's own are named by import path and live where the user stands, or
     # for a submitted job in a folder of their own.
     offer_user_folders()
-
-
-def main() -> None:
-    """Entry point of the ``nas`` command."""
-    app(prog_name="nas")

@@ -10,7 +10,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from nas.cli._workers import log_format
 from nas.cli.console import errors
@@ -27,6 +27,8 @@ _SETTLED_SECONDS: Final = 60.0  # a run of this length had got somewhere: its fa
 _ROOM_SECONDS: Final = 2.0  # between two looks for room on a full disk
 _ROOM_BYTES: Final = 2**20
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+_SERVER_FULL: Final = "53100"  # PostgreSQL: its own disk is full
+_UNSURE_TRIES: Final = 5  # in a row, where it may be want of room or a broken disk
 
 _logger = logging.getLogger(__name__)
 
@@ -57,7 +59,7 @@ def patiently(
     """
     from nas.search import StorageError
 
-    wait, since = _WAITS[0], None
+    wait, since, tries = _WAITS[0], None, 0
     while True:
         began = clock()
         try:
@@ -65,15 +67,20 @@ def patiently(
             return
         except StorageError as error:
             stop.check()
-            if is_full(store) or _ran_out_of_room(error):
-                _say(f"waiting until there is room in {store} ({_first_line(error)}); Ctrl-C stops", "disk_full")
-                sleep(_ROOM_SECONDS)
+            settled = clock() - began > _SETTLED_SECONDS
+            tries = 1 if settled else tries + 1
+            lacked = _lacked_room(error)
+            full = is_full(store) or lacked == "yes"
+            if full or (lacked == "perhaps" and tries <= _UNSURE_TRIES):
+                doing = "waiting until there is room" if full else "it may be for want of room: looking again"
+                _say(f"{doing} in {store} ({_first_line(error)}); Ctrl-C stops", "disk_full")
+                sleep(min(_ROOM_SECONDS * tries, _WAITS[1]))
                 while is_full(store):
                     sleep(_ROOM_SECONDS)
-                _say("there is room again; going on", "disk_has_room")
+                _say("there is room again; going on" if full else "going on", "disk_has_room")
                 since, start = None, "either"
                 continue
-            if since is None or clock() - began > _SETTLED_SECONDS:
+            if since is None or settled:
                 wait, since = _WAITS[0], clock()
             if clock() - since + wait > 60 * minutes:
                 raise
@@ -82,15 +89,25 @@ def patiently(
         wait, start = min(2 * wait, _WAITS[1]), "either"
 
 
-def _ran_out_of_room(error: BaseException | None) -> bool:
+def _lacked_room(error: BaseException | None) -> Literal["yes", "perhaps", "no"]:
     """Whether a full disk is what it was: when somebody looks, there may be room again."""
+    found: Literal["perhaps", "no"] = "no"
     while error is not None:
-        if isinstance(error, OSError) and error.errno in _FULL:
-            return True
-        if isinstance(error, sqlite3.Error) and error.sqlite_errorcode == sqlite3.SQLITE_FULL:
-            return True
+        code = getattr(error, "sqlite_errorcode", None)
+        if isinstance(error, OSError):
+            if error.errno in _FULL:
+                return "yes"
+            if error.errno == errno.EIO:
+                found = "perhaps"
+        elif code == sqlite3.SQLITE_FULL:
+            return "yes"
+        elif code is not None and code & 0xFF in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
+            # A flush or a new file that lack room come as these, as on a disk that is broken.
+            found = "perhaps"
+        elif _SERVER_FULL in (getattr(error, "sqlstate", None), getattr(error, "pgcode", None)):
+            return "yes"
         error = error.__cause__
-    return False
+    return found
 
 
 def is_full(folder: Path) -> bool:

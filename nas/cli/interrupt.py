@@ -6,15 +6,20 @@ Before a search has begun, and after it has ended, the first leaves at once, too
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any, Final
 
 __all__ = ["Stop", "stop_on_signals"]
 
 _GRACE_SECONDS: Final = 10.0  # for running trials to end; afterwards they are left, and run again on --resume
+_PUT_OFF_SECONDS: Final = 0.02
+_MOST_PUT_OFF: Final = 100  # times: a database that does not answer must not hold a stop up
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -95,13 +100,48 @@ def stop_on_signals(stop: Stop) -> Iterator[None]:
         yield
         return
 
-    def handler(number: int, frame: Any) -> None:
-        stop.request()
+    put_off = 0
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        nonlocal put_off
+        try:
+            stop.request()
+        except KeyboardInterrupt:
+            if put_off < _MOST_PUT_OFF and _would_be_lost(frame):
+                put_off += 1
+                _again_soon(number)
+                return
+            raise
+
+    def unraisable(lost: Any) -> None:
+        if lost.exc_type is not None and issubclass(lost.exc_type, KeyboardInterrupt):
+            _again_soon(signal.SIGINT)  # it came while something was being collected, which only prints a traceback
+        else:
+            hook(lost)
 
     wanted = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, handler) for number in wanted}
+    hook, sys.unraisablehook = sys.unraisablehook, unraisable
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         for number, old in before.items():
             signal.signal(number, old)
+
+
+def _would_be_lost(frame: FrameType | None) -> bool:
+    """Whether what a signal's handler raises here ends up as a printed traceback: amid a finaliser, or while SQLAlchemy
+    puts a connection away."""
+    while frame is not None:
+        if frame.f_code.co_name == "__del__" or frame.f_globals.get("__name__", "").startswith("sqlalchemy.pool"):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _again_soon(number: int) -> None:
+    """The same signal once more, when what runs now has probably ended."""
+    timer = threading.Timer(_PUT_OFF_SECONDS, os.kill, (os.getpid(), number))
+    timer.daemon = True
+    timer.start()

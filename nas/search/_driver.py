@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from nas.search.config import UNLIMITED, HalvingConfig
-from nas.search.errors import StudyError
+from nas.search.errors import StorageError, StudyError
 from nas.search.executor import Executor
 from nas.search.front.constraints import no_such_metric
 from nas.search.front.front import Front
@@ -88,7 +88,8 @@ def run_search(
         stop_below: no trial is started when the next ones are expected to let the hypervolume grow by a smaller share
             than this (see `nas.search.front.saturation`); None: they always are.
         halving: who goes on at a rung; None: the defaults.
-        on_result: called in this process for each new result, after it was recorded. What it raises is logged.
+        on_result: called in this process for each new result, after it was recorded. What it raises is logged, but for
+            failures of database and disk, by which the search ends.
         on_progress: called often; must be quick. What it raises is logged.
         stop: asked often; when True no trial is started any more and running ones are waited for.
         give_up_after: so many failed trials in a row, without a complete one, end the search.
@@ -115,6 +116,13 @@ def run_search(
             stop,
             give_up_after,
         ).run()
+
+
+def _of_storage(error: Exception) -> bool:
+    """Whether the study's database or disk is what failed."""
+    if isinstance(error, OSError):
+        return error.errno in DISK_FAILURES
+    return isinstance(error, (StorageError, *DATABASE_FAILURES))
 
 
 class _Search:
@@ -249,11 +257,9 @@ class _Search:
         try:
             candidate = self.strategy.ask(number)
             self.store.record(candidate)
-        except DATABASE_FAILURES:
-            raise
         except Exception as error:  # this genome cannot be made; the next may
-            if isinstance(error, OSError) and error.errno in DISK_FAILURES:
-                raise  # the disk's fault, not the genome's: the trial is asked for again when there is room
+            if _of_storage(error):
+                raise  # not the genome's fault: the trial is asked for again when database and disk are back
             _logger.exception("trial %d could not be asked", number)
             self._ended(self.store.fail(number, f"not asked: {type(error).__name__}: {error}"))
             return None
@@ -322,7 +328,9 @@ class _Search:
         if candidate is not None and self.on_result is not None:
             try:
                 self.on_result(replace(candidate, resume=None, pause_at=None), result)
-            except Exception:
+            except Exception as error:
+                if _of_storage(error):
+                    raise  # it read the study, which cannot go on without its record either
                 _logger.exception("on_result raised for trial %d; the search goes on", result.number)
         if self.failed_in_a_row >= self.give_up_after:
             raise StudyError(

@@ -108,3 +108,77 @@ def test_an_ignored_signal_stays_ignored() -> None:
         assert not stop.requested
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def raised_amid(act: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    """A process that gets a SIGTERM amid `act`, a line of Python that may call ``interrupt()``, before its search."""
+    program = f"""
+import os, signal, sqlite3, sys, time
+from sqlalchemy import create_engine, event
+from nas.cli.interrupt import Stop, stop_on_signals
+
+def interrupt(*_):
+    os.kill(os.getpid(), signal.SIGTERM)
+    for _ in range(1000): pass  # where Python looks for signals
+
+class Closing(sqlite3.Connection):
+    def close(self):
+        interrupt()
+        super().close()
+
+class Finalised:
+    def __del__(self):
+        interrupt()
+
+def close_a_connection():
+    engine = create_engine("sqlite:///x.db", connect_args={{"factory": Closing}})
+    engine.connect().close()
+    engine.dispose()
+
+def collect_a_cycle():
+    import gc, weakref
+    def back(_): interrupt()
+    held = Finalised2()
+    global ref
+    ref = weakref.ref(held, back)
+    del held
+
+class Finalised2: pass
+
+stop = Stop()
+try:
+    with stop_on_signals(stop):
+        {act}
+        time.sleep(30)
+except KeyboardInterrupt:
+    print("stopped", stop.requested)
+"""
+    return subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.parametrize("act", ["close_a_connection()", "Finalised()", "collect_a_cycle()", "interrupt()"])
+def test_a_stop_where_nothing_can_be_raised_comes_a_moment_later(act: str, tmp_path: Path) -> None:
+    process = raised_amid(act, tmp_path)
+    assert (process.stdout, process.stderr) == ("stopped True\n", "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("after", [0.0, 0.1, 0.3, 0.6])
+def test_a_stop_while_the_program_starts_is_no_traceback(number: signal.Signals, after: float, tmp_path: Path) -> None:
+    (tmp_path / "job.yaml").write_text(JOB)
+    ready, told = os.pipe()
+    program = f"import nas.cli, os; os.write({told}, b'x'); nas.cli.main()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, "search", "job.yaml"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, pass_fds=[told], start_new_session=True,
+    )  # fmt: skip
+    try:
+        os.read(ready, 1)
+        time.sleep(0.05 + after)
+        process.send_signal(number)
+        said = process.communicate(timeout=120)[0].decode()
+    finally:
+        process.kill()
+    assert process.returncode == 1, said
+    assert "Traceback" not in said
+    assert "interrupted" in said or "resume:" in said

@@ -113,22 +113,75 @@ def database_full(path: Path) -> sqlite3.Error:
     raise AssertionError("there was room")
 
 
-@pytest.mark.parametrize("what", ["disk", "database", "other"])
+def flush_failed(path: Path) -> sqlite3.Error:
+    """What SQLite raises where a flush finds no room: any failure of a disk."""
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+    return error
+
+
+def not_opened(path: Path) -> sqlite3.Error:
+    """What SQLite raises where no file can be made, as on a disk without inodes."""
+    try:
+        sqlite3.connect(path / "missing" / "x.db")
+    except sqlite3.Error as error:
+        return error
+    raise AssertionError("there was a folder")
+
+
+class ServerError(Exception):
+    sqlstate = "53100"
+
+
+FULL = {
+    "disk": lambda path: OSError(errno.ENOSPC, "No space left on device"),
+    "quota": lambda path: OSError(errno.EDQUOT, "Disk quota exceeded"),
+    "database": lambda path: database_full(path / "x.db"),
+    "server": lambda path: ServerError("could not extend file"),
+}
+UNSURE = {
+    "flush": flush_failed,
+    "no new file": not_opened,
+    "disk error": lambda path: OSError(errno.EIO, "I/O error"),
+}
+
+
+@pytest.mark.parametrize("what", [*FULL, *UNSURE])
 def test_a_disk_that_was_full_and_has_room_again_ends_no_search(what: str, tmp_path: Path) -> None:
     clock, calls = Clock(), []
 
     def run(start: str) -> None:
         calls.append(start)
-        if len(calls) == 1:
-            known = {"disk": OSError(errno.ENOSPC, "No space left on device"), "other": OSError(errno.EIO, "I/O error")}
-            raise StorageError("failed") from known.get(what) or database_full(tmp_path / "x.db")
+        if len(calls) <= 3:
+            raise StorageError("failed") from {**FULL, **UNSURE}[what](tmp_path)
 
-    if what == "other":
-        with pytest.raises(StorageError):
-            patiently(run, "new", 0.0, tmp_path, Stop(), sleep=clock.sleep, clock=clock)
-        return
     patiently(run, "new", 0.0, tmp_path, Stop(), sleep=clock.sleep, clock=clock)
-    assert calls == ["new", "either"]
+    assert calls == ["new", "either", "either", "either"]
+
+
+@pytest.mark.parametrize("what", UNSURE)
+def test_a_disk_that_stays_broken_ends_the_search(what: str, tmp_path: Path) -> None:
+    clock, calls = Clock(), []
+
+    def run(start: str) -> None:
+        calls.append(start)
+        raise StorageError("failed") from UNSURE[what](tmp_path)
+
+    with pytest.raises(StorageError):
+        patiently(run, "new", 0.0, tmp_path, Stop(), sleep=clock.sleep, clock=clock)
+    assert 2 <= len(calls) <= 10
+
+
+def test_other_failures_of_a_database_are_no_full_disk(tmp_path: Path) -> None:
+    calls = []
+
+    def run(start: str) -> None:
+        calls.append(start)
+        raise StorageError("failed") from sqlite3.ProgrammingError("closed")
+
+    with pytest.raises(StorageError):
+        patiently(run, "new", 0.0, tmp_path, Stop(), sleep=Clock().sleep)
+    assert calls == ["new"]
 
 
 def test_nobody_waits_after_a_stop() -> None:

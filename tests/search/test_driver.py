@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import signal
 import subprocess
@@ -9,9 +10,20 @@ import time
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import SQLAlchemyError
 
 from nas.errors import GraphError
-from nas.search import Evaluate, Front, Progress, SerialExecutor, Strategy, StudyError, StudyStore, run_search
+from nas.search import (
+    Evaluate,
+    Front,
+    Progress,
+    SerialExecutor,
+    StorageError,
+    Strategy,
+    StudyError,
+    StudyStore,
+    run_search,
+)
 from nas.training import Candidate, Dataset, TrainingConfig, TrialResult, TrialStatus
 from tests.search.conftest import TRAINING, MakeStrategy, pretend
 
@@ -106,6 +118,19 @@ def test_callbacks_that_raise_do_not_end_the_search(make: MakeStrategy, store: S
         raise OSError("server away")
 
     search(make, store, dataset, 4, on_result=broken, on_progress=broken)
+    assert store.counts()["complete"] == 4
+
+
+@pytest.mark.parametrize("error", [StorageError("gone"), OSError(errno.ENOSPC, "full"), SQLAlchemyError()])
+def test_a_follower_that_meets_a_failing_database_or_disk_ends_the_search(
+    error: Exception, make: MakeStrategy, store: StudyStore, dataset: Dataset
+) -> None:
+    def broken(*_: object) -> None:
+        raise error
+
+    with pytest.raises(StorageError):
+        search(make, store, dataset, 4, on_result=broken)
+    search(make, store, dataset, 4)
     assert store.counts()["complete"] == 4
 
 

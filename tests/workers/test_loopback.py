@@ -28,6 +28,10 @@ from nas._scratch import own_folder
 from nas.cli.interrupt import Stop, stop_on_signals
 from nas.training import Dataset, TrainingConfig
 from nas.workers import RayExecutor
+from nas.workers import _local
+
+def pool_folder():
+    return own_folder(_local._MOST_FOLDER)
 
 stop = Stop()
 held = contextlib.ExitStack()
@@ -43,7 +47,7 @@ for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
     for each in process.net_connections(kind="inet"):
         if each.status == psutil.CONN_LISTEN:
             found.append([process.name(), each.laddr.ip])
-folder = own_folder()
+folder = pool_folder()
 mode = oct(folder.stat().st_mode & 0o777)  # Ray opens its own folder inside to all, who cannot get there
 home = Path.home() / ".ray" / "auth_token"
 entered = None
@@ -65,6 +69,9 @@ print("LISTENING " + json.dumps({
 def test_a_local_ray_is_for_its_user_alone_and_goes_with_the_search(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     environment["HOME"] = str(tmp_path)
+    temporary = tmp_path / "temporary" / ("of-a-long-path-" * 5)  # longer than the path of a socket may be
+    temporary.mkdir(parents=True)
+    environment["TMPDIR"] = str(temporary)
     result = subprocess.run(
         [sys.executable, "-c", LISTENING], capture_output=True, text=True, env=environment, timeout=280
     )
@@ -72,6 +79,7 @@ def test_a_local_ray_is_for_its_user_alone_and_goes_with_the_search(tmp_path: Pa
     (line,) = [line for line in result.stdout.splitlines() if line.startswith("LISTENING ")]
     told = json.loads(line.removeprefix("LISTENING "))
     found = told.pop("found")
+    assert list(temporary.iterdir()) == []
     entered = False if os.geteuid() == 0 else None
     assert told == {
         "mode": "0o700", "token on disk": False, "entered": entered, "asked": True, "left": [],
@@ -99,3 +107,18 @@ def test_a_start_that_takes_too_long_is_tried_again_and_then_said(
         LocalRay(dataset, 1, {})
     assert [options["_node_ip_address"] for options in attempts] == ["127.0.0.1"] * 3
     assert services.resolve_ip_for_localhost is resolve
+
+
+def test_a_folder_in_which_nothing_can_be_written_is_named_not_a_busy_machine(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def init(**options: Any) -> None:
+        Path(options["_temp_dir"]).rmdir()  # as on a disk that is full
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    with pytest.raises(
+        WorkerError, match=r"keeps sockets and logs in /.*/ray, and nothing can be written there .*TMPDIR"
+    ):
+        LocalRay(dataset, 1, {})
