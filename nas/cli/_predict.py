@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from nas.cli._rows import rows_to_predict
 from nas.cli.console import STORAGE, STORE, console, need_writable
-from nas.errors import DataError, JobError, NasError
+from nas.errors import JobError, NasError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +29,13 @@ _WRITTEN: Final[dict[str, Callable[[pd.DataFrame, Path], None]]] = {
 
 def predict(
     model: Annotated[str, typer.Argument(help="A file written by `nas export` or a search, or the name of a study.")],
-    table: Annotated[Path, typer.Argument(help="A .csv, .tsv or .parquet file; the target may be there or not.")],
+    table: Annotated[
+        str,
+        typer.Argument(
+            help="A .csv, .tsv, .parquet or .xlsx file; the target may be there or not. Or a folder of images, an "
+            "image, an .npz or IDX file."
+        ),
+    ],
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="File to write: .csv, .tsv or .parquet (default: CSV on standard output)."),
@@ -45,19 +52,25 @@ def predict(
 ) -> None:
     """Predict for every row of a table: the label and each class's probability, or the targets in their own units.
 
-    Columns are found by name and scaled as in training; the file is read like the table of the training.
+    Columns are found by name and scaled as in training; the file is read like the table of the training. Images are
+    resized as those of the training were; each row of the answers begins with the file.
 
     Examples:
 
         nas predict best.safetensors customers.csv --out predictions.csv
 
         nas predict churn customers.csv
+
+        nas predict shapes photos/ --out predictions.csv
     """
     if out is not None and out.suffix.lower() not in _WRITTEN:
         raise JobError(f"--out must end in {', '.join(_WRITTEN)}, but is {out}")
     need_writable(out)
     predictor = _predictor(model, pick, store, storage)
-    answers = predictor.answers(_rows(table, predictor.module.record, settings or []))
+    rows, names = rows_to_predict(table, predictor.module.record, predictor.n_inputs, settings or [])
+    answers = predictor.answers(rows)
+    if names:
+        answers.insert(0, "file", names)
     if out is None:
         answers.to_csv(sys.stdout, index=False)
         return
@@ -81,26 +94,3 @@ def _predictor(model: str, pick: str | None, store: Path, storage: str | None) -
         return Predictor.load(model)
     except OSError as error:
         raise NasError(f"{model}: neither a file that can be read ({error.strerror}) nor a study in {store}") from error
-
-
-def _rows(path: Path, record: dict[str, Any], settings: list[str]) -> pd.DataFrame:
-    """The table as it is, read as the job of the network reads its tables."""
-    from nas._jobfile import apply_overrides
-    from nas.checkpoint import Encoding
-    from nas.job import Job
-    from nas.training import TEXT_SUFFIXES, read_frame
-
-    data = record.get("data") or {}
-    columns = record.get("columns") or {}
-    values: dict[str, Any] = {"source": str(path)}
-    if str(path).lower().endswith(TEXT_SUFFIXES) and (encoding := Encoding.from_json(record.get("encoding"))):
-        values["kinds"] = {each.name: each.kind for each in encoding.columns if each.kind == "category"}
-    if all(str(each).lower().endswith(TEXT_SUFFIXES) for each in (path, data.get("source", ""))):
-        values |= {key: data[key] for key in ("encoding", "separator", "decimal", "header") if key in data}
-    section: dict[str, Any] = {"data": values}
-    apply_overrides(section, settings)
-    config = Job.from_mapping(section, where=str(path)).data
-    if not path.is_file():
-        raise DataError(f"{path}: no such file")
-    targets = tuple(str(name) for name in columns.get("targets") or ())
-    return read_frame(config, targets)

@@ -201,6 +201,14 @@ class SearchSpace(ABC):
         """
         return None
 
+    def linear(self) -> tuple[Genome, ...]:
+        """Networks in which every output reads every input and nothing else, with hyperparameters that serve these.
+
+        A strategy that steers sizes trains these first, so that no search ends below a linear model that its space
+        holds. None of them (the default): the space has no such network.
+        """
+        return ()
+
     @abstractmethod
     def mutate(
         self,

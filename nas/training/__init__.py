@@ -33,9 +33,12 @@ from nas.training.cost.timing import (
     time_inference,
     time_training_step,
 )
+from nas.training.data._images import IMAGE_SUFFIXES, read_images
 from nas.training.data.config import BUILT_IN_SOURCES, TABLE_SUFFIXES, TEXT_SUFFIXES, DataConfig
 from nas.training.data.fingerprint import Fingerprint
+from nas.training.data.idx import read_idx
 from nas.training.data.load import LoadedData, Statistics, load_data, read_data
+from nas.training.data.own import read_npz
 from nas.training.data.report import Finding
 from nas.training.data.tabular import read_frame
 from nas.training.quality.metrics import Judgement, evaluate, judge
@@ -58,6 +61,7 @@ from nas.training.types import (
 
 __all__ = [
     "BUILT_IN_SOURCES",
+    "IMAGE_SUFFIXES",
     "LAYERS",
     "MODULES",
     "NEURONS",
@@ -114,6 +118,9 @@ __all__ = [
     "raw_targets",
     "read_data",
     "read_frame",
+    "read_idx",
+    "read_images",
+    "read_npz",
     "record_training",
     "reference_kernel_seconds",
     "register_structure",

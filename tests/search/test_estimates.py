@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -199,3 +201,36 @@ def test_equal_arguments_give_equal_estimates() -> None:
     found = networks(np.full(30, 0.05), np.random.default_rng(0))
     costs = np.arange(1.0, 31)
     assert steady_front(found, costs) == steady_front(found, costs)
+
+
+def with_linear(seed: int) -> tuple[Front, list[Evidence], np.ndarray]:
+    """60 sparse networks of 10 to 80 edges with 40 % error, and the linear model of 100 edges with 32 %."""
+    rng = np.random.default_rng([seed, 7])
+    true = np.append(np.full(60, 0.40), 0.32)
+    costs = np.append(np.geomspace(10, 80, 60), 100.0)
+    found = networks(true, rng, samples=100)
+    trials = [
+        FrontMember(
+            k,
+            (float(score), float(cost)),
+            {"edges": float(cost), "depth": 1.0, "density": float(cost) / 100, "val_accuracy": 0.0},
+        )
+        for k, (score, cost) in enumerate(zip(scores_of(found), costs, strict=True))
+    ]
+    return Front.estimated(BOTH, trials, found.__getitem__), found, true
+
+
+def test_the_whole_linear_model_is_taken_for_what_it_is_and_the_pick_is_not_far_worse() -> None:
+    """100 samples have room for many networks of 40 % within a standard error of one of 32 %."""
+    worth, plain = [], []
+    for seed in range(20):
+        front, found, true = with_linear(seed)
+        linear = next((each for each in front.near if each.number == 60), None)
+        own = float(found[60].error.mean())
+        assert front.to_beat == own
+        if linear is not None:
+            assert linear.metrics["shown_error"] == pytest.approx(own)
+            assert linear.values[0] == pytest.approx(scores_of(found)[60])  # drawn to no trend
+        worth.append(true[front.best().number])
+        plain.append(true[replace(front, to_beat=np.inf).best().number])
+    assert np.mean(worth) < 0.36 < np.mean(plain)

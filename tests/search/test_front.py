@@ -198,6 +198,13 @@ def test_the_default_is_the_smallest_within_one_standard_error_of_the_most_accur
     assert with_estimates((0.10, 0.0), (0.11, 0.0)).best().number == 0
 
 
+def test_the_default_also_beats_a_linear_model_or_is_the_most_accurate() -> None:
+    front = with_estimates((0.10, 0.02), (0.105, 0.03), (0.111, 0.03), (0.113, 0.5), (0.4, 0.5))
+    assert front.best().number == 3
+    assert replace(front, to_beat=0.112).best().number == 2
+    assert replace(front, to_beat=0.09).best().number == 0
+
+
 def test_no_knee_that_a_linear_model_or_guessing_is_level_with() -> None:
     front = with_estimates((0.10, 0.01), (0.14, 0.01), (0.16, 0.01), (0.18, 0.01))
     assert front.knee().number == 3

@@ -15,15 +15,19 @@ from nas.search import (
     EvolutionOptions,
     EvolutionStrategy,
     Inheritance,
+    Objectives,
     Parent,
+    SearchConfig,
     SearchSpace,
     SpaceConfig,
     Strategy,
     StudyStore,
     TaskShape,
     load_space,
+    make_strategy,
     store_inheritance,
 )
+from nas.search.front.constraints import Bound
 from nas.search.strategies._steered import SteeredStrategy
 from nas.search_spaces._dags import HYPERPARAMETERS, NOISES
 from nas.training import Candidate, Dataset, Genome, TrainingConfig, TrialResult, TrialStatus
@@ -215,6 +219,47 @@ def test_evolution_starts_with_roots_of_many_sizes_by_the_recipe(evolve: Callabl
     kept = [_kept(root) for root in roots]
     assert len(set(kept)) >= 3
     assert max(kept) >= 2 * min(kept)
+
+
+@pytest.mark.parametrize("strategy", ["evolution", "optuna"])
+def test_the_first_trials_are_the_linear_models_of_the_space(tmp_path: Path, strategy: str) -> None:
+    """Every output reads every input and nothing is cut: with little and with much noise on the inputs."""
+
+    def first(options: dict[str, object], training: TrainingConfig) -> list[Candidate]:
+        store = StudyStore.create(tmp_path, f"study{len([*tmp_path.iterdir()])}")
+        space = load_space(SpaceConfig(name="neuron_dag", options=options), TaskShape(6, 3))
+        made = make_strategy(SearchConfig(strategy=strategy), space, training, store)
+        return [made.ask(store.begin()) for _ in range(3)]
+
+    one, other, third = first({}, TrainingConfig())
+    for candidate in (one, other):
+        dag = candidate.genome.dag
+        assert dag.sizes == (6, 0, 3) and dag.n_edges == 18 and candidate.mutation == "linear model"
+        assert not any(path.startswith("sparsify") for path in candidate.genome.hyperparameters)
+    assert third.genome.dag.n_computational > 0
+    if strategy == "evolution":  # a sampler's choices are its own
+        assert [each.genome.hyperparameters["input_noise"] for each in (one, other)] == [
+            min(noise for noise, _ in NOISES),
+            max(noise for noise, _ in NOISES),
+        ]
+        stated = first({}, TrainingConfig(input_noise=0.3))[1]
+        assert "input_noise" not in stated.genome.hyperparameters  # the job says it
+    for options in ({"n_computational": 5}, {"max_edges": 17}, {"density": [0.1, 0.5]}):
+        assert all(each.genome.dag.n_computational for each in first(options, TrainingConfig()))
+    assert first({"n_computational": [0, 5]}, TrainingConfig())[0].genome.dag.n_computational == 0
+
+
+def test_no_linear_model_beyond_the_bounds_or_far_larger_than_other_roots(store: StudyStore) -> None:
+    space = load_space(SpaceConfig(name="neuron_dag"), TaskShape(6, 3))
+    inheritance = store_inheritance(store, TrainingConfig())
+
+    def linear(space: SearchSpace, bounds: tuple[str, ...] = ()) -> bool:
+        objectives = Objectives(("error", "edges"), bounds=tuple(Bound.parse(each) for each in bounds))
+        strategy = EvolutionStrategy(space, TrainingConfig(), objectives, 1, inheritance=inheritance)
+        return strategy.ask(0).genome.dag.n_computational == 0
+
+    assert linear(space) and linear(space, ("edges<=18",)) and not linear(space, ("edges<=17",))
+    assert not linear(load_space(SpaceConfig(name="neuron_dag"), TaskShape(784, 10)))
 
 
 def _kept(candidate: Candidate) -> int:

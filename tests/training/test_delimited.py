@@ -40,6 +40,8 @@ def commas(values: np.ndarray) -> list[str]:
         (text("a\tb\ty", commas(A), commas(B), LABELS, separator="\t"), "t.tsv"),
         (text("a,b,y", A, B, LABELS).encode("utf-8-sig"), "t.csv"),
         (text("a,b,y", A, B, LABELS).encode("utf-16"), "t.csv"),
+        (text("a,b,y", A, B, LABELS).encode("utf-16-le"), "t.csv"),
+        (text("a,b,y", A, B, LABELS).encode("utf-16-be"), "t.csv"),
         (text(' "a" , b ,"y"', A, B, LABELS).replace(' "a" ', '"a"'), "t.csv"),
         (text("a,b,y", A, B, LABELS).replace("\n", "\r\n"), "t.csv"),
     ],
@@ -65,10 +67,10 @@ def test_targets_have_the_decimal_mark_of_the_table(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (
-            text("a,b,y", A, B, ["é", "fir"] * 30).encode("cp1252"),
-            "byte 0xe9 in line 2 is not UTF-8; .* data.encod",
+            text("a,b,y", A, B, ["śnieg", "Łódź"] * 30).encode("cp1250"),
+            "byte 0x9c in line 2 is not UTF-8; .* data.encod",
         ),
-        (text("a,b,y", A, B, LABELS).encode("utf-16-le"), r"holds a zero byte, .* UTF-16. \(data.encoding\)"),
+        (text("a,b,y", A, B, LABELS).replace("ash", "a\0sh"), r"holds a zero byte, .* UTF-16. \(data.encoding\)"),
         (text("a;b;y", ["1,234"] * 60, B, LABELS, separator=";"), r"'1,234' in column 'a' may be 1234 or 1.234; set"),
         (text("a;b;y", commas(A), B, LABELS, separator=";"), "column 'a' has decimal commas and column 'b' decimal po"),
         (text("a;b;y", ["1.234,5", "7.100,25"] * 30, ["3"] * 60, LABELS, separator=";"), "without thousands marks"),
@@ -110,6 +112,47 @@ def test_settings_decide_what_the_file_does_not(tmp_path: Path) -> None:
     accented = text("a,b,y", A, B, ["é", "fir"] * 30).encode("cp1252")
     assert read(tmp_path, accented, encoding="cp1252").dataset.classes == ("fir", "é")
     assert read(tmp_path, text("a^b^y", A, B, LABELS, separator="^"), separator="^").dataset.n_inputs == 2
+
+
+WESTERN = {
+    "German": "Straße Größe ÄPFEL Übung Müller 10 °C 5 € µm m²",
+    "French": "d’été cœur Noël À côté l‘œuvre",
+    "Spanish": "niño ¿qué? ¡hola! 1ª 2º Ñandú",
+    "Danish": "Ærø Århus smørrebrød",
+    "Icelandic": "þú ð Þór",
+    "Catalan": "col·lecció",
+    "signs": "“so” – … ½ ¼ ±3",
+}
+FOREIGN = {
+    "Polish": ("cp1250", "zażółć gęślą jaźń"),
+    "Czech": ("cp1250", "Příbram žluťoučký kůň"),
+    "Latin-2": ("iso8859-2", "Plzeň žluť šunka"),
+    "Romanian": ("cp1250", "şcoală ţară"),
+    "Russian": ("cp1251", "Москва"),
+    "Greek": ("cp1253", "Αθήνα"),
+    "DOS": ("cp850", "Müller Straße"),
+    "Macintosh": ("mac_roman", "Müller été"),
+    "Japanese": ("shift_jis", "東京 大阪"),
+    "Chinese": ("gbk", "北京 上海"),
+    "Hebrew": ("cp1255", "שלום"),
+}
+
+
+@pytest.mark.parametrize("language", WESTERN)
+def test_western_tables_of_windows_are_read_and_it_is_said(tmp_path: Path, language: str) -> None:
+    labels = [WESTERN[language], "fir"] * 30
+    found = read(tmp_path, text("a,b,y", A, B, labels).encode("cp1252"))
+    assert {*found.dataset.classes} == {*labels}
+    assert any("CP1252" in each.words and "data.encoding" in each.key for each in found.findings)
+
+
+@pytest.mark.parametrize("language", FOREIGN)
+def test_letters_of_other_encodings_never_become_western_ones_in_silence(tmp_path: Path, language: str) -> None:
+    encoding, words = FOREIGN[language]
+    table = text("a,b,y", A, B, [words, "fir"] * 30).encode(encoding)
+    with pytest.raises(DataError, match="data.encoding"):
+        read(tmp_path, table)
+    assert words in read(tmp_path, table, encoding=encoding).dataset.classes
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import collections
 import math
 from abc import ABC
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -23,7 +24,7 @@ from nas.search.strategies._ladder import Ladder, Network
 from nas.search.strategies.guided import cuts_allowed
 from nas.search.strategies.population import Population
 from nas.search.strategies.strategy import OF_THE_FUNCTION, Inheritance, Strategy
-from nas.training.types import Candidate, Scalar, TrainingConfig, TrialResult, TrialStatus
+from nas.training.types import Candidate, Genome, Scalar, TrainingConfig, TrialResult, TrialStatus
 
 __all__ = ["SteeredStrategy", "log_uniform"]
 
@@ -89,7 +90,10 @@ class SteeredStrategy(Strategy, ABC):
         self.steered = guided and "error" in objectives.names and cuts_allowed(space, training) and _of_neurons(space)
         self.grow, self.blind, self.child_steps = grow, blind, child_steps
         self._sizes: list[int] = []  # edges of complete networks
-        self.initial = initial or (_FIRST if self.steered else population)
+        linear = space.linear() if self.steered else ()
+        most = min(self._top, largest_within(objectives.bounds, []))
+        self._linear = tuple(genome for genome in linear if genome.dag.n_edges <= most)
+        self.initial = initial or (_FIRST + len(self._linear) if self.steered else population)
         # Of the last networks: by these, bounds of costs become bounds of edges.
         self._costs: collections.deque[Mapping[str, float]] = collections.deque(maxlen=_COSTS)
 
@@ -114,7 +118,8 @@ class SteeredStrategy(Strategy, ABC):
         most = largest_within(self.objectives.bounds, [*self._costs])
         if number < self.initial or not len(self.ladder):
             guess = self._guess(number)
-            octaves = _ROOTS[(number - self._guesses) % len(_ROOTS)] if guess is None else _GUESSED[guess]
+            place = number - len(self._linear) - self._guesses
+            octaves = _ROOTS[place % len(_ROOTS)] if guess is None else _GUESSED[guess]
             return max(self._least, round(min(self._top, most) * 0.5**octaves))
         low, high = self.ladder.span(_SMALL * self._top)
         if most < high:  # all that is worth a try is within; what is larger is cut to it
@@ -151,7 +156,8 @@ class SteeredStrategy(Strategy, ABC):
 
     def _guess(self, number: int) -> int | None:
         """Which round of guesses a root belongs to; None: to none."""
-        return number // len(self.space.first_hyperparameters) if number < self._guesses else None
+        place = number - len(self._linear)
+        return place // len(self.space.first_hyperparameters) if 0 <= place < self._guesses else None
 
     @property
     def _top(self) -> int:
@@ -175,12 +181,17 @@ class SteeredStrategy(Strategy, ABC):
     def _root_at(
         self, number: int, rng: np.random.Generator, edges: int, hyperparameters: Mapping[str, Scalar] | None = None
     ) -> Candidate:
-        """A network from nothing of that size: as job and space say first; later much like one that is good, or any."""
+        """A network from nothing of that size: as job and space say first; later much like one that is good, or any.
+
+        First of all come the space's linear models, whatever size was aimed at.
+        """
+        if number < len(self._linear):
+            return self._linear_at(number, rng, self._linear[number], hyperparameters)
         like, guess = None, self._guess(number) if hyperparameters is None else None
         if guess is not None:  # all from the same network, with the same samples and steps: they are to be compared
             rng = self._rng(0)
         if guess is not None or not len(self.ladder):
-            values = self._at_size(self._own_values(number), self._top, edges)
+            values = self._at_size(self._own_values(number - len(self._linear)), self._top, edges)
         elif rng.random() < _ANY:
             values = self._moved({}, rng)
         else:
@@ -196,6 +207,16 @@ class SteeredStrategy(Strategy, ABC):
             hyperparameters=values if hyperparameters is None else hyperparameters,
             like=like if number >= self.initial and rng.random() < _LIKE else None,
         )
+
+    def _linear_at(
+        self, number: int, rng: np.random.Generator, genome: Genome, hyperparameters: Mapping[str, Scalar] | None
+    ) -> Candidate:
+        own, searched = genome.hyperparameters, self.space.hyperparameters
+        if hyperparameters is None:
+            chosen = {path: own[path] for path in self.domains if path in own and not states(self.training, path)}
+            hyperparameters = {**self._own_values(0), **chosen}
+        genome = replace(genome, hyperparameters={path: own[path] for path in own if path not in searched})
+        return self._from_nothing(number, rng, genome, hyperparameters, self._full_steps())
 
     def _at_size(self, values: dict[str, Scalar], before: int, after: int) -> dict[str, Scalar]:
         """Hyperparameters that serve networks of one size, for another."""

@@ -8,23 +8,20 @@ stay text, so that they keep their spelling ("01", "1", "None"); of features, on
 
 from __future__ import annotations
 
-import codecs
 import collections
 import csv
-import gzip
 import io
 import itertools
 import re
 import warnings
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nas.errors import DataError
+from nas.training._decoded import decoded
 from nas.training.data.config import DataConfig
-from nas.training.data.idx import MAX_BYTES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,13 +32,6 @@ _SEPARATORS: Final = (",", ";", "\t", "|")
 _SHOWN: Final = {"\t": "tab", " ": "space"}
 _SAMPLE: Final = 50  # records that the separator is judged by
 _SAMPLE_CHARACTERS: Final = 2**20
-_MARKS: Final = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 _NUMBER: Final = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 _WITH_COMMA: Final = re.compile(r"\s*[+-]?\d*,\d+([eE][+-]?\d+)?\s*")
 # "1,234" may be 1234 or 1.234; "0,123", "12345,678" and "1,5" can only be the latter.
@@ -69,7 +59,7 @@ def read_delimited(path: Path, config: DataConfig) -> Delimited:
     Raises:
         DataError: it is no text, its rows have different lengths, or what it means cannot be told.
     """
-    text, encoding = _decoded(path, config.encoding)
+    text, encoding = decoded(path, config.encoding)
     default = "\t" if ".tsv" in path.suffixes else ","
     separator = config.separator if config.separator != "auto" else _separator(text, default, path)
     records = list(itertools.islice(_records(text, separator), _SAMPLE))
@@ -113,44 +103,6 @@ def distinct_names(names: Sequence[str], where: str) -> None:
         exact = [name for name in names if name.strip() == twice[0]]
         how = "occurs more than once" if len({*exact}) == 1 else "occurs more than once, differing in blanks"
         raise DataError(f"{where}: column {twice[0]!r} {how}; rename one")
-
-
-def _decoded(path: Path, encoding: str) -> tuple[str, str]:
-    """The text of a file without its mark, and the encoding's name."""
-    content = _content(path)
-    marked = next((name for mark, name in _MARKS if content.startswith(mark)), None)
-    chosen = encoding if encoding != "auto" else marked or "utf-8"
-    if codecs.lookup(chosen).name == "utf-8":
-        chosen = marked if marked == "utf-8-sig" else "utf-8"
-    try:
-        text = content.decode(chosen)
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{path}: byte {content[error.start]:#04x} in line {line} is not {chosen.upper().removesuffix('-SIG')}; "
-            "say what it is with data.encoding (of Excel often cp1252), or save the file as UTF-8"
-        ) from None
-    except (LookupError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read with data.encoding {encoding!r} ({error})") from None
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        raise DataError(f"{path}: line {line} holds a zero byte, so it is no text; is it UTF-16? (data.encoding)")
-    # A mark in the middle of text would be part of a column's name.
-    return text.removeprefix("\ufeff"), {"utf-8-sig": "UTF-8 with a mark"}.get(chosen, chosen.upper())
-
-
-def _content(path: Path) -> bytes:
-    """The bytes of a file, unpacked where it is gzipped; more than the largest that are read are refused."""
-    if path.suffix.lower() != ".gz":
-        return path.read_bytes()
-    try:
-        with gzip.open(path, "rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: cannot be unpacked ({error}); fetch the file again") from error
-    if len(content) > MAX_BYTES:
-        raise DataError(f"{path}: unpacked it has more than {MAX_BYTES} bytes, which is the most that is read")
-    return content
 
 
 def _records(text: str, separator: str) -> Any:

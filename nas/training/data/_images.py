@@ -13,9 +13,9 @@ from nas.training.data._raw import RawData
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["load_image_folder"]
+__all__ = ["IMAGE_SUFFIXES", "load_image_folder", "read_images"]
 
-_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".bmp")
+IMAGE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".bmp")
 _FORMATS: Final = ("PNG", "JPEG", "BMP")  # no others are read, whatever a file is called
 _PARTS: Final = {"train": "", "test": "_test", "validation": "_val", "val": "_val", "valid": "_val"}
 _OWN_SIZE: Final = 64  # pixels a side up to which images stay as they are
@@ -35,10 +35,7 @@ def load_image_folder(folder: Path, pixels: int | None = None) -> RawData:
     Raises:
         DataError: there is no folder or no image, a file is none, or Pillow is not installed.
     """
-    try:
-        import PIL.Image  # noqa: F401
-    except ImportError as error:
-        raise DataError(f"{folder}: images are read by Pillow, which is not installed: pip install pillow") from error
+    _need_pillow(folder)
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder (looked in {folder.absolute().parent})")
     named = {entry.name: entry for entry in sorted(folder.iterdir()) if entry.is_dir()}
@@ -65,17 +62,55 @@ def load_image_folder(folder: Path, pixels: int | None = None) -> RawData:
     )
 
 
+def read_images(where: Path, inputs: int, period: int | None) -> tuple[np.ndarray, list[str]]:
+    """Images for a network that was trained on a folder of images, resized to its size.
+
+    Args:
+        where: one image, or a folder with images at any depth.
+        inputs: of the network: height * width * channels.
+        period: width * channels.
+
+    Returns:
+        (samples, inputs) values 0 to 255, and the path of each image, below the folder; in the order of the paths.
+
+    Raises:
+        DataError: there is no image, a file is none, Pillow is not installed, or the network was not trained on images.
+    """
+    _need_pillow(where)
+    if not period or inputs % period:
+        raise DataError(f"{where}: the network has {inputs} inputs that are no image; give it a table")
+    paths = [where] if where.is_file() else [path for path in sorted(where.rglob("*")) if _is_image(path)]
+    if not paths:
+        raise DataError(f"{where}: no images; expected files {', '.join(IMAGE_SUFFIXES)}, in folders or not")
+    height = inputs // period
+    # Of an image that is square, or of which an image has the size, it is certain how many channels there are.
+    first, _ = _looked_at(paths[0])
+    sizes = {(period // channels, height): channels for channels in (3, 1) if period % channels == 0}
+    size = next((each for each in sizes if each == first or each[0] == each[1]), (period, height))
+    rows = [_pixels(path, size, sizes[size] == 1).ravel() for path in paths]
+    names = [path.name if where.is_file() else str(path.relative_to(where)) for path in paths]
+    return np.stack(rows).astype(np.float64), names
+
+
+def _need_pillow(where: Path) -> None:
+    try:
+        import PIL.Image  # noqa: F401
+    except ImportError as error:
+        raise DataError(f"{where}: images are read by Pillow, which is not installed: pip install pillow") from error
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+
+
 def _files(root: Path) -> list[tuple[Path, str]]:
     """Images with their classes, by name."""
     classes = [entry for entry in sorted(root.iterdir()) if entry.is_dir()]
-    found = [
-        (path, each.name)
-        for each in classes
-        for path in sorted(each.rglob("*"))
-        if path.suffix.lower() in _SUFFIXES and path.is_file()
-    ]
+    found = [(path, each.name) for each in classes for path in sorted(each.rglob("*")) if _is_image(path)]
     if not found:
-        raise DataError(f"{root}: no images; expected a folder for each class, with files {', '.join(_SUFFIXES)} in it")
+        raise DataError(
+            f"{root}: no images; expected a folder for each class, with files {', '.join(IMAGE_SUFFIXES)} in it"
+        )
     return found
 
 

@@ -70,7 +70,9 @@ class DataConfig(BaseModel):
         "on average are classes; the rest is regression.",
     )
     encoding: str = Field(
-        "auto", description="Of a .csv or .tsv file, e.g. cp1252 (auto: UTF-8, or UTF-16 with its mark; else refused)."
+        "auto",
+        description="Of a .csv or .tsv file, e.g. cp1250 (auto: UTF-8, UTF-16, or cp1252 where it reads like that; "
+        "else refused).",
     )
     separator: str = Field(
         "auto",
