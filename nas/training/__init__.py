@@ -33,10 +33,10 @@ from nas.training.cost.timing import (
     time_inference,
     time_training_step,
 )
-from nas.training.data._images import IMAGE_SUFFIXES, read_images
 from nas.training.data.config import BUILT_IN_SOURCES, TABLE_SUFFIXES, TEXT_SUFFIXES, DataConfig
 from nas.training.data.fingerprint import Fingerprint
 from nas.training.data.idx import read_idx
+from nas.training.data.images import IMAGE_SUFFIXES, read_images
 from nas.training.data.load import LoadedData, Statistics, load_data, read_data
 from nas.training.data.own import read_npz
 from nas.training.data.report import Finding

@@ -27,8 +27,7 @@ leaves their mean as it is.
 
 The linear model with all its edges is not one of many: no search came upon it, and but for its regulariser there is
 one. Its error is shown as the validation part has it, and its score is not drawn to what sparse networks of its size
-are worth (`plain` below). With 60 to 225 validation samples that is what a search must be held against: the best of 60
-networks was 3 points of error worse than it on new samples, and looked better.
+are worth (`plain` below). On small noisy tables a search must be held against that (benchmarks/search_notes.md).
 
 An interval is where the error of a new sample as large as the test part lies in `CONFIDENCE` of the cases: it has the
 luck of the validation part in it and that of the test part.

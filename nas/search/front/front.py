@@ -169,8 +169,7 @@ class Front:
         It is the one with the fewest edges of those whose error is not above the least by more than one standard error
         of the least (Breiman 1984, "Classification and regression trees", 3.4.3). Our deviation: these must also have
         less error than a linear model and than guessing (`to_beat`); where none has, it is the most accurate. With
-        few noisy samples a standard error has room for networks that know next to nothing: on nine such tables, two
-        splits each, the pick by the plain rule was 4 points worse on new samples than logistic or ridge regression.
+        few noisy samples a standard error has room for networks that know next to nothing (benchmarks/search_notes.md).
         Where the error is no objective, it is the knee.
 
         Raises:

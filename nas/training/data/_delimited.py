@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nas.errors import DataError
-from nas.training._decoded import decoded
+from nas.training.data._decoded import decoded
 from nas.training.data.config import DataConfig
 
 if TYPE_CHECKING:

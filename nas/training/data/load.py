@@ -22,7 +22,6 @@ from nas.errors import DataError
 from nas.training.data._bundled import addsub, bundled, parity, recall
 from nas.training.data._encode import cells, fit_encoding
 from nas.training.data._idle import idle_settings
-from nas.training.data._images import load_image_folder
 from nas.training.data._labels import infer_task, label_texts, order_classes, same_label
 from nas.training.data._raw import RawData
 from nas.training.data._split import Part, split
@@ -31,6 +30,7 @@ from nas.training.data.checks import check_dataset, checked, finite, numbers_of
 from nas.training.data.config import DataConfig
 from nas.training.data.fingerprint import Fingerprint, row_codes
 from nas.training.data.idx import load_idx_folder, load_mnist
+from nas.training.data.images import load_image_folder
 from nas.training.data.own import call_function, load_npz
 from nas.training.data.report import Finding, describe, describe_own
 from nas.training.data.tabular import load_openml, load_table
