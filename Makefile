@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check compiled-training compiled-passes lint types bench bench-others bench-accuracy bench-reference bench-graphs bench-growth bench-ablation bench-manifold bench-dense bench-tables bench-search lock audit fuzz chaos soak bench-throughput bench-gpu bench-nasbench
+.PHONY: help install demo docs test check compiled-training compiled-passes lint types bench bench-others bench-accuracy bench-reference bench-graphs bench-growth bench-ablation bench-manifold bench-dense bench-tables bench-search lock audit fuzz chaos soak bench-throughput bench-gpu bench-nasbench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 demo: install ## search a network for scikit-learn's digits: a few minutes on two cores
 	@$(BIN)/nas search examples/digits.yaml --resume-or-start
+
+docs: install ## build the site, with a page for each public module: build/site/index.html; its links are checked
+	@$(BIN)/python docs/site/build.py
 
 lint: install
 	@$(BIN)/ruff check .

@@ -1,11 +1,13 @@
 """Evolve neural networks whose structure is any directed acyclic graph, and know what each costs in process time.
 
-study = nas.search("churn.csv", target="churn", minutes=5)
-study.front                              # accuracy against process time, a table in a notebook
-study.best().predict(rows)               # raw rows in, labels out
+A search, and what it found::
 
-module = nas.load("best.safetensors")    # a torch.nn.Module
-outputs = module(inputs)
+    study = nas.search("churn.csv", target="churn", minutes=5)
+    study.front                              # accuracy against process time, a table in a notebook
+    study.best().predict(rows)               # raw rows in, labels out
+
+    module = nas.load("best.safetensors")    # a torch.nn.Module
+    outputs = module(inputs)
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ def replay(
     """Trains a trial again from what the study keeps: its genome with the weights it inherited, its seed, its steps.
 
     On as many threads as then, by the calibration that the study keeps. A trial that was stopped at a rung is trained
-    to that rung; pauses before it change nothing (see `nas.training.train_until`), so they are left out.
+    to that rung; pauses before it change nothing (see `nas.training.train`), so they are left out.
 
     Args:
         store: the study; it is only read.
