@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo docs test check compiled-training compiled-passes lint types bench bench-others bench-accuracy bench-reference bench-graphs bench-growth bench-ablation bench-manifold bench-dense bench-tables bench-search lock audit fuzz chaos soak bench-throughput bench-gpu bench-nasbench
+.PHONY: help install demo docs test check quick compiled-training compiled-passes lint types bench bench-others bench-accuracy bench-reference bench-graphs bench-growth bench-ablation bench-manifold bench-dense bench-tables bench-search lock audit fuzz chaos soak bench-throughput bench-gpu bench-nasbench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -144,6 +144,9 @@ QUICK = tests/deploy/test_files.py tests/formats tests/graph tests/layers tests/
     tests/test_settings.py tests/test_text.py
 
 check: lint ## before each commit: lint, and the tests that are quick and need no Ray, browser or database
+	@$(MAKE) --no-print-directory quick
+
+quick: # without looking whether everything is installed: a hook of .pre-commit-config.yaml
 	@$(BIN)/pytest -n $(PROCESSES) -m "not slow and not ray" $(QUICK)
 
 compiled-training compiled-passes: install
