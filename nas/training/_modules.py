@@ -77,7 +77,7 @@ def _train_until(
         module.load_state_dict(_tensors(resume, "module/"))
     optimiser = _optimiser(module, config)
     step = _step(module, optimiser, dataset, config)
-    noise = input_noise(config, noise_seed(seed))
+    noise = input_noise(config, noise_seed(seed), dataset)
     module.train()
     try:
         with torch.random.fork_rng(devices=[]):

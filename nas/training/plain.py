@@ -25,6 +25,7 @@ from nas.training.fused.trainer import (
     closeness_rates,
     structure_costs,
 )
+from nas.training.noise import moved_pixels
 from nas.training.optimisers import BETA_1, BETA_2, optimised
 from nas.training.types import Dataset, TrainingConfig
 
@@ -85,7 +86,7 @@ class PlainTrainer:
                 twin.temperature = self.network.temperature = float(temperatures[k])
             rows = torch.from_numpy(numbers[k].astype(np.int64)).to(self.device)
             with self._way():
-                outputs, terms, alive = twin.forward_with_terms(self._noisy(self._x[rows]))
+                outputs, terms, alive = twin.forward_with_terms(self._noisy(self._moved(self._x[rows])))
                 if not self._has_paths(alive):
                     return StepReport(done, *seen, live, True, lost=True)
                 objective, total = self._loss(outputs, self._y[rows], terms)
@@ -115,6 +116,15 @@ class PlainTrainer:
         if self._dataset.task != "classification":
             return 0.0
         return float((outputs.argmax(1) == targets).float().mean())
+
+    def _moved(self, x: Tensor) -> Tensor:
+        """Images in other places, where the job moves them, drawn anew for each step of a seed."""
+        width, channels, deviation = self._dataset.period, self._dataset.channels, self._config.input_shift
+        if not deviation or not width or not channels:
+            return x
+        drawn = np.random.default_rng([self._seed, 6, self.steps_done]).standard_normal((len(x), 2))
+        places = moved_pixels(np.rint(deviation * drawn).astype(np.int64), x.shape[1], width, channels)
+        return x.gather(1, torch.from_numpy(places).to(self.device))
 
     def _noisy(self, x: Tensor) -> Tensor:
         """Inputs with the noise of the job, drawn anew for each step of a seed; see `nas.training.noise`."""

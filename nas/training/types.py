@@ -75,6 +75,12 @@ class TrainingConfig(BaseModel):
     final_input_noise: float | None = Field(
         None, ge=0, description="The same at the end of training; linearly in between (default: it stays)."
     )
+    input_shift: float = Field(
+        0.0,
+        ge=0,
+        description="Deviation, in pixels, of how far images are moved while training: down and to the right, anew in "
+        "each step, by rounded normal numbers.",
+    )
     input_dropout: float = Field(0.0, ge=0, lt=1, description="Share of inputs set to 0 at random while training.")
     activation: str = Field("leaky_relu", description="Activation of computational neurons (nas.engine.ACTIVATIONS).")
     parametrisation: Literal["masked", "manifold", "free"] = Field(
@@ -305,6 +311,7 @@ class Dataset:
     target_mean: np.ndarray | None = None  # (n_outputs,), regression only: targets are (raw - mean) / scale
     target_scale: np.ndarray | None = None  # (n_outputs,)
     period: int | None = None  # row width of images, None where inputs have no geometry
+    channels: int | None = None  # numbers a pixel, where rows of `period` are rows of images
     scorer: str = (
         ""  # what errors of networks are by, see `nas.training.quality.judged`; "": wrong classes, squared errors
     )

@@ -16,7 +16,7 @@ from nas.training.fused.state import NOISE_BITS, NOISE_GROUP
 from nas.training.fused.trainer import FusedTrainer, structure_costs
 from nas.training.gpu.data import GPUData
 from nas.training.gpu.trainer import GPUTrainer
-from nas.training.noise import NOISE_BLOCK, TABLE_SIZE, InputNoise
+from nas.training.noise import NOISE_BLOCK, TABLE_SIZE, InputNoise, input_noise, moved_pixels
 from nas.training.reference import reference_step
 
 
@@ -35,7 +35,7 @@ def network() -> ManifoldNetwork:
 def disturbed(x: np.ndarray, config: TrainingConfig, seed: int, step: int) -> np.ndarray:
     """What the kernels make of the batch of a step, counted from 0: slow and obvious."""
     noise = InputNoise(config, seed)
-    factor, offset = noise.tables(step // NOISE_BLOCK)
+    factor, offset, _ = noise.tables(step // NOISE_BLOCK)
     (deviation,) = noise.deviations(step, 1)
     out = x.copy()
     for group in range(-(-len(x) // NOISE_GROUP)):
@@ -81,7 +81,7 @@ def test_one_step_is_the_references_on_disturbed_inputs(noise: dict[str, float],
 
 def test_tables_have_the_strength_asked_for() -> None:
     noise = InputNoise(TrainingConfig(input_noise=0.5, input_dropout=0.25), 1)
-    factor, offset = noise.tables(3)
+    factor, offset, _ = noise.tables(3)
     assert len(factor) == len(offset) == TABLE_SIZE
     assert (factor == 0).mean() == pytest.approx(0.25, abs=0.01)
     assert factor.mean() == pytest.approx(1.0, abs=0.01)
@@ -131,3 +131,92 @@ def test_falling_noise_ends_elsewhere_than_steady_noise() -> None:
         assert net.weight is not None
         ends.append(net.weight.detach().numpy().copy())
     assert np.abs(ends[0] - ends[1]).max() > 1e-3
+
+
+# --- images that are moved --------------------------------------------------------------------------------------------
+
+
+def images(width: int = 12, channels: int = 2) -> Dataset:
+    """36 numbers an image: rows of ``width`` with so many numbers a pixel."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(300, 36)).astype(np.float32)
+    y = rng.integers(0, 4, 300)
+    return Dataset("images", "classification", x, y, x, y, x, y, classes=tuple("abcd"), period=width, channels=channels)
+
+
+def moved_slowly(image: np.ndarray, down: int, right: int) -> np.ndarray:
+    """(rows, columns, channels), pixel by pixel."""
+    rows, columns = image.shape[:2]
+    out = np.empty_like(image)
+    for r in range(rows):
+        for c in range(columns):
+            out[r, c] = image[min(max(r - down, 0), rows - 1), min(max(c - right, 0), columns - 1)]
+    return out
+
+
+@pytest.mark.parametrize(("down", "right"), [(0, 0), (1, 0), (-1, 2), (0, -1), (5, 0), (-9, -9), (2, 7), (10**6, 1)])
+def test_moved_images_repeat_their_edges(down: int, right: int) -> None:
+    image = np.arange(36.0).reshape(3, 6, 2)
+    places = moved_pixels(np.array([[down, right]]), 36, 12, 2)
+    np.testing.assert_array_equal(image.reshape(1, 36)[0][places[0]].reshape(3, 6, 2), moved_slowly(image, down, right))
+
+
+@pytest.mark.parametrize("shift", [0.5, 2.0, 30.0])
+@pytest.mark.parametrize("noise", [0.0, 0.5])
+@pytest.mark.parametrize("kind", ["processor", "gpu"])
+@pytest.mark.parametrize(("width", "channels"), [(12, 2), (6, 1), (36, 3), (1, 1)])
+def test_one_step_is_the_references_on_moved_images(
+    shift: float, noise: float, kind: str, width: int, channels: int
+) -> None:
+    config = TrainingConfig(batch_size=70, optimizer="sgd", learning_rate=0.1, input_shift=shift, input_noise=noise)
+    samples = images(width, channels)
+    rng = np.random.default_rng(1)
+    dag = random_dag(36, 30, 4, density=0.5, rng=rng)
+    slow, fast, start = (
+        ManifoldNetwork(dag, parametrisation="free", generator=np.random.default_rng(1)) for _ in range(3)
+    )
+    numbers = np.random.default_rng(2).integers(0, 300, (1, 70))
+    costs = structure_costs(config, fast.dag)
+    trainer = (
+        FusedTrainer(fast, samples, config, costs, threads=1, seed=7)
+        if kind == "processor"
+        else GPUTrainer(fast, GPUData(SimulatedGPU(multiprocessors=2), samples), config, costs, seed=7)
+    )
+    trainer.steps_done = 2 * NOISE_BLOCK + 3
+    x = InputNoise(config, 7, (width, channels)).disturb(samples.x_train[numbers[0]], trainer.steps_done)
+    assert np.abs(x - samples.x_train[numbers[0]]).max() > 0.3
+    values = reference_step(slow, "classification", config)(
+        torch.from_numpy(x), torch.from_numpy(samples.y_train[numbers[0]]), 0.1
+    )
+    report = trainer.run(numbers, np.array([0.1]))
+    trainer.write_back()
+    assert report.objective == pytest.approx(float(values.objective), rel=1e-5)
+    for before, expected, got in zip(start.parameters(), slow.parameters(), fast.parameters(), strict=True):
+        change = (expected - before).detach()
+        torch.testing.assert_close((got - before).detach(), change, rtol=1e-3, atol=1e-3 * float(change.abs().max()))
+
+
+def test_shifts_have_the_strength_asked_for() -> None:
+    factor, offset, shifts = InputNoise(TrainingConfig(input_shift=1.5), 1, (6, 1)).tables(0)
+    assert shifts.shape == (TABLE_SIZE, 2)
+    assert len(factor) == len(offset) == 0
+    assert shifts.std(axis=0) == pytest.approx([1.5, 1.5], rel=0.05)  # rounding adds a twelfth to the variance
+    assert np.corrcoef(shifts.T)[0, 1] == pytest.approx(0.0, abs=0.02)
+    assert (InputNoise(TrainingConfig(input_shift=0.1), 1, (6, 1)).tables(0)[2] == 0).mean() > 0.99
+
+
+def test_only_images_are_moved() -> None:
+    config = TrainingConfig(input_shift=1.0)
+    assert input_noise(config, 0, data()) is None
+    assert input_noise(config, 0, dataclasses.replace(images(), channels=None)) is None  # sequences have a period, too
+    found = input_noise(config, 0, images())
+    assert found is not None and found.moves and not found.disturbs
+
+
+def test_each_step_moves_images_elsewhere_and_a_seed_repeats_it() -> None:
+    noise, again = (InputNoise(TrainingConfig(input_shift=1.0), 5, (6, 1)) for _ in range(2))
+    x = images().x_train[:64]
+    first, second = noise.disturb(x, 0), noise.disturb(x, 1)
+    assert not np.array_equal(first, second)
+    assert len({tuple(row) for row in (first - x != 0).tolist()}) > 5  # samples of a batch go to different places
+    np.testing.assert_array_equal(first, again.disturb(x, 0))

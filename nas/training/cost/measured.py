@@ -9,6 +9,7 @@ from torch import nn
 from nas.manifold import ManifoldNetwork
 from nas.training.cost.timing import Timing, measure, time_inference
 from nas.training.fused.trainer import FusedTrainer, StructureCosts
+from nas.training.noise import NO_NOISE
 from nas.training.plain import PlainTrainer
 from nas.training.types import Dataset, TrainingConfig
 
@@ -23,7 +24,7 @@ def timed_trainer(network: ManifoldNetwork, dataset: Dataset, config: TrainingCo
     Factors of the structure terms are 0 in it: they do not change what a step costs. It has no noise: that is drawn
     once a chunk of many steps in training, and in the short chunks that are timed it would outweigh a small network.
     """
-    config = config.model_copy(update={"input_noise": 0.0, "final_input_noise": None, "input_dropout": 0.0})
+    config = config.model_copy(update=NO_NOISE)
     costs = StructureCosts(0.0, 0.0, 0.0)
     if not network.compiled:
         return PlainTrainer(network, dataset, config, costs, device="cpu")

@@ -30,6 +30,7 @@ def bundled(name: str) -> RawData:
         task="classification",
         scaling="global" if images else "feature",
         period=8 if images else None,
+        channels=1 if images else None,
     )
 
 

@@ -40,6 +40,7 @@ class RawData:
     scaling: Literal["feature", "global", "none"] = "feature"  # what `standardise: auto` means here
     scale_targets: bool = True  # what an unset `standardise_targets` means here, for regression
     period: int | None = None
+    channels: int | None = None  # numbers a pixel, of images whose rows `period` has
     left_out: tuple[tuple[str, str], ...] = ()  # columns that are no features: name, and why
     said: tuple[tuple[str, str], ...] = ()  # what was found out of how to read it: words, and the key that overrides
     notes: tuple[str, ...] = ()  # what people should know

@@ -99,6 +99,12 @@ class DataConfig(BaseModel):
         ge=1,
         description="Row width of images, or features of a time step (default: known for images and sequences).",
     )
+    channels: int | None = Field(
+        None,
+        ge=1,
+        description="Numbers a pixel of images, side by side in rows of data.period (default: known for MNIST's files, "
+        "folders of images and digits); says that arrays are images.",
+    )
     pixels: int | None = Field(
         None,
         ge=2,

@@ -107,7 +107,9 @@ def load_idx_folder(folder: Path, name: str) -> RawData:
     x, y, x_test, y_test = arrays
     if x.shape[1:] != x_test.shape[1:]:
         raise DataError(f"{folder}: training images are {x.shape[1:]}, test images {x_test.shape[1:]}; expected equal")
-    return RawData(name, x, y, x_test=x_test, y_test=y_test, task="classification", scaling="global", period=x.shape[2])
+    return RawData(
+        name, x, y, x_test=x_test, y_test=y_test, task="classification", scaling="global", period=x.shape[2], channels=1
+    )
 
 
 def _existing(folder: Path, file: str) -> Path:

@@ -58,7 +58,13 @@ def load_image_folder(folder: Path, pixels: int | None = None) -> RawData:
     kind = "grey" if grey else "red, green and blue"
     said = (f"{len(shapes):,} images, {size[0]} x {size[1]} pixels, {kind}", "data.pixels")
     return RawData(
-        folder.name, **parts, task="classification", scaling="global", period=size[0] * channels, said=(said,)
+        folder.name,
+        **parts,
+        task="classification",
+        scaling="global",
+        period=size[0] * channels,
+        channels=channels,
+        said=(said,),
     )
 
 

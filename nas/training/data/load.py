@@ -235,8 +235,26 @@ def _prepared(
         target_mean=target_mean,
         target_scale=target_scale,
         period=config.period or raw.period,
+        channels=_channels(config, raw, len(mean)),
     )
     return _Prepared(raw, dataset, labels, found, reason, encoding)
+
+
+def _channels(config: DataConfig, raw: RawData, width: int) -> int | None:
+    """Numbers a pixel where samples are images; None where they are not, or nobody says so.
+
+    Raises:
+        DataError: the job says what does not fit.
+    """
+    period = config.period or raw.period
+    if config.channels is None:  # another period than the source's own is not of its images
+        return raw.channels if period == raw.period else None
+    if period is None or width % period or period % config.channels:
+        raise DataError(
+            f"{config.source}: data.channels {config.channels} needs rows of whole pixels, but data.period is {period} "
+            f"and a sample has {width:,} numbers; the period is the width of an image times its channels"
+        )
+    return config.channels
 
 
 def _applied(encoding: Encoding | None, part: Part, raw: RawData) -> Part:

@@ -27,7 +27,7 @@ from numba import njit
 
 from nas.engine.kernels import backward_tile, backward_tile_by_rows, forward_tile, load_inputs
 from nas.engine.threads import meet, together
-from nas.training.fused._objective import disturb, objective_of_tile
+from nas.training.fused._objective import disturb, move_images, objective_of_tile
 from nas.training.fused._readout import backward_from_linear, forward_outputs
 from nas.training.fused._structure import columns, lost_output, structure, used_inputs
 from nas.training.fused._update import row_updates, update
@@ -157,7 +157,12 @@ def _network(lanes, size, rank, ranks, graph, data, settings, buffers, numbers, 
     for tile in range(rank, tiles, ranks):
         first = tile * size
         count = min(size, batch - first)
-        load_inputs(lanes, size, data.x, numbers, first, count, n_inputs, buffers.used, values, 0)
+        if data.shifts.size > 0:
+            moved = buffers.moved[rank]
+            move_images(data, numbers, step - 1, first, count, n_inputs, settings.width, settings.channels, moved)
+            load_inputs(lanes, size, moved, buffers.in_order, 0, count, n_inputs, buffers.used, values, 0)
+        else:
+            load_inputs(lanes, size, data.x, numbers, first, count, n_inputs, buffers.used, values, 0)
         if data.factor.size > 0:
             disturb(lanes, size, data, deviations[k], step - 1, first, n_inputs, graph.out_ptr, buffers.out_end, values)
         # Outputs of a linear readout are no part of the walk over neurons.

@@ -9,9 +9,44 @@ from numba import njit
 
 from nas.engine.functions import v_exp, v_log
 from nas.engine.simd import add, div, fma, like, load, maximum, mul, store, sub
-from nas.training.fused.state import NOISE_BITS, NOISE_GROUP
+from nas.training.fused.state import NOISE_BITS, NOISE_GROUP, SHIFT_PLACE
 
-__all__ = ["disturb", "objective_of_tile"]
+__all__ = ["disturb", "move_images", "objective_of_tile"]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def move_images(data, numbers, step, first, count, n_inputs, width, channels, moved):
+    """The images of a tile, each moved by a row of the table of shifts, into the rows of ``moved``.
+
+    Args:
+        numbers: of the batch's samples.
+        step, first: as in `disturb`.
+    """
+    random = np.uint64(step * 4096 + first // NOISE_GROUP) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(SHIFT_PLACE)
+    random = (random ^ (random >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    random = (random ^ (random >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    at = np.int64(random >> np.uint64(64 - NOISE_BITS)) + first % NOISE_GROUP
+    rows, columns = n_inputs // width, width // channels
+    for s in range(count):
+        down, right = np.int64(data.shifts[2 * (at + s)]), np.int64(data.shifts[2 * (at + s) + 1])
+        image, target = numbers[first + s] * n_inputs, s * n_inputs
+        # All at once, as if rows went on in the next; then the pixels that this is wrong for, which come in at an edge.
+        ahead = min(max(down * width + right * channels, -n_inputs), n_inputs)
+        begin, end = max(0, ahead), min(n_inputs, n_inputs + ahead)
+        moved[target + begin : target + end] = data.x[image + begin - ahead : image + end - ahead]
+        if down == 0 and right == 0:
+            continue
+        left, beyond = min(max(right, 0), columns), max(min(columns + right, columns), 0)
+        for row in range(rows):
+            source = min(max(row - down, 0), rows - 1)
+            inside = source == row - down
+            for column in range(columns):
+                if inside and left <= column < beyond:
+                    continue
+                pixel = image + source * width + min(max(column - right, 0), columns - 1) * channels
+                place = target + row * width + column * channels
+                for k in range(channels):
+                    moved[place + k] = data.x[pixel + k]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

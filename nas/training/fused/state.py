@@ -16,6 +16,7 @@ LARGEST_SHARE = 1.0 - 1e-6
 # Random numbers for the noise on the inputs: how many bits number the places where stretches of them begin, and how
 # many samples share a stretch. Tiles are never wider, and begin at multiples of their width.
 NOISE_BITS, NOISE_GROUP = 16, 64
+SHIFT_PLACE = 2**31  # what stands for the input where places of images are drawn: no input has this number
 
 # Columns of ``values``, what a chunk of steps reports of its last step.
 OBJECTIVE, FLOW, SMOOTH, TOTAL, CORRECT, LIVE, STEPS_DONE, FINITE, LOST = range(9)
@@ -42,6 +43,7 @@ class Data(NamedTuple):
     values: Array  # (samples * n_outputs,) float32; empty for classification
     factor: Array  # (TABLE_SIZE,) float32, by which inputs are multiplied; empty without noise
     offset: Array  # the same, what is added to them, in units of the step's deviation
+    shifts: Array  # (TABLE_SIZE * 2,) int32, by how many pixels images are moved, down and right; empty: they are not
 
 
 class Settings(NamedTuple):
@@ -67,6 +69,8 @@ class Settings(NamedTuple):
     linear: bool  # outputs read what their sources have before their activation ...
     squared: bool  # ... and emit the square of the sum
     watched: bool  # stop before a step in which some output has no path from any input
+    width: int  # numbers of a row of an image, and ...
+    channels: int  # ... of a pixel; 1 where the inputs are no image
 
 
 class Buffers(NamedTuple):
@@ -94,6 +98,8 @@ class Buffers(NamedTuple):
     live_targets: Array  # (E,)
     live_edges: Array  # (E,)
     used: Array  # (blocks of inputs,)
+    moved: Array  # (T, size * n_inputs) images of a tile in other places; (T, 0) where none are moved
+    in_order: Array  # (size,) 0, 1, 2, ...
     values: Array  # (T, n * size)
     kept_z: Array  # (T, n * size or 0)
     grads: Array  # (T, (n + 2) * size)

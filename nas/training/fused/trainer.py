@@ -138,7 +138,7 @@ class FusedTrainer:
     ) -> None:
         self.network = network
         self._dataset, self._config, self._seed = dataset, config, seed
-        self._noise = input_noise(config, seed)
+        self._noise = input_noise(config, seed, dataset)
         self.steps_done = 0
         self.batch_size = min(config.batch_size, len(dataset.x_train))
         dag, plan, closeness = network.dag, network.plan, network.closeness
@@ -163,6 +163,7 @@ class FusedTrainer:
             np.ascontiguousarray(dataset.y_train, np.int64) if classifies else np.zeros(0, np.int64),
             np.zeros(0, floats) if classifies else np.ascontiguousarray(dataset.y_train, floats).reshape(-1),
             *2 * (np.zeros(0, floats),),
+            np.zeros(0, np.int32),
         )
         self._settings = shared.Settings(
             dag.n_inputs,
@@ -184,6 +185,8 @@ class FusedTrainer:
             network.readout != "activated",
             network.readout == "square",
             closeness is not None and watched,
+            1 if self._noise is None else self._noise.width,
+            1 if self._noise is None else self._noise.channels,
         )
         keeps_z = engine.needs_input(dag, network.activation) or network.readout != "activated"
         count, padding = sum(p.numel() for p in self._parameters()), 16
@@ -212,6 +215,8 @@ class FusedTrainer:
             live_targets=plan.targets.copy(),
             live_edges=plan.out_edges.copy(),
             used=plan.used_inputs.copy(),
+            moved=_aligned(ranks, size * dag.n_inputs if self._noise is not None and self._noise.moves else 0),
+            in_order=np.arange(size),
             values=_aligned(ranks, n * size),
             kept_z=_aligned(ranks, n * size if keeps_z else 0),
             grads=_aligned(ranks, (n + 2) * size),
@@ -318,8 +323,8 @@ class FusedTrainer:
         """Steps of one block of the noise; see `train_steps`."""
         deviations = np.zeros(0, np.float32)
         if self._noise is not None:
-            factor, offset = self._noise.tables(self.steps_done // NOISE_BLOCK)
-            self._data = self._data._replace(factor=factor, offset=offset)
+            factor, offset, shifts = self._noise.tables(self.steps_done // NOISE_BLOCK)
+            self._data = self._data._replace(factor=factor, offset=offset, shifts=shifts.reshape(-1))
             deviations = self._noise.deviations(self.steps_done, len(numbers))
 
         train_steps(

@@ -28,6 +28,7 @@ CANDIDATE = Struct(
         ("const real", "y"),
         ("const real", "factor"),
         ("const real", "offset"),
+        ("const int", "shifts"),  # (blocks * TABLE_SIZE, 2); null: no images are moved
         ("const double", "deviations"),
         ("const int", "numbers"),  # (steps, batch); null: the kernel shuffles
         ("const double", "rates"),
@@ -53,6 +54,6 @@ CANDIDATE = Struct(
     (
         "m", "n_slots", "n_inputs", "n_outputs", "n_edges", "n_groups", "batch", "n_samples", "steps", "first_step",
         "optimizer", "closeness", "weighted", "gained", "linear", "classifies", "keeps_z", "team", "noise_bits",
-        "noise_group", "noise_block", "seed", "scratch_size",
+        "noise_group", "noise_block", "width", "channels", "seed", "scratch_size",
     ),
 )  # fmt: skip

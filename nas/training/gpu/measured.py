@@ -18,6 +18,7 @@ from nas.training.devices import way_on
 from nas.training.fused.trainer import StructureCosts
 from nas.training.gpu.data import data_on
 from nas.training.gpu.trainer import GPUTrainer, Steps, prepare
+from nas.training.noise import NO_NOISE
 from nas.training.plain import PlainTrainer
 from nas.training.types import Dataset, TrainingConfig
 
@@ -45,7 +46,7 @@ def gpu_times(
     device, threads = gpu.torch_device.type, torch.get_num_threads()
     if not (way_on(gpu).right and small.compiled):
         return _plain_times(final, small, dataset, config, gpu, budget)
-    quiet = config.model_copy(update={"input_noise": 0.0, "final_input_noise": None, "input_dropout": 0.0})
+    quiet = config.model_copy(update=NO_NOISE)
     trainer = GPUTrainer(small, data_on(gpu, dataset), quiet, StructureCosts(0.0, 0.0, 0.0))
     rates = np.zeros(STEPS_TIMED)  # the learning rate 0 costs what any other does
     if not trainer.run(None, rates).finite:

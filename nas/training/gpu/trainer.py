@@ -104,7 +104,7 @@ class GPUTrainer:
         self._config, self._seed, self._population, self._watched = config, seed, population, watched
         self.steps_done = self._first_step = 0 if state is None else state.steps
         self.batch_size = min(config.batch_size, len(data.dataset.x_train))
-        self.noise = input_noise(config, seed)
+        self.noise = input_noise(config, seed, data.dataset)
         dag = network.dag
         if dag.n_edges > _MOST_EDGES:
             raise ValueError(
@@ -198,7 +198,7 @@ class GPUTrainer:
         none = {"p": None}
         given = {name: None if each is None else each.data_ptr() for name, each in self.data.tensors.items()}
         later = dict.fromkeys(  # a launch's own
-            ("factor", "offset", "deviations", "numbers", "rates", "sharpnesses", "report")
+            ("factor", "offset", "shifts", "deviations", "numbers", "rates", "sharpnesses", "report")
         )
         return shared.CANDIDATE.pack([
             {
@@ -238,6 +238,8 @@ class GPUTrainer:
                 "noise_bits": NOISE_BITS,
                 "noise_group": NOISE_GROUP,
                 "noise_block": NOISE_BLOCK,
+                "width": 1 if self.noise is None else self.noise.width,
+                "channels": 1 if self.noise is None else self.noise.channels,
                 "seed": int(np.int32(np.uint32(self._seed))),
                 "scratch_size": self._scratch,
             }
@@ -452,9 +454,10 @@ def _launch(all_steps: Sequence[Steps], places: list[int]) -> Launch:
             kept.append(gpu.upload(each.numbers.astype(np.int32)))
             rows["numbers"][row] = kept[-1].data_ptr()
         if trainer.noise is not None and len(each.rates):
-            uploads = list(map(gpu.upload, _noise_of(trainer.noise, trainer.steps_done, len(each.rates))))
-            kept += uploads
-            rows["factor"][row], rows["offset"][row], rows["deviations"][row] = (array.data_ptr() for array in uploads)
+            for name, array in _noise_of(trainer.noise, trainer.steps_done, len(each.rates)).items():
+                if len(array):
+                    kept.append(gpu.upload(array))
+                    rows[name][row] = kept[-1].data_ptr()
     first = steps[0].trainer
     return Launch(
         places, _kernel(first.variant), gpu, gpu.upload(rows.view(np.uint8)), first.team,
@@ -462,11 +465,12 @@ def _launch(all_steps: Sequence[Steps], places: list[int]) -> Launch:
     )  # fmt: skip
 
 
-def _noise_of(noise: InputNoise, first: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Tables of the blocks of these steps, one after the other, and the steps' deviations."""
+def _noise_of(noise: InputNoise, first: int, count: int) -> dict[str, np.ndarray]:
+    """Tables of the blocks of these steps, one after the other, and the steps' deviations; by name."""
     blocks = range(first // NOISE_BLOCK, (first + count - 1) // NOISE_BLOCK + 1)
-    factors, offsets = zip(*(noise.tables(block) for block in blocks), strict=True)
-    return np.concatenate(factors), np.concatenate(offsets), noise.deviations(first, count).astype(np.float64)
+    tables = zip(*(noise.tables(block) for block in blocks), strict=True)
+    found = {name: np.concatenate(parts) for name, parts in zip(("factor", "offset", "shifts"), tables, strict=True)}
+    return found | {"deviations": noise.deviations(first, count).astype(np.float64)}
 
 
 def _sharpness(each: Steps) -> np.ndarray:

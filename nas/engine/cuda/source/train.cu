@@ -19,6 +19,7 @@ enum { OBJECTIVE, FLOW, SMOOTH, TOTAL, CORRECT, LIVE, STEPS_DONE, FINITE, LOST, 
 enum { NEAR_CHUNK = 1, LIVE_CHUNK = 2 };
 
 #define LARGEST_SHARE real(1.0 - 1e-6)
+#define SHIFT_PLACE 0x80000000u  // stands for an input where places of images are drawn: no input has this number
 #define TINY real(1e-30)  // in place of d = 0, which has no logarithm
 
 // A block's place in its team, and what it keeps in shared memory.
@@ -254,6 +255,25 @@ DEVICE bool loses_output(const Place& p, int stride) {
     }
 }
 
+// Where in the tables the stretch begins that an input of a sample takes; of the launch's blocks, one after the other.
+DEVICE long long noise_place(const Candidate& c, long long step, int sample, unsigned input) {
+    wide random = (wide)(step * 4096 + sample / c.noise_group) * 0x9E3779B97F4A7C15ull + (wide)input;
+    random = (random ^ random >> 30) * 0xBF58476D1CE4E5B9ull;
+    random = (random ^ random >> 27) * 0x94D049BB133111EBull;
+    const long long block = step / c.noise_block - c.first_step / c.noise_block;
+    return block * ((1ll << c.noise_bits) + c.noise_group) + (long long)(random >> (64 - c.noise_bits)) +
+           sample % c.noise_group;
+}
+
+DEVICE int clamped(int value, int most) { return value < 0 ? 0 : value > most ? most : value; }
+
+// From which input an image that is moved takes the value of input j.
+DEVICE int moved_pixel(const Candidate& c, int j, int down, int right) {
+    const int row = clamped(j / c.width - down, c.n_inputs / c.width - 1);
+    const int column = clamped(j % c.width / c.channels - right, c.width / c.channels - 1);
+    return row * c.width + column * c.channels + j % c.channels;
+}
+
 // Numbers of the tile's samples, and their inputs; ends with a barrier. Noise: nas.training.noise.
 template <int V>
 DEVICE void load_tile(const Place& p, const Tile& tile, int stride, int k, int first, int count) {
@@ -271,19 +291,18 @@ DEVICE void load_tile(const Place& p, const Tile& tile, int stride, int k, int f
     }
     __syncthreads();
     for (int s = warp_number(); s < WARP * V; s += warp_count()) {
+        int down = 0, right = 0;
+        if (c.shifts != nullptr && s < count) {
+            const long long at = noise_place(c, step, first + s, SHIFT_PLACE);
+            down = c.shifts[2 * at], right = c.shifts[2 * at + 1];
+        }
         for (int slot = lane; slot < c.n_slots; slot += WARP) {
             real x = 0;
             if (s < count) {
                 const int j = c.slot_input[slot];
-                x = c.x[(long long)p.rows[s] * c.n_inputs + j];
+                x = c.x[(long long)p.rows[s] * c.n_inputs + (down || right ? moved_pixel(c, j, down, right) : j)];
                 if (c.factor != nullptr) {
-                    const int sample = first + s;
-                    wide random = (wide)(step * 4096 + sample / c.noise_group) * 0x9E3779B97F4A7C15ull + (wide)j;
-                    random = (random ^ random >> 30) * 0xBF58476D1CE4E5B9ull;
-                    random = (random ^ random >> 27) * 0x94D049BB133111EBull;
-                    const long long block = step / c.noise_block - c.first_step / c.noise_block;
-                    const long long at = block * ((1ll << c.noise_bits) + c.noise_group) +
-                                         (long long)(random >> (64 - c.noise_bits)) + sample % c.noise_group;
+                    const long long at = noise_place(c, step, first + s, j);
                     x = fma(x, c.factor[at], c.offset[at] * real(c.deviations[k]));
                 }
             }
