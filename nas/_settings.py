@@ -8,7 +8,7 @@ use here is no claim of anybody's.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel
 
@@ -24,6 +24,11 @@ from nas.training.acting import MODULES
 from nas.training.types import Dataset, Genome
 
 __all__ = ["refuse_pick", "refuse_unread", "refuse_unused", "stated_paths", "unused_settings"]
+
+_NO_IMAGES: Final = (
+    "it does nothing here: it moves images, but nothing says that the data are any; delete it, or state data.period "
+    "and data.channels"
+)
 
 
 def refuse_unused(job: Sections, genome: Genome | None, data: LoadedData) -> None:
@@ -102,6 +107,11 @@ def unused_settings(
             continue  # a strategy of one's own, whose options only happen to be called so
         if path in stated and not rule.acts(at):
             yield path, f"it does nothing here: {rule.why}"
+    if dataset is not None and not dataset.channels:
+        if job.training.input_shift:
+            yield ("training", "input_shift"), _NO_IMAGES
+        if ("space", "options", "hyperparameters") in stated and "input_shift" in at.searched:
+            yield ("space", "options", "hyperparameters", "input_shift"), _NO_IMAGES
     yield from wrong_metrics(at, dataset)
 
 

@@ -31,6 +31,11 @@ _KINDS: Final = {"complete": 0.5, "shallow": 0.2, "two layers": 0.3}  # of dense
 NOISES: Final = ((0.4, 0.2), (0.02, 0.01), (0.8, 0.4), (0.15, 0.05))
 """Deviations of the noise on the inputs, at first and at the end, that a search tries first: which are right differs
 most between data sets."""
+_SHIFTS: Final = (0.5, 0.5, 0.1, 0.5)  # of images beside each of these, in pixels; with .1 next to none is moved
+"""Single networks of one hidden layer on MNIST, 24,000 steps, validation and test error together, without shifts and
+with: 3.2 and 2.9 % at 1,000 edges, 2.2 and 1.8 at 2,000, 1.9 and 1.4 at 3,100. Of 8 x 8 pixels one is too much: digits
+at 150 edges goes from 4.3 to 6.0 %."""
+_MOVED_FROM: Final = 16  # pixels a side
 
 HYPERPARAMETERS: Final[dict[str, Range | Choice]] = {
     "learning_rate": Range(low=1e-3, high=1e-1, log=True),
@@ -40,6 +45,9 @@ HYPERPARAMETERS: Final[dict[str, Range | Choice]] = {
     "activation": Choice(choices=("silu", "tanh", "relu")),
     "batch_size": Choice(choices=(32, 64, 128)),
 }
+
+OF_IMAGES: Final[dict[str, Range | Choice]] = {"input_shift": Range(low=0.1, high=1.0, log=True)}
+"""What is searched beside these where inputs are images of 16 pixels a side and more."""
 
 
 class DagOptions(SpaceOptions):
@@ -56,7 +64,7 @@ class DagOptions(SpaceOptions):
     hyperparameters: dict[str, Range | Choice] = Field(
         default_factory=lambda: HYPERPARAMETERS,
         description='What is searched beside the structure: dotted paths of the training section, e.g. "losses.flow". '
-        "Of the defaults, those that the training section states are not searched.",
+        "Of the defaults, those that the training section states are not searched. Images have input_shift, too.",
     )
     max_edges: int | None = Field(None, ge=1, description="No genome has more edges than this.")
     activations: tuple[str, ...] = Field(
@@ -103,6 +111,16 @@ class DagSpace(SearchSpace):
         return Genome(self._activated(dag, rng), dict(self.fixed))
 
     @property
+    def hyperparameters(self) -> Mapping[str, Range | Choice]:
+        """Those of the options; where these say nothing and inputs are images, how far they are moved as well."""
+        own = self.options.hyperparameters
+        return own if "hyperparameters" in self.options.model_fields_set or not self._moves else {**own, **OF_IMAGES}
+
+    @property
+    def _moves(self) -> bool:
+        return self.kind is None and self.shape.pixels is not None and min(self.shape.pixels) >= _MOVED_FROM
+
+    @property
     def first_hyperparameters(self) -> tuple[Mapping[str, Scalar], ...]:
         """The recipe of benchmarks/reference.py; the more inputs a neuron sums up, the shorter the steps."""
         rate = min(max(0.16 / math.sqrt(self.shape.n_inputs), 4e-3), 2e-2)
@@ -114,8 +132,9 @@ class DagSpace(SearchSpace):
                 "weight_decay": 0.05,
                 "activation": "silu",
                 "batch_size": 64,
+                **({"input_shift": shift} if self._moves else {}),
             }
-            for noise, last in NOISES
+            for (noise, last), shift in zip(NOISES, _SHIFTS, strict=True)
         )
 
     def large(self, rng: np.random.Generator, *, edges: int | None = None, like: Genome | None = None) -> Genome | None:

@@ -170,6 +170,7 @@ TRAINING: dict[str, tuple[Any, dict[str, Any]]] = {
     "weight_decay": (0.3, {}),
     "input_noise": (0.5, {}),
     "final_input_noise": (0.5, {}),
+    "input_shift": (1.0, {}),
     "input_dropout": (0.5, {}),
     "activation": ("tanh", {}),
     "parametrisation": ("manifold", {}),
@@ -199,6 +200,7 @@ TRAINING: dict[str, tuple[Any, dict[str, Any]]] = {
     "evaluate_every": (4, {}),
     "rungs": ((0.5,), {}),
 }
+IMAGES = {"period": 2, "channels": 1}  # what iris would be as images
 SEARCHED = {"rungs"}  # what a single trial does not show; see SEARCH
 
 
@@ -210,7 +212,7 @@ def test_no_field_of_the_training_section_is_forgotten() -> None:
 def test_training(space: str) -> None:
     name, _, closeness = space.partition(",")
     found = {}
-    plain = base(name, training={"parametrisation": "manifold"} if closeness else {})
+    plain = base(name, training={"parametrisation": "manifold"} if closeness else {}, data=IMAGES)
     for path, (value, context) in TRAINING.items():
         if path in SEARCHED or (path == "parametrisation" and closeness):
             continue
@@ -679,6 +681,30 @@ def test_options_of_ones_own_space_that_nothing_reads_are_refused() -> None:
         refuse_unread(stated("random", "rare", "seen"), data)
 
 
+def test_only_images_are_moved() -> None:
+    for where in (
+        at("training.input_shift", 0.5),
+        at("space.options.hyperparameters.input_shift", {"low": 0.1, "high": 1.0}),
+    ):
+        (named,) = where
+        job = Job.from_mapping(merged(base("neuron_dag"), where))
+        with pytest.raises(JobError, match=rf"^{named}\..*input_shift: it does nothing here: it moves images"):
+            refuse_unused(job, None, read_data(job.data))
+        images = Job.from_mapping(merged(base("neuron_dag", data=IMAGES), where))
+        refuse_unused(images, None, read_data(images.data))
+
+
+def test_searches_of_images_try_to_move_them_and_no_others() -> None:
+    space, large = SpaceConfig(), TaskShape(256, 10, period=16, channels=1)
+    others = (TaskShape(256, 10), TaskShape(256, 10, period=16), TaskShape(64, 10, period=8, channels=1))
+    for shape, moves in ((large, True), *((shape, False) for shape in others)):
+        found = space_class(space)(DagOptions(), shape)
+        assert ("input_shift" in found.hyperparameters) == moves
+        assert all(("input_shift" in guess) == moves for guess in found.first_hyperparameters)
+    own = space_class(space)(DagOptions(hyperparameters={}), large)
+    assert own.hyperparameters == {}
+
+
 # --- data -------------------------------------------------------------------------------------------------------------
 
 DATA: dict[str, Any] = {
@@ -696,6 +722,7 @@ DATA: dict[str, Any] = {
     "standardise": "global",
     "standardise_targets": False,
     "period": 2,
+    "channels": 2,
     "pixels": 4,
     "split": "chronological",
     "group": "who",

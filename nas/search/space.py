@@ -140,11 +140,19 @@ class TaskShape:
     n_outputs: int
     task: Task = "classification"
     period: int | None = None  # row width of images, None where inputs have no geometry
+    channels: int | None = None  # numbers a pixel, None where inputs are no images
+
+    @property
+    def pixels(self) -> tuple[int, int] | None:
+        """Height and width of images; None where inputs are none."""
+        if not self.period or not self.channels:
+            return None
+        return self.n_inputs // self.period, self.period // self.channels
 
     @classmethod
     def of(cls, dataset: Dataset) -> TaskShape:
         """The shape of `dataset`."""
-        return cls(dataset.n_inputs, dataset.n_outputs, dataset.task, dataset.period)
+        return cls(dataset.n_inputs, dataset.n_outputs, dataset.task, dataset.period, dataset.channels)
 
 
 class SearchSpace(ABC):
