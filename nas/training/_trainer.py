@@ -20,9 +20,10 @@ from nas.training._recorder import Recorder
 from nas.training.compression.connectivity import Connectivity, lobotomised, lost_outputs
 from nas.training.compression.cuts import Sparsifier
 from nas.training.devices import way_on
-from nas.training.fused.trainer import FusedTrainer, StepReport, structure_costs
+from nas.training.fused.trainer import FusedTrainer, StepReport
 from nas.training.gpu.data import data_on
 from nas.training.gpu.trainer import GPUTrainer, Trainer
+from nas.training.loss_terms import StructureCosts, structure_costs
 from nas.training.plain import PlainTrainer
 from nas.training.quality.metrics import evaluate
 from nas.training.types import Dataset, TrainingConfig, TrainingState
@@ -42,7 +43,8 @@ OnLog = Callable[[int, Mapping[str, float]], None]
 class History:
     """Curves of one training, all of one length; empty when nothing was trained.
 
-    ``curves``: step (after how many steps), objective, flow, sparsity, total (the weighted loss), train_accuracy or
+    ``curves``: step (after how many steps), objective, the terms of `nas.manifold.TERMS` that are used or usual (flow,
+    sparsity), each without its factor, total (the weighted loss), train_accuracy or
     train_mse (of the batch), live_edges, density (live edges / usable cells), learning_rate, temperature, repairs (how
     often an output was about to be lost so far); each as the step saw it, before its update. With
     ``config.evaluate_every`` also val_accuracy and test_accuracy, or val_error and test_error, after the update; NaN at
@@ -229,7 +231,7 @@ def training_steps(
                 if not report.lost:
                     break
                 watch.repair(trainer)
-            _check_finite(report, step + done, config)
+            _check_finite(report, trainer.costs, step + done, config)
             cut_due = sparsifier is not None and end == sparsifier.next_event(step)
             step = end
             last = step == config.steps
@@ -237,7 +239,7 @@ def training_steps(
                 watch.settle(trainer)
             evaluated = config.evaluate_every is not None and (last or step % config.evaluate_every == 0)
             if last or evaluated or step % point_steps == 0:
-                point = _point(report, step, float(chunk[-1]), trainer.network, dataset)
+                point = _point(report, trainer.costs, step, float(chunk[-1]), trainer.network, dataset)
                 point |= {"temperature": trainer.network.temperature, "repairs": float(watch.repairs)}
                 if config.evaluate_every is not None:
                     if evaluated:
@@ -278,13 +280,14 @@ def _check_fits(dag: DAG, dataset: Dataset) -> None:
         )
 
 
-def _point(report: StepReport, step: int, rate: float, network: ManifoldNetwork, dataset: Dataset) -> dict[str, float]:
+def _point(
+    report: StepReport, costs: StructureCosts, step: int, rate: float, network: ManifoldNetwork, dataset: Dataset
+) -> dict[str, float]:
     classifies = dataset.task == "classification"
     return {
         "step": float(step),
         "objective": report.objective,
-        "flow": report.flow,
-        "sparsity": report.smooth_edges / max(network.dag.n_edges, 1),
+        **costs.curves(report.values),
         "total": report.total,
         **({"train_accuracy": report.correct} if classifies else {"train_mse": report.objective}),
         "live_edges": float(report.live),
@@ -348,10 +351,14 @@ def _sample_numbers(count: int, size: int, rng: np.random.Generator) -> Iterator
             yield order[start : start + size]
 
 
-def _check_finite(report: StepReport, step: int, config: TrainingConfig) -> None:
+def _said(curves: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.3g}" for name, value in curves.items())
+
+
+def _check_finite(report: StepReport, costs: StructureCosts, step: int, config: TrainingConfig) -> None:
     if not report.finite:
         raise TrialError(
             f"diverged: the loss must stay finite, but is {report.total} at step {step} "
-            f"(objective {report.objective:.3g}, flow {report.flow:.3g}); "
+            f"(objective {report.objective:.3g}, {_said(costs.curves(report.values))}); "
             f"lower learning_rate ({config.learning_rate:g}) or the factors of the losses"
         )
