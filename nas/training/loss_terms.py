@@ -23,7 +23,7 @@ from nas.training.cost.costs import costs_for
 from nas.training.types import TrainingConfig
 
 __all__ = [
-    "JobNetwork", "StructureCosts", "add_totals", "count_edges", "counts_neurons", "cuda_terms", "loss_of",
+    "TERMS", "JobNetwork", "StructureCosts", "add_totals", "count_edges", "counts_neurons", "cuda_terms", "loss_of",
     "no_prices", "of_shares", "partial_totals", "pulls_of", "row_prices", "row_total", "share_slope", "start_sums",
     "start_totals", "strength_slope", "structure_costs", "terms_type", "timed_costs",
 ]  # fmt: skip

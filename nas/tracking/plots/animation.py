@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from nas.manifold import TERMS
 from nas.tracking.plots._animation_page import PAGE_TEMPLATE
 from nas.tracking.plots._animation_panels import (
     AdjacencyPanel,
@@ -26,6 +25,7 @@ from nas.tracking.plots._animation_panels import (
 )
 from nas.tracking.plots._theme import COMPUTATIONAL, FAINT, INK, OUTPUT, POSITIVE, new_figure
 from nas.tracking.points import format_accuracy, format_count, format_number
+from nas.training.loss_terms import TERMS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nas.manifold import TERMS
 from nas.tracking.plots._theme import (
     COMPUTATIONAL,
     FAINT,
@@ -21,6 +20,7 @@ from nas.tracking.plots._theme import (
     to_png,
 )
 from nas.tracking.points import format_count
+from nas.training.loss_terms import TERMS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
