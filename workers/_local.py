@@ -15,7 +15,6 @@ import shutil
 import signal
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -99,7 +98,20 @@ class LocalRay:
                     found += [child, *child.children(recursive=True)]
         return found
 
+    def _check_folder(self) -> None:
+        """Raises: WorkerError: nothing can be written where Ray needs to, for which no busy machine is to be blamed."""
+        try:
+            probe = self.folder / "probe"
+            probe.write_bytes(bytes(2**20))
+            probe.unlink()
+        except OSError as error:
+            raise WorkerError(
+                f"Ray cannot start on this machine: it keeps sockets and logs in {self.folder}, and nothing can be "
+                f"written there ({error.strerror}); name another folder with TMPDIR, or use resources.executor=serial"
+            ) from error
+
     def _start(self, dataset: Dataset, cpus: int, quiet: dict[str, Any]) -> None:
+        self._check_folder()
         values = (getattr(dataset, name) for name in dataset.__slots__)
         size = sum(value.nbytes for value in values if isinstance(value, np.ndarray))
         for attempt in range(1, 1 + _STARTS):
@@ -123,28 +135,13 @@ class LocalRay:
                 raise
             except Exception as error:  # Ray raises no other class when a node does not start in time
                 ray.shutdown()
-                if (lack := _lack(self.folder)) is not None:
-                    raise WorkerError(
-                        f"Ray cannot start on this machine: it keeps sockets and logs in {self.folder}, and {lack}; "
-                        "name another folder with TMPDIR, or use resources.executor=serial"
-                    ) from error
+                self._check_folder()  # it may be full now
                 if attempt == _STARTS:
                     raise WorkerError(
                         f"Ray did not start on this machine in {_STARTS} attempts ({error}); it needs some seconds of "
                         "a processor: try again when the machine is less busy, or use resources.executor=serial"
                     ) from error
                 _logger.warning("Ray did not start in time; attempt %d of %d follows", attempt + 1, _STARTS)
-
-
-def _lack(folder: Path) -> str | None:
-    """What a folder lacks that Ray needs of it, so that a busy machine is not blamed for it."""
-    try:
-        probe = folder / "probe"
-        probe.write_bytes(bytes(2**20))
-        probe.unlink()
-    except OSError as error:
-        return f"nothing can be written there ({error.strerror})"
-    return None
 
 
 @contextlib.contextmanager

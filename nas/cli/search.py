@@ -217,13 +217,14 @@ class SearchRun:
         """
         from nas.cexport import c_compiler
         from nas.cli._data import data_of_study
-        from nas.cli._workers import need_cores
+        from nas.cli._workers import need_cores, need_temporary
         from nas.cli.study import create_study, existing_study
         from nas.search import with_scorer
         from nas.training import read_data
 
         job = self.job
         need_cores(job.resources)
+        need_temporary()
         if job.training.latency:
             c_compiler()  # no trial of this search could be measured without
         # Nothing is touched before the study is held: whoever comes second leaves everything as it is.

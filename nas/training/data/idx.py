@@ -16,6 +16,7 @@ from typing import Final
 
 import numpy as np
 
+from nas._scratch import cache_home
 from nas.errors import DataError
 from nas.training.data._raw import RawData
 
@@ -123,7 +124,7 @@ def mnist_places() -> list[Path]:
     """Folders in which MNIST is looked for, the first that holds it wins."""
     stated = os.environ.get("NAS_DATA_DIR")
     roots = [Path(stated)] if stated else []
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nas"
+    cache = cache_home() / "nas"
     checkout = Path(__file__).parents[3]
     roots += [Path("data"), Path("../shared/data"), checkout / "data", checkout.parent / "shared" / "data", cache]
     return [folder for root in roots for folder in (root / "MNIST" / "raw", root)]
