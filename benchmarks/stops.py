@@ -26,7 +26,7 @@ from typing import Final
 
 import psutil
 
-from benchmarks.service_faults import disagreements
+from benchmarks.service_faults import disagreements, telling
 
 __all__ = ["SIGNALS", "STAGES", "main"]
 
@@ -125,7 +125,7 @@ def stopped(executor: str, stage: str, number: signal.Signals) -> tuple[str, flo
 
 def _ending(code: int, said: str, stage: str) -> str:
     if "Traceback" in said:
-        return f"a traceback: {said[-800:]}"
+        return f"a traceback: {telling(said)}"
     if code == 0 and stage == "MLflow catches up":
         return ""
     if code != 1:
@@ -155,6 +155,7 @@ def _wait(done: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="benchmarks.stops", description=__doc__)
     parser.add_argument("--executors", nargs="+", choices=("serial", "ray"), default=["serial", "ray"])
+    parser.add_argument("--stages", nargs="+", choices=list(STAGES), default=list(STAGES))
     parser.add_argument("--out", type=Path, help="file for the report")
     options = parser.parse_args()
     for number in SIGNALS:  # a shell's background job, or nohup, ignores some of them, and so would all that it starts
@@ -162,7 +163,7 @@ def main() -> int:
             signal.signal(number, signal.SIG_DFL)
     rows, wrong = [], []
     for executor in options.executors:
-        for stage in STAGES:
+        for stage in options.stages:
             if executor == "serial" and stage == "workers start":
                 continue
             cells = []

@@ -27,7 +27,7 @@ from nas._scratch import own_folder
 from nas.errors import NasError
 from nas.training import Dataset
 
-__all__ = ["LocalRay", "WorkerError", "keeping_handlers"]
+__all__ = ["LocalRay", "WorkerError", "keeping_handlers", "shut_down"]
 
 _logger = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class LocalRay:
         Ray lets its agents find out by themselves that their node is gone, which takes them up to a minute.
         """
         processes = self._processes()
-        ray.shutdown()
+        shut_down()
         _, alive = psutil.wait_procs(processes, timeout=_ENDING_SECONDS if processes else 0)
         for process in alive:
             with contextlib.suppress(psutil.Error):
@@ -134,7 +134,7 @@ class LocalRay:
             except (RuntimeError, ValueError, RayError):
                 raise
             except Exception as error:  # Ray raises no other class when a node does not start in time
-                ray.shutdown()
+                shut_down()
                 self._check_folder()  # it may be full now
                 if attempt == _STARTS:
                     raise WorkerError(
@@ -144,10 +144,17 @@ class LocalRay:
                 _logger.warning("Ray did not start in time; attempt %d of %d follows", attempt + 1, _STARTS)
 
 
+def shut_down() -> None:
+    """Disconnects this process from Ray, which would leave it without its handler for SIGTERM."""
+    with keeping_handlers():
+        ray.shutdown()
+
+
 @contextlib.contextmanager
 def keeping_handlers() -> Iterator[None]:
     """``ray.init`` puts two handlers of its own for SIGTERM in the place of this process's: one of Python's, and one of
-    the operating system's that aborts. Where this process has a handler, it keeps it.
+    the operating system's that aborts; ``ray.shutdown`` sets the latter to the system's default, of which Python knows
+    nothing. Where this process has a handler, it keeps it.
 
     There is no setting for that (Ray 2.60): the function that sets the first is replaced meanwhile, and afterwards
     Python's handler is handed to the system once more.
