@@ -15,7 +15,8 @@ import ray
 from ray._private import services
 
 from nas.training import Dataset
-from nas.workers._local import LocalRay, WorkerError
+from nas.workers import WorkerError
+from nas.workers._local import LocalRay
 
 pytestmark = pytest.mark.ray
 
