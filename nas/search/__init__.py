@@ -44,7 +44,7 @@ from nas.search.front.saturation import AnytimeCurve, CurvePoint, Saturation, sa
 from nas.search.front.scorer import scorer_label, with_scorer
 from nas.search.front.verdict import beaten_by, verdict
 from nas.search.load import first_genome, load_space, refuse_unreadable
-from nas.search.network import rebuild_module, rebuild_network, trained_module, trained_network
+from nas.search.rebuild import rebuild_module, rebuild_network, trained_module, trained_network
 from nas.search.space import (
     DEFAULT_HYPERPARAMETERS,
     Choice,
