@@ -20,7 +20,7 @@ from sqlalchemy import event, make_url
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from nas._sqlite import sqlite_url
-from nas._text import SECRET, redacted
+from nas._text import SECRET, redacted, redacted_address
 from nas.errors import NasError
 from nas.search.errors import StorageError, StudyError
 
@@ -134,7 +134,7 @@ def _faster_sqlite(connection: Any, _: object) -> None:
 
 def database_name(root: Path, url: str | None) -> str:
     """Which database that is, for messages: without its password."""
-    return redacted(url) if url else str(root / DATABASE)
+    return redacted_address(url) if url else str(root / DATABASE)
 
 
 @contextlib.contextmanager
@@ -153,7 +153,7 @@ def _safe(error: Exception, url: str | None) -> str:
     """What an error says, without the password of the address, which some drivers quote decoded."""
     text = str(error)
     if url:
-        text = text.replace(url, redacted(url))
+        text = text.replace(url, redacted_address(url))
         with contextlib.suppress(SQLAlchemyError, ValueError):
             parsed = make_url(url)
             hidden = [parsed.password, *(v for k, v in parsed.query.items() if SECRET.search(k))]
