@@ -218,28 +218,30 @@ class _Search:
         return not (self.stop is not None and self.stop())
 
     def _hand_over(self, ask_again: list[int]) -> None:
-        """Gives the executor what it has room for, in groups as large as it takes: paused trials first, then new."""
-        most = self.executor.group
-        while True:
-            capacity = self.executor.capacity
-            ahead = capacity if capacity > most and self.trial_seconds < _SHORT_SECONDS else 0
-            room = capacity + ahead - self.in_flight
-            left = len(self.ready) + len(ask_again) + max(0, self.trials - self._count())
-            if room < min(most, left) or not left:
-                return
-            group: list[Candidate] = []
-            while len(group) < most:
-                if self.ready:
-                    group.append(self.ready.popleft())
-                elif (ask_again or self._count() < self.trials) and self._may_start():
-                    candidate = self._ask(ask_again.pop(0) if ask_again else self.store.begin())
-                    group += [] if candidate is None else [candidate]
-                else:
-                    break
-            if not group:
-                return
+        """Gives the executor groups as large as it takes, until it has no room, or nothing is left to start."""
+        while self._has_room(len(ask_again)) and (group := self._next_group(ask_again)):
             self.in_flight += len(group)
             self.executor.submit(*group)
+
+    def _has_room(self, to_ask_again: int) -> bool:
+        """Whether the executor takes the next group: a whole one, or all that is left."""
+        capacity = self.executor.capacity
+        ahead = capacity if capacity > self.executor.group and self.trial_seconds < _SHORT_SECONDS else 0
+        left = len(self.ready) + to_ask_again + max(0, self.trials - self._count())
+        return 0 < min(self.executor.group, left) <= capacity + ahead - self.in_flight
+
+    def _next_group(self, ask_again: list[int]) -> list[Candidate]:
+        """What the executor trains together: paused trials first, then those to be asked for again, then new ones."""
+        group: list[Candidate] = []
+        while len(group) < self.executor.group:
+            if self.ready:
+                group.append(self.ready.popleft())
+            elif (ask_again or self._count() < self.trials) and self._may_start():
+                candidate = self._ask(ask_again.pop(0) if ask_again else self.store.begin())
+                group += [] if candidate is None else [candidate]
+            else:
+                break
+        return group
 
     def _spent(self) -> float:
         """Share of the budget, of trials, time or steps, that is used up."""
