@@ -1,8 +1,9 @@
 """Networks whose structure is learned: closeness, the loss terms that shape it, and inheritance of weights."""
 
 from nas.manifold._closeness import NEURON_PARAMETERS, Closeness, Init, Strengths, strengths
-from nas.manifold._compact import compact, without_idle_neurons
+from nas.manifold._compact import compact
 from nas.manifold._families import DEFAULT_FAMILY, FAMILIES, Family, Start, family_named
+from nas.manifold._idle import without_idle_neurons
 from nas.manifold._inherit import inherit
 from nas.manifold._losses import (
     CostModel,

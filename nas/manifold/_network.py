@@ -23,7 +23,7 @@ from nas import engine
 from nas.graph import DAG
 from nas.manifold._closeness import Closeness, Init, Strengths
 from nas.manifold._families import DEFAULT_FAMILY
-from nas.manifold._fold import fold, pruned
+from nas.manifold._idle import without_idle_neurons
 from nas.manifold._losses import TEMPERATURE, LossTerms, flow_signs, smooth_edges
 from nas.manifold._readout import Readout, unrolled
 
@@ -332,7 +332,17 @@ class ManifoldNetwork(nn.Module):
         Raises:
             UnreachableOutputError: an output has lost its last path.
         """
-        return pruned(self)
+        live = self.live_mask()
+        live_dag = self.dag.with_edges(live)
+        useful = live_dag.useful_neurons()
+        arrays = self.to_arrays()
+        arrays["bias"] = _bias_with_constants(self, live_dag, live)
+        kept = live & useful[self.dag.sources] & useful[self.dag.targets]
+        if "weight" in arrays:
+            arrays["weight"] = arrays["weight"][kept]
+        small = self.like(self.dag.with_edges(kept), arrays)
+        small.temperature = self.temperature
+        return small
 
     def fold(self) -> engine.DAGModule:
         """The same function as a plain module: `pruned`, gains inside the weights, unused neurons dropped (ids stay).
@@ -340,7 +350,57 @@ class ManifoldNetwork(nn.Module):
         Raises:
             UnreachableOutputError: an output has lost its last path.
         """
-        return fold(self)
+        small = self.pruned()
+        dag = small.dag
+        folded, keep = without_idle_neurons(dag)
+        with torch.no_grad():
+            weight = small.edge_weights()
+            if small.gain is not None:
+                weight = weight * small.gain[torch.from_numpy(dag.targets.astype(np.int64) - dag.n_inputs)]
+            # Dropping neurons keeps the order of the others, hence that of the edges.
+            bias = small.bias[torch.from_numpy(np.flatnonzero(keep[dag.n_inputs :]))]
+        if small.readout == "activated":
+            return _module(folded, self.activation, weight, bias)
+        plain = unrolled(folded, self.activation, small.readout)
+        weights = torch.ones(plain.dag.n_edges, dtype=weight.dtype)
+        weights[torch.from_numpy(plain.edges)] = weight
+        own = torch.from_numpy(plain.neurons)
+        return _module(plain.dag, self.activation, weights, torch.where(own >= 0, bias[own.clamp(min=0)], 0.0))
+
+
+def _module(dag: DAG, activation: str, weight: torch.Tensor, bias: torch.Tensor) -> engine.DAGModule:
+    module = engine.DAGModule(dag, activation=activation)
+    assert module.bias is not None
+    with torch.no_grad():
+        module.weight.copy_(weight)
+        module.bias.copy_(bias)
+    return module
+
+
+def _bias_with_constants(network: ManifoldNetwork, live_dag: DAG, live: np.ndarray) -> np.ndarray:
+    """Biases (m,) float32 that include what the constant neurons, those no input reaches, add to their readers."""
+    bias = network.bias.detach().numpy().astype(np.float64)
+    constant = ~live_dag.reached_neurons()
+    if constant.any():
+        weight = network.edge_weights().detach().numpy()[live].astype(np.float64)
+        gain = np.ones_like(bias) if network.gain is None else network.gain.detach().numpy().astype(np.float64)
+        linear = network.readout != "activated"
+        emitted = np.zeros(live_dag.n)
+        summed = np.zeros(live_dag.n)  # before the activation
+        from_constant = constant[live_dag.sources]
+        for i in range(live_dag.n_inputs, live_dag.n):
+            edges = slice(live_dag.in_ptr[i], live_dag.in_ptr[i + 1])
+            chosen = from_constant[edges]
+            if chosen.any():
+                read = summed if linear and i >= live_dag.first_output else emitted
+                total = weight[edges][chosen] @ read[live_dag.sources[edges][chosen]]
+                bias[i - live_dag.n_inputs] += gain[i - live_dag.n_inputs] * total
+            if constant[i] and i < live_dag.first_output:
+                own = "" if live_dag.activations is None else live_dag.activations[i]
+                activation = engine.activation_function(own or network.activation)
+                summed[i] = bias[i - live_dag.n_inputs]
+                emitted[i] = activation(torch.tensor(summed[i])).item()
+    return bias.astype(np.float32)
 
 
 def parametrisation_of(arrays: Arrays) -> Parametrisation:
