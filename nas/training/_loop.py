@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
+import torch
 from torch import nn
 
 from nas.training._pause import curves_of
@@ -24,6 +25,7 @@ from nas.training.types import Dataset, TrainingConfig, TrainingState
 __all__ = ["FAR", "Course", "History", "OnLog", "Stretch", "drive", "history_of", "noise_seed", "train_on"]
 
 FAR = 2**62  # a step that never comes
+_LOOKED_AT = 500  # samples of the validation part at a point of the curves
 
 OnLog = Callable[[int, Mapping[str, float]], None]
 
@@ -35,7 +37,8 @@ class History:
     ``curves``: step (after how many steps), objective, the terms of `nas.manifold.TERMS` that are used or usual (flow,
     sparsity), each without its factor, total (the weighted loss), train_accuracy or
     train_mse (of the batch), live_edges, density (live edges / usable cells), learning_rate, temperature, repairs (how
-    often an output was about to be lost so far); each as the step saw it, before its update. With
+    often an output was about to be lost so far); each as the step saw it, before its update. val_loss, the objective on
+    some samples of the validation part after the update, at about ten points, NaN at the others. With
     ``config.evaluate_every`` also val_accuracy and test_accuracy, or val_error and test_error, after the update; NaN at
     points between.
     """
@@ -153,6 +156,8 @@ def train_on(
         evaluated = config.evaluate_every is not None and (last or step % config.evaluate_every == 0)
         if last or evaluated or step % point_steps == 0:
             point = course.point(report, step, float(rates[step - 1]))
+            looked = last or step % config.look_steps() == 0
+            point |= _looked_at(course.network() if looked else None, dataset)
             if config.evaluate_every is not None:
                 point |= _quality(course.network() if evaluated else None, dataset)
             points.append(point)
@@ -185,6 +190,18 @@ def history_of(points: list[dict[str, float]]) -> History:
 def noise_seed(seed: int) -> int:
     """Of a training's noise on the inputs and, on a GPU, of the order of its samples; below 2^32."""
     return int(np.random.default_rng([seed, 1]).integers(2**32))
+
+
+def _looked_at(network: nn.Module | None, dataset: Dataset) -> dict[str, float]:
+    """``val_loss``, the objective on at most `_LOOKED_AT` samples of the validation part; NaN without a network."""
+    if network is None:
+        return {"val_loss": math.nan}
+    every = math.ceil(len(dataset.x_val) / _LOOKED_AT)
+    objective = nn.functional.cross_entropy if dataset.task == "classification" else nn.functional.mse_loss
+    place = next(network.parameters(), torch.zeros(0)).device
+    x, y = (torch.from_numpy(part[::every]).to(place) for part in (dataset.x_val, dataset.y_val))
+    with torch.no_grad():
+        return {"val_loss": float(objective(network(x), y))}
 
 
 def _quality(network: nn.Module | None, dataset: Dataset) -> dict[str, float]:

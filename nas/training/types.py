@@ -169,6 +169,11 @@ class TrainingConfig(BaseModel):
         """Steps between two points of the logged curves."""
         return self.log_every or max(50, math.ceil(self.steps / 100))
 
+    def look_steps(self) -> int:
+        """Steps between two points that have the loss on the validation part too: ten in a training, about."""
+        points = self.point_steps()
+        return points * max(1, round(self.steps / (10 * points)))
+
     def rung_steps(self) -> tuple[int, ...]:
         """The steps at which a training with this configuration pauses, in [1, steps), rising."""
         steps = {math.ceil(share * self.steps) for share in self.rungs}

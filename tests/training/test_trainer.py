@@ -1,6 +1,7 @@
 """Training: it learns, repeats itself from a seed, logs what happens, and stops with a reason when it must."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -69,10 +70,24 @@ def test_curves_have_one_length_and_end_at_the_last_step() -> None:
     assert {len(curve) for curve in curves.values()} == {3}
     assert set(curves) == {
         "step", "objective", "flow", "sparsity", "total", "train_accuracy", "live_edges", "density", "learning_rate",
-        "temperature", "repairs",
+        "temperature", "repairs", "val_loss",
     }  # fmt: skip
     assert [step for step, _ in logged] == [20, 40, 50]
     assert logged[-1][1]["total"] == curves["total"][-1]
+
+
+@pytest.mark.parametrize("samples", [40, 1700])
+def test_the_loss_on_the_validation_part_is_in_the_curves_at_about_ten_points(samples: int) -> None:
+    data = blobs()
+    many = np.arange(samples) % len(data.x_val)
+    data = replace(data, x_val=data.x_val[many], y_val=data.y_val[many])
+    net = network()
+    curves = train(net, data, config(steps=200, log_every=5), seed=0).curves
+    looked = np.flatnonzero(np.isfinite(curves["val_loss"]))
+    assert len(curves["step"]) == 40 and curves["step"][looked].tolist() == [*range(20, 201, 20)]
+    every = {40: 1, 1700: 4}[samples]  # at most 500 samples
+    expected = evaluate(net, data.x_val[::every], data.y_val[::every], "classification")["loss"]
+    assert curves["val_loss"][-1] == pytest.approx(expected, rel=1e-5)
 
 
 def test_quality_on_validation_and_test_parts_is_in_the_curves_where_it_was_asked_for() -> None:

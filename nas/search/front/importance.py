@@ -28,7 +28,8 @@ _FOLDS: Final = 4
 _TREES: Final = 40
 _ROUNDS: Final = 3  # of exchanging a column
 _NEIGHBOURS: Final = 12  # of about a trial's size, that it is compared with
-_SIZES: Final = frozenset({"sparsify.edges"})  # hyperparameters that only say the size
+# What a strategy sets to cut a network to its size, which says no more than the size and the steps.
+_SIZES: Final = frozenset(f"sparsify.{name}" for name in ("edges", "start", "end", "every", "criterion", "grow"))
 _ORDERS: Final = 20.0  # of magnitude between least and largest value, from which on logarithms are what counts
 
 

@@ -29,7 +29,7 @@ __all__ = ["curves_png"]
 
 # Names of curves by panel, those of the loss terms after the first; a panel none of whose curves was recorded is left
 # out.
-_LOSS: Mapping[str, Mapping[str, str]] = {"loss": {"objective": POSITIVE, "total": COMPUTATIONAL}}
+_LOSS: Mapping[str, Mapping[str, str]] = {"loss": {"objective": POSITIVE, "val_loss": OUTPUT, "total": COMPUTATIONAL}}
 _PANELS: Mapping[str, Mapping[str, str]] = {
     "live edges": {"live_edges": COMPUTATIONAL},
     "accuracy, %": {"train_accuracy": FAINT, "val_accuracy": POSITIVE, "test_accuracy": OUTPUT},
@@ -37,6 +37,10 @@ _PANELS: Mapping[str, Mapping[str, str]] = {
 }
 _PERCENT = ("accuracy, %",)
 _LOGARITHMIC = ("loss", "error")
+_LABELS: Mapping[str, str] = {"objective": "training", "val_loss": "validation"}
+# Of curves with so many points that are of single batches, a mean over so many neighbours is drawn, and they behind it.
+_MANY, _NEIGHBOURS = 30, 9
+_OF_BATCHES = ("objective", "total", "train_accuracy", "train_mse")
 
 
 def _panels() -> dict[str, Mapping[str, str]]:
@@ -80,6 +84,13 @@ def curves_png(history: Mapping[str, np.ndarray], *, title: str = "") -> bytes |
     return to_png(figure)
 
 
+def _smooth(values: np.ndarray) -> np.ndarray:
+    """(points,) each the mean of itself and its neighbours, of fewer at the ends."""
+    window = np.ones(_NEIGHBOURS)
+    found: np.ndarray = np.convolve(values, window, "same") / np.convolve(np.ones_like(values), window, "same")
+    return found
+
+
 def _free(known: Mapping[str, np.ndarray]) -> bool:
     """Whether edges have no closeness that could be anything but open."""
     return bool((known.get("sparsity", np.ones(1)) == 1).all())
@@ -98,12 +109,15 @@ def _draw(
         taken = np.isfinite(values) & ((values > 0) | (not logarithmic))
         if taken.any():
             few = taken.sum() < 0.5 * len(values)
-            label = (
-                f"{curve.removesuffix('_accuracy').removesuffix('_error').replace('_', ' ')} {values[taken][-1]:.4g}"
-            )
+            word = _LABELS.get(curve, curve.removesuffix("_accuracy").removesuffix("_error").replace("_", " "))
+            line = values[taken]
+            if curve in _OF_BATCHES and taken.sum() >= _MANY:
+                axes.plot(steps[taken], line, color=colours[curve], lw=0.8, alpha=0.35)
+                line = _smooth(line)
             axes.plot(
-                steps[taken], values[taken], color=colours[curve], lw=1.6, marker="o" if few else "", ms=4, label=label
-            )
+                steps[taken], line, color=colours[curve], lw=1.6, marker="o" if few else "", ms=4,
+                label=f"{word} {line[-1]:.4g}",
+            )  # fmt: skip
     if logarithmic and axes.lines:
         axes.set_yscale("log")
         axes.yaxis.set_minor_locator(NullLocator())
