@@ -81,7 +81,7 @@ def test_a_trial_is_not_finished_before_its_files_are_on_the_disk(
         raise OSError(28, "No space left on device")
 
     store.record(candidate(store.begin()))
-    monkeypatch.setattr("nas.search.study.store.to_disk", full)
+    monkeypatch.setattr("nas.search.study._files.to_disk", full)
     with pytest.raises(StudyError, match="the disk of study 'study' failed.*No space left"), store.lock():
         store.finish(result(0, dataset))
     assert store.study.trials[0].state is TrialState.RUNNING

@@ -16,8 +16,8 @@ from optuna.distributions import json_to_distribution
 from optuna.trial import TrialState
 
 from nas._text import plain
-from nas.search.study._trials import Trials
 from nas.search.errors import StudyError
+from nas.search.study._trials import Trials
 from nas.search.study.records import RECORD, Rung, result_of
 
 __all__ = ["FORMER_JOURNAL", "bring_over", "former_entries"]

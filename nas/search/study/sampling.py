@@ -22,8 +22,9 @@ from optuna.trial import FrozenTrial, TrialState
 from nas.search.space import Choice, Range
 from nas.search.study._window import WindowStorage
 from nas.search.study.records import ended_at
+from nas.training.types import Scalar
 
-__all__ = ["Sampling", "distribution_of"]
+__all__ = ["Sampling", "distribution_of", "params_in"]
 
 # What `optuna.trial.Trial.set_constraint("bounds", …)` writes; a trial object would ask its sampler for values first.
 _OUTSIDE: Final = "constraints:bounds"
@@ -143,3 +144,21 @@ def distribution_of(domain: Range | Choice) -> BaseDistribution:
     if domain.integer:
         return IntDistribution(math.ceil(domain.low), math.floor(domain.high), log=domain.log)
     return FloatDistribution(domain.low, domain.high, log=domain.log)
+
+
+def params_in(
+    hyperparameters: Mapping[str, Scalar], domains: Mapping[str, Range | Choice]
+) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
+    """The hyperparameters that are from these domains, as values and distributions of an Optuna trial."""
+    params = {
+        path: hyperparameters[path]
+        for path, domain in domains.items()
+        if path in hyperparameters and _contains(domain, hyperparameters[path])
+    }
+    return params, {path: distribution_of(domains[path]) for path in params}
+
+
+def _contains(domain: Range | Choice, value: Scalar) -> bool:
+    if isinstance(domain, Choice):
+        return value in domain.choices
+    return isinstance(value, int | float) and domain.low <= value <= domain.high

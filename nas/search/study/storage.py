@@ -11,13 +11,14 @@ import random
 import re
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import optuna
-from optuna.storages import RDBStorage
+from optuna.storages import BaseStorage, RDBStorage
 from sqlalchemy import event, make_url
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
@@ -25,20 +26,26 @@ from nas._sqlite import sqlite_url
 from nas._text import SECRET, redacted
 from nas.errors import NasError
 from nas.search.errors import StorageError, StudyError
+from nas.search.study._journal import open_journal
 
 __all__ = [
     "DATABASE",
     "DATABASE_FAILURES",
     "DISK_FAILURES",
+    "HEADER",
     "JOURNAL",
     "TOO_MANY_FILES",
+    "begin_study",
     "creating",
     "database_errors",
     "database_name",
     "open_database",
+    "opened_study",
+    "study_names",
     "to_disk",
 ]
 
+HEADER = "nas:study"  # attribute of a study: what it was made with
 JOURNAL = "optuna.journal"  # in the folder of a study, see `nas.search.study._journal`
 DATABASE = "optuna.db"  # the SQLite file in the folder of a store of an earlier version
 TOO_MANY_FILES = (errno.EMFILE, errno.ENFILE)
@@ -62,6 +69,61 @@ def open_database(root: Path, url: str | None) -> RDBStorage:
         event.listen(storage.engine, "connect", _faster_sqlite)
         storage.engine.dispose()  # connections made before
     return storage
+
+
+def study_names(database: BaseStorage) -> list[str]:
+    """Those of this program, made whole, oldest first."""
+    return [study.study_name for study in database.get_all_studies() if HEADER in study.user_attrs]
+
+
+def opened_study(root: Path, name: str, url: str | None) -> tuple[BaseStorage, int] | None:
+    """The storage that has a study, and its id there; None: there is no such study.
+
+    Raises:
+        StudyError: its journal is damaged, or another's.
+    """
+    journal = root / name / JOURNAL
+    if url is None and journal.exists():
+        storage: BaseStorage = open_journal(journal)
+        found = [study.study_name for study in storage.get_all_studies()]
+        if found != [name]:
+            raise StudyError(
+                f"{journal} holds {f'the study {found[0]!r}' if found else 'no study'}, not {name!r}: a folder has the "
+                "name of its study; restore it from a copy"
+            )
+    elif url is None and not (root / DATABASE).exists():
+        return None
+    else:
+        storage = open_database(root, url)
+    try:
+        return storage, storage.get_study_id_from_name(name)
+    except KeyError:
+        return None
+
+
+def begin_study(storage: BaseStorage, name: str, header: Mapping[str, Any]) -> None:
+    """Makes the study in its storage; one whose making was interrupted is made anew.
+
+    Raises:
+        StudyError: it is there already, made by another program.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would report each study on the terminal
+    for known in storage.get_all_studies():
+        if known.study_name == name and not known.user_attrs and not storage.get_n_trials(known._study_id):
+            storage.delete_study(known._study_id)
+    try:
+        study = optuna.create_study(
+            storage=storage,
+            study_name=name,
+            directions=[optuna.study.StudyDirection.MINIMIZE] * len(header["objectives"]),
+            sampler=optuna.samplers.RandomSampler(seed=0),
+        )
+    except optuna.exceptions.DuplicatedStudyError:
+        raise StudyError(f"the database has a study {name!r} of another program; choose another name") from None
+    with warnings.catch_warnings():  # "experimental" since 3.2; only labels for Optuna's dashboard
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        study.set_metric_names(list(header["objectives"]))
+    study.set_user_attr(HEADER, dict(header))  # last, because a study without it does not count as made
 
 
 def _address(path: Path) -> str:

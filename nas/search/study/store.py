@@ -34,29 +34,25 @@ import os
 import re
 import shutil
 import time
-import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-import numpy as np
 import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 
-from nas import checkpoint
 from nas._text import plain
 from nas.errors import CheckpointError, JobError
-from nas.search.study._hold import held
-from nas.search.study._trials import Trials
-from nas.search.study._upgrade import FORMER_JOURNAL, bring_over, former_entries
 from nas.search.baselines.run import Baselines
 from nas.search.errors import StorageError, StudyError
 from nas.search.front.constraints import Bound
 from nas.search.front.front import Front, FrontMember
 from nas.search.front.objectives import Objectives
 from nas.search.space import Choice, Range
+from nas.search.study._files import StudyFiles
+from nas.search.study._hold import held
 from nas.search.study._identity import (
     adopt_folder,
     checked_folder,
@@ -68,8 +64,9 @@ from nas.search.study._identity import (
     write_identity,
 )
 from nas.search.study._journal import open_journal
+from nas.search.study._trials import Trials
+from nas.search.study._upgrade import FORMER_JOURNAL, bring_over, former_entries
 from nas.search.study.records import (
-    CHECKSUM,
     FORMAT,
     RECORD,
     RESULT,
@@ -83,35 +80,33 @@ from nas.search.study.records import (
     result_of,
     rungs_in,
     state_of,
-    structure_in,
-    structure_json,
 )
-from nas.search.study.sampling import Sampling, distribution_of
+from nas.search.study.sampling import Sampling, params_in
 from nas.search.study.storage import (
     DATABASE,
     DATABASE_FAILURES,
     DISK_FAILURES,
+    HEADER,
     JOURNAL,
     TOO_MANY_FILES,
+    begin_study,
     creating,
     database_errors,
     database_name,
     open_database,
+    opened_study,
+    study_names,
     to_disk,
 )
 from nas.training.cost.calibration import PinnedCosts
-from nas.training.quality.evidence import EVIDENCE, evidence_arrays, evidence_from
-from nas.training.types import Candidate, Evidence, Genome, TrialResult, TrialStatus
+from nas.training.types import Candidate, Evidence, TrialResult, TrialStatus
 
 __all__ = ["StudyStore"]
 
 _FARTHEST: Final = 1e9  # outside all bounds, as a number that databases hold
-_HEADER: Final = "nas:study"
 _RETIMED: Final = "nas:retimed"
 _BASELINES: Final = "nas:baselines"
-_HISTORY: Final = "history/"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
-_PARTS: Final = ("genomes", "trials")
 
 _logger = logging.getLogger(__name__)
 
@@ -134,7 +129,7 @@ class StudyStore:
         self.name = name
         self._storage, self._study_id = storage, study_id
         self.folder = self.root / name
-        header = self._attribute(_HEADER)
+        header = self._attribute(HEADER)
         if header is None:
             raise StudyError(f"study {name!r} was not made by this program; choose another name")
         if header.get("format", 0) > FORMAT:
@@ -150,7 +145,7 @@ class StudyStore:
         self.seed = int(header["seed"])
         self._driven: Trials | None = None  # while this process drives
         self._sampling: Sampling | None = None
-        self._evidence: dict[int, Evidence | None] = {}  # as read so far
+        self._files = StudyFiles(self.folder, name, self.identity)
         self._front: Front | None = None  # while this process drives: the members, without those near them
         self._held = False  # by this object, see `hold`
         self._verified = False  # the files, since then
@@ -206,20 +201,19 @@ class StudyStore:
             root.mkdir(parents=True, exist_ok=True)
         with database_errors(database, storage), creating(root):
             opened = None if storage is None else open_database(root, storage)
-            if name in (_names(opened) if opened is not None else cls.studies(root)):
+            if name in (study_names(opened) if opened is not None else cls.studies(root)):
                 raise StudyError(
                     f"study {name!r} exists already in {root}; continue it with --resume or choose another name"
                 )
             refuse_foreign_files(root / name, name, database)
-            for part in _PARTS:
-                (root / name / part).mkdir(parents=True, exist_ok=True)
+            StudyFiles(root / name, name, identity).make_folders()
             write_identity(root / name, identity, name)
             if opened is not None:
-                _begin(opened, name, header)
+                begin_study(opened, name, header)
             else:  # made aside, so that there is either the whole of it or nothing
                 temporary = root / name / f".{JOURNAL}.{os.getpid()}.tmp"
                 temporary.write_bytes(b"")
-                _begin(open_journal(temporary), name, header)
+                begin_study(open_journal(temporary), name, header)
                 to_disk(root / name, [temporary])
                 temporary.replace(root / name / JOURNAL)
         return cls.open(root, name, storage=storage)
@@ -237,7 +231,7 @@ class StudyStore:
             raise StudyError(f'a study\'s name may hold letters, digits and "._-" (at most 200), got {name!r}')
         database = database_name(root / name, storage)
         with database_errors(database, storage):
-            found = _opened(root, name, storage)
+            found = opened_study(root, name, storage)
             if found is None:
                 known = ", ".join(cls.studies(root, storage=storage)) or "none"
                 raise StudyError(f"no study {name!r} in {root}; there are: {known}")
@@ -263,7 +257,7 @@ class StudyStore:
         names: list[str] = []
         if storage is not None or (root / DATABASE).exists():
             with database_errors(database_name(root / DATABASE, storage), storage):
-                names = _names(open_database(root, storage))
+                names = study_names(open_database(root, storage))
         if storage is None:
             folders = [path.parent for path in root.glob(f"*/{JOURNAL}") if _NAME.fullmatch(path.parent.name)]
             names += [each.name for each in sorted(folders, key=lambda each: (made(each), each.name))]
@@ -322,8 +316,7 @@ class StudyStore:
             return
         with contextlib.ExitStack() as stack:
             try:
-                for part in _PARTS:
-                    (self.folder / part).mkdir(parents=True, exist_ok=True)
+                self._files.make_folders()
                 stack.enter_context(held(self.folder / "lock", self.name))
             except OSError as error:
                 if error.errno in DISK_FAILURES and error.errno != errno.EROFS:
@@ -332,7 +325,7 @@ class StudyStore:
                     f"study {self.name!r} can be read, but not continued: {self.folder} cannot be written "
                     f"({error.strerror})"
                 ) from error
-            self._sweep()
+            self._files.sweep()
             if self.identity is None:
                 self._identify()
             self._bring_over()
@@ -342,13 +335,6 @@ class StudyStore:
             finally:
                 self._held = self._verified = False
 
-    def _sweep(self) -> None:
-        """Removes what a driver that was killed left of files that it was writing."""
-        with contextlib.suppress(OSError):  # it is only for tidiness
-            for pattern in (".*.tmp", *(f"{part}/.*.tmp" for part in _PARTS)):
-                for left_over in self.folder.glob(pattern):
-                    left_over.unlink(missing_ok=True)
-
     def _identify(self) -> None:
         """Gives a study of an earlier version the identity that it would have been made with."""
         with self.reporting():
@@ -356,7 +342,8 @@ class StudyStore:
             identity = former_identity(self.name, self.header, None if first is None else first.datetime_complete)
             adopt_folder(self.folder, identity, self.name)
             self.header = {**self.header, "id": identity}
-            self._storage.set_study_user_attr(self._study_id, _HEADER, dict(self.header))
+            self._files.identity = identity
+            self._storage.set_study_user_attr(self._study_id, HEADER, dict(self.header))
 
     def _bring_over(self) -> None:
         """What an earlier version did, and its database does not have."""
@@ -367,7 +354,7 @@ class StudyStore:
             if entries := former_entries(path):
                 trials = self._trials()
                 trials.drive()
-                bring_over(entries, trials, self._survived)
+                bring_over(entries, trials, self._files.survived)
             path.unlink()
 
     @contextlib.contextmanager
@@ -436,17 +423,8 @@ class StudyStore:
             domains: from which its hyperparameters are, by their paths: these are parameters of Optuna's trial.
         """
         number = candidate.number
-        self.result_path(number).unlink(missing_ok=True)  # of a life that a power cut made undone
-        written = checkpoint.save_arrays(
-            self.genome_path(number),
-            candidate.genome.dag,
-            dict(candidate.inherited or {}),
-            {"number": number, "study": self.identity, **structure_json(candidate.genome.structure)},
-            flush=False,  # before the trial is settled
-        )
-        own = candidate.genome.hyperparameters
-        params = {path: domain.nearest(own[path]) for path, domain in domains.items() if path in own}
-        distributions = {path: distribution_of(domains[path]) for path in params}
+        written = self._files.write_candidate(candidate)
+        params, distributions = params_in(candidate.genome.hyperparameters, domains)
         of_sampler: Mapping[str, Any] = {}
         with self._driving() as trials:
             if self._sampling is not None and (sampled := self._sampling.sampled(number)) is not None:
@@ -481,14 +459,7 @@ class StudyStore:
                 result = as_failed(result, f"objectives must be finite numbers, got {found}")
             written = None
             if result.status is TrialStatus.COMPLETE and result.dag is not None:
-                history = {_HISTORY + name: np.asarray(curve) for name, curve in result.history.items()}
-                written = checkpoint.save_arrays(
-                    self.result_path(result.number),
-                    result.dag,
-                    {**result.arrays, **history, **evidence_arrays(result.evidence)},
-                    {**result_json(result), **structure_json(result.structure), "study": self.identity},
-                    flush=False,  # before the trial is settled
-                )
+                written = self._files.write_result(result)
             self._tell(trials, result, values, written)
         return result
 
@@ -541,20 +512,7 @@ class StudyStore:
 
     def _trials(self) -> Trials:
         """Of this process while it drives; else anew, as they are now."""
-        return self._driven or Trials(self._storage, self._study_id, self._to_disk)
-
-    def _to_disk(self, numbers: Iterable[int]) -> None:
-        to_disk(self.folder, (path(number) for number in numbers for path in (self.genome_path, self.result_path)))
-
-    def _survived(self, number: int, result: Mapping[str, Any]) -> bool:
-        """Whether the file of a trial that is not settled is as it was written: a power cut may have taken it, and
-        left what is said of it. The trial is then run again."""
-        wanted = result.get(CHECKSUM)
-        if wanted is None or checksum(self.result_path(number)) == wanted:
-            return True
-        _logger.warning("the weights of trial %d did not reach the disk; it is run again", number)
-        self.result_path(number).unlink(missing_ok=True)
-        return False
+        return self._driven or Trials(self._storage, self._study_id, self._files.to_disk)
 
     @contextlib.contextmanager
     def _driving(self) -> Iterator[Trials]:
@@ -623,7 +581,7 @@ class StudyStore:
             for trial in [each for each in trials.all() if not each.state.is_finished()]:
                 number, rungs, record = trial.number, rungs_in(trial), trial.user_attrs.get(RECORD)
                 if (ended := trial.user_attrs.get(RESULT)) is not None:
-                    if self._survived(number, ended):
+                    if self._files.survived(number, ended):
                         found = result_of(number, ended)
                         trials.told(number, outcome(found.status), self.objectives.values(found))
                         continue
@@ -631,13 +589,13 @@ class StudyStore:
                 try:
                     if record is None:
                         raise KeyError(number)
-                    if (result := self._left_behind(number)) is not None:
+                    if (result := self._files.left_behind(number)) is not None:
                         written = checksum(self.result_path(number))
                         self._tell(trials, result, self.objectives.values(result), written)
                     elif rungs and not rungs[-1].passed:
                         self._tell(trials, stopped(number, rungs), None)
                     else:
-                        candidates.append(self._candidate(number, record))
+                        candidates.append(self._files.candidate(number, record))
                 except (CheckpointError, KeyError, FileNotFoundError) as error:
                     if not isinstance(error, KeyError):  # of a trial that was not recorded
                         _logger.warning("the genome of trial %d did not survive; it is asked for again", number)
@@ -652,14 +610,14 @@ class StudyStore:
             StudyError: one is missing, damaged or of another study.
         """
         self.settle(now=True)
-        damaged = []
-        for trial in self._trials().all():
-            if not trial.state.is_finished():
-                continue
-            for name, path in ((RECORD, self.genome_path), (RESULT, self.result_path)):
-                wanted = (trial.user_attrs.get(name) or {}).get(CHECKSUM)
-                if wanted is not None and checksum(path(trial.number)) != wanted:
-                    damaged.append(path(trial.number))
+        damaged = [
+            path
+            for trial in self._trials().all()
+            if trial.state.is_finished()
+            for path in self._files.damaged(
+                trial.number, trial.user_attrs.get(RECORD) or {}, trial.user_attrs.get(RESULT) or {}
+            )
+        ]
         if damaged:
             more = f" (and {len(damaged) - 1} others)" if len(damaged) > 1 else ""
             what = "is not what was written there" if damaged[0].exists() else "is missing"
@@ -668,20 +626,6 @@ class StudyStore:
                 "another study with --set tracking.experiment=NAME"
             )
         self._verified = self._held
-
-    def _left_behind(self, number: int) -> TrialResult | None:
-        """The result of a trial that was not told; None where there is none, or a power cut has damaged it."""
-        path = self.result_path(number)
-        if not path.exists():
-            return None
-        try:
-            found = checkpoint.load_arrays(path)[2].get("study")
-            if found in (None, self.identity):  # None: written before the study had one
-                return self.load_result(number)
-        except CheckpointError:
-            pass
-        path.unlink()
-        return None
 
     def load_candidate(self, number: int) -> Candidate:
         """The candidate of a trial, as it was asked.
@@ -699,22 +643,7 @@ class StudyStore:
         record = found.user_attrs.get(RECORD)
         if record is None:
             raise KeyError(f"trial {number} of study {self.name!r} was begun, but nothing was asked for it")
-        return self._candidate(number, record)
-
-    def _candidate(self, number: int, record: Mapping[str, Any]) -> Candidate:
-        path = self.genome_path(number)
-        dag, arrays, asked = checkpoint.load_arrays(path)
-        if record.get(CHECKSUM) not in (None, checksum(path)):
-            raise CheckpointError(f"{path} is not what was written there; restore it from a copy")
-        return Candidate(
-            number,
-            Genome(dag, record["hyperparameters"], structure_in(asked)),
-            seed=record["seed"],
-            steps=record["steps"],
-            parent=record["parent"],
-            mutation=record["mutation"],
-            inherited=arrays if record["inherited"] else None,
-        )
+        return self._files.candidate(number, record)
 
     def load_result(self, number: int) -> TrialResult:
         """The result of a complete trial with its live DAG, trained arrays and history.
@@ -724,38 +653,22 @@ class StudyStore:
             CheckpointError: the file is damaged.
             NasError: its structure is of a kind that nobody registered in this process.
         """
-        path = self.result_path(number)
-        if not path.exists():
-            raise StudyError(f"trial {number} of study {self.name!r} has no weights at {path}; it did not complete")
-        dag, arrays, record = checkpoint.load_arrays(path)
-        evidence, arrays = evidence_from(arrays)
-        history = {name.removeprefix(_HISTORY): a for name, a in arrays.items() if name.startswith(_HISTORY)}
-        trained = {name: a for name, a in arrays.items() if not name.startswith(_HISTORY)}
-        structure = structure_in(record)
-        return result_of(
-            number, record, dag=dag, arrays=trained, history=history, structure=structure, evidence=evidence
-        )
+        return self._files.result(number)
 
     def evidence(self, number: int) -> Evidence | None:
         """What the validation part said of a complete trial, sample by sample.
 
         None: it was trained before this was kept, by an evaluator that does not report it, or its file is gone.
         """
-        if number not in self._evidence:
-            try:
-                arrays = checkpoint.load_some(self.result_path(number), EVIDENCE)
-            except (OSError, CheckpointError):
-                arrays = {}
-            self._evidence[number] = evidence_from(arrays)[0]
-        return self._evidence[number]
+        return self._files.evidence(number)
 
     def genome_path(self, number: int) -> Path:
         """Where the genome of a trial is."""
-        return self.folder / "genomes" / f"{number:06d}.safetensors"
+        return self._files.genome_path(number)
 
     def result_path(self, number: int) -> Path:
         """Where the weights of a complete trial are."""
-        return self.folder / "trials" / f"{number:06d}.safetensors"
+        return self._files.result_path(number)
 
     def hyperparameters(self, number: int) -> dict[str, Any]:
         """The overrides of the training section that a recorded trial was asked with."""
@@ -836,60 +749,6 @@ class StudyStore:
         if self._driven is not None:
             return self._driven.states
         return {trial.number: outcome(trial) for trial in self._trials().all()}
-
-
-def _names(database: BaseStorage) -> list[str]:
-    return [study.study_name for study in database.get_all_studies() if _HEADER in study.user_attrs]
-
-
-def _opened(root: Path, name: str, url: str | None) -> tuple[BaseStorage, int] | None:
-    """The storage that has a study, and its id there; None: there is no such study.
-
-    Raises:
-        StudyError: its journal is damaged, or another's.
-    """
-    journal = root / name / JOURNAL
-    if url is None and journal.exists():
-        storage: BaseStorage = open_journal(journal)
-        found = [study.study_name for study in storage.get_all_studies()]
-        if found != [name]:
-            raise StudyError(
-                f"{journal} holds {f'the study {found[0]!r}' if found else 'no study'}, not {name!r}: a folder has the "
-                "name of its study; restore it from a copy"
-            )
-    elif url is None and not (root / DATABASE).exists():
-        return None
-    else:
-        storage = open_database(root, url)
-    try:
-        return storage, storage.get_study_id_from_name(name)
-    except KeyError:
-        return None
-
-
-def _begin(storage: BaseStorage, name: str, header: Mapping[str, Any]) -> None:
-    """Makes the study in its storage; one whose making was interrupted is made anew.
-
-    Raises:
-        StudyError: it is there already, made by another program.
-    """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would report each study on the terminal
-    for known in storage.get_all_studies():
-        if known.study_name == name and not known.user_attrs and not storage.get_n_trials(known._study_id):
-            storage.delete_study(known._study_id)
-    try:
-        study = optuna.create_study(
-            storage=storage,
-            study_name=name,
-            directions=[optuna.study.StudyDirection.MINIMIZE] * len(header["objectives"]),
-            sampler=optuna.samplers.RandomSampler(seed=0),
-        )
-    except optuna.exceptions.DuplicatedStudyError:
-        raise StudyError(f"the database has a study {name!r} of another program; choose another name") from None
-    with warnings.catch_warnings():  # "experimental" since 3.2; only labels for Optuna's dashboard
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        study.set_metric_names(list(header["objectives"]))
-    study.set_user_attr(_HEADER, dict(header))  # last, because a study without it does not count as made
 
 
 def stopped(number: int, rungs: Sequence[Rung], result: TrialResult | None = None) -> TrialResult:
