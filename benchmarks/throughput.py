@@ -90,7 +90,7 @@ def report(found: dict[str, Any]) -> str:
         "",
         *(
             f"{each['strategy']}: memory grew by {each['grown_bytes'] / 1024:.2f} KiB a trial after the first fifth; "
-            f"{each['disk_kib']:.1f} KiB a trial on disk."
+            f"{each['disk_kib']:.1f} KiB a trial on disk; the study is opened and read in {each['open_seconds']:.1f} s."
             for each in found["overhead"]
         ),
         "",

@@ -40,7 +40,7 @@ ROWS = {
 """What the networks of the releases were asked; see `write.py`."""
 
 V1 = Path(__file__).parent / "v1"
-VERSIONS = sorted(path for path in Path(__file__).parent.iterdir() if re.fullmatch(r"\d+\.\d+\.\d+", path.name))
+VERSIONS = sorted(path for path in Path(__file__).parent.iterdir() if re.fullmatch(r"\d+\.\d+\.\d+(-\w+)?", path.name))
 
 JOB = {
     "data": {"source": "iris", "samples": 60},
@@ -134,9 +134,10 @@ def test_a_job_without_a_version_is_of_version_1() -> None:
 def released(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A store as a release wrote it, and beside it a network and what that says of three rows."""
     shutil.copytree(request.param, tmp_path, dirs_exist_ok=True)
-    database = sqlite3.connect(tmp_path / "optuna.db")
-    database.executescript((tmp_path / "study.sql").read_text())
-    database.close()
+    if (tmp_path / "study.sql").exists():
+        database = sqlite3.connect(tmp_path / "optuna.db")
+        database.executescript((tmp_path / "study.sql").read_text())
+        database.close()
     return tmp_path
 
 
