@@ -174,8 +174,8 @@ class _Search:
                 self._count_steps(record.result, record.steps)
                 self.strategy.tell(record.result)
                 self.curve.add(record.result)
-            for index, rung in enumerate(record.rungs):
-                self.halving.seen(record.number, index, rung.metrics)
+                for index, rung in enumerate(record.rungs):
+                    self.halving.seen(record.number, index, rung.metrics)
         counts = self.store.counts()
         self.complete, self.stopped, self.failed = counts["complete"], counts["stopped"], counts["failed"]
         self.started = time.monotonic()
