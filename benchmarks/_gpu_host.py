@@ -12,10 +12,10 @@ import torch
 
 from nas.engine.cuda import Kernel
 from nas.graph import DAG, random_dag
-from nas.manifold import ManifoldNetwork
+from nas.manifold import ManifoldNetwork, measures_of
 from nas.training import Dataset, TrainingConfig
 from nas.training._population import Member, train_population
-from nas.training.gpu._state import CANDIDATE, FINITE, REPORT, STEPS
+from nas.training.gpu._state import FINITE, STEPS, TOTALS, candidate
 
 __all__ = ["NoGPU", "host"]
 
@@ -38,8 +38,8 @@ class NoGPU:
     ) -> None:
         """Reports every step as done."""
         rows = jobs.numpy() if isinstance(jobs, torch.Tensor) else jobs
-        for row in rows.view(CANDIDATE.dtype):
-            at = (ctypes.c_double * REPORT).from_address(int(row["report"]))
+        for row in rows.view(candidate(len(measures_of())).dtype):
+            at = (ctypes.c_double * TOTALS).from_address(int(row["report"]))
             at[STEPS], at[FINITE] = float(row["steps"]), 1.0
 
     def synchronize(self) -> None:

@@ -18,9 +18,9 @@ from nas.manifold import ManifoldNetwork
 from nas.training import Candidate, Dataset, Genome, SparsifyConfig, TrainingConfig, run_trial
 from nas.training._population import Member, train_population
 from nas.training.devices import SIMULATED
-from nas.training.fused.trainer import structure_costs
 from nas.training.gpu.data import data_on
 from nas.training.gpu.trainer import GPUTrainer, Steps, run_together
+from nas.training.loss_terms import structure_costs
 
 __all__ = ["recipe", "schedule", "small_data", "throughput"]
 

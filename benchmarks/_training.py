@@ -15,7 +15,8 @@ from nas.errors import NasError
 from nas.graph import complete
 from nas.manifold import ManifoldNetwork
 from nas.training import DataConfig, Dataset, LossWeights, TrainingConfig, load_data
-from nas.training.fused.trainer import FusedTrainer, structure_costs
+from nas.training.fused.trainer import FusedTrainer
+from nas.training.loss_terms import structure_costs
 from nas.training.reference import reference_step
 
 __all__ = ["Schedule", "measure_schedule", "training"]

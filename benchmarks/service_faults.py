@@ -35,7 +35,7 @@ from typing import Any, Final
 from benchmarks.faults import compiled, how_often, kind_of
 from benchmarks.services import RayNode, Secrets, working_folder
 
-__all__ = ["FAULTS", "disagreements", "main"]
+__all__ = ["FAULTS", "disagreements", "main", "telling"]
 
 FAULTS: Final = {"killed": 1, "terminated": 5, "disk full": 4, "second driver": 6}
 """What happens at a call, as faults.c numbers it."""
@@ -113,7 +113,7 @@ class Life:
         """What is wrong with how the search ended."""
         allowed = {FAULTS["killed"]: (_KILLED, 0), FAULTS["terminated"]: (0, 1)}.get(fault, (0,))
         if code not in allowed or "Traceback" in said:
-            return f"it ended with {code}:\n{_telling(said)}"
+            return f"it ended with {code}:\n{telling(said)}"
         if fault == FAULTS["terminated"] and code == 1 and not re.search(r"resume: \S*nas search|interrupted", said):
             return f"it was stopped and does not say how to go on:\n{said[-2000:]}"
         left = [path.name for path in self._temporary.iterdir()]
@@ -243,7 +243,7 @@ def _import() -> None:
     import nas.workers  # noqa: F401
 
 
-def _telling(said: str) -> str:
+def telling(said: str) -> str:
     """The traceback in what was said, with what led to it; else its end."""
     at = said.find("Traceback")
     return said[-2000:] if at < 0 else said[max(0, at - 500) : at + 2500]

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final
 
-__all__ = ["own_folder", "scratch"]
+__all__ = ["cache_home", "own_folder", "scratch"]
 
 _PREFIX: Final = "nas-run-"
 _HELD: Final = ".held"
@@ -51,6 +51,16 @@ def own_folder(most: int | None = None) -> Path:
             _made[os.getpid(), base] = known = folder, held
             atexit.register(_remove, os.getpid())
         return known[0]
+
+
+def cache_home() -> Path:
+    """``$XDG_CACHE_HOME``, by default ``~/.cache``; of a user who has no home, a folder in `own_folder`."""
+    if stated := os.environ.get("XDG_CACHE_HOME"):
+        return Path(stated)
+    try:
+        return Path.home() / ".cache"
+    except RuntimeError:  # as in a container whose user has no name
+        return own_folder() / "cache"
 
 
 @contextlib.contextmanager

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import logging
+import os
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -18,9 +20,14 @@ from typing import Any, Final
 
 from numba.core import caching
 
+from nas._scratch import own_folder
+from nas.errors import NasError
+
 __all__ = ["modules_behind", "stamp_of"]
 
 _ROOT: Final = Path(__file__).parent
+
+_logger = logging.getLogger(__name__)
 
 
 def stamp_of(modules: Iterable[Path], root: Path = _ROOT) -> str:
@@ -144,7 +151,45 @@ class _InTree(_Ours, caching.InTreeCacheLocator):  # type: ignore[misc]
 
 
 class _UserWide(_Ours, caching.UserWideCacheLocator):  # type: ignore[misc]
-    pass
+    @classmethod
+    def from_function(cls, py_func: Any, py_file: str) -> Any:
+        known = Path("~").expanduser().is_absolute() if not os.environ.get("XDG_CACHE_HOME") else True
+        return super().from_function(py_func, py_file) if known else None  # numba would make a folder called "~"
 
 
-caching.CacheImpl._locator_classes[:0] = [_Provided, _InTree, _UserWide]
+class _OfProcess(_Ours, caching.InTreeCacheLocator):  # type: ignore[misc]
+    """Where neither the package's folder nor the user's can be written: kernels live as long as this process, and the
+    processes that it starts take them from there."""
+
+    def __init__(self, py_func: Any, py_file: str) -> None:
+        super().__init__(py_func, py_file)
+        self._cache_path = str(_folder_of_process() / Path(py_file).relative_to(_ROOT).with_suffix(""))
+
+    @classmethod
+    def from_function(cls, py_func: Any, py_file: str) -> Any:
+        if not Path(py_file).is_relative_to(_ROOT):
+            return None
+        found = cls(py_func, py_file)
+        found.ensure_cache_path()
+        return found
+
+
+@lru_cache(maxsize=1)
+def _folder_of_process() -> Path:
+    try:
+        folder = own_folder() / "kernels"
+    except OSError as error:
+        raise NasError(
+            f"compiled code can be kept nowhere: {_ROOT}, the home folder and the folder of temporary files cannot be "
+            f"written ({error}); name a folder with NUMBA_CACHE_DIR or TMPDIR"
+        ) from error
+    _logger.warning(
+        "compiled code is kept for this run only, and takes about a minute to make: neither %s nor the home folder can "
+        "be written; name a folder of yours with NUMBA_CACHE_DIR",
+        _ROOT,
+    )
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(folder))  # numba has read it; this is for processes started from here
+    return folder
+
+
+caching.CacheImpl._locator_classes[:0] = [_Provided, _InTree, _UserWide, _OfProcess]

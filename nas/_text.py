@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["MOST_REASON", "SECRET", "plain", "redacted"]
+__all__ = ["MOST_REASON", "SECRET", "is_formula", "plain", "redacted", "redacted_address"]
 
 MOST_REASON: Final = 2000
 """Characters of a reason for a failure that are kept."""
@@ -13,9 +13,10 @@ MOST_REASON: Final = 2000
 SECRET: Final = re.compile(r"password|passwd|secret|token|credential|api_?key", re.IGNORECASE)
 """In the name of a value that must not be shown."""
 
+_FORMULA: Final = "=+-@\uff1d\uff0b\uff0d\uff20"  # also in full width, which some spreadsheets take for the same
 _TEXT: Final = 6000  # characters of a parameter or tag that MLflow accepts everywhere
 _USERINFO: Final = re.compile(r"(?<=://)\S*@")  # up to the last @: a password may hold others
-_SECRET_VALUE: Final = re.compile(rf"((?:{SECRET.pattern})\w{{0,40}}=)[^&\s]+", re.IGNORECASE)
+_SECRET_VALUE: Final = re.compile(rf"((?:{SECRET.pattern})\w{{0,40}}(?:=|%3D))[^&\s]+", re.IGNORECASE)
 # Escape sequences of terminals whole, then what is left of control signs (C0 but for tab and newline, C1, directions).
 _ESCAPES: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -40,3 +41,17 @@ def redacted(text: str) -> str:
     """
     text = text[: 3 * _TEXT]  # searching megabytes takes seconds; cut far behind what is kept
     return _USERINFO.sub("", _SECRET_VALUE.sub(r"\1…", text))[:_TEXT]  # values first: they may hold an @, too
+
+
+def redacted_address(address: str) -> str:
+    """The same of an address that stands alone: whatever its password holds, blanks too.
+
+    >>> redacted_address("postgresql://me:my pw/@host/db")
+    'postgresql://host/db'
+    """
+    return redacted(re.sub(r"(?<=://).*@", "", address, flags=re.DOTALL))
+
+
+def is_formula(cell: str) -> bool:
+    """Whether a spreadsheet would run a cell of a text file."""
+    return cell.strip()[:1] in [*_FORMULA]

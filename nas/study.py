@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from nas.cli.study import Start
     from nas.graph import DAG
     from nas.job import Job
-    from nas.search import Baselines, Front, FrontMember, StudyStore
+    from nas.search import Baselines, Front, FrontMember, Importances, StudyStore
 
-__all__ = ["Study", "StudyFront", "StudyTrial", "search"]
+__all__ = ["Study", "StudyFront", "StudyImportance", "StudyTrial", "search"]
 
 
 def search(
@@ -260,19 +260,17 @@ class Study:
         """What the networks are compared with; None: it was not wanted."""
         return self._store.baselines()
 
-    def importance(self) -> pd.Series[float]:
-        """How much each hyperparameter and the length of training decided how good networks of a size are: shares
-        that sum to 1, the largest first. Empty: fewer than 20 trials are complete, or they cannot tell.
+    def importance(self) -> StudyImportance:
+        """How much each hyperparameter and the length of training decided how good networks of a size are.
 
-        A random forest's permutation importance over the trials; what a search hardly varied looks unimportant.
+        A random forest's permutation importance over the trials; what a search hardly varied looks unimportant. Where
+        the trials cannot tell, a sentence says so, beside what the best of them had.
         """
-        import pandas as pd
+        from nas.search import importances, unknown_importances
 
-        from nas.search import importances
-
-        found = importances(self._store.records())
-        shares = {} if found is None or found.explained <= 0 else {each.name: each.share for each in found.members}
-        return pd.Series(shares, name="importance", dtype=float)
+        records = [*self._store.records()]
+        found = importances(records)
+        return StudyImportance(found, found.words if found is not None else unknown_importances(records))
 
     @property
     def verdict(self) -> str:
@@ -420,6 +418,50 @@ class StudyFront:
         return "\n".join(
             "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in [headings, *rows]
         )
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class StudyImportance:
+    """Which hyperparameters decided, to look at: a table in a notebook.
+
+    Attributes:
+        words: what the shares are, or why there are none.
+    """
+
+    _found: Importances | None
+    words: str
+
+    @property
+    def shares(self) -> pd.Series[float]:
+        """Of each hyperparameter that varied, summing to 1, the largest first; empty where they cannot be told."""
+        import pandas as pd
+
+        members = self._found.members if self._found is not None and self._found.told else ()
+        return pd.Series({each.name: each.share for each in members}, name="importance", dtype=float)
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each that varied: its importance (NaN where it cannot be told), what the best quarter of the
+        trials had, and what all had."""
+        import pandas as pd
+
+        members = () if self._found is None else self._found.members
+        rows = {each.name: {"importance": None, "best quarter": each.best, "all": each.all} for each in members}
+        frame = pd.DataFrame.from_dict(rows, orient="index", columns=["importance", "best quarter", "all"])
+        frame["importance"] = self.shares.reindex(frame.index).astype(float)
+        return frame.rename_axis("hyperparameter")
+
+    def __repr__(self) -> str:
+        if self._found is None:
+            return self.words
+        frame = self.to_frame().rename_axis(None)
+        if not self._found.told:
+            frame = frame.drop(columns="importance")
+        return f"{frame.to_string(float_format='{:.0%}'.format)}\n{self.words}"
+
+    def _repr_html_(self) -> str:
+        from nas.cli.study_page import importance_html
+
+        return importance_html(self._found) if self._found is not None else f"<p>{html.escape(self.words)}</p>"
 
 
 @dataclass(frozen=True, slots=True, repr=False)

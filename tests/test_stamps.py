@@ -101,3 +101,44 @@ def test_numba_compiles_again_what_a_change_elsewhere_has_made_wrong(toy):
     assert printed() == ["8.0", "1"]
     (toy / "part.py").write_text("from numba import njit\n@njit\ndef part(x):\n    return x + 5\n")
     assert printed() == ["16.0", "0"]
+
+
+UNWRITABLE = """
+import os, subprocess, sys, tempfile
+made = tempfile.TemporaryFile
+def refused(*given, dir=None, **named):
+    if "__pycache__" in str(dir):
+        raise PermissionError(13, "Permission denied", dir)  # as in a package that another account has installed
+    return made(*given, dir=dir, **named)
+tempfile.TemporaryFile = refused
+import nas.graph
+from nas.graph import DAG
+DAG.from_edges([("a", "b"), ("b", "c")], ["a"], ["c"])
+kernels = os.environ.get("NUMBA_CACHE_DIR")
+print(kernels)
+"""
+
+
+def unwritable(tmp_path, code, **variables):
+    """A process that can write neither the package's folder nor that of its user."""
+    given = {name: value for name, value in os.environ.items() if name not in ("XDG_CACHE_HOME", "NUMBA_CACHE_DIR")}
+    given |= {"HOME": "/dev/null", "TMPDIR": str(tmp_path), **variables}
+    return subprocess.run([sys.executable, "-c", code], env=given, cwd=tmp_path, capture_output=True, text=True)
+
+
+def test_kernels_are_kept_for_a_run_where_neither_package_nor_home_can_be_written(tmp_path):
+    child = UNWRITABLE + "subprocess.run([sys.executable, '-c', 'from nas.graph import DAG'], check=True)\n"
+    done = unwritable(tmp_path, child)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{tmp_path}/nas-run-")
+    assert done.stderr.count("compiled code is kept for this run only") == 1
+    assert "NUMBA_CACHE_DIR" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_that_can_write_nowhere_says_so(tmp_path):
+    nowhere = "import tempfile\ndef none(): raise FileNotFoundError('No usable temporary directory found')\n"
+    done = unwritable(tmp_path, nowhere + "tempfile.gettempdir = none\n" + UNWRITABLE)
+    assert done.returncode == 1
+    assert "NasError: compiled code can be kept nowhere" in done.stderr
+    assert "No usable temporary directory" in done.stderr

@@ -15,7 +15,6 @@ import shutil
 import signal
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -28,7 +27,7 @@ from nas._scratch import own_folder
 from nas.errors import NasError
 from nas.training import Dataset
 
-__all__ = ["LocalRay", "WorkerError", "keeping_handlers"]
+__all__ = ["LocalRay", "WorkerError", "keeping_handlers", "shut_down"]
 
 _logger = logging.getLogger(__name__)
 
@@ -83,7 +82,7 @@ class LocalRay:
         Ray lets its agents find out by themselves that their node is gone, which takes them up to a minute.
         """
         processes = self._processes()
-        ray.shutdown()
+        shut_down()
         _, alive = psutil.wait_procs(processes, timeout=_ENDING_SECONDS if processes else 0)
         for process in alive:
             with contextlib.suppress(psutil.Error):
@@ -99,7 +98,20 @@ class LocalRay:
                     found += [child, *child.children(recursive=True)]
         return found
 
+    def _check_folder(self) -> None:
+        """Raises: WorkerError: nothing can be written where Ray needs to, for which no busy machine is to be blamed."""
+        try:
+            probe = self.folder / "probe"
+            probe.write_bytes(bytes(2**20))
+            probe.unlink()
+        except OSError as error:
+            raise WorkerError(
+                f"Ray cannot start on this machine: it keeps sockets and logs in {self.folder}, and nothing can be "
+                f"written there ({error.strerror}); name another folder with TMPDIR, or use resources.executor=serial"
+            ) from error
+
     def _start(self, dataset: Dataset, cpus: int, quiet: dict[str, Any]) -> None:
+        self._check_folder()
         values = (getattr(dataset, name) for name in dataset.__slots__)
         size = sum(value.nbytes for value in values if isinstance(value, np.ndarray))
         for attempt in range(1, 1 + _STARTS):
@@ -122,12 +134,8 @@ class LocalRay:
             except (RuntimeError, ValueError, RayError):
                 raise
             except Exception as error:  # Ray raises no other class when a node does not start in time
-                ray.shutdown()
-                if (lack := _lack(self.folder)) is not None:
-                    raise WorkerError(
-                        f"Ray cannot start on this machine: it keeps sockets and logs in {self.folder}, and {lack}; "
-                        "name another folder with TMPDIR, or use resources.executor=serial"
-                    ) from error
+                shut_down()
+                self._check_folder()  # it may be full now
                 if attempt == _STARTS:
                     raise WorkerError(
                         f"Ray did not start on this machine in {_STARTS} attempts ({error}); it needs some seconds of "
@@ -136,21 +144,17 @@ class LocalRay:
                 _logger.warning("Ray did not start in time; attempt %d of %d follows", attempt + 1, _STARTS)
 
 
-def _lack(folder: Path) -> str | None:
-    """What a folder lacks that Ray needs of it, so that a busy machine is not blamed for it."""
-    try:
-        probe = folder / "probe"
-        probe.write_bytes(bytes(2**20))
-        probe.unlink()
-    except OSError as error:
-        return f"nothing can be written there ({error.strerror})"
-    return None
+def shut_down() -> None:
+    """Disconnects this process from Ray, which would leave it without its handler for SIGTERM."""
+    with keeping_handlers():
+        ray.shutdown()
 
 
 @contextlib.contextmanager
 def keeping_handlers() -> Iterator[None]:
     """``ray.init`` puts two handlers of its own for SIGTERM in the place of this process's: one of Python's, and one of
-    the operating system's that aborts. Where this process has a handler, it keeps it.
+    the operating system's that aborts; ``ray.shutdown`` sets the latter to the system's default, of which Python knows
+    nothing. Where this process has a handler, it keeps it.
 
     There is no setting for that (Ray 2.60): the function that sets the first is replaced meanwhile, and afterwards
     Python's handler is handed to the system once more.

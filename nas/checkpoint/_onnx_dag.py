@@ -112,12 +112,12 @@ def write_dag(
     cells: _Cells | None = None,
 ) -> str:
     """All outputs (n_outputs, batch) of a DAG on the rows (n_inputs, batch) of its inputs."""
-    state = rows
+    emitted = rows
     *hidden, last = levels_of(dag)
     batch = graph.add("Shape", ["x"], start=0, end=1)
 
     def sums(level: Level, weight: Array, bias: Array | None) -> str:
-        found, order = _level(graph, level, weight[level.edges], bias, dag, state, batch)
+        found, order = _level(graph, level, weight[level.edges], bias, dag, emitted, batch)
         return found if (np.diff(order) == 1).all() else _gather(graph, found, np.argsort(order))
 
     for number, level in enumerate(hidden):
@@ -133,17 +133,17 @@ def write_dag(
         if len(parts) > 1:
             back = np.argsort(np.concatenate([np.flatnonzero(~inner), np.flatnonzero(inner)]))
             new = _gather(graph, graph.add("Concat", parts, axis=0), back)
-        state = graph.add("Concat", [state, new], axis=0)
+        emitted = graph.add("Concat", [emitted, new], axis=0)
     return sums(last, weight, bias)
 
 
-def _part(level: Level, keep: Array) -> Level:
+def _part(level: Level, mask: Array) -> Level:
     """The neurons of the mask."""
-    if keep.all():
+    if mask.all():
         return level
-    inside = keep[level.places]
-    places = (np.cumsum(keep) - 1)[level.places[inside]]
-    return Level(level.neurons[keep], level.edges[inside], level.rows[inside], places)
+    inside = mask[level.places]
+    places = (np.cumsum(mask) - 1)[level.places[inside]]
+    return Level(level.neurons[mask], level.edges[inside], level.rows[inside], places)
 
 
 def _lstm(graph: Graph, z: list[str], neurons: Array, number: int, cells: _Cells) -> str:
@@ -179,7 +179,7 @@ def _activated(graph: Graph, sums: str, neurons: Array, dag: DAG, activation: st
 
 
 def _level(
-    graph: Graph, level: Level, weight: Array, bias: Array | None, dag: DAG, state: str, batch: str
+    graph: Graph, level: Level, weight: Array, bias: Array | None, dag: DAG, emitted: str, batch: str
 ) -> tuple[str, Array]:
     """The sums of a level's neurons as rows, and which neuron (0..m-1) each row is."""
     rows, places, neurons = level.rows, level.places, level.neurons
@@ -190,11 +190,11 @@ def _level(
     if degree.min() > 0 and used.size * neurons.size <= 2 * rows.size:
         block = np.zeros((neurons.size, used.size), np.float32)
         block[places, np.searchsorted(used, rows)] = weight
-        sums = graph.add("MatMul", [graph.constant(block), _gather(graph, state, used)])
+        sums = graph.add("MatMul", [graph.constant(block), _gather(graph, emitted, used)])
         pieces, order = [sums], np.arange(neurons.size)
     else:
         groups = _like_degrees(degree)
-        pieces = [_padded(graph, state, batch, rows, weight, start[g], degree[g]) for g in groups]
+        pieces = [_padded(graph, emitted, batch, rows, weight, start[g], degree[g]) for g in groups]
         order = np.concatenate(groups)
     sums = pieces[0] if len(pieces) == 1 else graph.add("Concat", pieces, axis=0)
     if own.any():
@@ -202,7 +202,7 @@ def _level(
     return sums, order
 
 
-def _padded(graph: Graph, state: str, batch: str, rows: Array, weight: Array, start: Array, degree: Array) -> str:
+def _padded(graph: Graph, emitted: str, batch: str, rows: Array, weight: Array, start: Array, degree: Array) -> str:
     """Sums of some neurons, whose in-edges begin at ``start`` of ``rows`` and ``weight``, (m, batch)."""
     most = int(degree.max())
     if most == 0:
@@ -211,7 +211,7 @@ def _padded(graph: Graph, state: str, batch: str, rows: Array, weight: Array, st
     column = np.arange(most)
     inside = column < degree[:, None]
     edge = np.where(inside, start[:, None] + column, start[:, None])  # padding reads what the first edge reads, times 0
-    gathered = _gather(graph, state, rows[edge])
+    gathered = _gather(graph, emitted, rows[edge])
     factors = graph.constant(np.where(inside, weight[edge], 0)[:, None, :].astype(np.float32))
     sums = graph.add("MatMul", [factors, gathered])  # (m, 1, most) x (m, most, batch)
     return graph.add("Squeeze", [sums, graph.constant(np.array([1], np.int64))])
@@ -235,5 +235,5 @@ def _like_degrees(degree: Array) -> list[Array]:
     return groups
 
 
-def _gather(graph: Graph, state: str, rows: Array) -> str:
-    return graph.add("Gather", [state, graph.constant(rows.astype(np.int32))], axis=0)
+def _gather(graph: Graph, values: str, rows: Array) -> str:
+    return graph.add("Gather", [values, graph.constant(rows.astype(np.int32))], axis=0)

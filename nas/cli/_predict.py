@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from nas._text import is_formula
 from nas.cli._rows import rows_to_predict
 from nas.cli.console import STORAGE, STORE, console, need_writable
 from nas.errors import JobError, NasError
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["predict"]
 
 _WRITTEN: Final[dict[str, Callable[[pd.DataFrame, Path], None]]] = {
-    ".csv": lambda answers, out: answers.to_csv(out, index=False),
-    ".tsv": lambda answers, out: answers.to_csv(out, index=False, sep="\t"),
+    ".csv": lambda answers, out: _harmless(answers).to_csv(out, index=False),
+    ".tsv": lambda answers, out: _harmless(answers).to_csv(out, index=False, sep="\t"),
     ".parquet": lambda answers, out: answers.to_parquet(out, index=False),
 }
 
@@ -72,13 +73,30 @@ def predict(
     if names:
         answers.insert(0, "file", names)
     if out is None:
-        answers.to_csv(sys.stdout, index=False)
+        _harmless(answers).to_csv(sys.stdout, index=False)
         return
     try:
         _WRITTEN[out.suffix.lower()](answers, out)
     except OSError as error:
         raise NasError(f"{out}: cannot be written ({error.strerror})") from error
     console.print(f"wrote {out}: {len(answers):,} rows", markup=False)
+
+
+def _harmless(answers: pd.DataFrame) -> pd.DataFrame:
+    """Labels and names of a stranger's model that a spreadsheet would run as formulas, behind an apostrophe."""
+
+    def cell(value: object) -> object:
+        return f"'{value}" if isinstance(value, str) and is_formula(value) and not _is_number(value) else value
+
+    return answers.rename(columns=cell).map(cell)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _predictor(model: str, pick: str | None, store: Path, storage: str | None) -> Predictor:

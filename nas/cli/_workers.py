@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from nas._scratch import scratch
-from nas.errors import JobError
+from nas._scratch import own_folder, scratch
+from nas.errors import JobError, NasError
 
 if TYPE_CHECKING:
     from nas.job import Job
     from nas.search import Evaluate, Executor, ResourcesConfig
     from nas.training import Dataset, PinnedCosts
 
-__all__ = ["cluster_address", "evaluator", "log_format", "make_executor", "need_cores"]
+__all__ = ["cluster_address", "evaluator", "log_format", "make_executor", "need_cores", "need_temporary"]
 
 
 def cluster_address(resources: ResourcesConfig) -> str | None:
@@ -97,6 +97,17 @@ def need_cores(resources: ResourcesConfig) -> None:
             f"resources.workers is {resources.workers}{each}, but this machine has {cores} cores: they would wait for "
             f"each other, and no process time would be right; at most {cores // threads} fit"
         )
+
+
+def need_temporary() -> None:
+    """Raises: NasError: this process can make no temporary files, which pictures and checkpoints go through."""
+    try:
+        (own_folder() / "probe").write_bytes(bytes(2**16))
+        (own_folder() / "probe").unlink()
+    except OSError as error:
+        raise NasError(
+            f"a folder for temporary files is needed, and none can be used ({error}); name another with TMPDIR"
+        ) from error
 
 
 def evaluator(job: Job, costs: PinnedCosts | None = None) -> Evaluate:

@@ -17,7 +17,7 @@ from typing import Any, Final
 import typer
 from rich.console import Console
 
-from nas._text import redacted
+from nas._text import redacted_address
 from nas.errors import NasError
 
 __all__ = [
@@ -81,7 +81,7 @@ def command_line(*words: str | Path, store: Path | None = None, storage: str | N
     if store is not None and store != default_store():
         found += ["--store", str(store)]
     if storage and storage != os.environ.get("NAS_STORAGE"):
-        found += ["--storage", redacted(storage)]
+        found += ["--storage", redacted_address(storage)]
     return shlex.join(found)
 
 

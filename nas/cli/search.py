@@ -6,6 +6,7 @@ import contextlib
 import functools
 import json
 import math
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ _FLAGS: Final = {
 }
 _MOST_REASONS: Final = 12  # for failed trials, in the summary
 _NOTE_SECONDS: Final = 2.0  # between two updates of the status while MLflow catches up
+_FIRST: Final = "waiting for the first trial; once on a machine it compiles what all run, which takes about a minute"
+_FIRST_SECONDS: Final = 5.0
 _AS_SOON: Final = "stopping as soon as this is done; Ctrl-C again leaves at once"
 _SAY_SECONDS: Final = 10.0  # between two lines about MLflow, where there is no terminal
 
@@ -214,13 +217,14 @@ class SearchRun:
         """
         from nas.cexport import c_compiler
         from nas.cli._data import data_of_study
-        from nas.cli._workers import need_cores
+        from nas.cli._workers import need_cores, need_temporary
         from nas.cli.study import create_study, existing_study
         from nas.search import with_scorer
         from nas.training import read_data
 
         job = self.job
         need_cores(job.resources)
+        need_temporary()
         if job.training.latency:
             c_compiler()  # no trial of this search could be measured without
         # Nothing is touched before the study is held: whoever comes second leaves everything as it is.
@@ -312,10 +316,15 @@ class SearchRun:
             report = Reporter(study, tracker)
             ending: Ending = "FAILED"
             found: Front | None = None
+            slow_start = threading.Timer(_FIRST_SECONDS, lambda: console.print(f"{_FIRST} …"))
+            slow_start.daemon = True
             try:
                 tracker.start(resumed)
                 report.reconcile()
-                self._warm_up(executor, strategy)
+                if job.search.budget_minutes is None:
+                    slow_start.start()
+                else:
+                    self._warm_up(executor, strategy)
                 stop.check()
                 with display, stop.politely(functools.partial(_say_stopping, display)):
                     found = run_search(
@@ -327,7 +336,7 @@ class SearchRun:
                         budget_steps=job.search.budget_steps,
                         stop_below=job.search.stop_below,
                         halving=job.search.halving,
-                        on_result=_each(status.trial, report),
+                        on_result=_each(lambda *_: slow_start.cancel(), status.trial, report),
                         on_progress=_each(status.progress, display),
                         stop=stop,
                     )
@@ -353,6 +362,7 @@ class SearchRun:
                 say_paused(error)
                 raise
             finally:
+                slow_start.cancel()
                 status.end({"FINISHED": "finished", "KILLED": "stopped"}.get(ending, "failed"), found)
                 executor.close()
                 report.reconcile()
@@ -364,11 +374,9 @@ class SearchRun:
         return found
 
     def _warm_up(self, executor: Executor, strategy: Strategy) -> None:
-        """Compile before the clock runs; where none does, the first trials may do that."""
+        """Compile before the clock runs; where none does, the first trials do that (`_FIRST`)."""
         from nas.search import warm_up
 
-        if self.job.search.budget_minutes is None:
-            return
         compiling = "compiling what trials run; once on a machine, about a minute"
         said = console.is_terminal
 

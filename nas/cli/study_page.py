@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 from nas.cli.console import percent, seconds
 
 if TYPE_CHECKING:
-    from nas.search import Baselines, Front, FrontMember, StudyStore
+    from nas.search import Baselines, Front, FrontMember, Importances, StudyStore
     from nas.tracking import BaselinePoint, FrontPoint
 
-__all__ = ["FrontPoints", "front_html_table", "front_points", "study_page"]
+__all__ = ["FrontPoints", "front_html_table", "front_points", "importance_html", "study_page"]
 
 _STYLE: Final = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
@@ -26,9 +26,7 @@ th { font-weight: 600; text-align: right; border-bottom: 1px solid #ccc; }
 td { text-align: right; } td.text, th.text { text-align: left; }
 tr.picked { font-weight: 600; background: #eef7ee; } .faint { color: #777; } img { max-width: 100%; }
 pre { background: #f6f6f4; padding: .8rem; overflow-x: auto; } .verdict { font-size: 1.05rem; }
-.bar { display: inline-block; height: .7rem; background: #1f6fd6; border-radius: 2px; }
 """
-_EXPLAINED: Final = 0.1  # of the variance, from which on importances say anything
 _SHOWN: Final = 0.01  # of all importance, below which a hyperparameter is left out
 _TABLE: Final = (
     '<table style="border-collapse:collapse;font-variant-numeric:tabular-nums" class="front">{head}{body}</table>'
@@ -205,28 +203,42 @@ def _tested(study: StudyStore, number: int) -> str:
 
 
 def _importances(study: StudyStore) -> str:
-    from nas.search import importances
+    from nas.search import importances, unknown_importances
 
     found = importances(study.records())
-    if found is None:
-        return ""
-    if found.explained < _EXPLAINED:
-        return f'<p class="faint">Nothing that these {found.trials} trials could tell.</p>'
-    shown = [each for each in found.members if each.share >= _SHOWN]
-    rows = "".join(
-        f'<tr><td class="text">{html.escape(each.name.replace("_", " "))}</td>'
-        f'<td class="text"><span class="bar" style="width:{12 * each.share / shown[0].share:.2f}rem"></span> '
-        f'{percent(each.share, 0)}</td><td class="text">{html.escape(each.best)}</td></tr>'
+    return importance_html(found) if found is not None else _faint(unknown_importances(study.records()))
+
+
+def importance_html(found: Importances) -> str:
+    """Importances as a table with bars, and a sentence on them; where they are not known, what the best trials had."""
+    shown = [each for each in found.members if each.share >= _SHOWN or not found.told]
+    rows = [
+        [
+            _text(each.name.replace("_", " ")),
+            *([_bar(each.share, shown[0].share)] if found.told else []),
+            _text(each.best),
+            _text(each.all),
+        ]
         for each in shown
-    )
-    head = "".join(f'<th class="text">{name}</th>' for name in ("", "importance", "the best quarter of all sizes"))
-    return (
-        _TABLE.format(head=f"<thead><tr>{head}</tr></thead>", body=f"<tbody>{rows}</tbody>")
-        + f'<p class="faint">Of {found.trials} trials, each compared with those of about its size: what a random '
-        f"forest foresees worse of unseen ones (it explains {percent(found.explained, 0)} of the differences) when "
-        "this one is exchanged between them. A search tries mostly what it believes in; what it hardly varies looks "
-        "unimportant.</p>"
-    )
+    ]
+    names = ("", *(("importance",) if found.told else ()), "the best quarter of all sizes", "all trials")
+    head = "".join(f'<th class="text" style="text-align:left">{name}</th>' for name in names)
+    body = "".join(f"<tr>{''.join(cells)}</tr>" for cells in rows)
+    return _TABLE.format(head=f"<thead><tr>{head}</tr></thead>", body=f"<tbody>{body}</tbody>") + _faint(found.words)
+
+
+def _text(cell: str) -> str:
+    return f'<td class="text" style="text-align:left">{html.escape(cell)}</td>'
+
+
+def _bar(share: float, largest: float) -> str:
+    width = f"width:{12 * share / largest:.2f}rem"  # all its style in place: notebooks have no sheet of ours
+    style = f"{width};display:inline-block;height:.7rem;background:#1f6fd6;border-radius:2px"
+    return f'<td class="text" style="text-align:left"><span style="{style}"></span> {percent(share, 0)}</td>'
+
+
+def _faint(words: str) -> str:
+    return f'<p class="faint">{html.escape(words)}</p>'
 
 
 def _hardware(study: StudyStore, number: int) -> str:

@@ -71,7 +71,7 @@ class Dense:
         arrays = [getattr(self, each.name) for each in fields(self) if each.init and each.name != "dag"]
         sizes = (self.dag.n, self.dag.n_inputs, self.dag.n_outputs, self.rest)
         counts = (self.stored, self.dag.n_edges, self.firsts.size, self.starts.size, self.holes.size)
-        table = np.array([*sizes, *map(address_of, arrays), *counts], np.int64)
+        table = np.array([*sizes, *map(address_of, arrays), *counts], np.int64)  # as `nas.engine._tables` has them
         object.__setattr__(self, "table", table)
         object.__setattr__(self, "table_address", address_of(table))
 

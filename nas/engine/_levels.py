@@ -149,7 +149,7 @@ def traceable_apply(
         return torch.split_with_sizes(values.index_select(0, order).unsqueeze(1), [each.size for each in wanted])
 
     # A traced program is not told the width that it was traced with: this refuses another one.
-    state = x.reshape(x.shape[0], dag.n_inputs).T
+    emitted = x.reshape(x.shape[0], dag.n_inputs).T
     for level, at, w, b, a in zip(
         levels, places.levels, parts(weight, "edges"), parts(bias, "neurons"), parts(gain, "neurons"), strict=True
     ):
@@ -159,13 +159,13 @@ def traceable_apply(
             if at.columns is not None and not traced:
                 block = w.new_zeros((level.neurons.size, at.used.numel()))
                 block = block.index_put((at.places, at.columns), w.squeeze(1))
-                sums = sums + block @ state.index_select(0, at.used)
+                sums = sums + block @ emitted.index_select(0, at.used)
             else:
-                sent = state.index_select(0, at.rows) * w
+                sent = emitted.index_select(0, at.rows) * w
                 tracing = torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]
                 sums = sums + _summed(sent, level) if tracing else sums.index_add(0, at.places, sent)
         if a is not None:
             sums = sums * a if b is None else sums * a + b
         if level is not levels[-1]:
-            state = torch.cat([state, _activated(sums, level.neurons, dag, activation)])
+            emitted = torch.cat([emitted, _activated(sums, level.neurons, dag, activation)])
     return sums.T

@@ -12,7 +12,7 @@ A job's words, after its kernel; those before the | are the same for every batch
     backward    table, batch, tiles, ranks, codes, to_z, to_ordered | grad_y, weight, values, grads, grad_weight,
                 grad_bias, grad_x
     gather      table, ranks | grad_weight, grad_bias, total_weight, total_bias
-    table       of a plan: `nas.engine._plan.Plan.table`, or `nas.engine._dense.Dense.table`
+    table       of a plan, `nas.engine._plan.Plan.table` or `nas.engine._dense.Dense.table`: see `nas.engine._tables`
     weight      (E,) in the order of the plan's in-edges; packed, (stored,), with a dense plan; in `backward` 0 where
                 ``ordered`` is all that is read
     to_ordered  bytes from ``values`` to ordered, (rest,) weights by source; 0 when going back by rows, and in `forward`
@@ -33,6 +33,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from nas.engine import _tables as word
 from nas.engine._native import array_at, compiled
 from nas.engine.kernels import (
     backward_columns,
@@ -54,35 +55,35 @@ def _table(address):
 
     The rest is what is walked edge by edge; all edges where a plan is not dense. (There may be more slots.)
     """
-    words = array_at(np.int64, address, 11)
-    n, n_inputs, n_edges = words[0], words[1], words[3]
+    words = array_at(np.int64, address, word.SLOTS + 1)
+    n, n_inputs, n_edges = words[word.N], words[word.N_INPUTS], words[word.WALKED]
     return (
         n,
         n_inputs,
-        words[2],
+        words[word.N_OUTPUTS],
         n_edges,
-        array_at(np.int64, words[4], n + 1),
-        array_at(np.int32, words[5], n_edges),
-        array_at(np.int64, words[6], n + 1),
-        array_at(np.int32, words[7], n_edges),
-        array_at(np.int32, words[8], n_edges),
-        array_at(np.bool_, words[9], (n_inputs + 15) // 16),
-        array_at(np.int32, words[10], n_edges),
+        array_at(np.int64, words[word.IN_PTR], n + 1),
+        array_at(np.int32, words[word.SOURCES], n_edges),
+        array_at(np.int64, words[word.OUT_PTR], n + 1),
+        array_at(np.int32, words[word.TARGETS], n_edges),
+        array_at(np.int32, words[word.OUT_EDGES], n_edges),
+        array_at(np.bool_, words[word.USED_INPUTS], (n_inputs + 15) // 16),
+        array_at(np.int32, words[word.SLOTS], n_edges),
     )
 
 
 @njit(error_model="numpy")
 def _runs(address):
     """(firsts, run_ptr, starts, ends, places, holes) of a dense plan."""
-    words = array_at(np.int64, address, 22)
-    panels, runs = words[19], words[20]
+    words = array_at(np.int64, address, word.WORDS)
+    panels, runs = words[word.N_PANELS], words[word.N_RUNS]
     return (
-        array_at(np.int32, words[11], panels),
-        array_at(np.int64, words[12], panels + 1),
-        array_at(np.int32, words[13], runs),
-        array_at(np.int32, words[14], runs),
-        array_at(np.int32, words[15], words[18]),
-        array_at(np.int32, words[16], words[21]),
+        array_at(np.int32, words[word.FIRSTS], panels),
+        array_at(np.int64, words[word.RUN_PTR], panels + 1),
+        array_at(np.int32, words[word.STARTS], runs),
+        array_at(np.int32, words[word.ENDS], runs),
+        array_at(np.int32, words[word.PLACES], words[word.EDGES]),
+        array_at(np.int32, words[word.HOLES], words[word.N_HOLES]),
     )
 
 
@@ -95,8 +96,8 @@ def _behind(address, distance):
 @njit(error_model="numpy")
 def _sizes(address):
     """(stored, edges): how many weights a walk has, holes and all, and how many the DAG has."""
-    words = array_at(np.int64, address, 19)
-    return words[17], words[18]
+    words = array_at(np.int64, address, word.WORDS_WITHOUT_RUNS)
+    return words[word.STORED], words[word.EDGES]
 
 
 @njit(error_model="numpy")

@@ -22,6 +22,7 @@ from numba import njit
 from nas.engine._activations import activation_codes, needs_input
 from nas.engine._dense import Dense, find_dense
 from nas.engine._native import address_of
+from nas.engine._tables import EDGES, SLOTS, STORED, WORDS_WITHOUT_RUNS
 from nas.graph import DAG
 
 __all__ = ["Plan", "compile_plan", "plan_of"]
@@ -47,8 +48,7 @@ class Plan:
     weight_shape: tuple[int] = field(init=False, repr=False)  # of all edges, live or not
     bias_shape: tuple[int] = field(init=False, repr=False)
     slots: np.ndarray = field(init=False, repr=False)
-    # For the kernels: (n, n_inputs, n_outputs, edges, addresses of in_ptr … slots, and at 17 and 18 the edges again:
-    # see `nas.engine._dense.Dense`), and where these words are.
+    # For the kernels: the words of `nas.engine._tables`, and where these are.
     table: np.ndarray = field(init=False, repr=False)
     table_address: int = field(init=False, repr=False)
     # The `nas.engine._way.Way`s that passes have taken, by what they depend on; see there.
@@ -66,9 +66,9 @@ class Plan:
         object.__setattr__(self, "slots", _inverse(self.out_edges))
         arrays = (self.in_ptr, self.sources, self.out_ptr, self.targets, self.out_edges, self.used_inputs, self.slots)
         sizes = (dag.n, dag.n_inputs, dag.n_outputs, self.sources.size)
-        table = np.zeros(19, np.int64)
-        table[:11] = [*sizes, *map(address_of, arrays)]
-        table[17:] = self.sources.size
+        table = np.zeros(WORDS_WITHOUT_RUNS, np.int64)
+        table[: SLOTS + 1] = [*sizes, *map(address_of, arrays)]
+        table[STORED] = table[EDGES] = self.sources.size
         object.__setattr__(self, "table", table)
         object.__setattr__(self, "table_address", address_of(table))
 

@@ -29,6 +29,7 @@ __all__ = [
     "CUDA",
     "FUNCTIONS",
     "KERNEL",
+    "NUMBER",
     "C",
     "Expression",
     "Function",
@@ -222,28 +223,32 @@ FUNCTIONS: Final[dict[str, Function]] = {
 _ZERO, _ONE = _expression(0), _expression(1)
 
 
-def slope_of(formula: Expression) -> Expression:
-    """The derivative by x, as an expression of x."""
+def slope_of(formula: Expression, by: Expression = x) -> Expression:
+    """The derivative by one of its variables, as an expression of all of them."""
+    if formula == by:
+        return _ONE
+
+    def slope(part: Expression) -> Expression:
+        return slope_of(part, by)
+
     match formula.operator, formula.parts:
-        case "x", _:
-            return _ONE
         case _, ():
             return _ZERO
         case "+", (a, b):
-            return _sum(slope_of(a), slope_of(b))
+            return _sum(slope(a), slope(b))
         case "-", (a, b):
-            return slope_of(a) if slope_of(b) == _ZERO else slope_of(a) - slope_of(b)
+            return slope(a) if slope(b) == _ZERO else slope(a) - slope(b)
         case "*", (a, b):
-            return _fused(a, slope_of(b), _product(slope_of(a), b))
+            return _fused(a, slope(b), _product(slope(a), b))
         case "/", (a, b):
-            by_numerator = _ZERO if slope_of(a) == _ZERO else slope_of(a) / b
-            return by_numerator if slope_of(b) == _ZERO else by_numerator - _product(formula, slope_of(b)) / b
+            by_numerator = _ZERO if slope(a) == _ZERO else slope(a) / b
+            return by_numerator if slope(b) == _ZERO else by_numerator - _product(formula, slope(b)) / b
         case "fma", (a, b, c):
-            return _sum(slope_of(a * b), slope_of(c))
+            return _sum(slope(a * b), slope(c))
         case "where", (condition, a, b):
-            return where_positive(condition, slope_of(a), slope_of(b))
+            return where_positive(condition, slope(a), slope(b))
         case name, (argument,):
-            return _product(FUNCTIONS[name].slope(argument, formula), slope_of(argument))
+            return _product(FUNCTIONS[name].slope(argument, formula), slope(argument))
     raise ValueError(f"no rule for {formula.operator} of {len(formula.parts)} parts")
 
 
@@ -328,6 +333,19 @@ _PLAIN: Final = Language(
     },
     lambda name: name + "({0})",
 )  # fmt: skip
+_OF_NUMBERS: Final = {
+    "rectify": "max({0}, 0.0)",
+    "sigmoid": "(1.0 / (1.0 + math.exp(-({0}))))",
+    "softplus": "math.log1p(math.exp({0}))",
+}
+NUMBER: Final = Language(  # of single numbers in Python and in kernels
+    repr,
+    {
+        "+": "({0} + {1})", "-": "({0} - {1})", "*": "({0} * {1})", "/": "({0} / ({1}))", "fma": "({0} * {1} + {2})",
+        "where": "({1} if {0} > 0 else {2})",
+    },
+    lambda name: _OF_NUMBERS.get(name, f"math.{name}({{0}})"),
+)  # fmt: skip
 KERNEL: Final = Language(  # of `nas.engine.simd`, where a constant takes the type of a vector
     lambda number: f"like(h, {number!r})",
     {
@@ -365,7 +383,7 @@ def kernel_function(lines: Sequence[str], name: str) -> Callable[..., Any]:
     """
     place, text = f"<{name}>", "\n".join(lines) + "\n"
     linecache.cache[place] = len(text), None, text.splitlines(keepends=True), place
-    space: dict[str, Any] = {**vars(simd), **vars(functions), "nan": math.nan}
+    space: dict[str, Any] = {**vars(simd), **vars(functions), "nan": math.nan, "math": math}
     exec(compile(text, place, "exec"), space)
     found: Callable[..., Any] = space[lines[0].removeprefix("def ").partition("(")[0]]
     return found

@@ -12,7 +12,7 @@ Glossary:
     load / store        ``lanes`` consecutive elements of a flat contiguous array, from an element index
     splat               a scalar in every lane
     fma(a, b, c)        a * b + c, ``a`` a scalar or a vector
-    total               the sum over lanes (order of summation unspecified)
+    total, product      over lanes, in no particular order
     add_dots            adds four dot products with one vector to consecutive elements; sums four vectors at a third
                         of the shuffles that four totals take
     where_positive(c, a, b)   per lane: ``a`` where c > 0, else ``b``
@@ -47,6 +47,7 @@ __all__ = [
     "minimum",
     "mul",
     "pick",
+    "product",
     "put",
     "splat",
     "split_exponent",
@@ -319,19 +320,22 @@ def split_exponent(_typing: Any, a: Any) -> Any:
     return types.UniTuple(a, 2)(a), codegen
 
 
-@intrinsic
-def total(_typing: Any, vec: Any) -> Any:
-    """Sum over lanes."""
+def _over_lanes(operation: str, start: float) -> Any:
+    def over_lanes(_typing: Any, vec: Any) -> Any:
+        def codegen(_context: Any, builder: ir.IRBuilder, _signature: Any, args: Any) -> ir.Value:
+            scalar = _scalar_ir(vec.dtype)
+            name = f"llvm.vector.reduce.{operation}.v{vec.count}{'f32' if vec.dtype == types.float32 else 'f64'}"
+            function = cgutils.get_or_insert_function(
+                builder.module, ir.FunctionType(scalar, [scalar, _vector_ir(vec)]), name
+            )
+            return builder.call(function, [ir.Constant(scalar, start), args[0]], fastmath=("reassoc",))
 
-    def codegen(_context: Any, builder: ir.IRBuilder, _signature: Any, args: Any) -> ir.Value:
-        scalar = _scalar_ir(vec.dtype)
-        name = f"llvm.vector.reduce.fadd.v{vec.count}{'f32' if vec.dtype == types.float32 else 'f64'}"
-        function = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(scalar, [scalar, _vector_ir(vec)]), name
-        )
-        return builder.call(function, [ir.Constant(scalar, -0.0), args[0]], fastmath=("reassoc",))
+        return vec.dtype(vec), codegen
 
-    return vec.dtype(vec), codegen
+    return intrinsic(over_lanes)
+
+
+total, product = _over_lanes("fadd", -0.0), _over_lanes("fmul", 1.0)
 
 
 @intrinsic

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, overload
 
 from numpy.typing import ArrayLike, NDArray
 
+from nas._text import is_formula
 from nas.errors import GraphError
 from nas.graph._check import checked_weights, distinct_names, short
 from nas.graph._convert import edge_order, parts_of_edges
@@ -20,7 +21,6 @@ __all__ = ["read_edge_list", "write_edge_list"]
 
 _COMMENTS: Final = "#%"
 _NOTE: Final = "nas.dag "
-_FORMULA: Final = "=+-@"  # a cell that begins with one of these is a formula to a spreadsheet, which runs it
 
 AnyPath = str | os.PathLike[str]
 
@@ -147,12 +147,12 @@ def write_edge_list(path: AnyPath, dag: DAG, weight: ArrayLike | None = None, *,
 def _guarded(label: str) -> str:
     """A label as a cell that no spreadsheet takes for a formula: behind an apostrophe, where it would."""
     bare = label.lstrip("'")
-    return f"'{label}" if bare[:1] in [*_FORMULA] and not (bare == label and _is_number(label)) else label
+    return f"'{label}" if is_formula(bare) and not (bare == label and _is_number(label)) else label
 
 
 def _unguarded(cell: str) -> str:
     """Inverse of `_guarded`."""
-    return cell[1:] if cell[:1] == "'" and cell.lstrip("'")[:1] in [*_FORMULA] else cell
+    return cell[1:] if cell[:1] == "'" and is_formula(cell.lstrip("'")) else cell
 
 
 def _says_all(edges: list[tuple[str, str]], dag: DAG) -> bool:

@@ -302,11 +302,11 @@ def _last(staying: FloatArray, count: int) -> Int64Array:
     return np.argpartition(staying, count)[:count]
 
 
-def _random_order(dag: DAG, keep: BoolArray, rng: np.random.Generator) -> tuple[Int64Array, Int64Array]:
+def _random_order(dag: DAG, mask: BoolArray, rng: np.random.Generator) -> tuple[Int64Array, Int64Array]:
     """A random topological order (n,) of the graph with the edges of the mask, and the place (n,) of each neuron."""
     rank = np.arange(dag.n)
     rng.shuffle(rank[dag.n_inputs : dag.first_output])
-    order = topological_order(dag.sources[keep], dag.targets[keep], rank)
+    order = topological_order(dag.sources[mask], dag.targets[mask], rank)
     place = np.empty_like(order)
     place[order] = np.arange(dag.n)
     return order, place

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from nas.errors import LayerError
-from nas.layers._network import layer_shapes
+from nas.layers._layer_dag import layer_shapes
 from nas.layers._ops import Conv, Linear
 from nas.layers._spec import AnyOp, LayerSpec, MergeKind, Node
 

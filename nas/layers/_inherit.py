@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from nas.layers._layer_dag import LayerDAG
 from nas.layers._merge import channels
-from nas.layers._network import LayerDAG
 from nas.layers._ops import Conv, Linear, Shape
 from nas.layers._spec import LayerSpec, Node, module_key
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from nas.errors import LayerError
 from nas.layers import _edit as edit
-from nas.layers._network import layer_shapes, probe
+from nas.layers._layer_dag import layer_shapes, probe
 from nas.layers._ops import Attention, Conv, Linear, Pool, Shape
 from nas.layers._spec import INPUT, AnyOp, LayerSpec, MergeKind, Node
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import torch
 
-from nas.layers._network import LayerDAG
+from nas.layers._layer_dag import LayerDAG
 
 __all__ = ["export_onnx"]
 

@@ -11,7 +11,7 @@ import torch
 from nas.errors import LayerError
 from nas.graph import DAG
 from nas.layers._inherit import Arrays, inherit_layers
-from nas.layers._network import LayerDAG
+from nas.layers._layer_dag import LayerDAG
 from nas.layers._spec import LayerSpec
 
 __all__ = ["LayerStructure"]

@@ -1,9 +1,7 @@
 """The terms that pull on the structure: flow, smooth edge count, time and memory.
 
-    L = k_objective objective + k_flow flow + k_sparsity sparsity + k_time time + k_memory memory
-
-The published sparsity term counts the non-zero elements, whose gradient is zero everywhere, so it did nothing. Here
-an edge counts as
+The terms themselves are entries of `nas.manifold.TERMS`. The published sparsity term counts the non-zero elements,
+whose gradient is zero everywhere, so it did nothing. Here an edge counts as
 
     s = 1 / (1 + (kappa / |d|)^(1 / temperature))        0 at d = 0, 1/2 at the cutoff, 1 far above it
 
@@ -19,7 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nas.engine.formulas import tensor_of
 from nas.graph import DAG
+from nas.manifold._terms import FLOW, LARGEST_SHARE, NEURONS, Measure
 
 __all__ = [
     "CostModel",
@@ -55,10 +55,30 @@ class CostModel:
 
 @dataclass(frozen=True, slots=True)
 class LossTerms:
-    """The structure terms of one network at one moment; differentiable."""
+    """What the loss terms of one network are made of at one moment; differentiable."""
 
-    flow: Tensor  # ()
-    smooth: Tensor  # (E,) how much each allowed edge counts, [0, 1]
+    strength: Tensor  # (E,) |c| of each allowed edge; without closeness |v|
+    smooth: Tensor  # (E,) how much each counts, [0, 1]
+    direction: Tensor  # (E,) see `flow_signs`
+    dag: DAG
+
+    def value(self, measure: Measure) -> Tensor:
+        """One of the numbers that terms are made of, ()."""
+        if measure.of_share:
+            each = tensor_of(measure.edge, share=self.smooth, direction=self.direction)
+        else:  # a dead edge counts as 0 and has no gradient, whatever the slope there; NaN stays NaN
+            dead = self.strength == 0
+            alive = tensor_of(measure.edge, strength=torch.where(dead, 1, self.strength), direction=self.direction)
+            each = torch.where(dead, 0, alive)
+        if measure.over == "edges":
+            return tensor_of(measure.value, x=each.sum())
+        targets = torch.from_numpy(self.dag.targets.astype(np.int64)).to(each.device)
+        return tensor_of(measure.value, x=smooth_neurons(each, targets, self.dag.n))
+
+    @property
+    def flow(self) -> Tensor:
+        """See `nas.manifold.flow`, ()."""
+        return self.value(FLOW)
 
     @property
     def smooth_edges(self) -> Tensor:
@@ -72,7 +92,7 @@ class LossTerms:
 
     def detach(self) -> LossTerms:
         """The values alone."""
-        return LossTerms(self.flow.detach(), self.smooth.detach())
+        return LossTerms(self.strength.detach(), self.smooth.detach(), self.direction, self.dag)
 
 
 def flow(c: Tensor, dag: DAG) -> Tensor:
@@ -129,12 +149,10 @@ def smooth_neurons(smooth: Tensor, targets: Tensor, n: int) -> Tensor:
         targets: target of each edge, (E,) int64 in [0, n).
         n: number of neurons.
     """
-    open_share = torch.log1p(-smooth.clamp(max=1 - 1e-6))
+    open_share = torch.log1p(-smooth.clamp(max=LARGEST_SHARE))
     return (1 - torch.exp(smooth.new_zeros(n).index_add(0, targets, open_share))).sum()
 
 
-def cost(terms: LossTerms, dag: DAG, model: CostModel) -> Tensor:
+def cost(terms: LossTerms, model: CostModel) -> Tensor:
     """Cost of the network at its smooth counts, (), in the model's unit (seconds or bytes); differentiable."""
-    targets = torch.from_numpy(dag.targets.astype(np.int64)).to(terms.smooth.device)
-    neurons = smooth_neurons(terms.smooth, targets, dag.n)
-    return model.per_step + model.per_neuron * neurons + model.per_edge * terms.smooth_edges
+    return model.per_step + model.per_neuron * terms.value(NEURONS) + model.per_edge * terms.smooth_edges

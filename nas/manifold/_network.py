@@ -182,7 +182,7 @@ class ManifoldNetwork(nn.Module):
             magnitude, smooth = self.weight.abs(), torch.ones_like(self.weight)
         else:
             magnitude, smooth = strengths.c.abs(), smooth_edges(strengths.d, strengths.kappa, self.temperature)
-        return LossTerms((magnitude * self.flow_signs).sum() ** 2, smooth)
+        return LossTerms(magnitude, smooth, self.flow_signs, self.dag)
 
     def _apply_to(self, x: Tensor, strengths: Strengths | None) -> Tensor:
         live = None

@@ -12,7 +12,7 @@ A neuron to which the graph gives the activation `LSTM` keeps a state of its own
 import nas.recurrent._operator  # noqa: F401 - torch knows it from then on
 from nas.recurrent._edit import grow_memory, reach_outputs, remember, shrink_memory, unreached_outputs
 from nas.recurrent._function import LSTM
-from nas.recurrent._network import RecurrentDAG
+from nas.recurrent._recurrent_dag import RecurrentDAG
 from nas.recurrent._reference import reference_step
 from nas.recurrent._structure import RecurrentStructure
 

@@ -15,7 +15,7 @@ from nas.errors import GraphError
 from nas.graph import DAG, match_edges, match_neurons
 from nas.recurrent._edit import check_memory
 from nas.recurrent._function import compile_sequence
-from nas.recurrent._network import Outputs, RecurrentDAG
+from nas.recurrent._recurrent_dag import Outputs, RecurrentDAG
 
 __all__ = ["RecurrentStructure"]
 

@@ -37,14 +37,14 @@ from nas.search.executor import (
     evaluated,
 )
 from nas.search.front.front import Front, FrontMember, metrics_of_pick
-from nas.search.front.importance import Importance, Importances, importances
+from nas.search.front.importance import Importance, Importances, importances, unknown_importances
 from nas.search.front.objectives import Objectives, error_reference
 from nas.search.front.retime import Timed, retime, time_side_by_side
 from nas.search.front.saturation import AnytimeCurve, CurvePoint, Saturation, saturation
 from nas.search.front.scorer import scorer_label, with_scorer
 from nas.search.front.verdict import beaten_by, verdict
 from nas.search.load import first_genome, load_space, refuse_unreadable
-from nas.search.network import rebuild_module, rebuild_network, trained_module, trained_network
+from nas.search.rebuild import rebuild_module, rebuild_network, trained_module, trained_network
 from nas.search.space import (
     DEFAULT_HYPERPARAMETERS,
     Choice,
@@ -144,6 +144,7 @@ __all__ = [
     "train_baselines",
     "trained_module",
     "trained_network",
+    "unknown_importances",
     "verdict",
     "warm_up",
     "with_scorer",

@@ -17,9 +17,10 @@ import numpy as np
 
 from nas.errors import NasError
 from nas.search.executor import Executor
-from nas.search.space import SearchSpace
+from nas.search.space import Choice, SearchSpace, searched_domains
 from nas.search.strategies.guided import cut_overrides, cuts_allowed, may_grow
-from nas.training.types import Candidate, TrainingConfig, TrialStatus
+from nas.training.cost.work import trainer_tiling
+from nas.training.types import Candidate, Scalar, TrainingConfig, TrialStatus
 
 __all__ = ["warm_up"]
 
@@ -53,12 +54,12 @@ def warm_up(
     start = time.monotonic()
     stopped = stop or (lambda: False)
     try:
-        candidate = _candidate(space, training)
+        candidate, *others = _candidates(space, training)
     except NasError as error:  # so will the first trial
         _logger.info("nothing to warm up with: %s", error)
         return time.monotonic() - start
 
-    def submit(groups: int) -> int:
+    def submit(groups: int, candidate: Candidate = candidate) -> int:
         for _ in range(groups):
             executor.submit(*[candidate] * executor.group)
         return groups * executor.group
@@ -76,13 +77,17 @@ def warm_up(
     with contextlib.suppress(NasError):
         space.mutate(candidate.genome, np.random.default_rng(0), 0.2, growth=1.0)  # which this process will do
     wait(results)
+    for other in others:
+        if not stopped():
+            wait(submit(1, other))
     if (workers := executor.capacity // executor.group) > 1 and not stopped():
         wait(submit(workers))
     return time.monotonic() - start
 
 
-def _candidate(space: SearchSpace, training: TrainingConfig) -> Candidate:
-    """A network that is grown and cut while it trains, where those of the search are."""
+def _candidates(space: SearchSpace, training: TrainingConfig) -> list[Candidate]:
+    """A network that is grown and cut while it trains, where those of the search are, once for each width of vectors
+    that their batches ask for: kernels are compiled for a width."""
     rng = np.random.default_rng(0)
     genome = space.large(rng) or space.initial(rng)
     if genome.structure is None and cuts_allowed(space, training):
@@ -91,4 +96,20 @@ def _candidate(space: SearchSpace, training: TrainingConfig) -> Candidate:
         config = training.with_overrides(genome.hyperparameters)
         section = cut_overrides(genome.dag, edges, _STEPS, config, grow=growing)
         genome = dataclasses.replace(genome, hyperparameters={**genome.hyperparameters, **section})
-    return Candidate(0, genome, seed=0, steps=_STEPS)
+    own = genome.hyperparameters
+    return [
+        Candidate(0, dataclasses.replace(genome, hyperparameters={**own, **batch}), seed=0, steps=_STEPS)
+        for batch in (_batches(space, training) if genome.structure is None else ({},))
+    ]
+
+
+def _batches(space: SearchSpace, training: TrainingConfig) -> list[dict[str, Scalar]]:
+    """Overrides of the batch size, one for each width of vectors, the job's own first."""
+    domain = searched_domains(space.options, training, space.hyperparameters).get("batch_size")
+    sizes: list[Scalar] = []
+    if domain is not None:
+        sizes = [*domain.choices] if isinstance(domain, Choice) else [domain.at(0.0), domain.at(1.0)]
+    found: dict[int, dict[str, Scalar]] = {trainer_tiling(1, training.batch_size, 1)[0]: {}}
+    for size in sizes:
+        found.setdefault(trainer_tiling(1, int(size), 1)[0], {"batch_size": size})
+    return [*found.values()]

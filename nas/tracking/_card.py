@@ -129,7 +129,8 @@ def model_card(
 
 def escaped(text: str, most: int = 80) -> str:
     """Text from data, as Markdown shows it: as it is, and nothing else; at most so many characters of it."""
-    return re.sub(r"([\\`*_{}\[\]<>()#+!|~&:$-])", r"\\\1", " ".join(plain(text, most).split()))
+    shown = re.sub(r"([\\`*_{}\[\]<>()#+!|~&:$@=^-])", r"\\\1", " ".join(plain(text, most).split()))
+    return re.sub(r"(?i)(?<=www)\.", r"\\.", shown)  # else GitHub makes a link of it
 
 
 def _lineage(line: Sequence[Ancestor]) -> list[str]:

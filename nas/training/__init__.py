@@ -3,9 +3,10 @@
 A `Candidate` and a `Dataset` go in, a `TrialResult` comes out. Nothing here knows of strategies, Ray or MLflow.
 """
 
+from nas.training._loop import History
 from nas.training._modules import train_module
 from nas.training._recorder import Recorder, Recording
-from nas.training._trainer import History, train
+from nas.training._trainer import train
 from nas.training._trial import run_trial, signed
 from nas.training._trials import run_grouped, run_trials
 from nas.training._watch import record_training

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from nas.errors import TrialError
-from nas.training._pause import curve_arrays, curves_of
-from nas.training._trainer import History, OnLog, _rates, _sample_numbers, history_of, noise_seed, quality_of
+from nas.training._loop import FAR, History, OnLog, Stretch, drive, history_of, noise_seed, train_on
+from nas.training._pause import curve_arrays
 from nas.training.cost.timing import hardware, reference_kernel_seconds, time_inference, time_training_step
+from nas.training.fused.trainer import StepReport
 from nas.training.noise import input_noise
 from nas.training.quality.evidence import quality
 from nas.training.reference import torch_optimiser
@@ -69,60 +70,93 @@ def _train_until(
     if config.sparsify is not None:
         raise TrialError("training.sparsify is for networks of neurons; leave it out for other structures")
     _check_fits(module, dataset)
-    size = min(config.batch_size, len(dataset.x_train))
-    x, y = torch.as_tensor(dataset.x_train), torch.as_tensor(dataset.y_train)
-    batches = _sample_numbers(len(x), size, np.random.default_rng([seed, 1]))
     points: list[dict[str, float]] = []
-    if resume is not None:
-        module.load_state_dict(_tensors(resume, "module/"))
-    optimiser = _optimiser(module, config)
-    step = _step(module, optimiser, dataset, config)
-    noise = input_noise(config, noise_seed(seed), dataset)
-    module.train()
     try:
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
-            first = 0
-            if resume is not None:
-                first = resume.step
-                points += curves_of(resume)
-                _remember(optimiser, _tensors(resume, "optimiser/"))
-                torch.default_generator.set_state(_tensors(resume, "rng")[""])
-                for _ in range(first):
-                    next(batches)
-            rates = _rates(config)
-            for done in range(first, config.steps if pause_at is None else pause_at):
-                rows = torch.from_numpy(next(batches))
-                rate = float(rates[done])
-                batch = x[rows] if noise is None else torch.from_numpy(noise.disturb(x[rows].numpy(), done))
-                objective, outputs = step(batch, y[rows], rate)
-                last = done + 1 == config.steps
-                evaluated = config.evaluate_every is not None and (last or (done + 1) % config.evaluate_every == 0)
-                if last or evaluated or (done + 1) % config.point_steps() == 0:
-                    point = _point(done + 1, objective, outputs, y[rows], rate, config, dataset)
-                    if config.evaluate_every is not None:
-                        module.eval()
-                        point |= quality_of(module, dataset, evaluated)
-                        module.train()
-                    points.append(point)
-                    if on_log is not None:
-                        on_log(done + 1, points[-1])
-            state = None if pause_at is None else _state(module, optimiser, points, pause_at)
+        course = _Module(module, dataset, config, seed, resume)
+        state = drive(train_on(course, dataset, config, seed, points, on_log=on_log, pause_at=pause_at, resume=resume))
     finally:
         module.eval()
     return history_of(points), state
 
 
-def _state(
-    module: nn.Module, optimiser: torch.optim.Optimizer, points: list[dict[str, float]], step: int
-) -> TrainingState:
-    """Of a paused training: module, optimiser, the random numbers of dropout, curves."""
-    arrays = {f"module/{name}": value.detach().cpu().numpy().copy() for name, value in module.state_dict().items()}
-    for number, values in optimiser.state_dict()["state"].items():
-        kept = {name: value for name, value in values.items() if isinstance(value, Tensor)}
-        arrays |= {f"optimiser/{number}/{name}": value.cpu().numpy().copy() for name, value in kept.items()}
-    arrays["rng"] = torch.default_generator.get_state().numpy().copy()
-    return TrainingState(step, arrays | curve_arrays(points))
+class _Module:
+    """The course of a module of torch; see `nas.training._loop.Course`. Arguments as of `_train_until`."""
+
+    draws = False
+
+    def __init__(
+        self, module: nn.Module, dataset: Dataset, config: TrainingConfig, seed: int, resume: TrainingState | None
+    ) -> None:
+        self._module, self._dataset, self._config = module, dataset, config
+        self.batch_size = min(config.batch_size, len(dataset.x_train))
+        self._x, self._y = torch.as_tensor(dataset.x_train), torch.as_tensor(dataset.y_train)
+        if resume is not None:
+            module.load_state_dict(_tensors(resume, "module/"))
+        self._optimiser = _optimiser(module, config)
+        self._step = _step(module, self._optimiser, dataset, config)
+        self._noise = input_noise(config, noise_seed(seed), dataset)
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            self._random = torch.default_generator.get_state()  # what dropout draws next
+        if resume is not None:
+            _remember(self._optimiser, _tensors(resume, "optimiser/"))
+            self._random = _tensors(resume, "rng")[""]
+
+    def next_event(self, step: int) -> int:
+        return FAR
+
+    def steps(
+        self, step: int, numbers: np.ndarray | None, rates: np.ndarray
+    ) -> Generator[Stretch, StepReport, StepReport]:
+        yield from ()  # a course's steps are a routine; these ask nobody
+        assert numbers is not None
+        x, y, noise = self._x, self._y, self._noise
+        self._module.train()
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.set_state(self._random)
+            for done, (some, rate) in enumerate(zip(numbers, rates.tolist(), strict=True), step):
+                rows = torch.from_numpy(some)
+                batch = x[rows] if noise is None else torch.from_numpy(noise.disturb(x[rows].numpy(), done))
+                objective, outputs = self._step(batch, y[rows], rate)
+            self._random = torch.default_generator.get_state()
+        value, end = float(objective), step + len(rates)
+        if not np.isfinite(value):
+            raise TrialError(
+                f"diverged: the loss must stay finite, but is {value} at step {end}; "
+                f"lower learning_rate ({self._config.learning_rate:g})"
+            )
+        right = outputs.argmax(dim=1).cpu() == y[rows] if self._dataset.task == "classification" else torch.zeros(1)
+        total = self._config.losses.objective * value
+        return StepReport(len(rates), value, {}, total, float(right.float().mean()), 0, True)
+
+    def point(self, report: StepReport, step: int, rate: float) -> dict[str, float]:
+        if self._dataset.task == "classification":
+            quality = {"train_accuracy": report.correct}
+        else:
+            quality = {"train_mse": report.objective}
+        return {
+            "step": float(step), "objective": report.objective, "total": report.total, **quality,
+            "learning_rate": rate,
+        }  # fmt: skip
+
+    def network(self) -> nn.Module:
+        return self._module.eval()
+
+    def between(self, step: int) -> None:
+        pass
+
+    def finish(self) -> None:
+        pass
+
+    def paused(self, points: list[dict[str, float]], step: int) -> TrainingState:
+        """Module, optimiser, the random numbers of dropout, curves."""
+        state = self._module.state_dict()
+        arrays = {f"module/{name}": value.detach().cpu().numpy().copy() for name, value in state.items()}
+        for number, values in self._optimiser.state_dict()["state"].items():
+            kept = {name: value for name, value in values.items() if isinstance(value, Tensor)}
+            arrays |= {f"optimiser/{number}/{name}": value.cpu().numpy().copy() for name, value in kept.items()}
+        arrays["rng"] = self._random.numpy().copy()
+        return TrainingState(step, arrays | curve_arrays(points))
 
 
 def _remember(optimiser: torch.optim.Optimizer, values: Mapping[str, Tensor]) -> None:
@@ -228,23 +262,6 @@ def _step(
         return objective.detach(), outputs.detach()
 
     return step
-
-
-def _point(
-    step: int, objective: Tensor, outputs: Tensor, y: Tensor, rate: float, config: TrainingConfig, dataset: Dataset
-) -> dict[str, float]:
-    value = float(objective)
-    if not np.isfinite(value):
-        raise TrialError(
-            f"diverged: the loss must stay finite, but is {value} at step {step}; "
-            f"lower learning_rate ({config.learning_rate:g})"
-        )
-    if dataset.task == "classification":
-        quality = {"train_accuracy": float((outputs.argmax(dim=1).cpu() == y).float().mean())}
-    else:
-        quality = {"train_mse": value}
-    total = config.losses.objective * value
-    return {"step": float(step), "objective": value, "total": total, **quality, "learning_rate": rate}
 
 
 def _check_fits(module: nn.Module, dataset: Dataset) -> None:

@@ -24,7 +24,8 @@ import torch
 
 from nas.engine.cuda import GPU
 from nas.manifold import ManifoldNetwork
-from nas.training._trainer import History, OnLog, Stretch, drive, history_of, training_steps
+from nas.training._loop import History, OnLog, Stretch, drive, history_of
+from nas.training._trainer import training_steps
 from nas.training.cost.timing import pinned_threads
 from nas.training.fused.trainer import StepReport
 from nas.training.gpu.trainer import GPUTrainer, Steps, run_together

@@ -15,6 +15,7 @@ import torch
 from nas.errors import TrialError
 from nas.graph import DAG, usable_cells
 from nas.manifold import ManifoldNetwork
+from nas.training.loss_terms import structure_costs
 from nas.training.quality.metrics import evaluate
 from nas.training.types import Dataset, TrainingConfig
 
@@ -33,8 +34,8 @@ class Recording:
     weight: np.ndarray  # (F, E) float16, W of every allowed edge, exactly 0 where it was not live
     closeness: np.ndarray | None  # (F, E) float16, c of every allowed edge; None: a free network has none
     curves: Mapping[str, np.ndarray]
-    """Each (F,): ``objective``, ``flow`` and ``sparsity`` times their factors; ``train_loss``, ``val_…``, ``test_…``
-    with ``accuracy`` or ``error``; ``live_edges``, ``density``."""
+    """Each (F,): ``objective`` and the loss terms of `nas.manifold.TERMS` times their factors; ``train_loss``,
+    ``val_…``, ``test_…`` with ``accuracy`` or ``error``; ``live_edges``, ``density``."""
 
     @property
     def live(self) -> np.ndarray:
@@ -61,6 +62,7 @@ class Recorder:
             raise ValueError(f"a recording needs at least 2 frames, but got {frames}")
         self._dataset = dataset
         self._config = config
+        self._costs = structure_costs(config, dag)
         self._due = _frame_steps(config, frames)
         rows = np.linspace(0, len(dataset.x_train) - 1, min(TRAIN_SAMPLES, len(dataset.x_train))).astype(int)
         self._sample = dataset.x_train[rows], dataset.y_train[rows]
@@ -93,11 +95,11 @@ class Recorder:
         if network.closeness is not None:
             self._closeness.append(self._spread(network.closeness_values(), live, places))
         count, k = int(live.sum()), self._config.losses
+        curves = self._costs.curves(self._costs.measured(terms))
         quality = evaluate(network, *self._sample, self._dataset.task)
         point = {
             "objective": k.objective * quality["loss"],
-            "flow": k.flow * float(terms.flow),
-            "sparsity": k.sparsity * float(terms.smooth_edges) / max(self._dag.n_edges, 1),
+            **{name: float(getattr(k, name)) * value for name, value in curves.items()},
             "live_edges": float(count),
             "density": count / usable_cells(dag.n_inputs, dag.n_computational, dag.n_outputs),
         }

@@ -3,53 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping
 from functools import lru_cache
 
 import numpy as np
 import torch
-from torch import nn
 
 from nas.engine.cuda import GPU
 from nas.errors import TrialError
 from nas.graph import DAG, usable_cells
 from nas.manifold import ManifoldNetwork
-from nas.training._pause import allowed_edges, curves_of, optimiser_of, paused, working_network
+from nas.training._loop import FAR, History, OnLog, Stretch, drive, history_of, noise_seed, train_on
+from nas.training._pause import allowed_edges, optimiser_of, paused, working_network
 from nas.training._recorder import Recorder
 from nas.training.compression.connectivity import Connectivity, lobotomised, lost_outputs
 from nas.training.compression.cuts import Sparsifier
 from nas.training.devices import way_on
-from nas.training.fused.trainer import FusedTrainer, StepReport, structure_costs
+from nas.training.fused.trainer import FusedTrainer, OptimiserState, StepReport
 from nas.training.gpu.data import data_on
 from nas.training.gpu.trainer import GPUTrainer, Trainer
+from nas.training.loss_terms import StructureCosts, structure_costs
 from nas.training.plain import PlainTrainer
-from nas.training.quality.metrics import evaluate
 from nas.training.types import Dataset, TrainingConfig, TrainingState
 
-__all__ = [
-    "History", "Stretch", "drive", "history_of", "noise_seed", "quality_of", "train", "train_until", "training_steps",
-]  # fmt: skip
+__all__ = ["train", "train_until", "training_steps"]
 
 # Share of the steps with the initial temperature of the smooth counts. Annealed from the first step on, edges far above
 # the cutoff feel nothing of the sparsity term before it could bring them down (benchmarks/results/sparsity.md).
 ANNEAL_FROM = 0.5
-
-OnLog = Callable[[int, Mapping[str, float]], None]
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """Curves of one training, all of one length; empty when nothing was trained.
-
-    ``curves``: step (after how many steps), objective, flow, sparsity, total (the weighted loss), train_accuracy or
-    train_mse (of the batch), live_edges, density (live edges / usable cells), learning_rate, temperature, repairs (how
-    often an output was about to be lost so far); each as the step saw it, before its update. With
-    ``config.evaluate_every`` also val_accuracy and test_accuracy, or val_error and test_error, after the update; NaN at
-    points between.
-    """
-
-    curves: Mapping[str, np.ndarray]
 
 
 def train(
@@ -110,35 +91,6 @@ def train_until(
     return history_of(points), state
 
 
-def drive(steps: Generator[Stretch, StepReport, TrainingState | None]) -> TrainingState | None:
-    """Run a training to its end or pause, its steps done here, alone; what it returns."""
-    report = None
-    while True:
-        try:
-            stretch = next(steps) if report is None else steps.send(report)
-        except StopIteration as end:
-            state: TrainingState | None = end.value
-            return state
-        report = stretch.run()
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """Steps that a training asks for before it goes on."""
-
-    trainer: Trainer
-    numbers: np.ndarray | None  # (steps, batch) rows of the training part; a GPU's trainer draws its own
-    rates: np.ndarray  # (steps,) learning rates
-    temperatures: np.ndarray  # (steps,) of the smooth counts
-
-    def run(self) -> StepReport:
-        """Do them here, alone."""
-        if not isinstance(self.trainer, FusedTrainer):
-            return self.trainer.run(self.numbers, self.rates, self.temperatures)
-        assert self.numbers is not None
-        return self.trainer.run(self.numbers, self.rates, self.temperatures)
-
-
 def training_steps(
     network: ManifoldNetwork,
     dataset: Dataset,
@@ -167,107 +119,130 @@ def training_steps(
     """
     _check_fits(network.dag, dataset)
     if config.steps:
-        working, sparsifier = network, None
-        if config.sparsify is not None:
-            working = network.like(network.dag, network.to_arrays())
-            sparsifier = Sparsifier(
-                working, dataset, config, np.random.default_rng([seed, 2]), allowed=allowed_edges(resume)
-            )
-        state = None
-        if resume is not None:
-            working = working_network(network, resume, sparsifier)
-            state = optimiser_of(working, resume)
-        costs = structure_costs(config, working.dag)
-        key = noise_seed(seed)
-        trainer: Trainer
-        if not working.compiled or (gpu is not None and not way_on(gpu).right):
-            place = "cpu" if gpu is None else gpu.torch_device
-            trainer = PlainTrainer(working, dataset, config, costs, device=place, seed=key, state=state, watched=True)
-        elif gpu is None:
-            threads = threads or torch.get_num_threads()
-            trainer = FusedTrainer(
-                working, dataset, config, costs, threads=threads, seed=key, watched=True, state=state
-            )
-        else:
-            data = data_on(gpu, dataset)
-            trainer = GPUTrainer(
-                working, data, config, costs, seed=key, population=population, state=state, watched=True
-            )
-        watch = Connectivity(config.on_lost_output, seed)
-        shaped = math.ceil(config.structure_until * config.steps)
-        batches = _sample_numbers(len(dataset.x_train), trainer.batch_size, np.random.default_rng([seed, 1]))
-        rates, temperatures = _rates(config), _temperatures(config)
-        step, rungs, point_steps = 0, config.rung_steps(), config.point_steps()
-        if resume is not None:
-            step = resume.step
-            points += curves_of(resume)
-            watch.repairs = int(resume.arrays["repairs"])
-            for _ in range(step if gpu is None else 0):
-                next(batches)
-        if recorder is not None:
-            recorder.frame(step, working)
-        while step < config.steps:
-            end = min(config.steps, (step // point_steps + 1) * point_steps)
-            if config.evaluate_every is not None:
-                end = min(end, (step // config.evaluate_every + 1) * config.evaluate_every)
-            if step < shaped:
-                end = min(end, shaped)
-            else:
-                trainer.freeze_structure()
-            if sparsifier is not None:
-                end = min(end, sparsifier.next_event(step))
-            if recorder is not None:
-                end = min(end, recorder.next_event(step))
-            end = min(end, *(rung for rung in rungs if rung > step), config.steps)
-            chunk = rates[step:end]
-            numbers = np.stack([next(batches) for _ in chunk]) if gpu is None else None
-            done = 0
-            while True:
-                left = None if numbers is None else numbers[done:]
-                report = yield Stretch(trainer, left, chunk[done:], temperatures[step + done : end])
-                done += report.steps
-                if not report.lost:
-                    break
-                watch.repair(trainer)
-            _check_finite(report, step + done, config)
-            cut_due = sparsifier is not None and end == sparsifier.next_event(step)
-            step = end
-            last = step == config.steps
-            if last or cut_due or step == shaped or step in rungs:
-                watch.settle(trainer)
-            evaluated = config.evaluate_every is not None and (last or step % config.evaluate_every == 0)
-            if last or evaluated or step % point_steps == 0:
-                point = _point(report, step, float(chunk[-1]), trainer.network, dataset)
-                point |= {"temperature": trainer.network.temperature, "repairs": float(watch.repairs)}
-                if config.evaluate_every is not None:
-                    if evaluated:
-                        trainer.write_back()
-                    point |= quality_of(trainer.network, dataset, evaluated)
-                points.append(point)
-                if on_log is not None:
-                    on_log(step, points[-1])
-            if sparsifier is not None and cut_due:
-                trainer = sparsifier.cut(trainer, step)
-            if recorder is not None and recorder.wants(step):
-                trainer.write_back()
-                recorder.frame(step, trainer.network)
-            if step == pause_at and not last:
-                trainer.write_back()
-                pause = paused(trainer, sparsifier, points, watch.repairs, step)
-                if trainer.network is not network:
-                    network.become(trainer.network)
-                return pause
-        trainer.write_back()
-        if trainer.network is not network:
-            network.become(trainer.network)
+        course = _Neurons(network, dataset, config, seed, threads, gpu, population, recorder, resume)
+        state = yield from train_on(
+            course, dataset, config, seed, points, on_log=on_log, pause_at=pause_at, resume=resume
+        )
+        if state is not None:
+            return state
     if (lost := lost_outputs(network.dag, network.live_mask())).size:
         raise lobotomised(network.dag, lost, config.steps)
     return None
 
 
-def history_of(points: list[dict[str, float]]) -> History:
-    """The curves made of their points."""
-    return History({name: np.array([point[name] for point in points]) for name in (points[0] if points else ())})
+class _Neurons:
+    """The course of a network of neurons; see `nas.training._loop.Course`. Arguments as of `training_steps`."""
+
+    def __init__(
+        self,
+        network: ManifoldNetwork,
+        dataset: Dataset,
+        config: TrainingConfig,
+        seed: int,
+        threads: int | None,
+        gpu: GPU | None,
+        population: int,
+        recorder: Recorder | None,
+        resume: TrainingState | None,
+    ) -> None:
+        self._given, self._dataset, self._config, self._recorder = network, dataset, config, recorder
+        self.draws = gpu is not None
+        working, self._sparsifier = network, None
+        if config.sparsify is not None:
+            working = network.like(network.dag, network.to_arrays())
+            self._sparsifier = Sparsifier(
+                working, dataset, config, np.random.default_rng([seed, 2]), allowed=allowed_edges(resume)
+            )
+        state = None
+        if resume is not None:
+            working = working_network(network, resume, self._sparsifier)
+            state = optimiser_of(working, resume)
+        self._trainer = _trainer(
+            working, dataset, config, noise_seed(seed), threads=threads, gpu=gpu, population=population, state=state
+        )
+        self.batch_size = self._trainer.batch_size
+        self._watch = Connectivity(config.on_lost_output, seed)
+        self._temperatures = _temperatures(config)
+        self._shaped = math.ceil(config.structure_until * config.steps)
+        self._settles = {self._shaped, config.steps, *config.rung_steps()}
+        self._cut_due = False
+        if resume is not None:
+            self._watch.repairs = int(resume.arrays["repairs"])
+        if recorder is not None:
+            recorder.frame(0 if resume is None else resume.step, working)
+
+    def next_event(self, step: int) -> int:
+        events = [FAR] if step >= self._shaped else [self._shaped]
+        events += [each.next_event(step) for each in (self._sparsifier, self._recorder) if each is not None]
+        return min(events)
+
+    def steps(
+        self, step: int, numbers: np.ndarray | None, rates: np.ndarray
+    ) -> Generator[Stretch, StepReport, StepReport]:
+        trainer, end, done = self._trainer, step + len(rates), 0
+        if step >= self._shaped:
+            trainer.freeze_structure()
+        while True:
+            left = None if numbers is None else numbers[done:]
+            report = yield Stretch(trainer, left, rates[done:], self._temperatures[step + done : end])
+            done += report.steps
+            if not report.lost:
+                break
+            self._watch.repair(trainer)
+        _check_finite(report, trainer.costs, step + done, self._config)
+        self._cut_due = self._sparsifier is not None and end == self._sparsifier.next_event(step)
+        if self._cut_due or end in self._settles:
+            self._watch.settle(trainer)
+        return report
+
+    def point(self, report: StepReport, step: int, rate: float) -> dict[str, float]:
+        network = self._trainer.network
+        point = _point(report, self._trainer.costs, step, rate, network, self._dataset)
+        return point | {"temperature": network.temperature, "repairs": float(self._watch.repairs)}
+
+    def network(self) -> ManifoldNetwork:
+        self._trainer.write_back()
+        return self._trainer.network
+
+    def between(self, step: int) -> None:
+        if self._sparsifier is not None and self._cut_due:
+            self._trainer = self._sparsifier.cut(self._trainer, step)
+        if self._recorder is not None and self._recorder.wants(step):
+            self._recorder.frame(step, self.network())
+
+    def paused(self, points: list[dict[str, float]], step: int) -> TrainingState:
+        self._trainer.write_back()
+        state = paused(self._trainer, self._sparsifier, points, self._watch.repairs, step)
+        self.finish()
+        return state
+
+    def finish(self) -> None:
+        network = self.network()
+        if network is not self._given:
+            self._given.become(network)
+
+
+def _trainer(
+    network: ManifoldNetwork,
+    dataset: Dataset,
+    config: TrainingConfig,
+    key: int,
+    *,
+    threads: int | None,
+    gpu: GPU | None,
+    population: int,
+    state: OptimiserState | None,
+) -> Trainer:
+    """Whatever can do the steps of this network there."""
+    costs = structure_costs(config, network.dag)
+    if not network.compiled or (gpu is not None and not way_on(gpu).right):
+        place = "cpu" if gpu is None else gpu.torch_device
+        return PlainTrainer(network, dataset, config, costs, device=place, seed=key, state=state, watched=True)
+    if gpu is None:
+        threads = threads or torch.get_num_threads()
+        return FusedTrainer(network, dataset, config, costs, threads=threads, seed=key, watched=True, state=state)
+    data = data_on(gpu, dataset)
+    return GPUTrainer(network, data, config, costs, seed=key, population=population, state=state, watched=True)
 
 
 def _check_fits(dag: DAG, dataset: Dataset) -> None:
@@ -278,33 +253,19 @@ def _check_fits(dag: DAG, dataset: Dataset) -> None:
         )
 
 
-def _point(report: StepReport, step: int, rate: float, network: ManifoldNetwork, dataset: Dataset) -> dict[str, float]:
+def _point(
+    report: StepReport, costs: StructureCosts, step: int, rate: float, network: ManifoldNetwork, dataset: Dataset
+) -> dict[str, float]:
     classifies = dataset.task == "classification"
     return {
         "step": float(step),
         "objective": report.objective,
-        "flow": report.flow,
-        "sparsity": report.smooth_edges / max(network.dag.n_edges, 1),
+        **costs.curves(report.values),
         "total": report.total,
         **({"train_accuracy": report.correct} if classifies else {"train_mse": report.objective}),
         "live_edges": float(report.live),
         "density": report.live / usable_cells(*network.dag.sizes),
         "learning_rate": rate,
-    }
-
-
-def noise_seed(seed: int) -> int:
-    """Of a training's noise on the inputs and, on a GPU, of the order of its samples; below 2^32."""
-    return int(np.random.default_rng([seed, 1]).integers(2**32))
-
-
-def quality_of(network: nn.Module, dataset: Dataset, evaluated: bool) -> dict[str, float]:
-    """Accuracy, or error of a regression, on the validation and test parts; NaN unless ``evaluated``."""
-    name = "accuracy" if dataset.task == "classification" else "error"
-    parts = {"val": (dataset.x_val, dataset.y_val), "test": (dataset.x_test, dataset.y_test)}
-    return {
-        f"{part}_{name}": evaluate(network, x, y, dataset.task)[name] if evaluated else math.nan
-        for part, (x, y) in parts.items()
     }
 
 
@@ -324,34 +285,14 @@ def _annealed(steps: int, first: float, last: float, until: float) -> np.ndarray
     return values
 
 
-def _rates(config: TrainingConfig) -> np.ndarray:
-    """(steps,) learning rate."""
-    progress, cosine = _schedule(config.steps, config.warmup)
-    rate = config.learning_rate
-    later = rate * 0.5 * (1 + cosine) if config.schedule == "cosine" else np.full(config.steps, rate)
-    return np.where(progress < config.warmup, rate * progress / (config.warmup or 1.0), later)
+def _said(curves: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.3g}" for name, value in curves.items())
 
 
-@lru_cache(maxsize=64)
-def _schedule(steps: int, warmup: float) -> tuple[np.ndarray, np.ndarray]:
-    """(steps,) the share that is done, and the cosine of the angle that belongs to it after the warm-up."""
-    progress = np.array([step / steps for step in range(steps)])
-    cosine = np.array([math.cos(math.pi * ((share - warmup) / (1 - warmup))) for share in progress.tolist()])
-    return progress, cosine
-
-
-def _sample_numbers(count: int, size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Batches of sample numbers without end; every epoch in a new order, its incomplete last batch left out."""
-    while True:
-        order = rng.permutation(count)
-        for start in range(0, count - size + 1, size):
-            yield order[start : start + size]
-
-
-def _check_finite(report: StepReport, step: int, config: TrainingConfig) -> None:
+def _check_finite(report: StepReport, costs: StructureCosts, step: int, config: TrainingConfig) -> None:
     if not report.finite:
         raise TrialError(
             f"diverged: the loss must stay finite, but is {report.total} at step {step} "
-            f"(objective {report.objective:.3g}, flow {report.flow:.3g}); "
+            f"(objective {report.objective:.3g}, {_said(costs.curves(report.values))}); "
             f"lower learning_rate ({config.learning_rate:g}) or the factors of the losses"
         )

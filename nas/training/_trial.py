@@ -16,9 +16,10 @@ import torch
 from nas.engine.cuda import GPU
 from nas.errors import NasError, TrialError
 from nas.manifold import ManifoldNetwork, compact, without_idle_neurons
+from nas.training._loop import History, OnLog
 from nas.training._modules import run_structure
 from nas.training._population import Member, train_population
-from nas.training._trainer import History, OnLog, train_until
+from nas.training._trainer import train_until
 from nas.training.cost.calibration import PinnedCosts, pinned_costs
 from nas.training.cost.chip import chip_metrics, latencies
 from nas.training.cost.costs import costs_for

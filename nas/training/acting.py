@@ -12,6 +12,7 @@ from typing import Final
 
 from pydantic import BaseModel
 
+from nas.manifold import TERMS
 from nas.training.types import TrainingConfig
 
 __all__ = ["KINDS", "LAYERS", "MODULES", "NEURONS", "SEQUENCES", "NetworkKind", "acting_table", "training_paths"]
@@ -38,9 +39,11 @@ class NetworkKind:
 
 _LEARNED: Final = "only where an edge has a closeness (space: manifold with parametrisation masked or manifold)"
 _FREE: Final[dict[str, str]] = {
-    "losses.sparsity": f"it counts edges by their closeness, {_LEARNED}; cut edges with training.sparsify",
-    "losses.time": f"it pulls on closeness, {_LEARNED}; make inference_time or training_time an objective",
-    "losses.memory": f"it pulls on closeness, {_LEARNED}; make edges an objective",
+    **{
+        f"losses.{name}": f"it pulls on closeness, {_LEARNED}; {term.instead_of_neurons or term.instead}"
+        for name, term in TERMS.items()
+        if term.of_shares
+    },
     "losses.temperature": f"it is of the count of edges by closeness, {_LEARNED}",
     "losses.final_temperature": f"it is of the count of edges by closeness, {_LEARNED}",
     "structure_until": f"training shapes structure {_LEARNED}; training.sparsify.end says when cuts end",
@@ -56,10 +59,7 @@ _MANIFOLD: Final[dict[str, str]] = {
 
 _FIXED: Final = "their structure stays as it is while they train"
 _MODULES: Final[dict[str, str]] = {
-    "losses.flow": f"{_FIXED}; it is a term of networks of neurons",
-    "losses.sparsity": f"{_FIXED}; make edges an objective",
-    "losses.time": f"{_FIXED}; make inference_time or training_time an objective",
-    "losses.memory": f"{_FIXED}; make edges an objective",
+    **{f"losses.{name}": f"{_FIXED}; {term.instead}" for name, term in TERMS.items()},
     "losses.temperature": f"{_FIXED}; it is of the count of edges by closeness",
     "losses.final_temperature": f"{_FIXED}; it is of the count of edges by closeness",
     "structure_until": _FIXED,

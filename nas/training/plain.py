@@ -9,22 +9,17 @@ weights and zeros, or a sum over its edges, whichever is less work (`nas.engine.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from nas.engine import plain_operations
-from nas.manifold import CostModel, LossTerms, ManifoldNetwork, cost
+from nas.manifold import LossTerms, ManifoldNetwork, Measure
 from nas.training._order import keyed_batches
-from nas.training.fused.trainer import (
-    ClosenessStep,
-    OptimiserState,
-    StepReport,
-    StructureCosts,
-    closeness_rates,
-    structure_costs,
-)
+from nas.training.fused.trainer import ClosenessStep, OptimiserState, StepReport, closeness_rates
+from nas.training.loss_terms import StructureCosts, structure_costs
 from nas.training.noise import moved_pixels
 from nas.training.optimisers import BETA_1, BETA_2, optimised
 from nas.training.types import Dataset, TrainingConfig
@@ -50,8 +45,8 @@ class PlainTrainer:
         state: OptimiserState | None = None,
         watched: bool = False,
     ) -> None:
-        self.network, self.device = network, torch.device(device)
-        self._dataset, self._config, self._costs = dataset, config, costs
+        self.network, self.costs, self.device = network, costs, torch.device(device)
+        self._dataset, self._config = dataset, config
         self._seed, self._watched = seed, watched
         self.steps_done = self._first_step = 0 if state is None else state.steps
         self.batch_size = min(config.batch_size, len(dataset.x_train))
@@ -79,7 +74,8 @@ class PlainTrainer:
             numbers = keyed_batches(len(self._x), self.batch_size, self._seed, self.steps_done, len(rates))
         twin = self._twin
         twin.temperature = self.network.temperature
-        done, seen = 0, (0.0, 0.0, 0.0, 0.0, 0.0)
+        done, nothing = 0, dict.fromkeys(self.costs.needed(), 0.0)
+        seen: tuple[float, Mapping[Measure, float], float, float] = (0.0, nothing, 0.0, 0.0)
         live, finite = int(twin.dag.n_edges), True
         for k, rate in enumerate(rates.tolist()):
             if temperatures is not None:
@@ -90,11 +86,10 @@ class PlainTrainer:
                 if not self._has_paths(alive):
                     return StepReport(done, *seen, live, True, lost=True)
                 objective, total = self._loss(outputs, self._y[rows], terms)
-                parts = (objective, terms.flow, terms.smooth_edges, total)
-                one, two, three, four = (float(each.detach()) for each in parts)
-                seen = (one, two, three, four, self._correct(outputs.detach(), self._y[rows]))
+                one, two = (float(each.detach()) for each in (objective, total))
+                seen = one, self.costs.measured(terms), two, self._correct(outputs.detach(), self._y[rows])
                 live = int(alive.sum())
-                finite = bool(np.isfinite(four))
+                finite = bool(np.isfinite(two))
                 if not finite:
                     break
                 parameters = _parameters(twin)
@@ -104,12 +99,13 @@ class PlainTrainer:
         return StepReport(done, *seen, live, finite)
 
     def _loss(self, outputs: Tensor, targets: Tensor, terms: LossTerms) -> tuple[Tensor, Tensor]:
-        weights, costs = self._config.losses, self._costs
+        weights, costs = self._config.losses, self.costs
         classifies = self._dataset.task == "classification"
         objective = (nn.functional.cross_entropy if classifies else nn.functional.mse_loss)(outputs, targets)
-        total = weights.objective * objective + weights.flow * terms.flow
-        if costs.per_edge or costs.per_neuron or costs.constant:
-            total = total + cost(terms, self._twin.dag, CostModel(costs.constant, costs.per_neuron, costs.per_edge))
+        total = weights.objective * objective + costs.constant
+        for measure, factor in costs.factors.items():
+            if factor:
+                total = total + factor * terms.value(measure)
         return objective, total
 
     def _correct(self, outputs: Tensor, targets: Tensor) -> float:

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nas.manifold import CostModel, LossTerms, ManifoldNetwork, cost
+from nas.manifold import TERMS, CostModel, LossTerms, ManifoldNetwork
 from nas.training.compression.connectivity import Connectivity, closeness_of, lost_outputs, set_closeness_of
-from nas.training.cost.costs import costs_for
 from nas.training.fused.trainer import ClosenessStep
+from nas.training.loss_terms import JobNetwork
 from nas.training.optimisers import OPTIMISERS
 from nas.training.types import Task, TrainingConfig
 
@@ -59,6 +59,8 @@ def reference_step(
     factors = [group["lr"] / config.learning_rate for group in optimiser.param_groups]
     objective_of = nn.functional.cross_entropy if task == "classification" else nn.functional.mse_loss
     weights = config.losses
+    priced = JobNetwork(config, network.dag, (time_cost, memory_cost))
+    pulling = [(k, term, term.coefficients(priced)) for name, term in TERMS.items() if (k := getattr(weights, name))]
     watch = Connectivity(config.on_lost_output, seed)
     done = 0
     if network.closeness is not None and lost_outputs(network.dag, network.live_mask()).size:
@@ -74,13 +76,11 @@ def reference_step(
             group["lr"] = learning_rate * factor if shaping or place < 2 else 0.0  # the others are closeness
         outputs, terms, live = network.forward_with_terms(x)
         objective = objective_of(outputs, y)
-        total = weights.objective * objective + weights.flow * terms.flow + weights.sparsity * terms.sparsity
-        if weights.time > 0:
-            seconds = time_cost or costs_for(config).time(network.dag)
-            total = total + weights.time * 1e3 * cost(terms, network.dag, seconds)
-        if weights.memory > 0:
-            held = memory_cost or costs_for(config).memory(network.dag)
-            total = total + weights.memory * 2.0**-20 * cost(terms, network.dag, held)
+        total = weights.objective * objective
+        for k, term, coefficients in pulling:
+            for measure, coefficient in zip(term.measures, coefficients, strict=False):
+                total = total + k * coefficient * terms.value(measure)
+            total = total + k * sum(coefficients[len(term.measures) :])
         optimiser.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
         before = None if network.closeness is None else closeness_of(network)

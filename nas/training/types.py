@@ -11,13 +11,13 @@ import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator, model_validator
 
 from nas.graph import DAG
-from nas.manifold import DEFAULT_FAMILY, family_named
+from nas.manifold import DEFAULT_FAMILY, TERMS, family_named
 from nas.training.compression.config import SparsifyConfig
 from nas.training.optimisers import OPTIMISERS
 from nas.training.structure import Structure
@@ -32,25 +32,38 @@ else:
     OptimiserName = Literal[tuple(OPTIMISERS)]
 
 
-class LossWeights(BaseModel):
-    """Coefficients k of ``L = objective + flow + sparsity + time + memory`` (each term multiplied by its k)."""
+class _LossWeights(BaseModel):
+    """Coefficients k of ``L = objective + terms``, each multiplied by its k; the terms are `nas.manifold.TERMS`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     objective: float = Field(1.0, ge=0, description="Factor of the objective (cross-entropy or mean squared error).")
-    # Flow is squared total strength, so it grows with the square of the edges: 1e6 at 2,000 open edges, 1e8 at 20,000.
-    # At 1e-10 its pull on an edge of a 20,000-edge network is that of sparsity at 0.1 (masked MNIST 784/200/10,
-    # 5,000 steps: 37,308 allowed edges end as 16,424 with 97.4 % test accuracy, without flow as 28,534 with 97.7 %).
-    flow: float = Field(1e-10, ge=0, description="Factor of the flow loss (see nas.manifold.flow).")
-    sparsity: float = Field(0.1, ge=0, description="Factor of the smooth share of allowed edges that are live, 0…1.")
-    time: float = Field(0.0, ge=0, description="Factor of the predicted seconds of a training step, in milliseconds.")
-    memory: float = Field(0.0, ge=0, description="Factor of the predicted memory of a training step, in MiB.")
-    temperature: float = Field(
-        0.5, gt=0, le=1, description="Of the smooth count of live edges at first (see nas.manifold.smooth_edges)."
+
+
+def _loss_weights() -> type[BaseModel]:
+    """The model with a field for each entry of the table as it is now."""
+    fields: dict[str, Any] = {
+        name: (float, Field(term.factor, ge=0, description=term.description)) for name, term in TERMS.items()
+    }
+    first = "Of the smooth count of live edges at first (see nas.manifold.smooth_edges)."
+    last = "The same at the end, reached over the second half of the steps: the true count."
+    fields["temperature"] = float, Field(0.5, gt=0, le=1, description=first)
+    fields["final_temperature"] = float, Field(0.005, gt=0, le=1, description=last)
+    made: type[BaseModel] = create_model(
+        "LossWeights", __base__=_LossWeights, __module__=__name__, __doc__=_LossWeights.__doc__, **fields
     )
-    final_temperature: float = Field(
-        0.005, gt=0, le=1, description="The same at the end, reached over the second half of the steps: the true count."
-    )
+    return made
+
+
+if TYPE_CHECKING:
+
+    class LossWeights(_LossWeights):
+        def __init__(self, **factors: float) -> None: ...
+
+        def __getattr__(self, name: str) -> float: ...
+
+else:
+    LossWeights = _loss_weights()
 
 
 class TrainingConfig(BaseModel):

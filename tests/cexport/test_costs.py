@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 import nas
-from nas.cexport import CSource, Program, chip_costs
-from nas.cexport._costs import costs_of_integers
+from nas.cexport import CSource, Program, chip_costs, costs_of_integers
 from nas.cexport._integer import tables_of
 from nas.engine import DAGModule
 from tests.cexport.compilers import needed, run

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from nas.cexport import Program, c_source
+from nas.cexport import IntegerNetwork, Program, c_source
 from nas.cexport._finish import _bytes, _flat, _read, finished
 from nas.cexport._finish_kernels import finish_steps
-from nas.cexport._integers import IntegerNetwork
 from nas.cexport._quantise import quantised
 from nas.engine import ACTIVATIONS
 from nas.errors import DataError, ExportError

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from nas._given_data import GivenData, data_section
-from nas.checkpoint._encoding import EncodedColumn
-from nas.checkpoint._inputs import Inputs, UnlikeTrainingWarning
+from nas.checkpoint import EncodedColumn, UnlikeTrainingWarning
+from nas.checkpoint._inputs import Inputs
 from nas.errors import DataError
 
 TWO = EncodedColumn("c", "category", levels=("b",), base="a")

@@ -7,8 +7,10 @@ import errno
 import sqlite3
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import nas
 from nas.cli import _patience
 from nas.cli._patience import patiently
 from nas.cli.interrupt import Stop
@@ -194,3 +196,21 @@ def test_nobody_waits_after_a_stop() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         patiently(run, "new", 5.0, Path(), stop)
+
+
+def test_a_slow_first_trial_of_a_search_without_a_budget_is_explained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a budget, what is compiled is compiled before the clock runs, and said."""
+    from nas.cli import search as module
+
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    said = []
+    for patience in (0.0, 600.0):
+        monkeypatch.setattr(module, "_FIRST_SECONDS", patience)
+        nas.search(
+            x, x[:, 0] > 0, trials=1, executor="serial", store=tmp_path, mlflow=False, baselines=False,
+            training={"steps": 20},
+        )  # fmt: skip
+        said.append("waiting for the first trial" in " ".join(capsys.readouterr().out.split()))
+    assert said == [True, False]

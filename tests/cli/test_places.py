@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from nas._scratch import cache_home
 from nas.search import StudyStore
+from nas.training.cost.calibration import calibration_path
+from nas.training.data.idx import mnist_places
 from tests.cli.test_commands import JOB, nas, plain
 
 ROOT = Path(__file__).parents[2]
@@ -124,3 +129,31 @@ def test_status_asks_the_cluster_that_the_other_commands_ask(here: Path, monkeyp
     for command in (["status"], ["list"], ["logs", "x"], ["stop", "x"]):
         assert f"nothing answers at {where}" in plain(nas(*command)), command
     assert "there is no study in nas-runs" in plain(nas("status", "--address", ""))
+
+
+def no_temporary_folder() -> str:
+    raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp', '/var/tmp']")
+
+
+def test_a_search_without_a_folder_for_temporary_files_says_so(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(here, {"small.yaml": JOB})
+    monkeypatch.setattr(tempfile, "gettempdir", no_temporary_folder)
+    refused = nas("search", "small.yaml")
+    assert refused.exit_code == 1
+    assert "a folder for temporary files is needed, and none can be used (" in plain(refused)
+    assert "name another with TMPDIR" in plain(refused)
+    assert not (here / "nas-runs").exists()
+
+
+def test_a_user_without_a_home_has_a_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("NAS_CALIBRATION", raising=False)
+    assert cache_home() == Path.home() / ".cache"
+
+    def nobody() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nobody)
+    assert cache_home().parent.name.startswith("nas-run-")
+    assert calibration_path().name == "calibration.json"
+    assert mnist_places()

@@ -10,8 +10,18 @@ from numba import njit
 
 from nas.cexport import _float
 from nas.checkpoint._onnx_graph import Graph, activation_nodes
-from nas.engine import DAGModule, _activations, activate, derivative, reference_apply
-from nas.engine._activations import ACTIVATIONS, Activation, activation_function, activation_named, code_of
+from nas.engine import (
+    ACTIVATIONS,
+    DAGModule,
+    _activations,
+    activate,
+    activation_function,
+    activation_named,
+    code_of,
+    derivative,
+    reference_apply,
+)
+from nas.engine._activations import Activation
 from nas.engine.cuda import SimulatedGPU, _apply, _source, gpu_apply
 from nas.engine.formulas import (
     cos,

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nas.graph import complete
-from nas.graph._cells import cells_of_edges, contains, edges_of_cells, sample_missing, usable_cells
+from nas.graph import complete, usable_cells
+from nas.graph._cells import cells_of_edges, contains, edges_of_cells, sample_missing
 
 
 @settings(max_examples=50, deadline=None)

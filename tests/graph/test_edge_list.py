@@ -229,7 +229,7 @@ def test_weights_that_could_not_be_read_back_are_not_written(tmp_path: Path, wei
         assert not (tmp_path / "x").exists()
 
 
-@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "'=", "''@", "'"])
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "'=", "''@", "'", "\t=", " =", "'\t+", "\uff1d"])
 def test_no_cell_is_a_formula_to_a_spreadsheet(sign: str, tmp_path: Path) -> None:
     names = [f"{sign}HYPERLINK(1)", f"{sign}3", "h", f"{sign}cmd|' /C calc'!A0"]
     dag = DAG.from_edges([(names[0], "h"), (names[1], "h"), ("h", names[3])], inputs=names[:2], outputs=names[3:])

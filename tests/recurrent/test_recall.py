@@ -6,9 +6,8 @@ import numpy as np
 
 from nas.graph import random_dag
 from nas.recurrent import RecurrentStructure, reach_outputs, remember
-from nas.training import DataConfig, Dataset, TrainingConfig, load_data, pinned_threads
+from nas.training import DataConfig, Dataset, TrainingConfig, load_data, pinned_threads, train_module
 from nas.training import evaluate as metrics_of
-from nas.training._modules import train_module
 
 
 def test_the_first_step_decides_recall() -> None:

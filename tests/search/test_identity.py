@@ -166,6 +166,8 @@ def test_a_study_of_a_foreign_store_stays_inside_it(name: str, tmp_path: Path) -
         "postgresql://127.0.0.1:1/db?user=me&password=se%2Fcr%40et",
         "postgresql://127.0.0.1:1/db?user=me&password=se/cr@et",
         "nosuchdb://me:se/cr@et@host/db",
+        "postgresql://me:a se/cr@et@127.0.0.1:1/db",
+        "postgresql://me@127.0.0.1:1/db?options=-c%20password%3Dse/cr@et",
     ],
 )
 def test_no_message_shows_a_password(url: str, tmp_path: Path) -> None:

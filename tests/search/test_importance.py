@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from nas.search import importances
+from nas.search import importances, unknown_importances
 from nas.search.study.records import TrialRecord
+from nas.study import StudyImportance
 from nas.training.types import TrialResult, TrialStatus
 
 
@@ -46,4 +49,30 @@ def test_what_cannot_be_told_is_not_told() -> None:
     failed = [TrialRecord(k, "failed", 1, 100, None, "", {"rate": 0.1}, None) for k in range(30)]
     assert importances(failed) is None
     luck = importances(records(noise=100.0))
-    assert luck is not None and luck.explained < 0.1
+    assert luck is not None and luck.explained < 0.1 and not luck.told
+    assert "cannot be told from these 60 trials" in luck.words and "100 mostly can" in luck.words
+    assert "needs 20 complete trials at least, better 100; there are 19." in unknown_importances(records(19))
+    one = [replace(each, hyperparameters={"rate": 0.1}) for each in records()]
+    assert importances(one) is None and unknown_importances(one).startswith("No hyperparameter was varied")
+
+
+def test_a_person_sees_a_table_or_why_there_is_none() -> None:
+    found = importances(records())
+    assert found is not None
+    shown = StudyImportance(found, found.words)
+    assert shown.shares.sum() == pytest.approx(1) and list(shown.to_frame().columns) == [
+        "importance",
+        "best quarter",
+        "all",
+    ]
+    assert "%" in repr(shown) and "best quarter" in repr(shown) and found.words in repr(shown)
+    assert shown._repr_html_().count("<tr>") == 1 + sum(each.share >= 0.01 for each in found.members)
+    luck = importances(records(noise=100.0))
+    assert luck is not None
+    unsure = StudyImportance(luck, luck.words)
+    assert unsure.shares.empty and unsure.to_frame()["importance"].isna().all()
+    assert "best quarter" in repr(unsure) and "importance" not in repr(unsure).splitlines()[0]
+    assert "importance</th>" not in unsure._repr_html_() and "cannot be told" in unsure._repr_html_()
+    none = StudyImportance(None, unknown_importances(records(3)))
+    assert repr(none) == none.words and none.words in none._repr_html_()
+    assert none.to_frame().empty

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 
-from nas.search import SearchSpace, WorkerView, warm_up
+from nas.search import SearchSpace, SpaceConfig, WorkerView, load_space, warm_up
 from nas.training import Candidate, Dataset, TrainingConfig, TrialResult, TrialStatus, run_trial
+from nas.training.cost.work import trainer_tiling
 
 
 class Workers:
@@ -44,17 +45,29 @@ class Workers:
 def test_one_worker_compiles_and_then_all_load(dataset: Dataset, space: SearchSpace) -> None:
     workers, waited = Workers(dataset), list[float]()
     took = warm_up(workers, space, TrainingConfig(parametrisation="free"), on_wait=waited.append)
-    assert workers.handed[:2] == [1, 3]
-    assert [each.status for each in workers.results] == [TrialStatus.COMPLETE] * 8
+    assert workers.handed[:3] == [1, 1, 3]  # a worker for each width of vectors, then all
+    assert [each.status for each in workers.results] == [TrialStatus.COMPLETE] * 10
     assert 0 < waited[0] <= waited[-1] <= took
 
 
 def test_it_grows_and_cuts_as_the_trials_will(dataset: Dataset, space: SearchSpace) -> None:
     workers = Workers(dataset, workers=1, group=1)
     warm_up(workers, space, TrainingConfig(parametrisation="free"))
-    (result,), dag = workers.results, workers.seen[0].genome.dag
+    result, dag = workers.results[0], workers.seen[0].genome.dag
     assert result.dag is not None
     assert result.dag.n_edges == dag.n_edges // 2
+
+
+def test_every_width_of_vectors_that_batches_of_the_search_ask_for_is_compiled(dataset: Dataset) -> None:
+    """Kernels are compiled for a width, which follows the batch: a trial that was the first of its width took half a
+    minute of a search's budget."""
+    workers = Workers(dataset, workers=1, group=1)
+    warm_up(workers, load_space(SpaceConfig(name="neuron_dag"), dataset), TrainingConfig())
+    batches = [TrainingConfig().with_overrides(each.genome.hyperparameters).batch_size for each in workers.seen]
+    assert {trainer_tiling(1, batch, 1)[0] for batch in batches} == {32, 64} and len(batches) == 2
+    stated = Workers(dataset, workers=1, group=1)
+    warm_up(stated, load_space(SpaceConfig(name="neuron_dag"), dataset), TrainingConfig(batch_size=16))
+    assert len(stated.seen) == 1
 
 
 def test_what_fails_is_left_to_the_trials(dataset: Dataset, space: SearchSpace) -> None:

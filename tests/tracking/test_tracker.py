@@ -1,5 +1,7 @@
 """A search in a real MLflow store: what is there, what survives outages and deaths, and that nothing waits."""
 
+import errno
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -603,6 +605,28 @@ def test_a_deleted_experiment_comes_back(config: TrackingConfig, tracker: Make) 
     second.log_trial(*make_trial(1))
     assert second.finish() == 0
     assert 1 in runs(config)[1]
+
+
+def test_a_folder_for_temporary_files_that_fails_is_named_once_and_no_server_blamed(
+    config: TrackingConfig, tracker: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls = []
+
+    def none() -> str:
+        calls.append(1)
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    tracking = tracker(flush_seconds=1.0)
+    tracking.start()
+    tracking.log_trial(*make_trial(0))
+    tracking.log_front([point(0)], 0.5)
+    deadline = time.monotonic() + 60
+    while len(calls) < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    tracking.finish()
+    assert sum("cannot be told (FileNotFoundError: [Errno 2] No usable" in each for each in caplog.messages) == 1
+    assert "does not answer" not in caplog.text
 
 
 def test_passwords_do_not_reach_the_log(config: TrackingConfig, caplog: pytest.LogCaptureFixture) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nas.graph import random_dag
-from nas.manifold import ManifoldNetwork, compact
+from nas.manifold import EDGES, NEURONS, ManifoldNetwork, compact
 from nas.training import (
     CalibrationError,
     Dataset,
@@ -26,7 +26,7 @@ from nas.training.cost import calibration as keeping
 from nas.training.cost import costs as costs_module
 from nas.training.cost._fit import CostFit, Fits
 from nas.training.cost.measured import timed_trainer, trainer_bytes
-from nas.training.fused.trainer import structure_costs
+from nas.training.loss_terms import structure_costs
 
 
 def fits(per_edge: float = 1e-9) -> Fits:
@@ -159,10 +159,10 @@ def test_the_time_term_is_the_calibrated_seconds_in_milliseconds() -> None:
     dag = random_dag(5, 10, 3, density=0.5, rng=np.random.default_rng(0))
     with pinned_threads(1):
         costs = structure_costs(TrainingConfig(losses=LossWeights(sparsity=0.0, time=2.0)), dag)
-        assert costs.per_edge == pytest.approx(2.0 * 1e3 * 5e-9)
-        assert costs.per_neuron == pytest.approx(2.0 * 1e3 * 1e-7)
+        assert costs.factors[EDGES] == pytest.approx(2.0 * 1e3 * 5e-9)
+        assert costs.factors[NEURONS] == pytest.approx(2.0 * 1e3 * 1e-7)
         memory = structure_costs(TrainingConfig(losses=LossWeights(sparsity=0.0, memory=2.0)), dag)
-        assert memory.per_edge == pytest.approx(2.0 * 5e-9 / 2**20)
+        assert memory.factors[EDGES] == pytest.approx(2.0 * 5e-9 / 2**20)
 
 
 def blobs() -> Dataset:

@@ -14,7 +14,8 @@ from nas.graph import complete, random_dag
 from nas.manifold import ManifoldNetwork
 from nas.training import DataConfig, Dataset, TrainingConfig, load_data, pinned_threads, train
 from nas.training.compression.connectivity import Connectivity, closeness_of, lost_outputs
-from nas.training.fused.trainer import ClosenessStep, FusedTrainer, structure_costs
+from nas.training.fused.trainer import ClosenessStep, FusedTrainer
+from nas.training.loss_terms import structure_costs
 from nas.training.reference import reference_step
 
 

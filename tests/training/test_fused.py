@@ -9,7 +9,8 @@ import torch
 from nas.graph import complete, random_dag
 from nas.manifold import ManifoldNetwork
 from nas.training import Dataset, LossWeights, TrainingConfig
-from nas.training.fused.trainer import FusedTrainer, structure_costs
+from nas.training.fused.trainer import FusedTrainer
+from nas.training.loss_terms import structure_costs
 from nas.training.reference import reference_step
 
 

@@ -12,9 +12,10 @@ from nas.manifold import ManifoldNetwork
 from nas.training import Dataset, LossWeights, SparsifyConfig, TrainingConfig
 from nas.training._order import keyed_batches
 from nas.training._population import Member, train_population
-from nas.training.fused.trainer import FusedTrainer, structure_costs
+from nas.training.fused.trainer import FusedTrainer
 from nas.training.gpu.data import GPUData
 from nas.training.gpu.trainer import GPUTrainer, Steps, run_together, team_for
+from nas.training.loss_terms import structure_costs
 
 ONE_BLOCK, TEAM = SimulatedGPU(multiprocessors=1), SimulatedGPU(multiprocessors=4, order="shuffled")
 

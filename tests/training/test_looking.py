@@ -20,9 +20,10 @@ from nas.training import _population as population
 from nas.training._modules import _train_until
 from nas.training._population import Member, train_population
 from nas.training._trainer import train_until
-from nas.training.fused.trainer import OptimiserState, structure_costs
+from nas.training.fused.trainer import OptimiserState
 from nas.training.gpu.data import GPUData
 from nas.training.gpu.trainer import GPUTrainer
+from nas.training.loss_terms import structure_costs
 from nas.training.noise import NOISE_BLOCK
 
 STEPS = NOISE_BLOCK + 32

@@ -13,9 +13,10 @@ from nas.graph import random_dag
 from nas.manifold import ManifoldNetwork
 from nas.training import Dataset, TrainingConfig, pinned_threads, train
 from nas.training.fused.state import NOISE_BITS, NOISE_GROUP
-from nas.training.fused.trainer import FusedTrainer, structure_costs
+from nas.training.fused.trainer import FusedTrainer
 from nas.training.gpu.data import GPUData
 from nas.training.gpu.trainer import GPUTrainer
+from nas.training.loss_terms import structure_costs
 from nas.training.noise import NOISE_BLOCK, TABLE_SIZE, InputNoise, input_noise, moved_pixels
 from nas.training.reference import reference_step
 

@@ -24,10 +24,10 @@ from nas.training import (
 )
 from nas.training import devices as _devices
 from nas.training._order import keyed_batches
-from nas.training.fused.trainer import structure_costs
 from nas.training.gpu import check as _gpu_check
 from nas.training.gpu import measured as _gpu_measured
 from nas.training.gpu.check import training_problems
+from nas.training.loss_terms import structure_costs
 from nas.training.plain import PlainTrainer
 from nas.training.reference import reference_step
 

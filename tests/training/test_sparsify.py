@@ -27,7 +27,8 @@ from nas.training import (
     train,
 )
 from nas.training.compression.cuts import Sparsifier, _backbone, _shortest_first, balanced_scores, strongest
-from nas.training.fused.trainer import FusedTrainer, structure_costs
+from nas.training.fused.trainer import FusedTrainer
+from nas.training.loss_terms import structure_costs
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,8 @@ import ray
 from ray._private import services
 
 from nas.training import Dataset
-from nas.workers._local import LocalRay, WorkerError
+from nas.workers import WorkerError
+from nas.workers._local import LocalRay
 
 pytestmark = pytest.mark.ray
 
@@ -57,10 +58,11 @@ if os.geteuid() == 0:  # with a second account
 processes = psutil.Process().children(recursive=True)
 os.kill(os.getpid(), signal.SIGTERM)  # the handler that this process had before Ray
 pool.close()
+(caught,) = (int(line.split()[1], 16) for line in open("/proc/self/status") if line.startswith("SigCgt"))
 print("LISTENING " + json.dumps({
     "found": found, "mode": mode, "token on disk": home.exists(), "entered": entered, "asked": stop.requested,
     "left": [each.name() for each in processes if each.is_running() and each.status() != psutil.STATUS_ZOMBIE],
-    "folder left": (folder / "ray").exists(),
+    "folder left": (folder / "ray").exists(), "catches SIGTERM": bool(caught >> (signal.SIGTERM - 1) & 1),
 }))
 """
 
@@ -83,7 +85,7 @@ def test_a_local_ray_is_for_its_user_alone_and_goes_with_the_search(tmp_path: Pa
     entered = False if os.geteuid() == 0 else None
     assert told == {
         "mode": "0o700", "token on disk": False, "entered": entered, "asked": True, "left": [],
-        "folder left": False,
+        "folder left": False, "catches SIGTERM": True,
     }  # fmt: skip
     assert {"gcs_server", "raylet"} <= {name for name, _ in found}
     for name, address in found:

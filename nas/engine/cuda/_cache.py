@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from functools import lru_cache
 from pathlib import Path
+
+from nas._scratch import cache_home, own_folder
 
 __all__ = ["cache_folder"]
 
@@ -13,12 +14,13 @@ __all__ = ["cache_folder"]
 @lru_cache(maxsize=1)
 def cache_folder() -> Path:
     """``$XDG_CACHE_HOME/dag-nas`` (default: ``~/.cache``); a folder of this process where that cannot be written."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     try:
-        folder = home / "dag-nas"
+        folder = cache_home() / "dag-nas"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if folder.stat().st_uid == os.getuid() and os.access(folder, os.W_OK):
             return folder
     except OSError:
         pass
-    return Path(tempfile.mkdtemp(prefix="dag-nas-"))
+    folder = own_folder() / "dag-nas"
+    folder.mkdir(exist_ok=True)
+    return folder

@@ -19,9 +19,11 @@ import numpy as np
 if TYPE_CHECKING:
     from nas.search.study.records import TrialRecord
 
-__all__ = ["Importance", "Importances", "importances"]
+__all__ = ["Importance", "Importances", "importances", "unknown_importances"]
 
 _LEAST_TRIALS: Final = 20
+_EXPLAINED: Final = 0.1  # of the variance of ranks, from which on importances say anything
+_ENOUGH: Final = 100  # trials that mostly can tell
 _FOLDS: Final = 4
 _TREES: Final = 40
 _ROUNDS: Final = 3  # of exchanging a column
@@ -37,6 +39,7 @@ class Importance:
     name: str
     share: float  # of all that is explained, in [0, 1]
     best: str  # what the best quarter of the trials of all sizes had: a range, or the most frequent word
+    all: str = ""  # the same of all trials
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,28 @@ class Importances:
     members: tuple[Importance, ...]
     trials: int
     explained: float  # share of the variance of ranks that is foreseen of unseen trials; at most 1, 0 or less: nothing
+
+    @property
+    def told(self) -> bool:
+        """Whether the shares say anything."""
+        return self.explained >= _EXPLAINED
+
+    @property
+    def words(self) -> str:
+        """One sentence on what the shares are, or why there are none."""
+        if self.told:
+            return (
+                f"Of {self.trials} trials, each compared with those of about its size: what a random forest foresees "
+                f"worse of unseen ones (it explains {100 * self.explained:.0f} % of the differences) when this one is "
+                "exchanged between them. A search tries mostly what it believes in; what it hardly varies looks "
+                "unimportant."
+            )
+        more = f"; {_ENOUGH} mostly can" if self.trials < _ENOUGH else ": it varied little, or mattered little"
+        return (
+            f"Which hyperparameter decided cannot be told from these {self.trials} trials, each compared with those of "
+            f"about its size (a random forest foresees nothing of unseen ones){more}. What the best quarter had is no "
+            "proof."
+        )
 
 
 def importances(records: Iterable[TrialRecord]) -> Importances | None:
@@ -75,10 +100,26 @@ def importances(records: Iterable[TrialRecord]) -> Importances | None:
     total = sum(losses.values())
     best = np.argsort(ranks, kind="stable")[: max(5, len(scores) // 4)]
     members = [
-        Importance(name, loss / total if total > 0 else 0.0, _words([settings[place].get(name) for place in best]))
+        Importance(
+            name,
+            loss / total if total > 0 else 0.0,
+            _words([settings[place].get(name) for place in best]),
+            _words([each.get(name) for each in settings]),
+        )
         for name, loss in losses.items()
     ]
     return Importances(tuple(sorted(members, key=lambda each: -each.share)), len(scores), explained)
+
+
+def unknown_importances(records: Iterable[TrialRecord]) -> str:
+    """Why `importances` gives None, in one sentence."""
+    complete = sum(record.state == "complete" for record in records)
+    if complete < _LEAST_TRIALS:
+        return (
+            f"Which hyperparameters decided needs {_LEAST_TRIALS} complete trials at least, better {_ENOUGH}; there "
+            f"{'is' if complete == 1 else 'are'} {complete}."
+        )
+    return "No hyperparameter was varied: the job or the space states them all."
 
 
 def _ranks(scores: np.ndarray, sizes: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from nas.engine import DAGModule
 from nas.graph import DAG
 from nas.search.executor import Executor
 from nas.search.front.front import Front
-from nas.search.network import rebuild_module
+from nas.search.rebuild import rebuild_module
 from nas.search.study.store import StudyStore
 from nas.training import half_interval, hardware, latencies, reference_kernel_seconds, time_inference
 from nas.training.structure import Structure

@@ -11,7 +11,7 @@ from nas import checkpoint
 from nas.errors import CheckpointError
 from nas.manifold import inherit
 from nas.search.errors import StudyError
-from nas.search.network import rebuild_network
+from nas.search.rebuild import rebuild_network
 from nas.search.strategies.strategy import Inheritance, Parent
 from nas.search.study.records import structure_in
 from nas.search.study.store import StudyStore

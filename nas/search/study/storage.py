@@ -23,7 +23,7 @@ from sqlalchemy import event, make_url
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from nas._sqlite import sqlite_url
-from nas._text import SECRET, redacted
+from nas._text import SECRET, redacted, redacted_address
 from nas.errors import NasError
 from nas.search.errors import StorageError, StudyError
 from nas.search.study._journal import open_journal
@@ -185,7 +185,7 @@ def _faster_sqlite(connection: Any, _: object) -> None:
 def database_name(folder: Path, url: str | None) -> str:
     """Where the study with this folder is kept, for messages: without a password."""
     if url:
-        return redacted(url)
+        return redacted_address(url)
     former = folder.parent / DATABASE
     return str(former if former.exists() and not (folder / JOURNAL).exists() else folder / JOURNAL)
 
@@ -199,10 +199,11 @@ def to_disk(folder: Path, files: Iterable[Path]) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
         # One call for the whole file system takes as long as flushing two or three files, of which there may be many.
-        if _syncfs is not None and _syncfs(handle) == 0:
-            return
-        if (code := ctypes.get_errno()) not in (0, errno.ENOSYS, errno.EINVAL):
-            raise OSError(code, os.strerror(code), str(folder))
+        if _syncfs is not None:
+            if _syncfs(handle) == 0:
+                return
+            if (code := ctypes.get_errno()) not in (errno.ENOSYS, errno.EINVAL):
+                raise OSError(code, os.strerror(code), str(folder))
     finally:
         os.close(handle)
     folders = set()
@@ -243,7 +244,7 @@ def _safe(error: Exception, url: str | None) -> str:
     """What an error says, without the password of the address, which some drivers quote decoded."""
     text = str(error)
     if url:
-        text = text.replace(url, redacted(url))
+        text = text.replace(url, redacted_address(url))
         with contextlib.suppress(SQLAlchemyError, ValueError):
             parsed = make_url(url)
             hidden = [parsed.password, *(v for k, v in parsed.query.items() if SECRET.search(k))]

@@ -11,7 +11,9 @@ its tag `trial` below its parent run, so that repeating never makes a second one
 
 from __future__ import annotations
 
+import errno
 import logging
+import math
 import threading
 import time
 import uuid
@@ -36,6 +38,9 @@ __all__ = ["MlflowTracker"]
 _FRONT_SECONDS = 10.0  # least time between two updates of the front's plots and note
 _FRONT_SHARE = 0.05  # of one core, for these updates
 _PICTURE_SHARE = 0.05  # of one core, for pictures of networks while the search runs
+# Of temporary files that pictures and models go through, for which no server is to be blamed.
+_OF_THIS_MACHINE = (errno.ENOENT, errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.EIO)
+_SILENT_SECONDS = 60.0  # before the same failure is said again
 _BACKOFF = (1.0, 60.0)  # seconds to wait after a first and after many failures
 _WAITING_SECONDS = 0.5  # between two looks at how far it is, at the end
 _LAST_SECONDS = 5.0  # for ending the parent run: of the time that `finish` has, or after it was told to give up
@@ -267,7 +272,7 @@ class MlflowTracker:
     # ---- the thread ----
 
     def _run(self) -> None:
-        wait = _BACKOFF[0]
+        wait, said, said_at = _BACKOFF[0], "", -math.inf
         while True:
             try:
                 if self._step():
@@ -276,9 +281,13 @@ class MlflowTracker:
             except Exception as error:  # whatever MLflow, its database or the network raise
                 if time.monotonic() > self._deadline:
                     return
-                if wait == _BACKOFF[0]:
+                # Connecting may succeed each time, and what follows fail: that is said once, and again now and then.
+                if wait == _BACKOFF[0] and (_brief(error) != said or time.monotonic() - said_at > _SILENT_SECONDS):
+                    said, said_at = _brief(error), time.monotonic()
                     address = redacted(self._facts.config.tracking_uri)
-                    _LOG.warning("MLflow at %s does not answer (%s); trying until it does", address, _brief(error))
+                    here = isinstance(error, OSError) and error.errno in _OF_THIS_MACHINE
+                    what = "cannot be told" if here else "does not answer"
+                    _LOG.warning("MLflow at %s %s (%s); trying until it does", address, what, said)
                 self._session = None
                 self._pause(wait)
                 wait = min(2 * wait, _BACKOFF[1] if self._ending is None else 2 * _BACKOFF[0])

@@ -23,8 +23,9 @@ from nas.tracking.plots._animation_panels import (
     GraphPanel,
     Scene,
 )
-from nas.tracking.plots._theme import COMPUTATIONAL, FAINT, INK, INPUT, NEGATIVE, OUTPUT, POSITIVE, new_figure
+from nas.tracking.plots._theme import COMPUTATIONAL, FAINT, INK, OUTPUT, POSITIVE, new_figure
 from nas.tracking.points import format_accuracy, format_count, format_number
+from nas.training.loss_terms import TERMS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -133,8 +134,8 @@ class Animation:
         panels.append(self._closeness(figure, box, scene))
         loss = [
             (name, colour, seen.curves[name])
-            for name, colour in (("objective", POSITIVE), ("flow", INPUT), ("sparsity", NEGATIVE))
-            if (seen.curves[name] > 0).any()
+            for name, colour in (("objective", POSITIVE), *((name, term.colour) for name, term in TERMS.items()))
+            if name in seen.curves and (seen.curves[name] > 0).any()
         ]
         bottom, height = 0.42, 1.2
         panels.append(CurvePanel(box(5.35, bottom, 2.0, height), seen.steps, loss, title="loss terms", form="log"))

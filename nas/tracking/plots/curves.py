@@ -12,8 +12,6 @@ from nas.tracking.plots._theme import (
     FAINT,
     GRID,
     INK,
-    INPUT,
-    NEGATIVE,
     OUTPUT,
     POSITIVE,
     heading,
@@ -22,23 +20,27 @@ from nas.tracking.plots._theme import (
     to_png,
 )
 from nas.tracking.points import format_count
+from nas.training.loss_terms import TERMS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["curves_png"]
 
-# Names of curves by panel; a panel none of whose curves was recorded is left out.
+# Names of curves by panel, those of the loss terms after the first; a panel none of whose curves was recorded is left
+# out.
+_LOSS: Mapping[str, Mapping[str, str]] = {"loss": {"objective": POSITIVE, "total": COMPUTATIONAL}}
 _PANELS: Mapping[str, Mapping[str, str]] = {
-    "loss": {"objective": POSITIVE, "total": COMPUTATIONAL},
-    "flow": {"flow": INPUT},
-    "sparsity": {"sparsity": NEGATIVE},
     "live edges": {"live_edges": COMPUTATIONAL},
     "accuracy, %": {"train_accuracy": FAINT, "val_accuracy": POSITIVE, "test_accuracy": OUTPUT},
     "error": {"train_mse": FAINT, "val_error": POSITIVE, "test_error": OUTPUT},
 }
 _PERCENT = ("accuracy, %",)
-_LOGARITHMIC = ("loss", "flow", "error")
+_LOGARITHMIC = ("loss", "error")
+
+
+def _panels() -> dict[str, Mapping[str, str]]:
+    return {**_LOSS, **{name: {name: term.colour} for name, term in TERMS.items()}, **_PANELS}
 
 
 def curves_png(history: Mapping[str, np.ndarray], *, title: str = "") -> bytes | None:
@@ -57,9 +59,9 @@ def curves_png(history: Mapping[str, np.ndarray], *, title: str = "") -> bytes |
     }
     panels = [
         (name, curves)
-        for name, curves in _PANELS.items()
+        for name, curves in _panels().items()
         # Of free weights the terms of the structure say nothing: sparsity is 1, and flow pulls on nothing.
-        if any(curve in known for curve in curves) and not (name in ("flow", "sparsity") and _free(known))
+        if any(curve in known for curve in curves) and not (name in TERMS and _free(known))
     ]
     if "accuracy, %" in dict(panels):  # the error of a classification says the same once more
         panels = [(name, curves) for name, curves in panels if name != "error"]
@@ -91,7 +93,7 @@ def _draw(
     plain_axes(axes)
     axes.grid(color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
-    logarithmic = name in _LOGARITHMIC
+    logarithmic = name in _LOGARITHMIC or (name in TERMS and TERMS[name].logarithmic)
     for curve, values in shown.items():
         taken = np.isfinite(values) & ((values > 0) | (not logarithmic))
         if taken.any():

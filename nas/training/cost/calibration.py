@@ -24,6 +24,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from nas._scratch import cache_home
 from nas._stamps import stamp_of
 from nas.errors import NasError
 from nas.training.cost._fit import Fits
@@ -106,7 +107,7 @@ def calibration_path() -> Path:
     """The user's file: ``NAS_CALIBRATION``, or calibration.json in the user's cache folder of this program."""
     if stated := os.environ.get("NAS_CALIBRATION"):
         return Path(stated)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nas" / "calibration.json"
+    return cache_home() / "nas" / "calibration.json"
 
 
 @functools.cache

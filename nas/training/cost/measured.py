@@ -8,7 +8,8 @@ from torch import nn
 
 from nas.manifold import ManifoldNetwork
 from nas.training.cost.timing import Timing, measure, time_inference
-from nas.training.fused.trainer import FusedTrainer, StructureCosts
+from nas.training.fused.trainer import FusedTrainer
+from nas.training.loss_terms import timed_costs
 from nas.training.noise import NO_NOISE
 from nas.training.plain import PlainTrainer
 from nas.training.types import Dataset, TrainingConfig
@@ -21,11 +22,11 @@ STEPS_TIMED = 10  # in one call, as in training
 def timed_trainer(network: ManifoldNetwork, dataset: Dataset, config: TrainingConfig) -> FusedTrainer | PlainTrainer:
     """The trainer whose steps are timed, on the threads torch has now.
 
-    Factors of the structure terms are 0 in it: they do not change what a step costs. It has no noise: that is drawn
+    Terms of shares have no factor in it: they hardly change what a step costs. It has no noise: that is drawn
     once a chunk of many steps in training, and in the short chunks that are timed it would outweigh a small network.
     """
     config = config.model_copy(update=NO_NOISE)
-    costs = StructureCosts(0.0, 0.0, 0.0)
+    costs = timed_costs(config, network.dag)
     if not network.compiled:
         return PlainTrainer(network, dataset, config, costs, device="cpu")
     return FusedTrainer(network, dataset, config, costs, threads=torch.get_num_threads())

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from nas.errors import DataError
-from nas.training.data.idx import MAX_BYTES
+from nas.training.data.idx import MAX_BYTES, most_expanded, refuse_expansion
 
 __all__ = ["decoded"]
 
@@ -100,14 +100,15 @@ def _western(content: bytes) -> str | None:
 
 
 def _content(path: Path) -> bytes:
-    """The bytes of a file, unpacked where it is gzipped; more than the largest that are read are refused."""
+    """The bytes of a file, unpacked where it is gzipped; what expands too far is refused before it is all unpacked."""
     if path.suffix.lower() != ".gz":
         return path.read_bytes()
     try:
         with gzip.open(path, "rb") as file:
-            content = file.read(MAX_BYTES + 1)
+            content = file.read(min(MAX_BYTES, most_expanded(path)) + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be unpacked ({error}); fetch the file again") from error
+    refuse_expansion(path, len(content))
     if len(content) > MAX_BYTES:
         raise DataError(f"{path}: unpacked it has more than {MAX_BYTES} bytes, which is the most that is read")
     return content

@@ -26,7 +26,10 @@ from nas.training.data.config import DataConfig
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Delimited", "distinct_names", "is_number", "read_delimited"]
+__all__ = ["MOST_COLUMNS", "Delimited", "distinct_names", "is_number", "read_delimited", "refuse_columns"]
+
+MOST_COLUMNS: Final = 100_000
+"""Of a table."""
 
 _SEPARATORS: Final = (",", ";", "\t", "|")
 _SHOWN: Final = {"\t": "tab", " ": "space"}
@@ -163,6 +166,7 @@ def _has_header(records: list[list[str]], config: DataConfig, path: Path) -> tup
 
 
 def _names(first: list[str], has_header: bool, path: Path) -> list[str]:
+    refuse_columns(len(first), path)
     if not has_header:
         return [f"x{column}" for column in range(len(first))]
     stripped = [name.strip() for name in first]
@@ -170,6 +174,14 @@ def _names(first: list[str], has_header: bool, path: Path) -> list[str]:
     names = [name or f"Unnamed: {column}" for column, name in enumerate(stripped)]  # as pandas calls a saved index
     distinct_names(names, str(path))
     return names
+
+
+def refuse_columns(count: int, where: object) -> None:
+    """Raises: DataError: a table has more columns than are read, each of which takes a tenth of a millisecond."""
+    if count > MOST_COLUMNS:
+        raise DataError(
+            f"{where}: {count:,} columns, at most {MOST_COLUMNS:,} are read of a table; an .npz file may have more"
+        )
 
 
 def _targets(names: list[str], config: DataConfig) -> list[int]:

@@ -16,10 +16,11 @@ from typing import Final
 
 import numpy as np
 
+from nas._scratch import cache_home
 from nas.errors import DataError
 from nas.training.data._raw import RawData
 
-__all__ = ["MAX_BYTES", "find_mnist", "load_idx_folder", "load_mnist", "read_idx", "refuse_expansion"]
+__all__ = ["MAX_BYTES", "find_mnist", "load_idx_folder", "load_mnist", "most_expanded", "read_idx", "refuse_expansion"]
 
 _TYPES: Final = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MAX_BYTES: Final = 8 * 2**30
@@ -35,6 +36,11 @@ _FILES: Final = (
 )
 
 
+def most_expanded(path: Path) -> int:
+    """Bytes that a file may expand to."""
+    return _FREE_BYTES + _MOST_EXPANSION * path.stat().st_size
+
+
 def refuse_expansion(path: Path, expanded: int) -> None:
     """Before a compressed file is read.
 
@@ -45,7 +51,7 @@ def refuse_expansion(path: Path, expanded: int) -> None:
         DataError: far more than honest data of this size on the disk.
     """
     held = path.stat().st_size
-    if expanded > _FREE_BYTES + _MOST_EXPANSION * held:
+    if expanded > most_expanded(path):
         raise DataError(
             f"{path}: {held} bytes announce {expanded} when expanded, more than {_MOST_EXPANSION} times as many; if "
             "that is right, store it uncompressed"
@@ -123,7 +129,7 @@ def mnist_places() -> list[Path]:
     """Folders in which MNIST is looked for, the first that holds it wins."""
     stated = os.environ.get("NAS_DATA_DIR")
     roots = [Path(stated)] if stated else []
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nas"
+    cache = cache_home() / "nas"
     checkout = Path(__file__).parents[3]
     roots += [Path("data"), Path("../shared/data"), checkout / "data", checkout.parent / "shared" / "data", cache]
     return [folder for root in roots for folder in (root / "MNIST" / "raw", root)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,18 +11,21 @@ import numpy as np
 
 from nas.errors import DataError
 from nas.training.data._columns import odd_number
-from nas.training.data._delimited import distinct_names, is_number, read_delimited
+from nas.training.data._delimited import distinct_names, is_number, read_delimited, refuse_columns
 from nas.training.data._kinds import ColumnCells, read_column
 from nas.training.data._labels import FEWEST_EACH, MOST_CODES, code_among, numbers_in
 from nas.training.data._raw import RawData
 from nas.training.data.checks import whole_numbers_fit
 from nas.training.data.config import TEXT_SUFFIXES, DataConfig
+from nas.training.data.idx import refuse_expansion
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["feature_kind", "from_frame", "load_openml", "load_table", "plain", "read_frame"]
 
+_ROWS_AT_ONCE = 1024  # of columns of text, while their size is added up
+_MOST_TEXTS = 10_000  # columns of text: a millisecond each, and several inputs
 _MOST_PROBLEMS = 8  # of columns, in one message
 _FEW_ODD = 0.05  # share of cells of a target of numbers that may be no numbers before it is taken for text
 
@@ -61,13 +65,43 @@ def _binary(path: Path) -> pd.DataFrame:
 
     kind = path.suffix.lower().removeprefix(".")
     try:
+        _refuse_expansion(path, kind)
         return pd.read_parquet(path) if kind == "parquet" else pd.read_excel(path)
+    except DataError:
+        raise
     except ImportError as error:
         raise DataError(
             f"{path}: workbooks are read by a package that is not installed: pip install openpyxl; or save it as .csv"
         ) from error
     except Exception as error:  # pandas and the readers behind it raise a dozen unrelated types here
         raise DataError(f"{path}: cannot be read as {kind} ({error})") from error
+
+
+def _refuse_expansion(path: Path, kind: str) -> None:
+    """Raises: DataError: the file would become a table that is out of all proportion to it, or has too many columns."""
+    if kind != "parquet":
+        with zipfile.ZipFile(path) as book:
+            refuse_expansion(path, sum(part.file_size for part in book.infolist()))
+        return
+    import pyarrow.parquet as pq  # what pandas reads it with
+
+    with pq.ParquetFile(path) as file:
+        schema = file.schema_arrow
+        refuse_columns(len(schema), path)
+        # A column that says one thing over and over takes next to nothing in the file.
+        refuse_expansion(path, 8 * len(schema) * file.metadata.num_rows)
+        texts = [field.name for field in schema if not _of_fixed_width(field.type)]
+        held = 0
+        for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=texts) if texts else ():
+            held += batch.nbytes
+            refuse_expansion(path, held)
+
+
+def _of_fixed_width(kind: Any) -> bool:
+    try:
+        return int(kind.bit_width) > 0
+    except ValueError:
+        return False
 
 
 def from_frame(
@@ -96,6 +130,7 @@ def from_frame(
     columns = list(frame.columns)
     if not columns:
         raise DataError(f"{where}: the table has no columns")
+    refuse_columns(len(columns), where)
     distinct_names(columns, where)
     if config.target is None:
         targets = [next((column for column in reversed(columns) if column not in index), columns[-1])]
@@ -115,6 +150,7 @@ def from_frame(
             left_out[str(parting)] = key
     by_name = bool({*features} & known)  # then every other column is one too many, whatever it looks like
     read: dict[str, ColumnCells] = {}
+    words = 0
     problems = []  # all at once, so that nobody has to mend one column a run
     for column in candidates:
         if column in index and column not in {*features, *config.keep, *config.kinds}:
@@ -133,6 +169,12 @@ def from_frame(
             left_out[column] = found.left_out
         else:
             read[column] = found
+            words += found.kind == "category"
+        if words > _MOST_TEXTS:
+            raise DataError(
+                f"{where}: more than {_MOST_TEXTS:,} columns of text, each of which becomes several inputs; leave some "
+                "out with data.drop, or write numbers"
+            )
     if problems:
         raise DataError("\n".join(problems[:_MOST_PROBLEMS]))
     chosen = [column for column in candidates if column in read]

@@ -34,23 +34,21 @@ from nas.training.fused._update import row_updates, update
 from nas.training.fused.state import (
     CORRECT,
     FINITE,
-    FLOW,
     LIVE,
     LOST,
     OBJECTIVE,
     P_CHANGED,
     P_CORRECT,
     P_CUTOFF,
-    P_FLOW,
     P_LIVE,
     P_LOSS,
     P_LOST,
-    P_NEURONS,
-    P_SMOOTH,
-    SMOOTH,
+    P_TOTALS,
     STEPS_DONE,
     TOTAL,
+    TOTALS,
 )
+from nas.training.loss_terms import add_totals, loss_of, partial_totals, pulls_of, start_totals
 
 __all__ = ["train_steps"]
 
@@ -65,7 +63,7 @@ def _steps(
     m = graph.in_ptr.size - 1 - n_inputs
     batch = numbers.shape[1]
     cutoff_at = _bias_at(graph, settings, m) + 8 * m
-    partial = buffers.partial
+    partial, terms = buffers.partial, settings.terms
     for k in range(numbers.shape[0]):
         step = first_step + k + 1
         # Every thread reads the cutoff between two barriers; the first alone writes it, between two others.
@@ -74,11 +72,9 @@ def _steps(
         for rank in range(thread, ranks, threads):
             structure(narrow, rank, graph, settings, buffers, cutoff, sharpness, (step - 1) % settings.refresh == 0)
         meet(team, threads)
-        flow, smooth, neurons, live, changed = 0.0, 0.0, 0.0, 0.0, 0.0
+        totals, live, changed = start_totals(terms), 0.0, 0.0
         for t in range(ranks):
-            flow += partial[t, P_FLOW]
-            smooth += partial[t, P_SMOOTH]
-            neurons += partial[t, P_NEURONS]
+            totals = add_totals(terms, totals, partial_totals(terms, partial, t, P_TOTALS))
             live += partial[t, P_LIVE]
             changed += partial[t, P_CHANGED]
         if changed > 0:
@@ -103,22 +99,22 @@ def _steps(
             objective += partial[t, P_LOSS]
             right += partial[t, P_CORRECT]
         objective /= batch
-        sum_ = settings.k_objective * objective + settings.k_flow * flow * flow
-        sum_ += settings.k_edge * smooth + settings.k_neuron * neurons + settings.k_constant
+        sum_ = settings.k_objective * objective + loss_of(terms, settings.factors, totals) + settings.k_constant
         finite = np.isfinite(sum_)
         if thread == 0:
             report[OBJECTIVE] = objective
-            report[FLOW] = flow * flow
-            report[SMOOTH] = smooth
             report[TOTAL] = sum_
             report[CORRECT] = right / batch
             report[LIVE] = live
             report[STEPS_DONE] = k + 1
             report[FINITE] = finite
+            for q in range(len(totals)):
+                report[TOTALS + q] = totals[q]
         if not finite:
             break
+        pulls = pulls_of(terms, settings.factors, totals)
         for rank in range(thread, ranks, threads):
-            row_updates(narrow, rank, ranks, graph, settings, buffers, cutoff, sharpness, flow, rates[k], step)
+            row_updates(narrow, rank, ranks, graph, settings, buffers, cutoff, sharpness, pulls, rates[k], step)
         meet(team, threads)
         if settings.closeness:
             if thread == 0:
@@ -223,10 +219,10 @@ def train_steps(
         sharpnesses: (steps,) float32, 1 / temperature of the smooth counts.
         deviations: (steps,) float32, of the normal noise on the inputs; these steps are of one block of the noise.
         first_step: how many steps the optimiser has done before.
-        report: (9,) float64, receives what the last step saw before its update, and how many steps were done; a step
-            whose loss is not finite is the last and makes no update. Where ``settings.watched``, steps end before one
-            in which some output has no path from any input; ``buffers.before`` then has the closeness parameters with
-            which it still had one, if a step was done.
+        report: (TOTALS + Q,) float64, receives what the last step saw before its update, and how many steps were done;
+            a step whose loss is not finite is the last and makes no update. Where ``settings.watched``, steps end
+            before one in which some output has no path from any input; ``buffers.before`` then has the closeness
+            parameters with which it still had one, if a step was done.
     """
     _start(
         team, ranks,

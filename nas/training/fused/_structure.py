@@ -24,19 +24,25 @@ from nas.engine.simd import (
 )
 from nas.manifold.kernels import AMPLITUDE, derive, edge_values, row_constants
 from nas.training.fused.state import (
-    LARGEST_SHARE,
     LIVE_CHUNK,
     NEAR,
     NEGLIGIBLE_IN_REPORT,
     NEGLIGIBLE_SHARE,
     P_CHANGED,
-    P_FLOW,
     P_LIVE,
-    P_NEURONS,
-    P_SMOOTH,
+    P_TOTALS,
+)
+from nas.training.loss_terms import (
+    add_totals,
+    count_edges,
+    counts_neurons,
+    of_shares,
+    row_total,
+    start_sums,
+    start_totals,
 )
 
-__all__ = ["absence", "columns", "lost_output", "smooth_share", "structure", "used_inputs"]
+__all__ = ["columns", "lost_output", "smooth_share", "structure", "used_inputs"]
 
 TINY = 1e-30  # in place of d = 0, which has no logarithm
 
@@ -57,14 +63,16 @@ def structure(narrow, rank, graph, settings, buffers, cutoff, sharpness, refresh
     closeness_at = gain_at + (m if settings.gained else 0) + m
     kappa = np.float32(1.0) / (np.float32(1.0) + np.float32(np.exp(-cutoff)))
     first, last = buffers.rows[rank], buffers.rows[rank + 1]
-    penal = settings.k_edge != 0 or settings.k_neuron != 0
+    terms, factors = settings.terms, settings.factors
+    penal, neural = of_shares(terms, factors), counts_neurons(terms, factors)
     weakest = kappa * (NEGLIGIBLE_SHARE if penal else NEGLIGIBLE_IN_REPORT) ** (1.0 / sharpness)
     # Arrays by name, and no calls with arrays in the loops: their references are counted, atomically, each time.
     saved = buffers.saved.reshape(-1)
     p, in_ptr, sources, flow_signs = graph.p, graph.in_ptr, graph.sources, graph.flow_signs
     values_d, strengths, weight, alive, dirty = buffers.d, buffers.c, buffers.weight, buffers.alive, buffers.dirty
+    ones = buffers.ones
     live_sources, live_weight, chunks = buffers.live_sources, buffers.live_weight, buffers.chunks
-    flow, smooth, neurons = 0.0, 0.0, 0.0
+    totals = start_totals(terms)
     live, changed = 0, 0
     if settings.closeness:
         parameters = theta[closeness_at : closeness_at + 7 * m].reshape(7, m)
@@ -81,8 +89,7 @@ def structure(narrow, rank, graph, settings, buffers, cutoff, sharpness, refresh
             gain = splat(narrow, theta[gain_at + i - n_inputs] if settings.gained else np.float32(1.0))
             _, _, _, _, _, inverse, centre = row
             reach = 2.0 * np.log(max(abs(buffers.derived[AMPLITUDE, i - n_inputs]) / weakest, 1e-30))
-            row_smooth, row_flow = zero, zero
-            absent = np.float32(1.0)
+            sums = start_sums(terms, zero)
             chunk = buffers.chunk_ptr[i] - 1
             for e in range(start, end, 16):
                 chunk += 1
@@ -105,14 +112,14 @@ def structure(narrow, rank, graph, settings, buffers, cutoff, sharpness, refresh
                     continue
                 d, gauss, wave, log_base, slope = edge_values(row, x)
                 if count < 16:
-                    d = mul(d, load_some(narrow, buffers.ones, 0, count))  # no edges there
+                    d = mul(d, load_some(narrow, ones, 0, count))  # no edges there
                 size = where_positive(d, d, sub(zero, d))
                 above = mul(sub(size, level), scale)
                 c = where_positive(above, where_positive(d, above, sub(zero, above)), zero)
                 c = add(c, mul(zero, d))  # NaN stays NaN, so that the loss tells
-                row_smooth = add(row_smooth, smooth_share(size, level, sharpness))
                 strength = where_positive(c, c, sub(zero, c))
-                row_flow = fma(strength, load_some(narrow, flow_signs, e, count), row_flow)
+                share = smooth_share(size, level, sharpness)
+                sums = count_edges(terms, factors, sums, strength, load_some(narrow, flow_signs, e, count), share)
                 w = mul(c, gain)
                 if settings.weighted:
                     w = mul(w, load_some(narrow, theta, e, count))
@@ -123,9 +130,6 @@ def structure(narrow, rank, graph, settings, buffers, cutoff, sharpness, refresh
                 store_some(saved, n_edges + e, wave, count)
                 store_some(saved, 2 * n_edges + e, log_base, count)
                 store_some(saved, 3 * n_edges + e, slope, count)
-                if settings.k_neuron > 0:
-                    for k in range(e, e + count):
-                        absent *= absence(values_d[k], kappa, sharpness)
                 state = NEAR if penal else 0
                 if before & LIVE_CHUNK or total(strength) != 0:
                     for k in range(e, e + count):
@@ -140,29 +144,28 @@ def structure(narrow, rank, graph, settings, buffers, cutoff, sharpness, refresh
                     if total(strength) != 0:
                         state = NEAR | LIVE_CHUNK
                 chunks[chunk] = state
-            flow += total(row_flow)
-            smooth += total(row_smooth)
-            neurons += 1.0 - absent
+            more = row_total(terms, factors, sums)
+            totals = add_totals(terms, totals, more)
+            if neural:
+                for q in range(len(more)):
+                    buffers.absent[q, i - n_inputs] = 1.0 - more[q]
         else:
             zero = like(splat(narrow, kappa), 0.0)
-            row_flow = zero
+            sums = start_sums(terms, zero)
             for e in range(start, end, 16):
                 count = min(end - e, 16)
                 w = load_some(narrow, theta, e, count)
-                strength = where_positive(w, w, sub(zero, w))
-                row_flow = fma(strength, load_some(narrow, flow_signs, e, count), row_flow)
+                strength, share = where_positive(w, w, sub(zero, w)), load_some(narrow, ones, 0, count)
+                sums = count_edges(terms, factors, sums, strength, load_some(narrow, flow_signs, e, count), share)
                 store_some(weight, e, w, count)
                 store_some(live_weight, e, w, count)
-            flow += total(row_flow)
-            smooth += end - start
-            neurons += end > start
+            totals = add_totals(terms, totals, row_total(terms, factors, sums))
             slot = end
         live += slot - start
         buffers.in_end[i] = slot
     partial = buffers.partial[rank]
-    partial[P_FLOW] = flow
-    partial[P_SMOOTH] = smooth
-    partial[P_NEURONS] = neurons
+    for q in range(len(totals)):
+        partial[P_TOTALS + q] = totals[q]
     partial[P_LIVE] = live
     partial[P_CHANGED] = changed
 
@@ -175,17 +178,6 @@ def smooth_share(size, level, sharpness):
         return div(square, fma(level, level, square))
     ratio = div(maximum(size, like(size, TINY)), level)
     return add(v_sigmoid(mul(like(size, sharpness), v_log(ratio))), mul(like(size, 0.0), size))  # NaN stays NaN
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def absence(d, kappa, sharpness):
-    """1 - s of one edge, clamped as in `nas.manifold.smooth_neurons`."""
-    if sharpness == np.float32(2.0):
-        square = d * d
-        share = square / (square + kappa * kappa)
-    else:
-        share = np.float32(1.0 / (1.0 + (kappa / max(abs(d), np.float32(TINY))) ** sharpness))
-    return np.float32(1.0) - min(share, np.float32(LARGEST_SHARE))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -14,7 +14,6 @@ from nas.engine.simd import (
     like,
     load_some,
     maximum,
-    minimum,
     mul,
     splat,
     store_some,
@@ -23,8 +22,16 @@ from nas.engine.simd import (
     where_positive,
 )
 from nas.manifold.kernels import chain_rule, edge_gradients, row_constants, store_sums
-from nas.training.fused._structure import TINY, absence, smooth_share
-from nas.training.fused.state import LARGEST_SHARE, NEAR, P_CUTOFF
+from nas.training.fused._structure import TINY, smooth_share
+from nas.training.fused.state import NEAR, P_CUTOFF
+from nas.training.loss_terms import (
+    counts_neurons,
+    no_prices,
+    of_shares,
+    row_prices,
+    share_slope,
+    strength_slope,
+)
 from nas.training.optimisers import BETA_1, BETA_2, step_of
 
 __all__ = ["row_updates", "update"]
@@ -50,8 +57,11 @@ def update(lanes, kind, buffers, first, last, rate, decay, step):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def row_updates(narrow, rank, ranks, graph, settings, buffers, cutoff, sharpness, flow, rate, step):
-    """Step 4 for the rows of one rank; the cutoff's share of the gradient goes to ``partial``."""
+def row_updates(narrow, rank, ranks, graph, settings, buffers, cutoff, sharpness, pulls, rate, step):
+    """Step 4 for the rows of one rank; the cutoff's share of the gradient goes to ``partial``.
+
+    ``pulls``: slopes of the loss by the totals of the measures (`nas.training.loss_terms.pulls_of`).
+    """
     n_inputs = settings.n_inputs
     n_edges = graph.sources.size
     m = graph.in_ptr.size - 1 - n_inputs
@@ -61,8 +71,9 @@ def row_updates(narrow, rank, ranks, graph, settings, buffers, cutoff, sharpness
     closeness_at = bias_at + m
     first, last = buffers.rows[rank], buffers.rows[rank + 1]
     kappa = np.float32(1.0) / (np.float32(1.0) + np.float32(np.exp(-cutoff)))
-    pull = np.float32(2.0 * flow * settings.k_flow)
-    penal = settings.k_edge != 0 or settings.k_neuron != 0
+    terms = settings.terms
+    penal, neural = of_shares(terms, settings.factors), counts_neurons(terms, settings.factors)
+    prices = no_prices(terms)
     to_cutoff = 0.0
     saved = buffers.saved.reshape(-1)
     flat_grads = buffers.grad_weight.reshape(-1)
@@ -76,7 +87,7 @@ def row_updates(narrow, rank, ranks, graph, settings, buffers, cutoff, sharpness
             buffers.grad_bias[t, i - n_inputs] = 0
         gradient[bias_at + i - n_inputs] = into_bias
         if not settings.closeness:
-            zero = like(splat(narrow, pull), 0.0)
+            zero = splat(narrow, np.float32(0.0))
             one = like(zero, 1.0)
             for e in range(start, end, 16):
                 count = min(end - e, 16)
@@ -86,8 +97,8 @@ def row_updates(narrow, rank, ranks, graph, settings, buffers, cutoff, sharpness
                     store_some(flat_grads, t * n_edges + e, zero, count)
                 w = load_some(narrow, theta, e, count)
                 sign = where_positive(w, one, where_positive(sub(zero, w), like(one, -1.0), zero))
-                slope = mul(mul(splat(narrow, pull), load_some(narrow, flow_signs, e, count)), sign)
-                store_some(gradient, e, add(outer, slope), count)
+                slope = strength_slope(terms, pulls, mul(w, sign), load_some(narrow, flow_signs, e, count))
+                store_some(gradient, e, add(outer, mul(slope, sign)), count)
             continue
         row = row_constants(narrow, buffers.derived, i - n_inputs)
         zero = like(row[0], 0.0)
@@ -95,15 +106,8 @@ def row_updates(narrow, rank, ranks, graph, settings, buffers, cutoff, sharpness
         level = splat(narrow, kappa)
         scale = div(one, sub(one, level))
         gain = splat(narrow, theta[gain_at + i - n_inputs] if settings.gained else np.float32(1.0))
-        absent = np.float32(0.0)
-        if settings.k_neuron > 0:
-            absent = np.float32(1.0)
-            for chunk in range(buffers.chunk_ptr[i], buffers.chunk_ptr[i + 1]):
-                if buffers.chunks[chunk] & NEAR:
-                    e = start + 16 * (chunk - buffers.chunk_ptr[i])
-                    for k in range(e, min(e + 16, end)):
-                        absent *= absence(buffers.d[k], kappa, sharpness)
-        price = splat(narrow, np.float32(settings.k_neuron) * absent)
+        if neural:
+            prices = row_prices(terms, pulls, buffers.absent, i - n_inputs)
         row_cutoff, to_gain = zero, zero
         sums = (zero, zero, zero, zero, zero, zero, zero)
         for chunk in range(buffers.chunk_ptr[i], buffers.chunk_ptr[i + 1]):
@@ -125,18 +129,14 @@ def row_updates(narrow, rank, ranks, graph, settings, buffers, cutoff, sharpness
                 store_some(gradient, e, mul(to_c, c), count)
                 to_c = mul(to_c, load_some(narrow, theta, e, count))
             sign = where_positive(d, one, like(one, -1.0))
-            to_c = fma(mul(splat(narrow, pull), load_some(narrow, flow_signs, e, count)), sign, to_c)
-            size = mul(d, sign)
+            size, signs = mul(d, sign), load_some(narrow, flow_signs, e, count)
+            to_c = fma(strength_slope(terms, pulls, mul(c, sign), signs), sign, to_c)
             to_c = where_positive(sub(size, level), to_c, zero)  # a dead edge has no gradient
             to_d = mul(to_c, scale)
             row_cutoff = fma(mul(mul(to_d, sign), sub(size, one)), scale, row_cutoff)
             if penal:
                 share = smooth_share(size, level, sharpness)
-                pay = like(one, settings.k_edge)
-                if settings.k_neuron > 0:
-                    room = sub(one, minimum(share, like(one, LARGEST_SHARE)))
-                    extra = div(price, room)
-                    pay = add(pay, where_positive(sub(like(one, LARGEST_SHARE), share), extra, zero))
+                pay = share_slope(terms, pulls, prices, share, signs)
                 # ds/d|d| = s (1 - s) / (T |d|), ds/dkappa = -s (1 - s) / (T kappa)
                 steep = mul(mul(mul(share, sub(one, share)), like(one, sharpness)), pay)
                 slope = mul(sign, div(steep, maximum(size, like(one, TINY))))

@@ -10,16 +10,13 @@ __all__ = ["Buffers", "Data", "Graph", "Settings"]
 
 Array = np.ndarray
 
-# Of a smooth count s, in products of (1 - s), by which gradients divide; the same clamp as nas.manifold.smooth_neurons.
-LARGEST_SHARE = 1.0 - 1e-6
-
 # Random numbers for the noise on the inputs: how many bits number the places where stretches of them begin, and how
 # many samples share a stretch. Tiles are never wider, and begin at multiples of their width.
 NOISE_BITS, NOISE_GROUP = 16, 64
 SHIFT_PLACE = 2**31  # what stands for the input where places of images are drawn: no input has this number
 
-# Columns of ``values``, what a chunk of steps reports of its last step.
-OBJECTIVE, FLOW, SMOOTH, TOTAL, CORRECT, LIVE, STEPS_DONE, FINITE, LOST = range(9)
+# What a chunk of steps reports of its last step: these, then the totals of the measures.
+OBJECTIVE, TOTAL, CORRECT, LIVE, STEPS_DONE, FINITE, LOST, TOTALS = range(8)
 
 
 class Graph(NamedTuple):
@@ -60,12 +57,11 @@ class Settings(NamedTuple):
     closeness_rate: float  # learning rates relative to the weights'
     length_rate: float
     k_objective: float
-    k_flow: float
-    k_edge: float  # factor of the smooth count of edges: sparsity, time and memory terms together
-    k_neuron: float  # factor of the smooth count of neurons
+    terms: np.dtype[np.void]  # which measures there are, see `nas.training.loss_terms.terms_type`
+    factors: tuple[float, ...]  # (Q,) of the measures
     refresh: int  # steps between looks at dead edges; between them only live ones are evaluated
     by_rows: bool  # walk backward by rows; only without closeness
-    k_constant: float  # what the time and memory terms add whatever the structure
+    k_constant: float  # what the terms add whatever the structure
     linear: bool  # outputs read what their sources have before their activation ...
     squared: bool  # ... and emit the square of the sum
     watched: bool  # stop before a step in which some output has no path from any input
@@ -105,11 +101,12 @@ class Buffers(NamedTuple):
     grads: Array  # (T, (n + 2) * size)
     grad_weight: Array  # (T, E)
     grad_bias: Array  # (T, m)
-    partial: Array  # (T, 16) float64: sums a rank hands to the others
+    partial: Array  # (T, columns) float64: sums a rank hands to the others
     rows: Array  # (T + 1,) first neuron of each rank's rows
     columns: Array  # (T + 1,) first neuron of each rank's columns
     before: Array  # (7 m + 1,) closeness parameters and cutoff of the step before; (0,) where nobody watches
     reached: Array  # (n,) uint8, neurons that an input reaches over live edges
+    absent: Array  # (Q, m), see `row_prices`; (Q, 0) where no measure over neurons has a factor
 
 
 # A chunk is near when its edges' closeness matters to the loss, live when one of its edges is.
@@ -118,5 +115,5 @@ NEAR, LIVE_CHUNK = 1, 2
 # the count is only reported, a coarser one will do.
 NEGLIGIBLE_SHARE, NEGLIGIBLE_IN_REPORT = 1e-8, 1e-4
 
-# Columns of ``partial``, a cache line and more a rank.
-P_FLOW, P_SMOOTH, P_NEURONS, P_LIVE, P_CHANGED, P_LOSS, P_CORRECT, P_CUTOFF, P_LOST = range(9)
+# Columns of ``partial``, then the totals of the measures; whole cache lines a rank.
+P_LIVE, P_CHANGED, P_LOSS, P_CORRECT, P_CUTOFF, P_LOST, P_TOTALS = range(7)

@@ -5,6 +5,7 @@ See `nas.training.fused._kernels` for the loop itself.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,59 +14,18 @@ import torch
 from nas import engine
 from nas.engine.simd import LANES
 from nas.engine.threads import team
-from nas.graph import DAG
-from nas.manifold import CostModel, ManifoldNetwork
+from nas.manifold import EDGES, FLOW, ManifoldNetwork, Measure, measures_of
 from nas.manifold.kernels import DERIVED
-from nas.training.cost.costs import costs_for
 from nas.training.cost.work import trainer_tiling
 from nas.training.fused import state as shared
 from nas.training.fused._kernels import train_steps
 from nas.training.fused._structure import columns, lost_output, structure, used_inputs
+from nas.training.loss_terms import StructureCosts, structure_costs, terms_type
 from nas.training.noise import NOISE_BLOCK, input_noise
 from nas.training.optimisers import code_of
 from nas.training.types import Dataset, TrainingConfig
 
-__all__ = [
-    "ClosenessStep",
-    "FusedTrainer",
-    "OptimiserState",
-    "StepReport",
-    "StructureCosts",
-    "closeness_rates",
-    "structure_costs",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class StructureCosts:
-    """Factors by which the smooth counts enter the loss: all terms but objective and flow, together."""
-
-    per_edge: float
-    per_neuron: float
-    constant: float
-
-
-def structure_costs(
-    config: TrainingConfig, dag: DAG, time_cost: CostModel | None = None, memory_cost: CostModel | None = None
-) -> StructureCosts:
-    """The sparsity, time and memory terms of a job as factors of the smooth counts of a network's edges and neurons.
-
-    Args:
-        time_cost: seconds a step, memory_cost: bytes of the trainer; None: what the calibration of this machine says
-            for this job on the threads torch has now (see `nas.training.cost.costs`).
-    """
-    k = config.losses
-    nothing = CostModel(0.0, 0.0, 0.0)
-    if time_cost is None:
-        time_cost = costs_for(config).time(dag) if k.time > 0 else nothing
-    if memory_cost is None:
-        memory_cost = costs_for(config).memory(dag) if k.memory > 0 else nothing
-    in_milliseconds, in_mebibytes = 1e3 * k.time, 2.0**-20 * k.memory
-    return StructureCosts(
-        k.sparsity / max(dag.n_edges, 1) + in_milliseconds * time_cost.per_edge + in_mebibytes * memory_cost.per_edge,
-        in_milliseconds * time_cost.per_neuron + in_mebibytes * memory_cost.per_neuron,
-        in_milliseconds * time_cost.per_step + in_mebibytes * memory_cost.per_step,
-    )
+__all__ = ["ClosenessStep", "FusedTrainer", "OptimiserState", "StepReport", "closeness_rates"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +34,22 @@ class StepReport:
 
     steps: int  # done in this chunk; fewer than asked when the loss stopped being finite
     objective: float
-    flow: float
-    smooth_edges: float
+    values: Mapping[Measure, float]  # of the structure, see `nas.manifold.Measure`
     total: float
     correct: float  # share of the batch classified rightly; 0 for regression
     live: int
     finite: bool
     lost: bool = False  # stopped before a step in which some output has no path from any input
+
+    @property
+    def flow(self) -> float:
+        """See `nas.manifold.flow`."""
+        return self.values[FLOW]
+
+    @property
+    def smooth_edges(self) -> float:
+        """See `nas.manifold.smooth_edges`; their sum."""
+        return self.values[EDGES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +82,8 @@ class FusedTrainer:
     Args:
         network: float32; its parameters are the start.
         dataset: its training part is used.
-        config: optimiser, loss factors; schedule and steps are the caller's.
-        costs: see `StructureCosts`.
+        config: optimiser, factor of the objective; schedule and steps are the caller's.
+        costs: the loss terms, see `StructureCosts`.
         threads: how many to use at most.
         seed: of the noise on the inputs.
         refresh: 1: every step evaluates the closeness of all allowed edges, the exact setting; k: only every k-th, the
@@ -136,7 +105,7 @@ class FusedTrainer:
         state: OptimiserState | None = None,
         watched: bool = False,
     ) -> None:
-        self.network = network
+        self.network, self.costs = network, costs
         self._dataset, self._config, self._seed = dataset, config, seed
         self._noise = input_noise(config, seed, dataset)
         self.steps_done = 0
@@ -147,6 +116,9 @@ class FusedTrainer:
         size, _, self.ranks = trainer_tiling(n_edges, self.batch_size, threads)
         self._size = size
         floats = np.float32
+        self._measures = measures = measures_of()
+        factors = tuple(float(costs.factors.get(measure, 0.0)) for measure in measures)
+        neural = any(factor != 0 and each.over == "neurons" for each, factor in zip(measures, factors, strict=True))
         self._graph = shared.Graph(
             plan.in_ptr,
             plan.sources,
@@ -176,9 +148,8 @@ class FusedTrainer:
             config.weight_decay,
             *closeness_rates(network),
             config.losses.objective,
-            config.losses.flow,
-            costs.per_edge,
-            costs.per_neuron,
+            terms_type(measures),
+            factors,
             refresh,
             closeness is None and engine.walks_by_rows(n_edges, floats().itemsize),
             costs.constant,
@@ -222,11 +193,12 @@ class FusedTrainer:
             grads=_aligned(ranks, (n + 2) * size),
             grad_weight=np.zeros((ranks, n_edges), floats),
             grad_bias=np.zeros((ranks, m), floats),
-            partial=np.zeros((ranks, 16)),
+            partial=np.zeros((ranks, 8 * max(2, -(-(shared.P_TOTALS + len(measures)) // 8)))),
             rows=_shares(plan.in_ptr, dag.n_inputs, n, ranks),
             columns=_shares(plan.out_ptr, 0, n, ranks),
             before=np.zeros(7 * m + 1 if closeness is not None and watched else 0, floats),
             reached=np.zeros(n, np.uint8),
+            absent=np.zeros((len(measures), m if neural else 0), floats),
         )
         self._read()
         self._count = count
@@ -297,7 +269,7 @@ class FusedTrainer:
         else:
             self.network.temperature = float(temperatures[-1])
         sharpnesses = (1.0 / temperatures).astype(np.float32)
-        report = np.zeros(9)
+        report = np.zeros(shared.TOTALS + len(self._measures))
         done = 0
         while done < len(numbers):
             # What a sample meets must not depend on where this call began.
@@ -310,8 +282,7 @@ class FusedTrainer:
         return StepReport(
             done,
             float(report[shared.OBJECTIVE]),
-            float(report[shared.FLOW]),
-            float(report[shared.SMOOTH]),
+            {each: each.of_total(report[shared.TOTALS + q]) for q, each in enumerate(self._measures)},
             float(report[shared.TOTAL]),
             float(report[shared.CORRECT]),
             int(report[shared.LIVE]),

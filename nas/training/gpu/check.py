@@ -12,10 +12,10 @@ import torch
 
 from nas.engine.cuda import GPU, gpu_of, report
 from nas.graph import complete, random_dag
-from nas.manifold import ManifoldNetwork, Parametrisation, Readout
-from nas.training.fused.trainer import StructureCosts
+from nas.manifold import EDGES, FLOW, NEURONS, ManifoldNetwork, Parametrisation, Readout
 from nas.training.gpu.data import GPUData
 from nas.training.gpu.trainer import GPUTrainer
+from nas.training.loss_terms import StructureCosts
 from nas.training.plain import PlainTrainer
 from nas.training.types import Dataset, LossWeights, Task, TrainingConfig
 
@@ -53,13 +53,13 @@ def _apart(gpu: GPU, data: Dataset, parametrisation: Parametrisation, readout: R
                 made.closeness.cutoff.fill_(-3.0 if parametrisation == "manifold" else 0.0)
         return made
 
-    losses = LossWeights(objective=1.0, flow=1e-4, sparsity=0.1)
+    losses = LossWeights(objective=1.0, flow=1e-4)
     # Momentum, so that steps depend on each other; Adam's first steps are of one length whatever the gradient.
     config = TrainingConfig(
         batch_size=48, losses=losses, learning_rate=1e-4, optimizer="sgd", parametrisation=parametrisation,
         activation=activation, readout=readout, weight_decay=0.01,
     )  # fmt: skip
-    costs = StructureCosts(1e-3, 0.05, 0.0)
+    costs = StructureCosts({FLOW: losses.flow, EDGES: 1e-3, NEURONS: 0.05})
     start, slow, fast = network(), network(), network()
     one = PlainTrainer(slow, data, config, costs, device="cpu", seed=3, watched=True)
     two = GPUTrainer(fast, GPUData(gpu, data), config, costs, seed=3, watched=True)

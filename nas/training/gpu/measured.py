@@ -15,9 +15,9 @@ from nas.engine.cuda import GPU
 from nas.manifold import ManifoldNetwork
 from nas.training.cost.timing import measure, reference_kernel_seconds, time_inference
 from nas.training.devices import way_on
-from nas.training.fused.trainer import StructureCosts
 from nas.training.gpu.data import data_on
 from nas.training.gpu.trainer import GPUTrainer, Steps, prepare
+from nas.training.loss_terms import timed_costs
 from nas.training.noise import NO_NOISE
 from nas.training.plain import PlainTrainer
 from nas.training.types import Dataset, TrainingConfig
@@ -47,7 +47,7 @@ def gpu_times(
     if not (way_on(gpu).right and small.compiled):
         return _plain_times(final, small, dataset, config, gpu, budget)
     quiet = config.model_copy(update=NO_NOISE)
-    trainer = GPUTrainer(small, data_on(gpu, dataset), quiet, StructureCosts(0.0, 0.0, 0.0))
+    trainer = GPUTrainer(small, data_on(gpu, dataset), quiet, timed_costs(config, small.dag))
     rates = np.zeros(STEPS_TIMED)  # the learning rate 0 costs what any other does
     if not trainer.run(None, rates).finite:
         raise ValueError("the loss must stay finite for a training step to be timed")
@@ -65,7 +65,7 @@ def _plain_times(
     final: ManifoldNetwork, small: ManifoldNetwork, dataset: Dataset, config: TrainingConfig, gpu: GPU, budget: float
 ) -> dict[str, float]:
     """The same where no kernels are used: of steps as they are done there."""
-    trainer = PlainTrainer(small, dataset, config, StructureCosts(0.0, 0.0, 0.0), device=gpu.torch_device)
+    trainer = PlainTrainer(small, dataset, config, timed_costs(config, small.dag), device=gpu.torch_device)
     rates = np.zeros(1)
     if not trainer.run(None, rates).finite:
         raise ValueError("the loss must stay finite for a training step to be timed")

@@ -28,20 +28,19 @@ from nas.engine.cuda import (
     schedule_of,
     tiling_of,
 )
-from nas.manifold import ManifoldNetwork
+from nas.manifold import ManifoldNetwork, Measure, measures_of
 from nas.training.fused.state import NOISE_BITS, NOISE_GROUP
 from nas.training.fused.trainer import (
     ClosenessStep,
     FusedTrainer,
     OptimiserState,
     StepReport,
-    StructureCosts,
     closeness_rates,
-    structure_costs,
 )
 from nas.training.gpu import _state as shared
 from nas.training.gpu._arena import Arena
 from nas.training.gpu.data import GPUData
+from nas.training.loss_terms import StructureCosts, cuda_terms, structure_costs
 from nas.training.noise import NOISE_BLOCK, InputNoise, input_noise
 from nas.training.optimisers import code_of, cuda_optimisers
 from nas.training.plain import PlainTrainer
@@ -54,7 +53,6 @@ _MOST_BLOCKS = 64
 _MOST_EDGES = 2**29 - 1  # four numbers of each are addressed by 32-bit places
 _LIVE_AND_NEAR = 3
 _FLOAT, _DOUBLE, _INT, _BYTE = (np.dtype(kind) for kind in (np.float32, np.float64, np.int32, np.uint8))
-_ROW_BYTES = 8 * shared.PARTIALS  # of shared memory: double sums of one warp
 
 
 def team_for(n_edges: int, batch: int, population: int, gpu: GPU) -> int:
@@ -64,10 +62,9 @@ def team_for(n_edges: int, batch: int, population: int, gpu: GPU) -> int:
 
 
 @lru_cache(maxsize=32)
-def _kernel(variant: Variant) -> Kernel:
-    source = program(
-        "train.cu", shared.CANDIDATE, "candidate.h", (variant,), "float", (("optimisers.cuh", cuda_optimisers()),)
-    )
+def _kernel(variant: Variant, measures: tuple[Measure, ...]) -> Kernel:
+    generated = ("optimisers.cuh", cuda_optimisers()), ("terms.cuh", cuda_terms(measures))
+    source = program("train.cu", shared.candidate(len(measures)), "candidate.h", (variant,), "float", generated)
     return Kernel(f"train_{variant[0]}_{variant[1]}", source)
 
 
@@ -77,8 +74,8 @@ class GPUTrainer:
     Args:
         network: float32; its parameters are the start.
         data: where its GPU is, and the training part.
-        config: optimiser, loss factors; schedule and steps are the caller's.
-        costs: see `nas.training.fused.trainer.StructureCosts`.
+        config: optimiser, factor of the objective; schedule and steps are the caller's.
+        costs: the loss terms, see `nas.training.loss_terms.StructureCosts`.
         seed: of the noise on the inputs, and of the order of the samples where `run` is given none; below 2^32.
         population: how many such networks are trained at once; decides how many blocks this one gets.
         state: of the optimiser, to go on with.
@@ -100,7 +97,7 @@ class GPUTrainer:
         state: OptimiserState | None = None,
         watched: bool = False,
     ) -> None:
-        self.network, self.data, self.gpu = network, data, data.gpu
+        self.network, self.costs, self.data, self.gpu = network, costs, data, data.gpu
         self._config, self._seed, self._population, self._watched = config, seed, population, watched
         self.steps_done = self._first_step = 0 if state is None else state.steps
         self.batch_size = min(config.batch_size, len(data.dataset.x_train))
@@ -111,6 +108,7 @@ class GPUTrainer:
                 f"a GPU trains networks of at most {_MOST_EDGES:,} edges, but this one has {dag.n_edges:,}"
             )
         self._schedule = schedule = schedule_of(dag)
+        self.measures = measures_of()
         self.team = team_for(dag.n_edges, self.batch_size, population, self.gpu)
         self._places = _parameter_places(network, schedule)
         self._arrays = self._allocate(state)
@@ -124,7 +122,8 @@ class GPUTrainer:
         m, n_edges, linear = schedule.m, dag.n_edges, network.readout != "activated"
         self._linear = linear
         self._keeps_z = needs_input(dag, network.activation) or linear
-        reserved = -(-(_ROW_BYTES * (gpu.threads // 32 + 1) + 4 * (128 + 2)) // 16) * 16
+        row_bytes = 8 * (shared.PARTIALS + len(self.measures))  # of shared memory: double sums of one warp
+        reserved = -(-(row_bytes * (gpu.threads // 32 + 1) + 4 * (128 + 2)) // 16) * 16
         # A linear readout keeps a fourth matrix of activations: as much as that of the inputs would need, m rows more.
         tilings = {
             variant: tiling_of(schedule, variant, keeps_z=self._keeps_z, itemsize=4, reserved=reserved, linear=linear)
@@ -175,7 +174,7 @@ class GPUTrainer:
             "d": (several, _FLOAT),
             "c": (several, _FLOAT),
             "saved": (4 * several, _FLOAT),
-            "row_absent": (m, _FLOAT),
+            "row_absent": (m * sum(measure.over == "neurons" for measure in self.measures), _FLOAT),
             "before": (7 * m + 1 if closeness is not None and self._watched else 0, _FLOAT),
             "grad_weight": (tile_blocks * n_edges, _FLOAT),
             "grad_bias": (tile_blocks * m, _FLOAT),
@@ -183,7 +182,7 @@ class GPUTrainer:
             "dirty": (m, _BYTE),
             "reached": (m, _BYTE),
             "meeting": (2, _INT),
-            "partial": (self.team * shared.PARTIALS, _DOUBLE),
+            "partial": (self.team * (shared.PARTIALS + len(self.measures)), _DOUBLE),
         }
         if closeness is None:
             uploaded["weight"] = theta[:n_edges]
@@ -200,7 +199,7 @@ class GPUTrainer:
         later = dict.fromkeys(  # a launch's own
             ("factor", "offset", "shifts", "deviations", "numbers", "rates", "sharpnesses", "report")
         )
-        return shared.CANDIDATE.pack([
+        return shared.candidate(len(self.measures)).pack([
             {
                 **none,
                 **given,
@@ -211,9 +210,7 @@ class GPUTrainer:
                 "closeness_rate": rate,
                 "length_rate": length_rate,
                 "k_objective": config.losses.objective,
-                "k_flow": config.losses.flow,
-                "k_edge": costs.per_edge,
-                "k_neuron": costs.per_neuron,
+                **{f"factor_{q}": costs.factors.get(each, 0.0) for q, each in enumerate(self.measures)},
                 "k_constant": costs.constant,
                 "power_1": 1.0,
                 "power_2": 1.0,
@@ -396,7 +393,7 @@ class Launch:
     jobs: Tensor
     team: int
     shared_bytes: int
-    reports: Tensor  # (count, REPORT)
+    reports: Tensor  # (count, TOTALS + Q)
     kept: list[Tensor]  # what the jobs point at
 
     def start(self) -> None:
@@ -435,14 +432,16 @@ def _launch(all_steps: Sequence[Steps], places: list[int]) -> Launch:
     # The longest first: with more networks than multiprocessors, what is started last ends last.
     gpu = steps[0].trainer.gpu
     longest = np.argsort([-each.trainer.network.dag.n_edges * len(each.rates) for each in steps], kind="stable")
-    rows = np.frombuffer(bytearray(b"".join(steps[k].trainer._row.tobytes() for k in longest)), shared.CANDIDATE.dtype)
-    reports = torch.zeros((len(steps), shared.REPORT), dtype=torch.float64, device=gpu.torch_device)
+    first = steps[0].trainer
+    rows = np.frombuffer(bytearray(b"".join(steps[k].trainer._row.tobytes() for k in longest)), first._row.dtype)
+    columns = shared.TOTALS + len(first.measures)
+    reports = torch.zeros((len(steps), columns), dtype=torch.float64, device=gpu.torch_device)
     counts = np.array([len(steps[k].rates) for k in longest])
     starts = np.cumsum(counts) - counts
     rates = gpu.upload(np.concatenate([steps[k].rates for k in longest]).astype(np.float64))
     sharpnesses = gpu.upload(np.concatenate([_sharpness(steps[k]) for k in longest]))
     done = np.array([steps[k].trainer.steps_done for k in longest])
-    rows["report"] = reports.data_ptr() + 8 * shared.REPORT * longest
+    rows["report"] = reports.data_ptr() + 8 * columns * longest
     rows["rates"] = rates.data_ptr() + 8 * starts
     rows["sharpnesses"] = sharpnesses.data_ptr() + 8 * starts
     rows["steps"], rows["first_step"] = counts, done
@@ -458,9 +457,8 @@ def _launch(all_steps: Sequence[Steps], places: list[int]) -> Launch:
                 if len(array):
                     kept.append(gpu.upload(array))
                     rows[name][row] = kept[-1].data_ptr()
-    first = steps[0].trainer
     return Launch(
-        places, _kernel(first.variant), gpu, gpu.upload(rows.view(np.uint8)), first.team,
+        places, _kernel(first.variant, first.measures), gpu, gpu.upload(rows.view(np.uint8)), first.team,
         max(each.trainer.shared_bytes for each in steps), reports, [rates, sharpnesses, *kept],
     )  # fmt: skip
 
@@ -489,8 +487,7 @@ def _report(trainer: GPUTrainer, row: np.ndarray) -> StepReport:
     return StepReport(
         steps,
         float(row[shared.OBJECTIVE]),
-        float(row[shared.FLOW]),
-        float(row[shared.SMOOTH]),
+        {each: each.of_total(row[shared.TOTALS + q]) for q, each in enumerate(trainer.measures)},
         float(row[shared.TOTAL]),
         float(row[shared.CORRECT]),
         int(row[shared.LIVE]),

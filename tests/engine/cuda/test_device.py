@@ -13,12 +13,13 @@ from nas.engine.cuda import CudaGPU, NoGPUError, gpu_apply, gpu_of, program, why
 from nas.engine.cuda._apply import MODULE
 from nas.engine.cuda._nvrtc import NVRTCError, compiled, nvrtc, target_of
 from nas.graph import random_dag
-from nas.manifold import ManifoldNetwork
+from nas.manifold import ManifoldNetwork, measures_of
 from nas.training import Candidate, Dataset, Genome, LossWeights, TrainingConfig, run_trials
-from nas.training.fused.trainer import FusedTrainer, structure_costs
-from nas.training.gpu._state import CANDIDATE
+from nas.training.fused.trainer import FusedTrainer
+from nas.training.gpu._state import candidate
 from nas.training.gpu.data import GPUData
 from nas.training.gpu.trainer import GPUTrainer
+from nas.training.loss_terms import cuda_terms, structure_costs
 from nas.training.optimisers import cuda_optimisers
 
 needs_gpu = pytest.mark.skipif(why_no_gpu() is not None, reason=f"no GPU: {why_no_gpu()}")
@@ -30,9 +31,10 @@ def test_no_gpu_is_told():
         CudaGPU()
 
 
-@pytest.mark.parametrize(("name", "struct", "header"), [("module.cu", MODULE, "module.h"), ("train.cu", CANDIDATE, "candidate.h")])  # fmt: skip # noqa: E501
+@pytest.mark.parametrize(("name", "struct", "header"), [("module.cu", MODULE, "module.h"), ("train.cu", candidate(len(measures_of())), "candidate.h")])  # fmt: skip # noqa: E501
 def test_kernels_compile_for_a_gpu(name, struct, header, tmp_path, monkeypatch):
-    source = program(name, struct, header, ((1, 0),), "float", (("optimisers.cuh", cuda_optimisers()),))
+    generated = ("optimisers.cuh", cuda_optimisers()), ("terms.cuh", cuda_terms(measures_of()))
+    source = program(name, struct, header, ((1, 0),), "float", generated)
     monkeypatch.setattr("nas.engine.cuda._nvrtc.cache_folder", lambda: tmp_path)
     try:
         nvrtc()

@@ -10,9 +10,9 @@ from nas.engine.cuda import SimulatedGPU, _simulator, gpu_apply
 from nas.graph import random_dag
 from nas.manifold import ManifoldNetwork
 from nas.training import Dataset, LossWeights, TrainingConfig
-from nas.training.fused.trainer import structure_costs
 from nas.training.gpu.data import GPUData
 from nas.training.gpu.trainer import GPUTrainer
+from nas.training.loss_terms import structure_costs
 
 ONE_BLOCK, TEAM = (SimulatedGPU(multiprocessors=count, watched=True) for count in (1, 4))
 

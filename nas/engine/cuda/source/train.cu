@@ -12,13 +12,13 @@
 #include "closeness.cuh"
 #include "optimisers.cuh"
 #include "order.cuh"
+#include "terms.cuh"
 #include "walk.cuh"
 
-enum { P_FLOW, P_SMOOTH, P_NEURONS, P_LIVE, P_CHANGED, P_LOSS, P_CORRECT, P_CUTOFF, PARTIALS };
-enum { OBJECTIVE, FLOW, SMOOTH, TOTAL, CORRECT, LIVE, STEPS_DONE, FINITE, LOST, REPORTS };
+enum { P_LOSS, P_CORRECT, P_CUTOFF, P_LIVE, P_CHANGED, P_TOTALS, PARTIALS = P_TOTALS + MEASURES };
+enum { OBJECTIVE, TOTAL, CORRECT, LIVE, STEPS_DONE, FINITE, LOST, TOTALS };
 enum { NEAR_CHUNK = 1, LIVE_CHUNK = 2 };
 
-#define LARGEST_SHARE real(1.0 - 1e-6)
 #define SHIFT_PLACE 0x80000000u  // stands for an input where places of images are drawn: no input has this number
 #define TINY real(1e-30)  // in place of d = 0, which has no logarithm
 
@@ -79,17 +79,18 @@ DEVICE real smooth_share(real size, real kappa, real sharpness) {
 DEVICE void structure(const Place& p, int stride, real kappa, real sharpness, double* mine) {
     const Candidate& c = *p.c;
     const int lane = lane_number();
-    const bool penal = c.k_edge != 0 || c.k_neuron != 0;
+    const bool penal = of_shares(c);
     const real weakest = kappa * exp(log(penal ? real(1e-8) : real(1e-4)) / sharpness);
     const real scale = real(1) / (real(1) - kappa);
     const unsigned before_me = (1u << lane) - 1u;
-    double flow = 0, smooth = 0, neurons = 0, live = 0, changed = 0;
+    double totals[MEASURES] = {}, live = 0, changed = 0;
     for (int i = p.first; i < c.m; i += p.step_of_rows) {
         const int start = c.row_ptr[i], end = c.row_ptr[i + 1];
         const Row row = derive(c.theta + closeness_at(c), c.m, i, real(c.period));
         const real gain = c.gained ? c.theta[gain_at(c) + i] : real(1);
         const real reach = real(2) * log(fmax(fabs(row.amplitude) / weakest, real(1e-30)));
-        real row_flow = 0, row_smooth = 0, absent = 1;
+        real sums[MEASURES];
+        start_sums(sums);
         int slot = start, outer = 0, earlier = 0, turned = 0;
         unsigned char* flags = c.chunks + c.chunk_ptr[i];
         for (int first = start; first < end; first += WARP, ++flags) {
@@ -121,10 +122,7 @@ DEVICE void structure(const Place& p, int stride, real kappa, real sharpness, do
             const bool lives = there && closeness != 0;
             const unsigned living = __ballot_sync(EVERY_LANE, lives);
             if (there) {
-                const real share = smooth_share(size, kappa, sharpness);
-                row_smooth += share;
-                row_flow = fma(strength, c.flow_signs[e], row_flow);
-                if (c.k_neuron > 0) absent *= real(1) - fmin(share, LARGEST_SHARE);
+                count_edge(c, strength, c.flow_signs[e], smooth_share(size, kappa, sharpness), sums);
                 real weight = closeness * gain;
                 if (c.weighted) weight *= c.theta[e];
                 c.d[e] = edge.d;
@@ -151,45 +149,35 @@ DEVICE void structure(const Place& p, int stride, real kappa, real sharpness, do
             slot += __popc(living);
             if (lane == 0) *flags = living ? NEAR_CHUNK | LIVE_CHUNK : NEAR_CHUNK;
         }
-        row_flow = warp_sum(row_flow);
-        row_smooth = warp_sum(row_smooth);
-        if (c.k_neuron > 0) absent = warp_product(absent);
+        count_row(c, i, sums, totals);
         changed += warp_sum(turned);
-        flow += row_flow;
-        smooth += row_smooth;
-        neurons += real(1) - absent;
         live += slot - start;
         if (lane == 0) {
             c.row_outer[i] = start + outer;
             c.row_earlier[i] = start + earlier;
             c.row_end[i] = slot;
-            c.row_absent[i] = absent;
         }
     }
-    mine[P_FLOW] = flow;
-    mine[P_SMOOTH] = smooth;
-    mine[P_NEURONS] = neurons;
     mine[P_LIVE] = live;
     mine[P_CHANGED] = changed;
+    for (int q = 0; q < MEASURES; ++q) mine[P_TOTALS + q] = totals[q];
 }
 
 // The same without closeness: all edges are live and their weights are parameters.
 DEVICE void free_structure(const Place& p, double* mine) {
     const Candidate& c = *p.c;
-    double flow = 0, live = 0, neurons = 0;
+    double totals[MEASURES] = {}, live = 0;
     for (int i = p.first; i < c.m; i += p.step_of_rows) {
-        real row_flow = 0;
+        real sums[MEASURES];
+        start_sums(sums);
         for (int e = c.row_ptr[i] + lane_number(); e < c.row_ptr[i + 1]; e += WARP)
-            row_flow = fma(fabs(c.theta[e]), c.flow_signs[e], row_flow);
-        flow += warp_sum(row_flow);
+            count_edge(c, fabs(c.theta[e]), c.flow_signs[e], real(1), sums);
+        count_row(c, i, sums, totals);
         live += c.row_ptr[i + 1] - c.row_ptr[i];
-        neurons += c.row_ptr[i + 1] > c.row_ptr[i];
     }
-    mine[P_FLOW] = flow;
-    mine[P_SMOOTH] = live;
-    mine[P_NEURONS] = neurons;
     mine[P_LIVE] = live;
     mine[P_CHANGED] = 0;
+    for (int q = 0; q < MEASURES; ++q) mine[P_TOTALS + q] = totals[q];
 }
 
 DEVICE void columns(const Place& p, int stride) {
@@ -367,12 +355,11 @@ DEVICE real gathered(const real* values, int at, int size, int blocks) {
     return sum;
 }
 
-DEVICE void update_rows(const Place& p, const Optimiser& o, int tile_blocks, real kappa, real sharpness, double flow,
-                        real rate, double* mine) {
+DEVICE void update_rows(const Place& p, const Optimiser& o, int tile_blocks, real kappa, real sharpness,
+                        const real* pulls, real rate, double* mine) {
     const Candidate& c = *p.c;
     const int lane = lane_number();
-    const bool penal = c.k_edge != 0 || c.k_neuron != 0;
-    const real pull = real(2.0 * flow * c.k_flow);
+    const bool penal = of_shares(c);
     const real scale = real(1) / (real(1) - kappa);
     const real decay = real(c.weight_decay), speed = rate * real(c.closeness_rate), stretch = rate * real(c.length_rate);
     const unsigned before_me = (1u << lane) - 1u;
@@ -387,14 +374,16 @@ DEVICE void update_rows(const Place& p, const Optimiser& o, int tile_blocks, rea
                 const real w = c.theta[e];
                 const real sign = w > 0 ? real(1) : (w < 0 ? real(-1) : real(0));
                 const real gradient = gathered(c.grad_weight, e, c.n_edges, tile_blocks);
-                update(c, o, e, pull != 0 ? fma(pull * c.flow_signs[e], sign, gradient) : gradient, rate, decay);
+                const real slope = strength_slope(pulls, w * sign, c.flow_signs[e]);
+                update(c, o, e, slope != 0 ? fma(slope, sign, gradient) : gradient, rate, decay);
                 c.links[e].weight = c.weight[e] = c.theta[e];
             }
             continue;
         }
         const Row row = derive(c.theta + closeness_at(c), c.m, i, real(c.period));
         const real gain = c.gained ? c.theta[gain_at(c) + i] : real(1);
-        const real price = real(c.k_neuron) * (c.k_neuron > 0 ? c.row_absent[i] : real(0));
+        real prices[MEASURES];
+        row_prices(c, i, pulls, prices);
         real row_cutoff = 0, to_gain = 0, sums[7] = {};
         int slot = start;
         const unsigned char* flags = c.chunks + c.chunk_ptr[i];
@@ -421,13 +410,12 @@ DEVICE void update_rows(const Place& p, const Optimiser& o, int tile_blocks, rea
             }
             const real sign = d > 0 ? real(1) : real(-1);
             const real size = d * sign;
-            to_c = fma(pull * c.flow_signs[e], sign, to_c);
+            to_c = fma(strength_slope(pulls, closeness * sign, c.flow_signs[e]), sign, to_c);
             real to_d = size > kappa ? to_c * scale : real(0);  // a dead edge has no gradient
             row_cutoff = fma(to_d * sign * (size - real(1)), scale, row_cutoff);
             if (penal) {
                 const real share = smooth_share(size, kappa, sharpness);
-                real pay = real(c.k_edge);
-                if (c.k_neuron > 0 && share < LARGEST_SHARE) pay += price / (real(1) - share);
+                const real pay = share_slope(pulls, prices, share, c.flow_signs[e]);
                 // ds/d|d| = s (1 - s) / (T |d|), ds/dkappa = -s (1 - s) / (T kappa)
                 const real steep = share * (real(1) - share) * sharpness * pay;
                 if (size > 0) to_d = fma(sign, steep / fmax(size, TINY), to_d);
@@ -525,19 +513,18 @@ DEVICE void train(const Candidate* all) {
         const real rate = real(c.rates[k]);
         const bool tells = k + 1 == c.steps;
         const real sharpness = real(c.sharpnesses[k]);
-        real kappa = 0;
-        double flow = 0;
+        real kappa = 0, pulls[MEASURES] = {};
         if (c.closeness) {
             kappa = sigmoid(c.theta[cutoff_at(c)]);
             structure(p, stride, kappa, sharpness, mine);
-        } else if (tells || c.k_flow != 0) {
+        } else if (tells || of_strength(c)) {
             free_structure(p, mine);
         }
-        if (c.closeness || tells || c.k_flow != 0) {
-            hand_in(p, mine, P_FLOW, P_CHANGED + 1);
+        if (c.closeness || tells || of_strength(c)) {
+            hand_in(p, mine, P_LIVE, PARTIALS);
             team_barrier(c.meeting, team);
-            collect(p, P_FLOW, P_CHANGED + 1);
-            flow = p.totals[P_FLOW];
+            collect(p, P_LIVE, PARTIALS);
+            pulls_of(c, p.totals + P_TOTALS, pulls);
             if (p.totals[P_CHANGED] > 0) {
                 columns(p, stride);
                 team_barrier(c.meeting, team);
@@ -571,27 +558,25 @@ DEVICE void train(const Candidate* all) {
         team_barrier(c.meeting, team);
         collect(p, P_LOSS, P_CORRECT + 1);
         const double objective = p.totals[P_LOSS] / c.batch;
-        double total = c.k_objective * objective + c.k_flow * flow * flow + c.k_constant;
-        total += c.k_edge * p.totals[P_SMOOTH] + c.k_neuron * p.totals[P_NEURONS];
-        // Without closeness and flow the counts are not taken in every step, but they are constant and so is their cost.
-        const bool finite = isfinite(c.closeness || tells || c.k_flow != 0 ? total : objective);
+        const double total = c.k_objective * objective + loss_of(c, p.totals + P_TOTALS) + c.k_constant;
+        // Without closeness and terms of strength the counts are not taken in every step, but they are constant and so is their cost.
+        const bool finite = isfinite(c.closeness || tells || of_strength(c) ? total : objective);
         if (p.rank == 0 && threadIdx.x == 0 && (tells || !finite)) {
             double* report = c.report;
             report[OBJECTIVE] = objective;
-            report[FLOW] = flow * flow;
-            report[SMOOTH] = p.totals[P_SMOOTH];
             report[TOTAL] = total;
             report[CORRECT] = p.totals[P_CORRECT] / c.batch;
             report[LIVE] = p.totals[P_LIVE];
             report[STEPS_DONE] = k + 1;
             report[FINITE] = finite;
+            for (int q = 0; q < MEASURES; ++q) report[TOTALS + q] = p.totals[P_TOTALS + q];
         }
         if (!finite) break;
         Optimiser o;
         o.kind = c.optimizer;
         o.bias_1 = real(1.0 - power_1);
         o.bias_2 = real(sqrt(1.0 - power_2));
-        update_rows(p, o, tile_blocks, kappa, sharpness, flow, rate, mine);
+        update_rows(p, o, tile_blocks, kappa, sharpness, pulls, rate, mine);
         if (c.closeness) hand_in(p, mine, P_CUTOFF, P_CUTOFF + 1);
         team_barrier(c.meeting, team);
         if (c.closeness) {
