@@ -171,10 +171,19 @@ def overhead(strategy: str, trials: int) -> dict[str, Any]:
             timed_log=lambda log: clock.timed("log", log),
         )
         size = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
+        began = time.perf_counter()
+        StudyStore.open(Path(folder), "study").records()
+        opening = time.perf_counter() - began
     rows = [clock.row(at) for at in MARKS if at <= trials]
     late = clock.marks[trials // 5 :]  # memory of the first trials is everybody's caches
     grown = (late[-1]["rss"] - late[0]["rss"]) / len(late)
-    return {"strategy": strategy, "rows": rows, "grown_bytes": grown, "disk_kib": size / 1024 / trials}
+    return {
+        "strategy": strategy,
+        "rows": rows,
+        "grown_bytes": grown,
+        "disk_kib": size / 1024 / trials,
+        "open_seconds": opening,
+    }
 
 
 def busy(trials: int, workers: int = 2, *, strategy: str = "evolution", mlflow: bool = False) -> dict[str, float]:

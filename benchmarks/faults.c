@@ -149,6 +149,11 @@ int fdatasync(int descriptor) {
     return REAL(fdatasync)(descriptor);
 }
 
+int syncfs(int descriptor) {
+    UNLESS_FAULT(call_on("syncfs", descriptor, 1))
+    return REAL(syncfs)(descriptor);
+}
+
 int ftruncate(int descriptor, off_t size) {
     UNLESS_FAULT(call_on("ftruncate", descriptor, 0))
     return REAL(ftruncate)(descriptor, size);

@@ -1,6 +1,6 @@
 """A long search of short trials: does it keep its speed, and its memory?
 
-Runs ``nas search`` as a person would (Ray workers, MLflow and the study in SQLite files) and looks at its processes
+Runs ``nas search`` as a person would (Ray workers, MLflow and the study in files) and looks at its processes
 from outside: ``python -m benchmarks.soak --trials 5000``.
 """
 

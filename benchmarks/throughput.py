@@ -1,7 +1,7 @@
 """What the service itself costs a trial, ``make bench-throughput``: ask, dispatch, tell and log, without the training.
 
     overhead    trials that take no time, one after the other in this process: wall time of each part of a trial,
-                process time (the thread that writes the database included) and memory, at trials 10 to 10,000
+                process time and memory, at trials 10 to 10,000; then how long the study takes to be opened
     busy        trials of 50 ms on two Ray workers: the share of the time in which the workers evaluate
     MLflow      how many trials a second it takes, with nothing else to do
     groups      small networks trained in groups on a worker of two threads, against one after the other
@@ -75,7 +75,7 @@ def report(found: dict[str, Any]) -> str:
         "Milliseconds of wall time a trial, means over the tenth of the trials before (ten at least), with one worker "
         "in the driver's process and the training left out. *ask*: choosing, and writing the genome; *dispatch*: "
         "handing over and collecting; *tell*: writing the result, learning; *log*: MLflow's journal; *all*: wall time "
-        "without the evaluation; *process*: processor time of the process, the database's thread included.",
+        "without the evaluation; *process*: processor time of the process.",
         "",
         table(
             ["strategy", "trial", *PARTS, "all", "process", "memory, MiB"],
@@ -90,7 +90,7 @@ def report(found: dict[str, Any]) -> str:
         "",
         *(
             f"{each['strategy']}: memory grew by {each['grown_bytes'] / 1024:.2f} KiB a trial after the first fifth; "
-            f"{each['disk_kib']:.1f} KiB a trial on disk."
+            f"{each['disk_kib']:.1f} KiB a trial on disk; the study is opened and read in {each['open_seconds']:.1f} s."
             for each in found["overhead"]
         ),
         "",

@@ -215,7 +215,7 @@ class Study:
         Args:
             name: of it.
             store: its folder (default: ``$NAS_STORE``, else nas-runs).
-            storage: its database, if not SQLite in the store.
+            storage: its database, if it is not in the store.
 
         Raises:
             StudyError: there is none of this name.

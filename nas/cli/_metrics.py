@@ -51,7 +51,7 @@ class StudyCollector(Collector):
 
     Args:
         store: folder of the studies.
-        storage: their database, if not SQLite in the store.
+        storage: their database, if they are not in the store.
         name: of one study; None: all.
     """
 

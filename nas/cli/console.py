@@ -61,7 +61,7 @@ STORAGE = typer.Option(
     None,
     "--storage",
     envvar="NAS_STORAGE",
-    help="Database of the studies (tracking.storage of the job), if not SQLite.",
+    help="Database of the studies (tracking.storage of the job), if they are not in the store.",
 )
 
 

@@ -174,8 +174,8 @@ class _Search:
                 self._count_steps(record.result, record.steps)
                 self.strategy.tell(record.result)
                 self.curve.add(record.result)
-            for index, rung in enumerate(record.rungs):
-                self.halving.seen(record.number, index, rung.metrics)
+                for index, rung in enumerate(record.rungs):
+                    self.halving.seen(record.number, index, rung.metrics)
         counts = self.store.counts()
         self.complete, self.stopped, self.failed = counts["complete"], counts["stopped"], counts["failed"]
         self.started = time.monotonic()
@@ -194,6 +194,7 @@ class _Search:
                 break
             for result in self.executor.wait(_POLL_SECONDS):
                 self._receive(result)
+            self.store.settle()
             self._report()
         self._report(last=True)
         return self.store.front()
@@ -258,7 +259,7 @@ class _Search:
             self.strategy.left = max(0.0, self.started + self.budget_seconds - time.monotonic())
         try:
             candidate = self.strategy.ask(number)
-            self.store.record(candidate)
+            self.store.record(candidate, self.strategy.domains)
         except Exception as error:  # this genome cannot be made; the next may
             if _of_storage(error):
                 raise  # not the genome's fault: the trial is asked for again when database and disk are back

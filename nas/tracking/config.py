@@ -29,12 +29,12 @@ class TrackingConfig(BaseModel):
     )
     store: Path = Field(
         default_factory=default_store,
-        description="Folder of the SQLite files, checkpoints and artifacts (default nas-runs; $NAS_STORE overrides).",
+        description="Folder of the studies, checkpoints and artifacts (default nas-runs; $NAS_STORE overrides).",
     )
     storage: str | None = Field(
         None,
-        description="Database of the study as SQLAlchemy has it, e.g. postgresql://… (default: $NAS_STORAGE, else "
-        "SQLite in the store). A password belongs into the variable, which is written nowhere.",
+        description="Database of the study as SQLAlchemy has it, e.g. postgresql://… (default: $NAS_STORAGE, else a "
+        "file in the store). A password belongs into the variable, which is written nowhere.",
     )
     mlflow: bool = Field(True, description="Write to MLflow; the study itself is kept either way.")
     mlflow_uri: str | None = Field(
@@ -45,7 +45,7 @@ class TrackingConfig(BaseModel):
 
     @property
     def database(self) -> str | None:
-        """The database of the study, if not SQLite in the store."""
+        """The database of the study, if it is not in the store."""
         return self.storage or os.environ.get("NAS_STORAGE") or None
 
     @property

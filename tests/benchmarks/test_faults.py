@@ -27,10 +27,10 @@ def test_a_study_is_whole_after_a_fault_at_some_calls() -> None:
 @pytest.mark.parametrize(
     ("call", "kind"),
     [
-        ("write faults/journal.jsonl", "write journal.jsonl"),
+        ("write faults/optuna.journal", "write optuna.journal"),
         ("rename faults/genomes/000003.safetensors", "rename genomes/….safetensors"),
         ("create faults/trials/.000003.safetensors.30032.2612a3de.tmp", "create trials/.….safetensors.tmp"),
-        ("fsync faults/.journal.jsonl.812.tmp", "fsync .journal.jsonl.tmp"),
+        ("rename faults/.optuna.journal.812.tmp", "rename .optuna.journal.tmp"),
         ("pwrite64 optuna.db-wal", "pwrite64 optuna.db-wal"),
     ],
 )

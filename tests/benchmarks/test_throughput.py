@@ -15,7 +15,7 @@ def test_parts_of_a_trial_add_up() -> None:
     for row in found["rows"]:
         assert all(row[part] > 0 for part in PARTS)
         assert sum(row[part] for part in PARTS) <= 1.02 * row["all"]
-    assert found["disk_kib"] > 1
+    assert found["disk_kib"] > 1 and found["open_seconds"] > 0
 
 
 def test_the_report_has_every_figure() -> None:
@@ -25,14 +25,16 @@ def test_the_report_has_every_figure() -> None:
         "load": 0.5,
         "load at the end": 1.5,
         "seconds": 200.0,
-        "overhead": [{"strategy": "optuna", "rows": [row], "grown_bytes": 2048.0, "disk_kib": 22.0}],
+        "overhead": [
+            {"strategy": "optuna", "rows": [row], "grown_bytes": 2048.0, "disk_kib": 22.0, "open_seconds": 1.7}
+        ],
         "busy": {"busy": 0.951, "trials_per_second": 38.0, "behind": 0},
         "busy with MLflow": {"busy": 0.902, "trials_per_second": 36.0, "behind": 1234},
         "tracked": {"SQLite": tracked(3), "server": {"trials_per_second": 12.3, "process_ms": 9.9}},
         "groups": [{"edges": 50.0, "alone_ms": 7.0, "together": 0.84, "kept": 1.01}],
     }
     text = throughput.report(copy.deepcopy(found))
-    for fact in ("10,000", "1.25", "512", "2.00 KiB", "95.1 %", "90.2 %", "1,234", "12.3", "0.84 x", "1.01 x"):
+    for fact in ("10,000", "1.25", "512", "2.00 KiB", "95.1 %", "90.2 %", "1,234", "12.3", "1.7 s", "0.84 x", "1.01 x"):
         assert fact in text
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import pandas as pd
 import pytest
 
 import nas as package
+from nas.search import StudyStore
 from tests.cli.test_commands import JOB, nas, plain
 
 RNG = np.random.default_rng(9)
@@ -132,16 +132,13 @@ def test_a_study_of_before_fingerprints_goes_on_and_says_so(tmp_path: Path, monk
     Path("old.yaml").write_text(JOB.replace("{source: wine}", "{source: table.csv}"))
     settings = ("--set", "data.keep=['Unnamed: 0']")
     assert nas("search", "old.yaml", "--trials", "1", *settings).exit_code == 0
-    with sqlite3.connect("store/optuna.db") as database:
-        (text,) = database.execute("SELECT value_json FROM study_user_attributes WHERE key = 'nas:study'").fetchone()
-        header = json.loads(text)
-        for key in ("fingerprint", "columns"):
-            del header["job"][key]
-        for key in ("keep", "separator", "encoding", "decimal", "header"):
-            del header["job"]["job"]["data"][key]
-        database.execute(
-            "UPDATE study_user_attributes SET value_json = ? WHERE key = 'nas:study'", (json.dumps(header),)
-        )
+    study = StudyStore.open("store", "old")
+    header = json.loads(json.dumps(study.header))
+    for key in ("fingerprint", "columns"):
+        del header["job"][key]
+    for key in ("keep", "separator", "encoding", "decimal", "header"):
+        del header["job"]["job"]["data"][key]
+    study.study.set_user_attr("nas:study", header)
     gone_on = nas("search", "old.yaml", "--resume", "--trials", "2")
     assert gone_on.exit_code == 0, gone_on.output
     assert "begun before studies kept a fingerprint of their data" in plain(gone_on)

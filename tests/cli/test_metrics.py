@@ -18,6 +18,7 @@ from nas.cli import _app
 from nas.cli import _status as status_command
 from nas.cli._metrics import METRICS, StudyCollector
 from nas.search import StudyStore
+from tests.search.test_store import candidate
 
 ROOT = Path(__file__).parents[2]
 STATUS = {
@@ -45,7 +46,7 @@ def study(folder: Path, name: str = "mine") -> StudyStore:
     """A study with a failed trial, one that runs, and the status of a search in full swing."""
     made = StudyStore.create(folder, name)
     made.fail(made.begin(), "no")
-    made.begin()
+    made.record(candidate(made.begin()))
     (made.folder / "status.json").write_text(json.dumps({"study": name, **STATUS}))
     return made
 

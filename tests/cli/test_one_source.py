@@ -74,8 +74,6 @@ def test_another_study_of_the_same_name_gets_a_parent_run_of_its_own(job: Path) 
     store = job.parent / "store"
     for path in (store / "small").rglob("*.*"):
         path.unlink()
-    for path in store.glob("optuna.db*"):
-        path.unlink()
     assert nas("search", job, "--resume-or-start").exit_code == 0
     client = MlflowClient(f"sqlite:///{store / 'mlflow.db'}")
     found = client.search_runs([client.get_experiment_by_name("small").experiment_id])

@@ -116,7 +116,8 @@ def test_a_search_in_a_store_of_any_name(here: Path, monkeypatch: pytest.MonkeyP
     done = nas("search", "small.yaml", "--set", "search.trials=2")
     assert done.exit_code == 0, done.output
     assert [path.name for path in store.parent.iterdir()] == [name]
-    assert {"optuna.db", "mlflow.db", "artifacts", "small"} <= {path.name for path in store.iterdir()}
+    assert {"mlflow.db", "artifacts", "small"} <= {path.name for path in store.iterdir()}
+    assert (store / "small" / "optuna.journal").exists()
     assert StudyStore.studies(store) == ["small"]
     shown = nas("front", "small")
     assert shown.exit_code == 0, shown.output

@@ -11,12 +11,15 @@ import logging
 import re
 import shutil
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import safetensors.numpy
+from optuna.storages import RDBStorage
 
 import nas
 from nas.cli._report import FORMAT, read_status
@@ -37,7 +40,7 @@ ROWS = {
 """What the networks of the releases were asked; see `write.py`."""
 
 V1 = Path(__file__).parent / "v1"
-VERSIONS = sorted(path for path in Path(__file__).parent.iterdir() if re.fullmatch(r"\d+\.\d+\.\d+", path.name))
+VERSIONS = sorted(path for path in Path(__file__).parent.iterdir() if re.fullmatch(r"\d+\.\d+\.\d+(-\w+)?", path.name))
 
 JOB = {
     "data": {"source": "iris", "samples": 60},
@@ -131,9 +134,10 @@ def test_a_job_without_a_version_is_of_version_1() -> None:
 def released(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A store as a release wrote it, and beside it a network and what that says of three rows."""
     shutil.copytree(request.param, tmp_path, dirs_exist_ok=True)
-    database = sqlite3.connect(tmp_path / "optuna.db")
-    database.executescript((tmp_path / "study.sql").read_text())
-    database.close()
+    if (tmp_path / "study.sql").exists():
+        database = sqlite3.connect(tmp_path / "optuna.db")
+        database.executescript((tmp_path / "study.sql").read_text())
+        database.close()
     return tmp_path
 
 
@@ -155,6 +159,112 @@ def test_a_study_of_every_release_is_whole_and_can_go_on(released: Path) -> None
     with study.lock():
         assert study.recover() == ([], [5])
         assert study.begin() == 6
+
+
+@pytest.fixture
+def killed(tmp_path: Path) -> Path:
+    """A store of version 0.1.0 whose driver was killed when its database had three of seven trials."""
+    shutil.copytree(Path(__file__).parent / "killed", tmp_path, dirs_exist_ok=True)
+    database = sqlite3.connect(tmp_path / "optuna.db")
+    database.executescript((tmp_path / "study.sql").read_text())
+    database.close()
+    return tmp_path
+
+
+def whole(store: Path) -> None:
+    """Nothing that the killed driver did is lost, and the study can go on."""
+    study = StudyStore.open(store, "killed")
+    assert study.counts() == {"running": 2, "complete": 4, "stopped": 0, "failed": 1}
+    assert not (store / "killed" / "journal.jsonl").exists()
+    third, fourth, fifth = (study.trial(number) for number in (3, 4, 5))
+    assert third.result is not None and dict(third.result.metrics) == dict(study.load_result(3).metrics)
+    assert third.ended is not None and third.ended.timestamp() == pytest.approx(1796000253.4766576)
+    assert fourth.result is not None and fourth.result.reason == "it diverged"
+    assert [(rung.step, rung.passed) for rung in fifth.rungs] == [(5, True)]
+    study.verify()
+    with study.lock():
+        again, unasked = study.recover()
+        assert ([candidate.number for candidate in again], unasked) == ([5], [6])
+        assert study.rungs(5) == fifth.rungs and study.begin() == 7
+    trials = study.study.trials
+    assert [trial.state.name for trial in trials] == ["COMPLETE"] * 4 + ["FAIL"] + ["RUNNING"] * 2
+    assert trials[3].params and trials[3].params.keys() == trials[0].params.keys()
+    assert trials[5].intermediate_values == {5: 0.25}
+    assert all(trial.system_attrs.keys() == {"NSGAIISampler:generation"} for trial in trials[:6])
+
+
+def test_what_a_killed_driver_of_version_0_1_did_is_brought_over(killed: Path) -> None:
+    assert StudyStore.studies(killed) == ["killed"]
+    whole(killed)
+
+
+@pytest.mark.parametrize("call", range(1, 20))
+def test_whoever_brings_it_over_may_be_killed_anywhere(
+    call: int, killed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = 0
+
+    def counted(real: Callable[..., Any]) -> Callable[..., Any]:
+        def count(*given: Any, **named: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls == call:
+                raise KeyboardInterrupt
+            return real(*given, **named)
+
+        return count
+
+    with monkeypatch.context() as patch:
+        for name in ("create_new_trial", "set_trial_param", "set_trial_user_attr", "set_trial_system_attr",
+                     "set_trial_state_values", "set_trial_intermediate_value"):  # fmt: skip
+            patch.setattr(RDBStorage, name, counted(getattr(RDBStorage, name)))
+        with pytest.raises(KeyboardInterrupt):
+            StudyStore.open(killed, "killed")
+    whole(killed)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"n": 0},
+        {"begun": 1.0},
+        {"n": -1, "begun": 1.0},
+        {"n": True, "begun": 1.0},
+        {"n": 0, "begun": "soon"},
+        {"n": 0, "asked": {}, "params": {"rate": 3}},
+        {"n": 0, "rung": {"step": 1}, "value": 1.0},
+        {"n": 0, "ended": 1.0, "state": "DEAD", "values": [], "result": {}},
+        {"n": 0, "ended": 1.0, "state": "FAIL", "values": [], "result": {"status": "failed"}},
+        {"n": 0, "ended": 1.0, "state": "FAIL", "result": None},
+    ],
+)
+def test_a_former_journal_with_an_entry_that_is_none_is_refused(line: object, killed: Path) -> None:
+    (killed / "killed" / "journal.jsonl").write_text('{"format": 1}\n' + json.dumps(line) + "\n")
+    with pytest.raises(StudyError, match=r"journal.jsonl holds an entry that is none .*restore the folder"):
+        StudyStore.open(killed, "killed")
+
+
+@pytest.mark.parametrize("line", [b'{"n": 1, "beg', b"\x00\xff\x00", b"5", b""])
+def test_a_damaged_line_of_a_former_journal_is_refused_unless_torn(line: bytes, killed: Path) -> None:
+    journal = killed / "killed" / "journal.jsonl"
+    kept = journal.read_bytes()
+    journal.write_bytes(b'{"format":1}\n' + line + b"\n" + b'{"n":3,"begun":3.0}\n')
+    with pytest.raises(StudyError, match="journal.jsonl, line 2, is damaged.*restore the folder of the study"):
+        StudyStore.open(killed, "killed")
+    journal.write_bytes(kept + line)
+    whole(killed)
+
+
+def test_new_studies_of_an_old_store_are_in_files_of_their_own(killed: Path) -> None:
+    new = StudyStore.create(killed, "new")
+    assert (new.folder / "optuna.journal").exists()
+    assert StudyStore.studies(killed) == ["killed", "new"]
+    with pytest.raises(StudyError, match="exists already"):
+        StudyStore.create(killed, "killed")
+    StudyStore.open(killed, "killed").delete()
+    assert StudyStore.studies(killed) == ["new"]
+    new.delete()
+    assert StudyStore.studies(killed) == []
 
 
 def test_a_flipped_byte_of_every_release_is_noticed(released: Path) -> None:
@@ -212,14 +322,10 @@ def test_a_study_of_a_newer_version_is_refused(store: Path) -> None:
 
 @pytest.mark.parametrize("version", [0, 2])
 def test_a_journal_of_another_version_keeps_its_study_closed(version: int, store: Path) -> None:
-    study = StudyStore.open(store, "golden")
     journal = store / "golden" / "journal.jsonl"
-    with study.lock():
-        number = study.begin()
-        assert json.loads(journal.read_text().splitlines()[0]) == {"format": 1}
-    journal.write_text(f'{{"format":{version}}}\n{{"n":{number},"begun":1.0}}\n')
+    journal.write_text(f'{{"format":{version}}}\n{{"n":5,"begun":1.0}}\n')
     with pytest.raises(StudyError, match=rf"journal.jsonl has format {version}, this program reads 1; upgrade"):
-        StudyStore.open(store, "golden").counts()
+        StudyStore.open(store, "golden")
 
 
 @pytest.mark.parametrize("version", [0, 2, "two"])

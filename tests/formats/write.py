@@ -1,6 +1,7 @@
 """Writes what the program of today keeps into a folder, for the programs after it to read.
 
-``python tests/formats/write.py``, once a release, into a folder of that version, which is never written again;
+``python tests/formats/write.py``, once a release, into a folder of that version, which is never written again
+(``-journal``: within one release, studies moved from a database to Optuna's journal);
 `test_formats.py` reads them all. A store with a study of a raw table (five trials that ended, one that was begun), its
 network, and what that network says of three rows.
 """
@@ -10,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sqlite3
 import sys
 import tempfile
 from importlib import metadata
@@ -57,7 +57,7 @@ def run(*words: str) -> None:
 
 def main() -> None:
     """Writes the folder of this version."""
-    target = HERE / metadata.version("dag-nas")
+    target = HERE / (metadata.version("dag-nas") + "".join(sys.argv[1:]))
     if target.exists():
         sys.exit(f"{target} is there already, and is never written again")
     with tempfile.TemporaryDirectory() as name:
@@ -67,15 +67,12 @@ def main() -> None:
         Path("golden.yaml").write_text(json.dumps(JOB))
         run("search", "golden.yaml")
         store = Path("nas-runs")
-        StudyStore.open(store, "golden").begin()
+        StudyStore.open(store, "golden").study.ask()
         run("export", "golden", "--out", "network.safetensors")
         target.mkdir()
         shutil.copytree(store / "golden", target / "golden")
         (target / "golden" / "lock").unlink(missing_ok=True)
         shutil.copy("network.safetensors", target)
-        database = sqlite3.connect(store / "optuna.db")
-        (target / "study.sql").write_text("\n".join(database.iterdump()) + "\n")
-        database.close()
     said = nas.Predictor.load(target / "network.safetensors").answers(pd.DataFrame(ROWS))
     (target / "answers.json").write_text(said.to_json(orient="records", indent=1) + "\n")
 

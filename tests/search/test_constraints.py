@@ -2,7 +2,6 @@
 
 import math
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -115,7 +114,7 @@ def test_samplers_of_optuna_prefer_what_is_within() -> None:
     domain = optuna.distributions.FloatDistribution(0.0, 1.0)
 
     def proposals(bounded: bool) -> np.ndarray:
-        sampling = Sampling([optuna.study.StudyDirection.MINIMIZE] * 2, [], {}, {}, ({}, MappingProxyType({})))
+        sampling = Sampling([optuna.study.StudyDirection.MINIMIZE] * 2, [])
         rng = np.random.default_rng(0)
         found = []
         for number in range(60):

@@ -374,8 +374,9 @@ def test_serial_executor_calls_functions(dataset: Dataset) -> None:
     executor.close()
 
 
+@pytest.mark.parametrize("call", ["create_new_trial", "set_trial_user_attr", "set_trial_state_values"])
 def test_a_database_that_fails_ends_the_search_with_a_way_on(
-    make: MakeStrategy, store: StudyStore, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+    call: str, make: MakeStrategy, store: StudyStore, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import optuna
 
@@ -383,7 +384,7 @@ def test_a_database_that_fails_ends_the_search_with_a_way_on(
         raise optuna.exceptions.StorageInternalError("connection refused")
 
     search(make, store, dataset, 3)
-    monkeypatch.setattr(store._rows, "write", away)
+    monkeypatch.setattr(store._storage, call, away)
     with pytest.raises(StudyError, match=r"database of study 'study' failed: connection refused.*--resume"):
         search(make, store, dataset, 5)
     again = StudyStore.open(store.root, "study")

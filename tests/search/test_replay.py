@@ -136,7 +136,7 @@ def test_what_cannot_be_replayed_is_refused(study: StudyStore, digits: Dataset, 
     with pytest.raises(StudyError, match="has no trial 99; it has 14 trials"):
         replay(study, 99, digits, TRAINING)
     store = StudyStore.create(tmp_path, "study")
-    store.begin()
+    store.study.ask()
     with pytest.raises(StudyError, match="trial 0 of study 'study' has not ended"):
         replay(store, 0, digits, TRAINING)
     store.fail(0, "not asked")

@@ -90,20 +90,28 @@ def test_a_complete_result_without_finite_objectives_becomes_a_failure(
 def test_recover_sorts_out_every_way_to_die(store: StudyStore, dataset: Dataset) -> None:
     for number in range(4):
         assert store.begin() == number
-    for number in (0, 1, 2):
-        store.record(candidate(number))  # 3 died before its record
+        store.record(candidate(number))
     store.finish(result(0, dataset))
     told, store._tell = store._tell, lambda *_: None  # type: ignore[method-assign]
     store.finish(result(1, dataset))  # 1 died between its file and the tell
     store._tell = told  # type: ignore[method-assign]
+    with store.lock():
+        store._driven.settle = lambda **_: None  # type: ignore[union-attr, method-assign]
+        store.finish(result(2, dataset))  # 2 has ended, and died before it was settled
+    assert store.begin() == 4  # 4 died before its record
     reopened = StudyStore.open(store.root, store.name)
-    again, unasked = reopened.recover()
-    assert [c.number for c in again] == [2]
-    assert unasked == [3]
     assert reopened.counts() == {"running": 2, "complete": 2, "stopped": 0, "failed": 0}
-    record = reopened.records()[1]
-    assert record.result is not None
-    assert record.result.metrics == result(1, dataset).metrics
+    assert [trial.state.name for trial in reopened.study.trials] == ["COMPLETE", "RUNNING", "RUNNING", "RUNNING"]
+    again, unasked = reopened.recover()
+    assert [c.number for c in again] == [3]
+    assert unasked == []
+    assert reopened.begin() == 4
+    assert reopened.counts() == {"running": 1, "complete": 3, "stopped": 0, "failed": 0}
+    assert [trial.state.name for trial in reopened.study.trials] == ["COMPLETE", "COMPLETE", "COMPLETE", "RUNNING"]
+    for number in (1, 2):
+        record = reopened.records()[number]
+        assert record.result is not None
+        assert record.result.metrics == result(number, dataset).metrics
 
 
 def test_a_damaged_genome_is_asked_again(store: StudyStore) -> None:

@@ -405,12 +405,12 @@ def test_aims_go_far_beyond_the_front_where_its_best_network_is_poor(
 
 def test_evolution_does_not_wait_for_a_generation(make: MakeStrategy, store: StudyStore, dataset: Dataset) -> None:
     strategy = make("evolution", store)
-    asked = [strategy.ask(store.begin()) for _ in range(20)]
+    asked = [strategy.ask(number) for number in range(20)]
     assert all(c.parent is None for c in asked)  # nothing finished yet: fresh ones, beyond the initial ones too
     for candidate in asked[:3]:
         store.record(candidate)
         strategy.tell(store.finish(pretend(candidate, dataset, TRAINING)))
-    parents = {strategy.ask(store.begin()).parent for _ in range(8)}
+    parents = {strategy.ask(number).parent for number in range(20, 28)}
     assert parents & {0, 1, 2}
     assert parents <= {None, 0, 1, 2}
 

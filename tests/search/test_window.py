@@ -12,7 +12,6 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from nas.search import SerialExecutor, StudyStore, run_search
-from nas.search.study._rows import Row
 from nas.search.study._window import BEST, RECENT, WindowStorage
 from nas.search.study.sampling import Sampling
 from nas.training import Dataset
@@ -126,13 +125,14 @@ def test_a_resumed_window_is_that_of_trials_that_ended_in_another_order(objectiv
     count = RECENT + 150
     values, order = rng.random((count, objectives)), rng.permutation(count)
     directions = [StudyDirection.MINIMIZE] * objectives
-    running = Sampling(directions, [], {}, {}, ({}, {}))
+    running = Sampling(directions, [])
     for number in range(count):
         running.begin(number)
-    rows = [Row(number, TrialState.COMPLETE, values=tuple(values[number])) for number in range(count)]
+    trials = [optuna.trial.create_trial(values=[*map(float, values[number])]) for number in range(count)]
     for place, number in enumerate(order):
-        running.end(int(number), TrialState.COMPLETE, rows[number].values)
-        rows[number].ended = datetime.datetime(2024, 1, 1) + datetime.timedelta(seconds=place)
-    resumed = Sampling(directions, rows, {}, {}, ({}, {}))
+        running.end(int(number), TrialState.COMPLETE, trials[number].values)
+        trials[number].number = int(number)
+        trials[number].datetime_complete = datetime.datetime(2024, 1, 1) + datetime.timedelta(seconds=place)
+    resumed = Sampling(directions, trials)
     assert [t.number for t in resumed.study.trials] == [t.number for t in running.study.trials]
     assert [t.values for t in resumed.study.trials] == [t.values for t in running.study.trials]

@@ -8,17 +8,13 @@ from typing import Final
 
 import numpy as np
 import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from optuna.distributions import BaseDistribution, FloatDistribution
 
 from nas.search.config import OptunaOptions
-from nas.search.space import Choice, Range, SearchSpace
+from nas.search.space import SearchSpace
 from nas.search.strategies._steered import SteeredStrategy
 from nas.search.strategies.strategy import Inheritance
+from nas.search.study.sampling import distribution_of
 from nas.search.study.store import StudyStore
 from nas.training.types import Candidate, Scalar, TrainingConfig
 
@@ -82,7 +78,7 @@ class OptunaStrategy(SteeredStrategy):
         if clash:
             raise ValueError(f"hyperparameters must not be called {', '.join(_STRUCTURE)}, got {', '.join(clash)}")
         self._distributions = {
-            **{path: _distribution(domain) for path, domain in self.domains.items()},
+            **{path: distribution_of(domain) for path, domain in self.domains.items()},
             **{name: _STRUCTURE[name] for name in (_STEERED if self.steered else _MUTATED)},
         }
 
@@ -127,14 +123,6 @@ class OptunaStrategy(SteeredStrategy):
             steps=math.ceil(self.options.child_steps * self.pace.full(self.seconds)),
             hyperparameters=hyperparameters,
         )
-
-
-def _distribution(domain: Range | Choice) -> BaseDistribution:
-    if isinstance(domain, Choice):
-        return CategoricalDistribution(domain.choices)
-    if domain.integer:
-        return IntDistribution(math.ceil(domain.low), math.floor(domain.high), log=domain.log)
-    return FloatDistribution(domain.low, domain.high, log=domain.log)
 
 
 def _sampler(options: OptunaOptions, seed: int, number: int) -> optuna.samplers.BaseSampler:

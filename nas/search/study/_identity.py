@@ -13,6 +13,7 @@ import datetime
 import hashlib
 import json
 import os
+import time
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +26,7 @@ __all__ = [
     "checked_folder",
     "checksum",
     "former_identity",
+    "made",
     "new_identity",
     "refuse_foreign_files",
     "write_identity",
@@ -81,13 +83,21 @@ def write_identity(folder: Path, identity: str, name: str) -> None:
     temporary = folder / f".{_FILE}.{os.getpid()}.tmp"
     try:
         with temporary.open("w", encoding="utf-8") as file:
-            json.dump({"format": _FORMAT, "study": name, "id": identity}, file)
+            json.dump({"format": _FORMAT, "study": name, "id": identity, "made": time.time()}, file)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(folder / _FILE)
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def made(folder: Path) -> float:
+    """When the study was made, in seconds since 1970; 0: nobody knows."""
+    try:
+        return float(json.loads((folder / _FILE).read_text(encoding="utf-8"))["made"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0.0
 
 
 def checked_folder(folder: Path, name: str, identity: str, database: str) -> None:
@@ -115,14 +125,11 @@ def refuse_foreign_files(folder: Path, name: str, database: str) -> None:
     Raises:
         StudyError: it does.
     """
-    journal = folder / "journal.jsonl"
-    if any(any((folder / part).glob("*.safetensors")) for part in ("genomes", "trials")) or (
-        journal.exists() and journal.stat().st_size
-    ):
+    if any(any((folder / part).glob("*.safetensors")) for part in ("genomes", "trials")):
         raise StudyError(
             f"{folder} holds files of a study {name!r} that the database {database} does not know; if it is kept "
-            "in another database, name that (NAS_STORAGE); if the database is lost, restore it from a copy, or choose "
-            "another name with --set tracking.experiment=NAME"
+            "in another database, name that (NAS_STORAGE, or none); if the database is lost, restore it from a copy, "
+            "or choose another name with --set tracking.experiment=NAME"
         )
 
 

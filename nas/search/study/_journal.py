@@ -1,130 +1,129 @@
-"""What the driver has done and the database may not have yet, on disk the moment it happens.
+"""The file of a study: Optuna's journal of operations, safe from whatever ends a process or fills a disk.
 
-A file of JSON lines in the study's folder, each appended by one call of the operating system, so that a killed driver
-leaves at most its last line torn, which whoever writes next cuts off; any other line that is none is damage. The
-database is written in batches, some tenths of a second behind; whoever opens the study reads the database and then
-what the journal says beyond it. When the database has everything, the file is cut back to the trials that have not
-ended. The first line says the format: ``{"format": 1}``.
+The format is that of Optuna's `JournalFileBackend`, a line of JSON an operation, so that Optuna, its dashboard and any
+tool of its own open the file. What is added, all within Optuna's public interface of a journal's backend:
+
+    a line that a dying process, or a full disk, left torn is cut off before the next is written
+    a lock of the kernel's, which no dead process leaves behind
+    a damaged line is refused with its number, wherever it is
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import json
 import os
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
+
+from optuna.storages import JournalStorage
+from optuna.storages.journal import BaseJournalBackend
 
 from nas._text import plain
 from nas.search.errors import StudyError
 
-__all__ = ["Journal"]
-
-_FORMAT: Final = 1  # raised when the meaning of an entry changes
+__all__ = ["Journal", "open_journal"]
 
 
-class Journal:
-    """The journal at `path`; nothing is opened or made before the first entry."""
+class Journal(BaseJournalBackend):
+    """The journal at `path`, which exists.
+
+    Appending is safe from other processes that append by this class; reading needs no lock. When `append_logs` returns,
+    the lines survive the death of the process; what makes them survive a power cut is up to the caller (see
+    `nas.search.study._trials`).
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file: int | None = None
-        self.lines = 0  # in the file, as far as this object has read or written it
+        self.line = 0  # up to which all are read
+        self._next = 0  # byte at which the line after that begins
 
-    def read(self) -> list[dict[str, Any]]:
-        """The entries, oldest first; the last line is left out where it is torn.
+    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
+        """The operations from that line on, counted from 0.
 
         Raises:
-            StudyError: another line is damaged, or a newer version of this program wrote them.
+            StudyError: a line is damaged.
         """
-        try:
-            text = self.path.read_bytes()
-        except FileNotFoundError:
-            return []
-        *lines, _ = text.split(b"\n")  # what follows the last end of a line is being written, or torn
-        entries = [self._entry(place, line) for place, line in enumerate(lines, start=1)]
-        if entries and "format" in entries[0]:
-            found = entries.pop(0)["format"]
-            if found != _FORMAT:
-                raise StudyError(f"{self.path} has format {found}, this program reads {_FORMAT}; upgrade to open it")
-        self.lines = len(entries)
-        return entries
+        if log_number_from < self.line:
+            self.line = self._next = 0
+        with self.path.open("rb") as file:
+            file.seek(self._next)
+            for line in file:
+                if not line.endswith(b"\n"):  # is being written, or torn
+                    return
+                self.line, self._next = self.line + 1, self._next + len(line)
+                if self.line > log_number_from:
+                    yield self._operation(line)
 
-    def _entry(self, place: int, line: bytes) -> dict[str, Any]:
-        with contextlib.suppress(ValueError):
-            entry = json.loads(line)
-            if isinstance(entry, dict):
-                return entry
-        raise StudyError(
-            f"{self.path}, line {place}, is damaged, so what happened to a trial is not known: "
-            f"{plain(line.decode(errors='replace'), 100)}; restore the folder of the study from a copy, or remove that "
-            "line: what it said is then taken from the database or done again"
+    def _operation(self, line: bytes) -> dict[str, Any]:
+        try:
+            found = json.loads(line, object_pairs_hook=_shared)
+            if isinstance(found, dict):
+                return found
+        except ValueError:
+            pass
+        raise self.damaged(line.decode(errors="replace").rstrip("\n"))
+
+    def damaged(self, what: str) -> StudyError:
+        """Says that the line read last is `what`, so that nothing after it can be understood."""
+        return StudyError(
+            f"{self.path}, line {self.line}, is damaged: {plain(what, 100)}; restore the folder of the study from a "
+            "copy"
         )
 
-    def add(self, entry: Mapping[str, Any]) -> None:
-        """Append an entry: it survives the death of this process when this returns.
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Adds operations, all or none.
 
         Raises:
-            OSError: the disk is full, or the folder is gone.
+            OSError: the disk is full, or the file is gone.
         """
-        if self._file is None:
-            self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        data = b"".join(json.dumps(each, separators=(",", ":")).encode() + b"\n" for each in logs)
+        file = os.open(self.path, os.O_RDWR | os.O_APPEND)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            size = _without_torn_line(file)
             try:
-                self._cut_torn()
-                if not os.fstat(self._file).st_size:
-                    self._write_header(_line({"format": _FORMAT}))
+                written = os.write(file, data)
+                if written != len(data):
+                    raise OSError(errno.ENOSPC, f"{self.path} took {written} of {len(data)} bytes; is the disk full?")
             except OSError:
-                self.close()
+                with contextlib.suppress(OSError):  # whoever writes next cuts it off
+                    os.ftruncate(file, size)
                 raise
-        data = _line(entry)
-        try:
-            written = os.write(self._file, data)
-        except OSError:
-            self.close()
-            raise
-        if written != len(data):
-            self.close()  # the next entry cuts the torn line off
-            raise OSError(errno.ENOSPC, f"{self.path} took {written} of {len(data)} bytes; is the disk full?")
-        self.lines += 1
-
-    def rewrite(self, entries: Iterable[Mapping[str, Any]]) -> None:
-        """Replace all entries by these; after a crash the file has either the old ones or the new."""
-        self.close()
-        kept = [_line(entry) for entry in entries]
-        header = [_line({"format": _FORMAT})] if kept else []
-        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
-        try:
-            with temporary.open("wb") as file:
-                file.write(b"".join(header + kept))
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self.path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
-        self.lines = len(kept)
-
-    def close(self) -> None:
-        """Let go of the file; it is opened again when needed."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
-
-    def _write_header(self, data: bytes) -> None:
-        assert self._file is not None
-        if os.write(self._file, data) != len(data):
-            os.ftruncate(self._file, 0)  # a torn first line would hide the format
-            raise OSError(errno.ENOSPC, f"{self.path} took a part of {len(data)} bytes; is the disk full?")
-
-    def _cut_torn(self) -> None:
-        """Takes away what follows the last whole line: it was never said to be written."""
-        assert self._file is not None
-        text = self.path.read_bytes()
-        if (whole := text.rfind(b"\n") + 1) != len(text):
-            os.ftruncate(self._file, whole)
+        finally:
+            os.close(file)  # lets go of the lock
 
 
-def _line(entry: Mapping[str, Any]) -> bytes:
-    return json.dumps(entry, separators=(",", ":")).encode() + b"\n"
+def open_journal(path: Path) -> JournalStorage:
+    """Optuna's storage on the journal at `path`, as it is now.
+
+    Raises:
+        StudyError: the journal is damaged.
+        OSError: it cannot be read.
+    """
+    journal = Journal(path)
+    try:
+        return JournalStorage(journal)
+    except (KeyError, ValueError, TypeError, AttributeError, AssertionError) as error:
+        raise journal.damaged(f"{type(error).__name__}: {error}") from error
+
+
+def _without_torn_line(file: int) -> int:
+    """The size of an open journal, after what follows its last whole line has been cut off."""
+    size = os.fstat(file).st_size
+    if size and os.pread(file, 1, size - 1) != b"\n":
+        size = os.pread(file, size, 0).rfind(b"\n") + 1
+        os.ftruncate(file, size)
+    return size
+
+
+def _shared(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A dictionary whose names, and texts of one word, are the same objects in all trials: a third of the memory."""
+    return {
+        sys.intern(name): sys.intern(value) if type(value) is str and len(value) < 80 else value
+        for name, value in pairs
+    }

@@ -4,36 +4,49 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
-from nas.search.study._rows import Row
 from nas.training.structure import Structure, structure_of
 from nas.training.types import Candidate, TrialResult, TrialStatus
 
 __all__ = [
     "CHECKSUM",
     "FORMAT",
+    "RECORD",
+    "RESULT",
+    "RUNG",
     "Rung",
     "TrialRecord",
     "as_failed",
     "candidate_json",
+    "ended_at",
+    "outcome",
     "record_of",
     "result_json",
     "result_of",
     "rung_json",
+    "rungs_in",
     "state_of",
     "structure_in",
     "structure_json",
 ]
 
+RECORD: Final = "nas:record"  # attribute of a trial: what was asked (`candidate_json`)
+RESULT: Final = "nas:result"  # attribute of a trial: what came out (`result_json`); it has ended when it has one
+RUNG: Final = "nas:rung:"  # and a step: attribute of a trial that paused there (`rung_json`)
 CHECKSUM: Final = "file"  # in both attributes: of the genome's file, of the result's
 FORMAT: Final = 1  # of the attributes below; raised when their meaning changes
 _STRUCTURE: Final = "structure"  # in the record of a genome's or result's file
 
+_OUTCOMES: Final = {
+    TrialStatus.COMPLETE: TrialState.COMPLETE,
+    TrialStatus.STOPPED: TrialState.PRUNED,
+    TrialStatus.FAILED: TrialState.FAIL,
+}
 _STATES: Final = {
     TrialState.RUNNING: "running",
     TrialState.WAITING: "running",
@@ -65,7 +78,7 @@ class TrialRecord:
     mutation: str
     hyperparameters: Mapping[str, Any]
     result: TrialResult | None  # without dag, arrays and history (see `StudyStore.load_result`); None while running
-    rungs: tuple[Rung, ...] = ()  # at which it paused, in order; those of a running trial are not known here
+    rungs: tuple[Rung, ...] = ()  # at which it paused, in order
     ended: datetime.datetime | None = None  # UTC; None: not yet, or not known
 
 
@@ -88,6 +101,32 @@ def state_of(state: TrialState) -> str:
     return _STATES[state]
 
 
+def outcome(ended: TrialStatus | FrozenTrial) -> TrialState:
+    """How a trial has ended, in Optuna's words: RUNNING where it has not."""
+    if isinstance(ended, TrialStatus):
+        return _OUTCOMES[ended]
+    result = ended.user_attrs.get(RESULT)
+    if ended.state.is_finished() or result is None:
+        return ended.state if ended.state.is_finished() else TrialState.RUNNING
+    return _OUTCOMES[TrialStatus(result["status"])]
+
+
+def ended_at(trial: FrozenTrial) -> datetime.datetime | None:
+    """When a trial ended, UTC; None: it has not, or that is not known."""
+    result = trial.user_attrs.get(RESULT) or {}
+    if "ended" in result:
+        return datetime.datetime.fromtimestamp(result["ended"], datetime.UTC)
+    ended = trial.datetime_complete  # of earlier versions, which wrote it in UTC
+    return None if ended is None else ended.replace(tzinfo=datetime.UTC)
+
+
+def rungs_in(trial: FrozenTrial) -> tuple[Rung, ...]:
+    """At which a trial has paused so far, in order."""
+    found = [value for name, value in trial.user_attrs.items() if name.startswith(RUNG)]
+    found = found or (trial.user_attrs.get(RESULT) or {}).get("rungs", ())  # where earlier versions kept them
+    return tuple(sorted((Rung(**each) for each in found), key=lambda rung: rung.step))
+
+
 def as_failed(result: TrialResult, reason: str) -> TrialResult:
     """A complete result that cannot be used, without its arrays."""
     return TrialResult(
@@ -106,8 +145,8 @@ def rung_json(rung: Rung) -> dict[str, Any]:
     return {"step": rung.step, "share": rung.share, "metrics": _finite(rung.metrics), "passed": rung.passed}
 
 
-def result_json(result: TrialResult, rungs: Sequence[Rung] = (), checksum: str | None = None) -> dict[str, Any]:
-    """A result, but for the arrays and the DAG, and the rungs it came by; `checksum`: of the file that has those."""
+def result_json(result: TrialResult, checksum: str | None = None, ended: float | None = None) -> dict[str, Any]:
+    """A result, but for the arrays and the DAG; `checksum`: of the file that has those; `ended`: seconds since 1970."""
     found: dict[str, Any] = {
         "format": FORMAT,
         "status": result.status.value,
@@ -119,10 +158,10 @@ def result_json(result: TrialResult, rungs: Sequence[Rung] = (), checksum: str |
     }
     if result.steps is not None:
         found["steps"] = result.steps
-    if rungs:
-        found["rungs"] = [rung_json(rung) for rung in rungs]
     if checksum is not None:
         found[CHECKSUM] = checksum
+    if ended is not None:
+        found["ended"] = ended
     return found
 
 
@@ -161,27 +200,23 @@ def result_of(number: int, record: Mapping[str, Any], **parts: Any) -> TrialResu
     )
 
 
-def record_of(trial: Row) -> TrialRecord:
-    """What the database has of a trial."""
-    record = trial.record or {}
-    result = None
-    rungs: tuple[Rung, ...] = ()
-    if trial.state.is_finished():
-        stored = trial.result
-        if stored is not None:
-            result = result_of(trial.number, stored)
-            rungs = tuple(Rung(**each) for each in stored.get("rungs", ()))
-        else:
-            result = TrialResult.failed(trial.number, "ended outside this program")
+def record_of(trial: FrozenTrial) -> TrialRecord:
+    """What the storage has of a trial."""
+    record = trial.user_attrs.get(RECORD) or {}
+    state, stored, result = outcome(trial), trial.user_attrs.get(RESULT), None
+    if stored is not None:
+        result = result_of(trial.number, stored)
+    elif state.is_finished():
+        result = TrialResult.failed(trial.number, "ended outside this program")
     return TrialRecord(
         number=trial.number,
-        state=state_of(trial.state),
+        state=state_of(state),
         seed=int(record.get("seed", 0)),
         steps=int(record.get("steps", 0)),
         parent=record.get("parent"),
         mutation=str(record.get("mutation", "")),
         hyperparameters=record.get("hyperparameters", {}),
         result=result,
-        rungs=rungs,
-        ended=None if trial.ended is None else trial.ended.replace(tzinfo=datetime.UTC),
+        rungs=rungs_in(trial),
+        ended=ended_at(trial) if result is not None else None,
     )

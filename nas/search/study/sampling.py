@@ -9,21 +9,26 @@ at rungs (with several, Optuna's samplers fail on them).
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
 import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from nas.search.study._rows import Row, params_from, params_of
+from nas.search.space import Choice, Range
 from nas.search.study._window import WindowStorage
+from nas.search.study.records import ended_at
+from nas.training.types import Scalar
 
-__all__ = ["Sampling"]
+__all__ = ["Sampling", "distribution_of", "params_in"]
 
 # What `optuna.trial.Trial.set_constraint("bounds", …)` writes; a trial object would ask its sampler for values first.
 _OUTSIDE: Final = "constraints:bounds"
+_EARLIEST: Final = datetime.datetime.min.replace(tzinfo=datetime.UTC)
 
 
 class Sampling:
@@ -31,10 +36,9 @@ class Sampling:
 
     Args:
         directions: of the study.
-        rows: its trials so far.
-        params: what samplers chose for them, by number (see `Rows.params`).
-        reported: intermediate values by number and step.
-        system: what samplers remember with trials and with the study (see `Rows.system`).
+        trials: of the study so far, as Optuna has them.
+        reported: what pruners see of them: values by number and step.
+        of_study: what samplers remember with the study.
         outside: how far outside its bounds each trial is; None where there are none.
 
     Attributes:
@@ -44,10 +48,9 @@ class Sampling:
     def __init__(
         self,
         directions: Sequence[StudyDirection],
-        rows: Iterable[Row],
-        params: Mapping[int, Mapping[str, tuple[float, str]]],
-        reported: Mapping[int, Mapping[int, float]],
-        system: tuple[Mapping[int, Mapping[str, Any]], Mapping[str, Any]],
+        trials: Iterable[FrozenTrial],
+        reported: Mapping[int, Mapping[int, float]] = MappingProxyType({}),
+        of_study: Mapping[str, Any] = MappingProxyType({}),
         outside: Mapping[int, float | None] = MappingProxyType({}),
     ) -> None:
         self.study = optuna.create_study(
@@ -57,27 +60,25 @@ class Sampling:
         )
         self._storage = self.study._storage
         self._count = 0
-        of_trials, of_study = system
         for key, value in sorted(of_study.items(), key=lambda item: (len(item[0]), item[0])):  # generations in order
             self._storage.set_study_system_attr(self.study._study_id, key, value)
         self._of_study = dict(of_study)
-        rows = list(rows)
-        for row in rows:
-            values, domains = params_from(params.get(row.number, {}))
-            self._fill(row.number)
+        trials = list(trials)
+        for trial in trials:
+            self._fill(trial.number)
             self._add(
                 optuna.trial.create_trial(
                     state=TrialState.RUNNING,
-                    params=values,
-                    distributions=domains,
-                    intermediate_values=dict(reported.get(row.number, {})) if self._one else {},
-                    system_attrs=dict(of_trials.get(row.number, {})),
+                    params=trial.params,
+                    distributions=trial.distributions,
+                    intermediate_values=dict(reported.get(trial.number, {})) if self._one else {},
+                    system_attrs=trial.system_attrs,
                 )
             )
         # Which trials are in a window, and which of the old are the best, depends on the order in which they ended.
-        for row in sorted(rows, key=lambda row: (row.ended or datetime.datetime.min, row.number)):
-            if row.state.is_finished():
-                self.end(row.number, row.state, row.values, outside.get(row.number))
+        for trial in sorted(trials, key=lambda trial: (ended_at(trial) or _EARLIEST, trial.number)):
+            if trial.state.is_finished():
+                self.end(trial.number, trial.state, trial.values or (), outside.get(trial.number))
 
     @property
     def _one(self) -> bool:
@@ -91,7 +92,8 @@ class Sampling:
             self._count += 1
 
     def trial(self, number: int) -> optuna.trial.Trial:
-        """A running trial, to suggest its parameters with the sampler of `study`."""
+        """A running trial, or the next, to suggest its parameters with the sampler of `study`."""
+        self.begin(number)
         self.study._thread_local.cached_all_trials = None  # as `study.ask` does: what samplers read is cached by trial
         return optuna.trial.Trial(self.study, number)
 
@@ -99,16 +101,16 @@ class Sampling:
         """A trial as pruners take it."""
         return self._storage.get_trial(number)
 
-    def sampled(self, number: int) -> dict[str, Any]:
-        """What samplers chose for a trial and remember since, as JSON: "params", "system" and "study"."""
-        if number >= self._count:
-            return {}
-        trial = self.frozen(number)
+    def sampled(self, number: int) -> FrozenTrial | None:
+        """What samplers chose for a trial, and remember with it; None: nobody asked them."""
+        return self.frozen(number) if number < self._count else None
+
+    def remembered(self) -> dict[str, Any]:
+        """What samplers remember with the study since this was last asked."""
         now = self._storage.get_study_system_attrs(self.study._study_id)
         changed = {key: value for key, value in now.items() if self._of_study.get(key) != value}
         self._of_study = dict(now)
-        found = {"params": params_of(trial), "system": trial.system_attrs, "study": changed}
-        return {key: value for key, value in found.items() if value}
+        return changed
 
     def report(self, number: int, step: int, value: float) -> None:
         """A trial's intermediate value."""
@@ -133,3 +135,30 @@ class Sampling:
     def _add(self, template: FrozenTrial) -> None:
         self._storage.create_new_trial(self.study._study_id, template_trial=template)
         self._count += 1
+
+
+def distribution_of(domain: Range | Choice) -> BaseDistribution:
+    """What Optuna calls a domain."""
+    if isinstance(domain, Choice):
+        return CategoricalDistribution(domain.choices)
+    if domain.integer:
+        return IntDistribution(math.ceil(domain.low), math.floor(domain.high), log=domain.log)
+    return FloatDistribution(domain.low, domain.high, log=domain.log)
+
+
+def params_in(
+    hyperparameters: Mapping[str, Scalar], domains: Mapping[str, Range | Choice]
+) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
+    """The hyperparameters that are from these domains, as values and distributions of an Optuna trial."""
+    params = {
+        path: hyperparameters[path]
+        for path, domain in domains.items()
+        if path in hyperparameters and _contains(domain, hyperparameters[path])
+    }
+    return params, {path: distribution_of(domains[path]) for path in params}
+
+
+def _contains(domain: Range | Choice, value: Scalar) -> bool:
+    if isinstance(domain, Choice):
+        return value in domain.choices
+    return isinstance(value, int | float) and domain.low <= value <= domain.high

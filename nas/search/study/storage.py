@@ -1,8 +1,9 @@
-"""Opens Optuna's storage, and turns what databases raise into this package's errors."""
+"""Opens Optuna's databases, and turns what databases and disks raise into this package's errors."""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import fcntl
 import os
@@ -10,12 +11,14 @@ import random
 import re
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import optuna
+from optuna.storages import BaseStorage, RDBStorage
 from sqlalchemy import event, make_url
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
@@ -23,67 +26,115 @@ from nas._sqlite import sqlite_url
 from nas._text import SECRET, redacted, redacted_address
 from nas.errors import NasError
 from nas.search.errors import StorageError, StudyError
+from nas.search.study._journal import open_journal
 
 __all__ = [
     "DATABASE",
     "DATABASE_FAILURES",
     "DISK_FAILURES",
+    "HEADER",
+    "JOURNAL",
     "TOO_MANY_FILES",
+    "begin_study",
     "creating",
     "database_errors",
     "database_name",
-    "open_storage",
+    "open_database",
+    "opened_study",
+    "study_names",
+    "to_disk",
 ]
 
-DATABASE = "optuna.db"  # the SQLite file in a store folder
+HEADER = "nas:study"  # attribute of a study: what it was made with
+JOURNAL = "optuna.journal"  # in the folder of a study, see `nas.search.study._journal`
+DATABASE = "optuna.db"  # the SQLite file in the folder of a store of an earlier version
 TOO_MANY_FILES = (errno.EMFILE, errno.ENFILE)
 # No trial's fault: the search pauses, and the trial is run when they are over.
 DISK_FAILURES = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE, *TOO_MANY_FILES)
-# SQLite files that this process has opened: path, device, inode. Their tables need not be looked at again, which takes
-# Optuna a third of a second.
-_KNOWN: set[tuple[str, int, int]] = set()
+_syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)  # Linux
 DATABASE_FAILURES = (optuna.exceptions.StorageInternalError, SQLAlchemyError)
 
 
-def open_storage(root: Path, url: str | None) -> optuna.storages.BaseStorage:
-    """The RDB at `url`, by default the SQLite file of the store `root`."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would report each study on the terminal
+def open_database(root: Path, url: str | None) -> RDBStorage:
+    """The RDB at `url`; None: the SQLite file in which earlier versions kept the studies of the store `root`."""
     path = (root / DATABASE).resolve()
-    if url is None and path.exists() and not (_writable(path) and _writable(path.parent)):
+    if url is None and not (_writable(path) and _writable(path.parent)):
         return _readable(path)
-    checked: dict[str, Any] = {}
-    own = url is None
-    if url is None:
-        if _file_of(root) in _KNOWN:
-            checked = {"skip_compatibility_check": True, "skip_table_creation": True}
-        # Optuna fills {} in addresses.
-        url = sqlite_url(path).replace("{", "{{").replace("}", "}}")
+    address = _address(path) if url is None else url
     # The default of 5 s to wait for another process's write is short on a loaded machine.
-    options: dict[str, Any] = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {"pool_pre_ping": True}
-    storage = _patient(lambda: optuna.storages.RDBStorage(url, engine_kwargs=options, **checked))
-    if own and (found := _file_of(root)) is not None:
-        _KNOWN.add(found)
-    if url.startswith("sqlite"):
+    sqlite = address.startswith("sqlite")
+    options: dict[str, Any] = {"connect_args": {"timeout": 60}} if sqlite else {"pool_pre_ping": True}
+    storage = _patient(lambda: RDBStorage(address, engine_kwargs=options))
+    if sqlite:
         event.listen(storage.engine, "connect", _faster_sqlite)
         storage.engine.dispose()  # connections made before
-    return optuna.storages.get_storage(storage)
+    return storage
 
 
-def _file_of(root: Path) -> tuple[str, int, int] | None:
-    """Which file the database of a store is; None: there is none."""
-    path = (root / DATABASE).resolve()
-    try:
-        found = path.stat()
-    except OSError:
+def study_names(database: BaseStorage) -> list[str]:
+    """Those of this program, made whole, oldest first."""
+    return [study.study_name for study in database.get_all_studies() if HEADER in study.user_attrs]
+
+
+def opened_study(root: Path, name: str, url: str | None) -> tuple[BaseStorage, int] | None:
+    """The storage that has a study, and its id there; None: there is no such study.
+
+    Raises:
+        StudyError: its journal is damaged, or another's.
+    """
+    journal = root / name / JOURNAL
+    if url is None and journal.exists():
+        storage: BaseStorage = open_journal(journal)
+        found = [study.study_name for study in storage.get_all_studies()]
+        if found != [name]:
+            raise StudyError(
+                f"{journal} holds {f'the study {found[0]!r}' if found else 'no study'}, not {name!r}: a folder has the "
+                "name of its study; restore it from a copy"
+            )
+    elif url is None and not (root / DATABASE).exists():
         return None
-    return str(path), found.st_dev, found.st_ino
+    else:
+        storage = open_database(root, url)
+    try:
+        return storage, storage.get_study_id_from_name(name)
+    except KeyError:
+        return None
+
+
+def begin_study(storage: BaseStorage, name: str, header: Mapping[str, Any]) -> None:
+    """Makes the study in its storage; one whose making was interrupted is made anew.
+
+    Raises:
+        StudyError: it is there already, made by another program.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would report each study on the terminal
+    for known in storage.get_all_studies():
+        if known.study_name == name and not known.user_attrs and not storage.get_n_trials(known._study_id):
+            storage.delete_study(known._study_id)
+    try:
+        study = optuna.create_study(
+            storage=storage,
+            study_name=name,
+            directions=[optuna.study.StudyDirection.MINIMIZE] * len(header["objectives"]),
+            sampler=optuna.samplers.RandomSampler(seed=0),
+        )
+    except optuna.exceptions.DuplicatedStudyError:
+        raise StudyError(f"the database has a study {name!r} of another program; choose another name") from None
+    with warnings.catch_warnings():  # "experimental" since 3.2; only labels for Optuna's dashboard
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        study.set_metric_names(list(header["objectives"]))
+    study.set_user_attr(HEADER, dict(header))  # last, because a study without it does not count as made
+
+
+def _address(path: Path) -> str:
+    return sqlite_url(path).replace("{", "{{").replace("}", "}}")  # Optuna fills {} in addresses
 
 
 def _writable(path: Path) -> bool:
     return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
-def _readable(path: Path) -> optuna.storages.BaseStorage:
+def _readable(path: Path) -> RDBStorage:
     """The SQLite file of a store that this process may only read.
 
     SQLite itself wants to write beside a database with a write-ahead log. Where there is a log, somebody drives the
@@ -92,8 +143,7 @@ def _readable(path: Path) -> optuna.storages.BaseStorage:
     mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
     address = f"file:{quote(str(path))}?{mode}"
     options = {"creator": lambda: sqlite3.connect(address, uri=True, timeout=60, check_same_thread=False)}
-    storage = optuna.storages.RDBStorage(sqlite_url(path).replace("{", "{{").replace("}", "}}"), engine_kwargs=options)
-    return optuna.storages.get_storage(storage)
+    return RDBStorage(_address(path), engine_kwargs=options)
 
 
 @contextlib.contextmanager
@@ -104,7 +154,7 @@ def creating(root: Path) -> Iterator[None]:
         yield
 
 
-def _patient(connect: Callable[[], optuna.storages.RDBStorage]) -> optuna.storages.RDBStorage:
+def _patient(connect: Callable[[], RDBStorage]) -> RDBStorage:
     """Again, some times, where two processes make the tables of a new database at the same moment: one of them fails.
 
     `creating` keeps processes of one machine apart; those of several machines may share a database server.
@@ -132,21 +182,62 @@ def _faster_sqlite(connection: Any, _: object) -> None:
     cursor.close()
 
 
-def database_name(root: Path, url: str | None) -> str:
-    """Which database that is, for messages: without its password."""
-    return redacted_address(url) if url else str(root / DATABASE)
+def database_name(folder: Path, url: str | None) -> str:
+    """Where the study with this folder is kept, for messages: without a password."""
+    if url:
+        return redacted_address(url)
+    former = folder.parent / DATABASE
+    return str(former if former.exists() and not (folder / JOURNAL).exists() else folder / JOURNAL)
+
+
+def to_disk(folder: Path, files: Iterable[Path]) -> None:
+    """Returns when files in a folder survive a power cut, with their names.
+
+    Raises:
+        OSError: the disk is full or broken.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        # One call for the whole file system takes as long as flushing two or three files, of which there may be many.
+        if _syncfs is not None:
+            if _syncfs(handle) == 0:
+                return
+            if (code := ctypes.get_errno()) not in (errno.ENOSYS, errno.EINVAL):
+                raise OSError(code, os.strerror(code), str(folder))
+    finally:
+        os.close(handle)
+    folders = set()
+    for path in files:
+        with contextlib.suppress(FileNotFoundError):  # failed trials leave no result
+            _flush(path)
+            folders.add(path.parent)
+    for each in folders:
+        with contextlib.suppress(OSError):  # not every file system can flush a folder
+            _flush(each)
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @contextlib.contextmanager
-def database_errors(root: Path, url: str | None) -> Iterator[None]:
-    """For opening and creating: whatever goes wrong is a StudyError that names the database, never its password."""
+def database_errors(database: str, url: str | None) -> Iterator[None]:
+    """For opening and creating: whatever goes wrong is a StudyError that names the database, never its password.
+
+    Args:
+        database: its name, see `database_name`.
+    """
     try:
         yield
     except (optuna.exceptions.OptunaError, SQLAlchemyError, OSError, RuntimeError, ImportError, ValueError) as error:
         if isinstance(error, NasError):
             raise
         kind = StorageError if isinstance(error, (OSError, *DATABASE_FAILURES)) else StudyError
-        raise kind(f"the study database {database_name(root, url)} cannot be used: {_safe(error, url)}") from error
+        raise kind(f"the study database {database} cannot be used: {_safe(error, url)}") from error
 
 
 def _safe(error: Exception, url: str | None) -> str:

@@ -2,24 +2,25 @@
 
 Layout of a store folder::
 
-    optuna.db                               every study's trials (or any other RDB by URL)
+    <study>/optuna.journal                  the study and its trials, as Optuna's journal (or an RDB by URL)
     <study>/genomes/000012.safetensors      what trial 12 was asked to train: DAG, inherited weights
     <study>/trials/000012.safetensors       what came out: live DAG, trained weights, history, metrics
-    <study>/journal.jsonl                   what the driver did last, and the database may not have yet
     <study>/study.json                      which study the folder belongs to (see `nas.search.study._identity`)
     <study>/lock                            held by the driver, so that no two drive one study
 
+A journal a study, not one a store: what is opened, kept in memory and deleted is the study that is meant.
+
 What a kill -9 may interrupt, and what `StudyStore.recover` makes of it:
 
-    begin   -> RUNNING without a record            the strategy is asked again, for the same number
+    begin   -> nothing                             the strategy is asked again, for the same number
     record  -> RUNNING with genome file + record   dispatched again under the same number
     pause   -> RUNNING, with a rung                the same; the rung's decision stands
-    finish  -> result file written, still RUNNING  told from the file, nothing trained again
+    finish  -> result file written                 told from the file, nothing trained again
+               RUNNING with a result               has ended, for all readers of this package
                told                                finished
 
-Each file is written to a temporary name and renamed, every step is in the journal when it returns and may be repeated,
-so no trial is lost or counted twice. While a study is driven (`lock`), a thread writes the database in batches, a
-quarter of a second behind: see `nas.search.study._live`.
+Each file is written to a temporary name and renamed, every step is in the storage when it returns and may be repeated,
+so no trial is lost or counted twice. What survives a power cut, and when: see `nas.search.study._trials`.
 """
 
 from __future__ import annotations
@@ -27,23 +28,21 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
-import fcntl
 import logging
 import math
 import os
 import re
 import shutil
 import time
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, TextIO
+from types import MappingProxyType
+from typing import Any, Final
 
-import numpy as np
 import optuna
+from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 
-from nas import checkpoint
 from nas._text import plain
 from nas.errors import CheckpointError, JobError
 from nas.search.baselines.run import Baselines
@@ -51,66 +50,65 @@ from nas.search.errors import StorageError, StudyError
 from nas.search.front.constraints import Bound
 from nas.search.front.front import Front, FrontMember
 from nas.search.front.objectives import Objectives
+from nas.search.space import Choice, Range
+from nas.search.study._files import StudyFiles
+from nas.search.study._hold import held
 from nas.search.study._identity import (
     adopt_folder,
     checked_folder,
     checksum,
     former_identity,
+    made,
     new_identity,
     refuse_foreign_files,
     write_identity,
 )
-from nas.search.study._journal import Journal
-from nas.search.study._live import Live, overlaid
-from nas.search.study._rows import Change, Row, Rows
+from nas.search.study._journal import open_journal
+from nas.search.study._trials import Trials
+from nas.search.study._upgrade import FORMER_JOURNAL, bring_over, former_entries
 from nas.search.study.records import (
-    CHECKSUM,
     FORMAT,
+    RECORD,
+    RESULT,
     Rung,
     TrialRecord,
     as_failed,
     candidate_json,
+    outcome,
     record_of,
     result_json,
     result_of,
+    rungs_in,
     state_of,
-    structure_in,
-    structure_json,
 )
-from nas.search.study.sampling import Sampling
+from nas.search.study.sampling import Sampling, params_in
 from nas.search.study.storage import (
     DATABASE,
     DATABASE_FAILURES,
     DISK_FAILURES,
+    HEADER,
+    JOURNAL,
     TOO_MANY_FILES,
+    begin_study,
     creating,
     database_errors,
     database_name,
-    open_storage,
+    open_database,
+    opened_study,
+    study_names,
+    to_disk,
 )
 from nas.training.cost.calibration import PinnedCosts
-from nas.training.quality.evidence import EVIDENCE, evidence_arrays, evidence_from
-from nas.training.types import Candidate, Evidence, Genome, TrialResult, TrialStatus
+from nas.training.types import Candidate, Evidence, TrialResult, TrialStatus
 
 __all__ = ["StudyStore"]
 
 _FARTHEST: Final = 1e9  # outside all bounds, as a number that databases hold
-_HEADER: Final = "nas:study"
 _RETIMED: Final = "nas:retimed"
 _BASELINES: Final = "nas:baselines"
-_HISTORY: Final = "history/"
-_JOURNAL: Final = "journal.jsonl"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
-_PARTS: Final = ("genomes", "trials")
-_LOCK_SECONDS: Final = 1.0  # to wait for the lock: `nas status` holds it for a moment, to see whether it is free
 
 _logger = logging.getLogger(__name__)
-
-_STATES: Final = {
-    TrialStatus.COMPLETE: TrialState.COMPLETE,
-    TrialStatus.STOPPED: TrialState.PRUNED,
-    TrialStatus.FAILED: TrialState.FAIL,
-}
 
 
 class StudyStore:
@@ -124,14 +122,14 @@ class StudyStore:
         header: what `create` was given, the `job` included.
     """
 
-    def __init__(self, folder: Path | str, name: str, study: optuna.Study) -> None:
+    def __init__(self, folder: Path | str, name: str, storage: BaseStorage, study_id: int) -> None:
         if not _NAME.fullmatch(name):  # a database from elsewhere may hold "../../somewhere"
             raise StudyError(f'a study\'s name may hold letters, digits and "._-" (at most 200), got {name!r}')
         self.root = Path(folder)
         self.name = name
-        self._study = study
+        self._storage, self._study_id = storage, study_id
         self.folder = self.root / name
-        header = study.user_attrs.get(_HEADER)
+        header = self._attribute(HEADER)
         if header is None:
             raise StudyError(f"study {name!r} was not made by this program; choose another name")
         if header.get("format", 0) > FORMAT:
@@ -145,10 +143,9 @@ class StudyStore:
             str(header.get("scorer", "")),
         )
         self.seed = int(header["seed"])
-        self._rows = Rows(study._storage, study._study_id)
-        self._live: Live | None = None  # while this process drives
+        self._driven: Trials | None = None  # while this process drives
         self._sampling: Sampling | None = None
-        self._evidence: dict[int, Evidence | None] = {}  # as read so far
+        self._files = StudyFiles(self.folder, name, self.identity)
         self._front: Front | None = None  # while this process drives: the members, without those near them
         self._held = False  # by this object, see `hold`
         self._verified = False  # the files, since then
@@ -177,7 +174,7 @@ class StudyStore:
             error_reference: see `nas.search.error_reference`.
             scorer: what errors are by, as `nas.training.Dataset` has it.
             seed: decides every random choice of the search.
-            storage: URL of an RDB; default: SQLite, `optuna.db` in the folder.
+            storage: URL of an RDB; default: Optuna's journal, a file in the study's folder.
             job: any JSON, kept in `header["job"]` for whoever opens the study later; see `costs` for one of its keys.
 
         Raises:
@@ -188,53 +185,63 @@ class StudyStore:
             raise JobError(f'a study\'s name may hold letters, digits and "._-" (at most 200), got {name!r}')
         Objectives(objectives, error_reference)  # refuses unknown ones
         root, identity = Path(folder), new_identity()
-        with database_errors(root, storage):
+        header = {
+            "format": FORMAT,
+            "id": identity,
+            "objectives": list(objectives),
+            "error_reference": error_reference,
+            "error_metric": "val_score",
+            **({"constraints": list(constraints)} if constraints else {}),
+            **({"scorer": scorer} if scorer else {}),
+            "seed": seed,
+            "job": job,
+        }
+        database = database_name(root / name, storage)
+        with database_errors(database, storage):
             root.mkdir(parents=True, exist_ok=True)
-        with database_errors(root, storage), creating(root):
-            refuse_foreign_files(root / name, name, database_name(root, storage))
-            study = _made(open_storage(root, storage), root, name, len(objectives))
-            for part in _PARTS:
-                (root / name / part).mkdir(parents=True, exist_ok=True)
+        with database_errors(database, storage), creating(root):
+            opened = None if storage is None else open_database(root, storage)
+            if name in (study_names(opened) if opened is not None else cls.studies(root)):
+                raise StudyError(
+                    f"study {name!r} exists already in {root}; continue it with --resume or choose another name"
+                )
+            refuse_foreign_files(root / name, name, database)
+            StudyFiles(root / name, name, identity).make_folders()
             write_identity(root / name, identity, name)
-            with warnings.catch_warnings():  # "experimental" since 3.2; only labels for Optuna's dashboard
-                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-                study.set_metric_names(list(objectives))
-            # Last, because a study without it does not count as made (see `studies`).
-            study.set_user_attr(
-                _HEADER,
-                {
-                    "format": FORMAT,
-                    "id": identity,
-                    "objectives": list(objectives),
-                    "error_reference": error_reference,
-                    "error_metric": "val_score",
-                    **({"constraints": list(constraints)} if constraints else {}),
-                    **({"scorer": scorer} if scorer else {}),
-                    "seed": seed,
-                    "job": job,
-                },
-            )
-        return cls(root, name, study)
+            if opened is not None:
+                begin_study(opened, name, header)
+            else:  # made aside, so that there is either the whole of it or nothing
+                temporary = root / name / f".{JOURNAL}.{os.getpid()}.tmp"
+                temporary.write_bytes(b"")
+                begin_study(open_journal(temporary), name, header)
+                to_disk(root / name, [temporary])
+                temporary.replace(root / name / JOURNAL)
+        return cls.open(root, name, storage=storage)
 
     @classmethod
     def open(cls, folder: Path | str, name: str, *, storage: str | None = None) -> StudyStore:
         """An existing study.
 
         Raises:
-            StudyError: no such store or study, the folder is not that of this study, or the database cannot be used.
+            StudyError: no such store or study, the folder is not that of this study, it is damaged, or the database
+                cannot be used.
         """
         root = Path(folder)
-        if storage is None and not (root / DATABASE).exists():
-            raise StudyError(f"no study {name!r} in {root}; there are: none")
-        with database_errors(root, storage):
-            opened = open_storage(root, storage)
-            found = _loaded(opened, name)
-            known = _names(opened) if found is None else []
-        if found is None:
-            raise StudyError(f"no study {name!r} in {root}; there are: {', '.join(known) or 'none'}")
-        store = cls(root, name, found)
-        if (identity := store.identity) is not None:
-            checked_folder(store.folder, name, identity, database_name(root, storage))
+        if not _NAME.fullmatch(name):
+            raise StudyError(f'a study\'s name may hold letters, digits and "._-" (at most 200), got {name!r}')
+        database = database_name(root / name, storage)
+        with database_errors(database, storage):
+            found = opened_study(root, name, storage)
+            if found is None:
+                known = ", ".join(cls.studies(root, storage=storage)) or "none"
+                raise StudyError(f"no study {name!r} in {root}; there are: {known}")
+            store = cls(root, name, *found)
+            if (identity := store.identity) is not None:
+                checked_folder(store.folder, name, identity, database)
+            if former_entries(store.folder / FORMER_JOURNAL):
+                # Who drives the study brings them over, or nobody who may only read it.
+                with contextlib.suppress(StudyError), store.hold():
+                    pass
         return store
 
     @classmethod
@@ -247,10 +254,14 @@ class StudyStore:
         """Names of the studies in a store, oldest first; empty where there is no store. One whose making was
         interrupted does not count."""
         root = Path(folder)
-        if storage is None and not (root / DATABASE).exists():
-            return []
-        with database_errors(root, storage):
-            return _names(open_storage(root, storage))
+        names: list[str] = []
+        if storage is not None or (root / DATABASE).exists():
+            with database_errors(database_name(root / DATABASE, storage), storage):
+                names = study_names(open_database(root, storage))
+        if storage is None:
+            folders = [path.parent for path in root.glob(f"*/{JOURNAL}") if _NAME.fullmatch(path.parent.name)]
+            names += [each.name for each in sorted(folders, key=lambda each: (made(each), each.name))]
+        return names
 
     @property
     def identity(self) -> str | None:
@@ -267,8 +278,12 @@ class StudyStore:
         """
         with self.lock():
             pass
-        with database_errors(self.root, None), warnings.catch_warnings():
-            optuna.delete_study(study_name=self.name, storage=self._study._storage)
+        journal = self.folder / JOURNAL
+        with database_errors(self.name, None):
+            if journal.exists():
+                journal.unlink()  # first: without it there is no study, whatever is left of its files
+            else:
+                self._storage.delete_study(self._study_id)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
@@ -281,8 +296,9 @@ class StudyStore:
     @property
     def study(self) -> optuna.Study:
         """Optuna's, with all that happened so far; for its visualisations and other tools, not for writing."""
-        self.flush()
-        return self._study
+        self.settle(now=True)
+        sampler = optuna.samplers.RandomSampler(seed=0)
+        return optuna.load_study(study_name=self.name, storage=self._storage, sampler=sampler)
 
     @contextlib.contextmanager
     def hold(self) -> Iterator[None]:
@@ -298,82 +314,74 @@ class StudyStore:
         if self._held:
             yield
             return
-        try:
-            for part in _PARTS:
-                (self.folder / part).mkdir(parents=True, exist_ok=True)
-            file = (self.folder / "lock").open("a+", encoding="utf-8")
-        except OSError as error:
-            if error.errno in DISK_FAILURES and error.errno != errno.EROFS:
-                raise self._failed(error) from error
-            raise StudyError(
-                f"study {self.name!r} can be read, but not continued: {self.folder} cannot be written "
-                f"({error.strerror})"
-            ) from error
-        with file:
-            self._take_lock(file)
-            self._sweep()
+        with contextlib.ExitStack() as stack:
+            try:
+                self._files.make_folders()
+                stack.enter_context(held(self.folder / "lock", self.name))
+            except OSError as error:
+                if error.errno in DISK_FAILURES and error.errno != errno.EROFS:
+                    raise self._failed(error) from error
+                raise StudyError(
+                    f"study {self.name!r} can be read, but not continued: {self.folder} cannot be written "
+                    f"({error.strerror})"
+                ) from error
+            self._files.sweep()
             if self.identity is None:
                 self._identify()
+            self._bring_over()
             self._held = True
             try:
                 yield
             finally:
                 self._held = self._verified = False
 
-    def _sweep(self) -> None:
-        """Removes what a driver that was killed left of files that it was writing."""
-        with contextlib.suppress(OSError):  # it is only for tidiness
-            for pattern in (".*.tmp", *(f"{part}/.*.tmp" for part in _PARTS)):
-                for left_over in self.folder.glob(pattern):
-                    left_over.unlink(missing_ok=True)
-
     def _identify(self) -> None:
         """Gives a study of an earlier version the identity that it would have been made with."""
         with self.reporting():
-            first = self._rows.read([0])
-            identity = former_identity(self.name, self.header, first[0].ended if first else None)
+            first = self._trials().get(0)
+            identity = former_identity(self.name, self.header, None if first is None else first.datetime_complete)
             adopt_folder(self.folder, identity, self.name)
             self.header = {**self.header, "id": identity}
-            self._study.set_user_attr(_HEADER, dict(self.header))
+            self._files.identity = identity
+            self._storage.set_study_user_attr(self._study_id, HEADER, dict(self.header))
 
-    def _take_lock(self, file: TextIO) -> None:
-        """Locks the open lock file, which then says who holds it."""
-        deadline = time.monotonic() + _LOCK_SECONDS
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() < deadline:
-                    time.sleep(0.05)
-                    continue
-                file.seek(0)
-                holder = plain(file.read(200).strip(), 80)
-                raise StudyError(
-                    f"study {self.name!r} is being driven by another process{f' ({holder})' if holder else ''}; "
-                    "wait for it or stop it"
-                ) from None
-        with contextlib.suppress(OSError):  # a full disk; it is only for people
-            os.ftruncate(file.fileno(), 0)  # not by way of a buffer, which would fail once more when it is closed
-            os.write(file.fileno(), f"process {os.getpid()} on {os.uname().nodename}\n".encode())
+    def _bring_over(self) -> None:
+        """What an earlier version did, and its database does not have."""
+        path = self.folder / FORMER_JOURNAL
+        if not path.exists():
+            return
+        with self.reporting():
+            if entries := former_entries(path):
+                trials = self._trials()
+                trials.drive()
+                bring_over(entries, trials, self._files.survived)
+            path.unlink()
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Holds the study for this process (see `hold`), and writes its database in batches meanwhile.
+        """Holds the study for this process (see `hold`), and knows the states of its trials meanwhile.
 
         Raises:
             StudyError: another process on this machine drives the study, this one does already, or the database fails
                 at the end.
         """
-        if self._live is not None:
+        if self._driven is not None:
             raise StudyError(f"study {self.name!r} is being driven by another process, or by this one already")
         with self.hold(), self.reporting():
-            self._live = self._new_live(behind=True)
+            trials = self._trials()
+            trials.drive()
+            self._driven = trials
             try:
                 yield
+            except BaseException:
+                # The failure that ends the search is the one to be told; the next driver settles what is left.
+                with contextlib.suppress(OSError, *DATABASE_FAILURES):
+                    trials.settle()
+                raise
+            else:
+                trials.settle()
             finally:
-                live, self._live, self._front, self._sampling = self._live, None, None, None
-                live.close()
+                self._driven = self._front = self._sampling = None
 
     @contextlib.contextmanager
     def reporting(self) -> Iterator[None]:
@@ -402,30 +410,28 @@ class StudyStore:
     # --- writing: the driver only -----------------------------------------------------------------------------------
 
     def begin(self) -> int:
-        """A new trial in state RUNNING; its number."""
-        with self._driving() as live:
-            number = live.begun()
-            if self._sampling is not None:
-                self._sampling.begin(number)
-            return number
+        """The number of the next trial, which is there from `record` on, or from `fail`."""
+        return len(self._states())
 
-    def record(self, candidate: Candidate) -> None:
+    def record(self, candidate: Candidate, domains: Mapping[str, Range | Choice] = MappingProxyType({})) -> None:
         """Writes down what trial `candidate.number` is asked to train, so that it can be dispatched again.
 
         The file comes first: a trial with a record always has its genome.
+
+        Args:
+            candidate: its number is that of the next trial, or of one that is RUNNING.
+            domains: from which its hyperparameters are, by their paths: these are parameters of Optuna's trial.
         """
         number = candidate.number
-        self.result_path(number).unlink(missing_ok=True)  # of a life that a power cut made undone
-        written = checkpoint.save_arrays(
-            self.genome_path(number),
-            candidate.genome.dag,
-            dict(candidate.inherited or {}),
-            {"number": number, "study": self.identity, **structure_json(candidate.genome.structure)},
-            flush=False,  # before the database says that the trial has ended, see _write
-        )
-        with self._driving() as live:
-            sampled = self._sampling.sampled(number) if self._sampling is not None else {}
-            live.asked(number, candidate_json(candidate, written), sampled)
+        written = self._files.write_candidate(candidate)
+        params, distributions = params_in(candidate.genome.hyperparameters, domains)
+        of_sampler: Mapping[str, Any] = {}
+        with self._driving() as trials:
+            if self._sampling is not None and (sampled := self._sampling.sampled(number)) is not None:
+                params, distributions = {**params, **sampled.params}, {**distributions, **sampled.distributions}
+                of_sampler = sampled.system_attrs
+                trials.remember(self._sampling.remembered())
+            trials.ask(number, candidate_json(candidate, written), params, distributions, of_sampler)
 
     def report(self, number: int, share: float, metrics: Mapping[str, float]) -> None:
         """Shows Optuna's pruners what a trial is after a `share` of its steps; see `pause`."""
@@ -434,8 +440,8 @@ class StudyStore:
 
     def pause(self, number: int, rung: Rung) -> None:
         """Writes down what a trial was found to be at a rung, and whether it goes on."""
-        with self._driving() as live:
-            live.paused(number, rung, self._reported(rung.metrics))
+        with self._driving() as trials:
+            trials.pause(number, rung, self._reported(rung.metrics))
 
     def finish(self, result: TrialResult) -> TrialResult:
         """Writes down and tells a result; harmless when repeated (the first one counts).
@@ -443,8 +449,8 @@ class StudyStore:
         Returns:
             What was recorded: a complete result whose objectives are missing or not finite becomes a failed one.
         """
-        with self._driving() as live:
-            if live.states.get(result.number, TrialState.RUNNING).is_finished():
+        with self._driving() as trials:
+            if trials.states.get(result.number, TrialState.RUNNING).is_finished():
                 return self.trial(result.number).result or result
             result = dataclasses.replace(result, reason=plain(result.reason))
             values = self.objectives.values(result)
@@ -453,16 +459,8 @@ class StudyStore:
                 result = as_failed(result, f"objectives must be finite numbers, got {found}")
             written = None
             if result.status is TrialStatus.COMPLETE and result.dag is not None:
-                history = {_HISTORY + name: np.asarray(curve) for name, curve in result.history.items()}
-                record = result_json(result, live.rungs(result.number)) | structure_json(result.structure)
-                written = checkpoint.save_arrays(
-                    self.result_path(result.number),
-                    result.dag,
-                    {**result.arrays, **history, **evidence_arrays(result.evidence)},
-                    {**record, "study": self.identity},
-                    flush=False,
-                )
-            self._tell(live, result, values, written)
+                written = self._files.write_result(result)
+            self._tell(trials, result, values, written)
         return result
 
     def fail(self, number: int, reason: str) -> TrialResult:
@@ -477,68 +475,55 @@ class StudyStore:
             hardware: what they were taken on.
         """
         again = {str(number): dict(values) for number, values in metrics.items()}
-        self.study.set_user_attr(_RETIMED, {"metrics": again, "hardware": dict(hardware)})
+        self._set_attribute(_RETIMED, {"metrics": again, "hardware": dict(hardware)})
         self._front = None
 
     def set_baselines(self, baselines: Baselines) -> None:
         """Keeps what the search is compared with; no trials, so that nothing counts or picks them."""
-        self.study.set_user_attr(_BASELINES, baselines.to_json())
+        self._set_attribute(_BASELINES, baselines.to_json())
 
-    def flush(self) -> None:
-        """Return when the database has all that this process has written."""
-        live = self._live
-        if live is not None:
-            live.flush()
+    def settle(self, *, now: bool = False) -> None:
+        """Lets trials that have ended be finished in Optuna's words, too, where that is due, or `now`.
+
+        A driver calls this often: a trial that is settled survives a power cut, and Optuna's tools see it.
+        """
+        if self._driven is not None:
+            self._driven.settle(now=now)
+
+    def _attribute(self, name: str) -> Any:
+        return self._storage.get_study_user_attrs(self._study_id).get(name)
+
+    def _set_attribute(self, name: str, value: Any) -> None:
+        self.settle(now=True)
+        self._storage.set_study_user_attr(self._study_id, name, value)
 
     def _tell(
-        self, live: Live, result: TrialResult, values: tuple[float, ...] | None, written: str | None = None
+        self, trials: Trials, result: TrialResult, values: tuple[float, ...] | None, written: str | None = None
     ) -> None:
         """Ends a trial; `written`: the checksum of its file, where it has one."""
-        state = _STATES[result.status]
+        state = outcome(result.status)
         told = values if state is TrialState.COMPLETE and values is not None else ()
-        live.ended(result.number, state, told, result_json(result, live.rungs(result.number), written))
+        trials.end(result.number, state, told, result_json(result, written, time.time()))
+        trials.settle(now=False)
         if self._sampling is not None:
             self._sampling.end(result.number, state, told, self._outside(result.metrics))
         if self._front is not None and told:
             self._front = self._front.with_trial(FrontMember(result.number, told, result.metrics))
 
-    def _new_live(self, *, behind: bool) -> Live:
-        journal = Journal(self.folder / _JOURNAL)
-        return Live(self._rows, journal, self._write, behind=behind, name=self.name, survived=self._survived)
-
-    def _survived(self, number: int, result: Mapping[str, Any]) -> bool:
-        """Whether the file of a trial that only the journal says has ended is as it was written. A power cut may take
-        a file that was not flushed yet, and leave the journal: the trial is then run again."""
-        wanted = result.get(CHECKSUM)
-        if wanted is None or checksum(self.result_path(number)) == wanted:
-            return True
-        _logger.warning("the weights of trial %d did not reach the disk; it is run again", number)
-        self.result_path(number).unlink(missing_ok=True)
-        return False
+    def _trials(self) -> Trials:
+        """Of this process while it drives; else anew, as they are now."""
+        return self._driven or Trials(self._storage, self._study_id, self._files.to_disk)
 
     @contextlib.contextmanager
-    def _driving(self) -> Iterator[Live]:
-        """The live view of a driven study; of another one for this moment, which writes the database at once."""
-        if self._live is not None:
-            yield self._live
+    def _driving(self) -> Iterator[Trials]:
+        """The trials of a driven study; of another one for this moment."""
+        if self._driven is not None:
+            yield self._driven
             return
-        live = self._new_live(behind=False)
-        try:
-            yield live
-        finally:
-            live.close()
-
-    def _write(self, changes: list[Change]) -> None:
-        """Files of ended trials to the disk first: what the database says has ended survives a power cut."""
-        ended = [change.number for change in changes if change.state.is_finished()]
-        for path in (path(number) for number in ended for path in (self.genome_path, self.result_path)):
-            with contextlib.suppress(FileNotFoundError):  # failed trials leave no result
-                _flush_to_disk(path)
-        if ended:
-            for part in _PARTS:
-                with contextlib.suppress(OSError):  # not every file system can flush a folder
-                    _flush_to_disk(self.folder / part)
-        self._rows.write(changes)
+        trials = self._trials()
+        trials.drive()
+        yield trials
+        trials.settle()
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
@@ -548,13 +533,10 @@ class StudyStore:
         Raises:
             StudyError: there is none with this number.
         """
-        live = self._live
-        if live is not None and live.unwritten(number):
-            live.flush()
-        found = self._read([number])
-        if not found:
+        found = self._trials().get(number)
+        if found is None:
             raise StudyError(f"study {self.name!r} has no trial {number}; it has {len(self._states())} trials")
-        return record_of(found[0])
+        return record_of(found)
 
     def lineage(self, number: int) -> list[int]:
         """A trial, its parent, its parent's parent, …"""
@@ -565,8 +547,8 @@ class StudyStore:
 
     def records(self) -> list[TrialRecord]:
         """Every trial that was recorded, by number."""
-        self.flush()
-        return [record_of(row) for row in self._read() if row.record is not None or row.state.is_finished()]
+        found = self._trials().all()
+        return [record_of(each) for each in found if RECORD in each.user_attrs or outcome(each).is_finished()]
 
     def counts(self) -> dict[str, int]:
         """Number of trials that are "running", "complete", "stopped" (at a rung) and "failed"."""
@@ -577,8 +559,8 @@ class StudyStore:
 
     def rungs(self, number: int) -> tuple[Rung, ...]:
         """At which a running trial has paused so far, in order."""
-        with self._driving() as live:
-            return live.rungs(number)
+        found = self._trials().get(number)
+        return () if found is None else rungs_in(found)
 
     def recover(self) -> tuple[list[Candidate], list[int]]:
         """Sorts out what a killed driver left RUNNING; to be called once, before a search goes on.
@@ -595,27 +577,30 @@ class StudyStore:
             self.verify()
         candidates: list[Candidate] = []
         unasked: list[int] = []
-        with self._driving() as live:
-            live.flush()
-            open_ones = [n for n in range(live.next) if not live.states.get(n, TrialState.RUNNING).is_finished()]
-            rows = {row.number: row for row in self._rows.read(open_ones)} if open_ones else {}
-            for number in open_ones:
+        with self._driving() as trials:
+            for trial in [each for each in trials.all() if not each.state.is_finished()]:
+                number, rungs, record = trial.number, rungs_in(trial), trial.user_attrs.get(RECORD)
+                if (ended := trial.user_attrs.get(RESULT)) is not None:
+                    if self._files.survived(number, ended):
+                        found = result_of(number, ended)
+                        trials.told(number, outcome(found.status), self.objectives.values(found))
+                        continue
+                    trials.unend(number)
                 try:
-                    record = rows[number].record
                     if record is None:
                         raise KeyError(number)
-                    rungs = live.rungs(number)
-                    if (result := self._left_behind(number)) is not None:
+                    if (result := self._files.left_behind(number)) is not None:
                         written = checksum(self.result_path(number))
-                        self._tell(live, result, self.objectives.values(result), written)
+                        self._tell(trials, result, self.objectives.values(result), written)
                     elif rungs and not rungs[-1].passed:
-                        self._tell(live, stopped(number, rungs), None)
+                        self._tell(trials, stopped(number, rungs), None)
                     else:
-                        candidates.append(self._candidate(number, record))
+                        candidates.append(self._files.candidate(number, record))
                 except (CheckpointError, KeyError, FileNotFoundError) as error:
                     if not isinstance(error, KeyError):  # of a trial that was not recorded
                         _logger.warning("the genome of trial %d did not survive; it is asked for again", number)
                     unasked.append(number)
+            trials.settle()
         return candidates, unasked
 
     def verify(self) -> None:
@@ -624,15 +609,15 @@ class StudyStore:
         Raises:
             StudyError: one is missing, damaged or of another study.
         """
-        self.flush()
-        damaged = []
-        for row in self._read():
-            if not row.state.is_finished():
-                continue
-            for attribute, path in ((row.record, self.genome_path), (row.result, self.result_path)):
-                wanted = (attribute or {}).get(CHECKSUM)
-                if wanted is not None and checksum(path(row.number)) != wanted:
-                    damaged.append(path(row.number))
+        self.settle(now=True)
+        damaged = [
+            path
+            for trial in self._trials().all()
+            if trial.state.is_finished()
+            for path in self._files.damaged(
+                trial.number, trial.user_attrs.get(RECORD) or {}, trial.user_attrs.get(RESULT) or {}
+            )
+        ]
         if damaged:
             more = f" (and {len(damaged) - 1} others)" if len(damaged) > 1 else ""
             what = "is not what was written there" if damaged[0].exists() else "is missing"
@@ -641,20 +626,6 @@ class StudyStore:
                 "another study with --set tracking.experiment=NAME"
             )
         self._verified = self._held
-
-    def _left_behind(self, number: int) -> TrialResult | None:
-        """The result of a trial that was not told; None where there is none, or a power cut has damaged it."""
-        path = self.result_path(number)
-        if not path.exists():
-            return None
-        try:
-            found = checkpoint.load_arrays(path)[2].get("study")
-            if found in (None, self.identity):  # None: written before the study had one
-                return self.load_result(number)
-        except CheckpointError:
-            pass
-        path.unlink()
-        return None
 
     def load_candidate(self, number: int) -> Candidate:
         """The candidate of a trial, as it was asked.
@@ -666,28 +637,13 @@ class StudyStore:
             NasError: its structure is of a kind that nobody registered in this process.
             OSError: its genome file is missing.
         """
-        self.flush()
-        found = self._read([number])
-        if not found:
+        found = self._trials().get(number)
+        if found is None:
             raise StudyError(f"study {self.name!r} has no trial {number}; it has {len(self._states())} trials")
-        if found[0].record is None:
+        record = found.user_attrs.get(RECORD)
+        if record is None:
             raise KeyError(f"trial {number} of study {self.name!r} was begun, but nothing was asked for it")
-        return self._candidate(number, found[0].record)
-
-    def _candidate(self, number: int, record: Mapping[str, Any]) -> Candidate:
-        path = self.genome_path(number)
-        dag, arrays, asked = checkpoint.load_arrays(path)
-        if record.get(CHECKSUM) not in (None, checksum(path)):
-            raise CheckpointError(f"{path} is not what was written there; restore it from a copy")
-        return Candidate(
-            number,
-            Genome(dag, record["hyperparameters"], structure_in(asked)),
-            seed=record["seed"],
-            steps=record["steps"],
-            parent=record["parent"],
-            mutation=record["mutation"],
-            inherited=arrays if record["inherited"] else None,
-        )
+        return self._files.candidate(number, record)
 
     def load_result(self, number: int) -> TrialResult:
         """The result of a complete trial with its live DAG, trained arrays and history.
@@ -697,59 +653,41 @@ class StudyStore:
             CheckpointError: the file is damaged.
             NasError: its structure is of a kind that nobody registered in this process.
         """
-        path = self.result_path(number)
-        if not path.exists():
-            raise StudyError(f"trial {number} of study {self.name!r} has no weights at {path}; it did not complete")
-        dag, arrays, record = checkpoint.load_arrays(path)
-        evidence, arrays = evidence_from(arrays)
-        history = {name.removeprefix(_HISTORY): a for name, a in arrays.items() if name.startswith(_HISTORY)}
-        trained = {name: a for name, a in arrays.items() if not name.startswith(_HISTORY)}
-        structure = structure_in(record)
-        return result_of(
-            number, record, dag=dag, arrays=trained, history=history, structure=structure, evidence=evidence
-        )
+        return self._files.result(number)
 
     def evidence(self, number: int) -> Evidence | None:
         """What the validation part said of a complete trial, sample by sample.
 
         None: it was trained before this was kept, by an evaluator that does not report it, or its file is gone.
         """
-        if number not in self._evidence:
-            try:
-                arrays = checkpoint.load_some(self.result_path(number), EVIDENCE)
-            except (OSError, CheckpointError):
-                arrays = {}
-            self._evidence[number] = evidence_from(arrays)[0]
-        return self._evidence[number]
+        return self._files.evidence(number)
 
     def genome_path(self, number: int) -> Path:
         """Where the genome of a trial is."""
-        return self.folder / "genomes" / f"{number:06d}.safetensors"
+        return self._files.genome_path(number)
 
     def result_path(self, number: int) -> Path:
         """Where the weights of a complete trial are."""
-        return self.folder / "trials" / f"{number:06d}.safetensors"
+        return self._files.result_path(number)
 
     def hyperparameters(self, number: int) -> dict[str, Any]:
         """The overrides of the training section that a recorded trial was asked with."""
-        live = self._live
-        known = None if live is None else live.records.get(number)  # a parent's, mostly: no word with the database
-        return dict(known["hyperparameters"] if known is not None else self.trial(number).hyperparameters)
+        return dict(self.trial(number).hyperparameters)
 
     def retimed(self) -> dict[int, dict[str, float]]:
         """Metrics measured again after the search, by trial number."""
-        again = self._study.user_attrs.get(_RETIMED, {"metrics": {}})["metrics"]
+        again = (self._attribute(_RETIMED) or {"metrics": {}})["metrics"]
         return {int(number): metrics for number, metrics in again.items()}
 
     def baselines(self) -> Baselines | None:
         """What `set_baselines` kept; None: they were not trained (yet), or by a newer version."""
-        record = self._study.user_attrs.get(_BASELINES)
+        record = self._attribute(_BASELINES)
         return None if record is None else Baselines.from_json(record)
 
     def leading(self) -> Front:
         """The members of `front` as they are now, for the driver: kept up to date, at a cost that does not grow with
         the study. Trials `near` the members are not known, so nothing should be picked from it."""
-        if self._live is None:
+        if self._driven is None:
             return self.front()
         if self._front is None:
             self._front = Front.of(self.objectives, self._complete()).bare()
@@ -767,33 +705,35 @@ class StudyStore:
         return Front.estimated(self.objectives, self._complete(), self.evidence, to_beat=to_beat)
 
     def _complete(self) -> list[FrontMember]:
-        self.flush()
         retimed = self.retimed()
         members = []
-        for row in self._read():
-            if row.state is not TrialState.COMPLETE:
+        for trial in self._trials().all():
+            if outcome(trial) is not TrialState.COMPLETE:
                 continue
-            result = record_of(row).result
+            result = record_of(trial).result
             assert result is not None
-            again = retimed.get(row.number, {})
+            again = retimed.get(trial.number, {})
             metrics = {**result.metrics, **again}
-            values = self.objectives.values(TrialResult(row.number, result.status, metrics)) or row.values
-            members.append(FrontMember(row.number, values, metrics, retimed=bool(again)))
+            values = self.objectives.values(TrialResult(trial.number, result.status, metrics))
+            values = tuple(trial.values) if values is None else values
+            members.append(FrontMember(trial.number, values, metrics, retimed=bool(again)))
         return members
 
     def sampling(self) -> Sampling:
         """The study as Optuna's samplers and pruners see it, in memory; for the driver, within `lock`."""
         if self._sampling is None:
-            self.flush()
-            rows = self._rows.read()
+            self.settle(now=True)
+            trials = self._trials().all()
             reported = {
-                row.number: {round(100 * each.share): self._reported(each.metrics) for each in record_of(row).rungs}
-                for row in rows
+                each.number: {round(100 * rung.share): self._reported(rung.metrics) for rung in rungs_in(each)}
+                for each in trials
             }
-            outside = {row.number: self._outside(dict((row.result or {}).get("metrics") or {})) for row in rows}
-            self._sampling = Sampling(
-                self._study.directions, rows, self._rows.params(), reported, self._rows.system(), outside
-            )
+            outside = {
+                each.number: self._outside((each.user_attrs.get(RESULT) or {}).get("metrics") or {}) for each in trials
+            }
+            of_study = self._storage.get_study_system_attrs(self._study_id)
+            directions = self._storage.get_study_directions(self._study_id)
+            self._sampling = Sampling(directions, trials, reported, of_study, outside)
         return self._sampling
 
     def _outside(self, metrics: Mapping[str, float]) -> float | None:
@@ -806,66 +746,9 @@ class StudyStore:
         return float(known[0]) if known else 0.0
 
     def _states(self) -> Mapping[int, TrialState]:
-        live = self._live
-        if live is not None:
-            return live.states
-        beyond = overlaid(Journal(self.folder / _JOURNAL))
-        states = self._rows.states()
-        for number, change in beyond.items():
-            if not states.get(number, TrialState.RUNNING).is_finished():
-                states[number] = change.state
-        return states
-
-    def _read(self, numbers: list[int] | None = None) -> list[Row]:
-        """Rows of the database, with what the journal says beyond it where another process drives the study."""
-        if self._live is not None:
-            return self._rows.read(numbers)
-        beyond = overlaid(Journal(self.folder / _JOURNAL))  # first, for the driver moves entries the other way
-        rows = {row.number: row for row in self._rows.read(numbers)}
-        for number, change in beyond.items():
-            if numbers is not None and number not in numbers:
-                continue
-            row = rows.setdefault(number, Row(number, TrialState.RUNNING))
-            if row.state.is_finished():
-                continue
-            row.state, row.values = change.state, change.values
-            row.record = change.record if change.record is not None else row.record
-            row.result = change.result
-        return [rows[number] for number in sorted(rows)]
-
-
-def _names(storage: optuna.storages.BaseStorage) -> list[str]:
-    return [study.study_name for study in storage.get_all_studies() if _HEADER in study.user_attrs]
-
-
-def _loaded(storage: optuna.storages.BaseStorage, name: str) -> optuna.Study | None:
-    """The study of this name; None: there is none."""
-    try:
-        return optuna.load_study(study_name=name, storage=storage, sampler=optuna.samplers.RandomSampler(seed=0))
-    except KeyError:
-        return None
-
-
-def _made(storage: optuna.storages.BaseStorage, root: Path, name: str, objectives: int) -> optuna.Study:
-    """A new study without header; one whose making was interrupted is made anew.
-
-    Raises:
-        StudyError: it is there already.
-    """
-    found = _loaded(storage, name)
-    if found is not None and not found.user_attrs and not found.get_trials(deepcopy=False):
-        storage.delete_study(found._study_id)
-    try:
-        return optuna.create_study(
-            storage=storage,
-            study_name=name,
-            directions=[optuna.study.StudyDirection.MINIMIZE] * objectives,
-            sampler=optuna.samplers.RandomSampler(seed=0),
-        )
-    except optuna.exceptions.DuplicatedStudyError:
-        raise StudyError(
-            f"study {name!r} exists already in {root}; continue it with --resume or choose another name"
-        ) from None
+        if self._driven is not None:
+            return self._driven.states
+        return {trial.number: outcome(trial) for trial in self._trials().all()}
 
 
 def stopped(number: int, rungs: Sequence[Rung], result: TrialResult | None = None) -> TrialResult:
@@ -881,11 +764,3 @@ def stopped(number: int, rungs: Sequence[Rung], result: TrialResult | None = Non
         worker="" if result is None else result.worker,
         steps=last.step,
     )
-
-
-def _flush_to_disk(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
