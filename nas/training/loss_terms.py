@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -122,6 +122,7 @@ def timed_costs(config: TrainingConfig, dag: DAG) -> StructureCosts:
 _measures: dict[str, Measure] = {}  # by what fields of such types are called
 
 
+@lru_cache(maxsize=16)  # numba knows an object that it has seen; of a new one it finds the type anew
 def terms_type(measures: tuple[Measure, ...]) -> np.dtype[np.void]:
     """A value for kernels that is looked at for its type alone: it has a field for each measure, called as its formula.
 
