@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from nas.cli import app
 from nas.cli.console import asking, command_line
-from nas.cli.search import SearchRun, next_commands
+from nas.cli.search import next_commands
 from nas.job import Job
 
 # A command ends with its line; a prompt such as "export one:" may stand before it.
@@ -70,14 +70,14 @@ def test_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (more,) = commands(pasted(resume).output)[:1]
     assert "all 2 trials are done" in pasted(resume).output and "4 done" in pasted(more).output
     with monkeypatch.context() as patch:
-        patch.setattr(SearchRun, "_warm_up", _interrupted)
+        patch.setattr("nas.search.run_search", _interrupted)
         stopped = nas(*shlex.split(another)[1:])
     assert stopped.exit_code == 1 and "stopped" in stopped.output
     (resume,) = commands(stopped.output)
     assert "odd.Name_1--2" in resume and "2 done" in pasted(resume).output
 
 
-def _interrupted(*_: Any) -> None:
+def _interrupted(*_: Any, **__: Any) -> None:
     raise KeyboardInterrupt
 
 

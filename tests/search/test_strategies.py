@@ -229,7 +229,7 @@ def test_the_first_trials_are_the_linear_models_of_the_space(tmp_path: Path, str
         store = StudyStore.create(tmp_path, f"study{len([*tmp_path.iterdir()])}")
         space = load_space(SpaceConfig(name="neuron_dag", options=options), TaskShape(6, 3))
         made = make_strategy(SearchConfig(strategy=strategy), space, training, store)
-        return [made.ask(store.begin()) for _ in range(3)]
+        return [made.ask(number) for number in range(3)]
 
     one, other, third = first({}, TrainingConfig())
     for candidate in (one, other):

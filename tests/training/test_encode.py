@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -184,7 +185,8 @@ def test_a_workbook_without_its_reader_says_what_to_install(tmp_path: Path, monk
         raise ImportError("Missing optional dependency 'openpyxl'")
 
     monkeypatch.setattr(pd, "read_excel", missing)
-    (tmp_path / "t.xlsx").write_bytes(b"PK")
+    with zipfile.ZipFile(tmp_path / "t.xlsx", "w") as file:
+        file.writestr("xl/workbook.xml", "")
     with pytest.raises(DataError, match="pip install openpyxl"):
         read(tmp_path / "t.xlsx")
 

@@ -432,6 +432,8 @@ class StudyStore:
                 of_sampler = sampled.system_attrs
                 trials.remember(self._sampling.remembered())
             trials.ask(number, candidate_json(candidate, written), params, distributions, of_sampler)
+            if self._sampling is not None:  # pruners look at trials that no sampler was asked for, too
+                self._sampling.begin(number)
 
     def report(self, number: int, share: float, metrics: Mapping[str, float]) -> None:
         """Shows Optuna's pruners what a trial is after a `share` of its steps; see `pause`."""

@@ -117,9 +117,10 @@ TRIALS = """
 import json
 import numpy as np, torch
 from nas.graph import random_dag
-from nas.training import Candidate, Dataset, Genome, TrainingConfig, _gpu_measured, run_trials
+from nas.training import Candidate, Dataset, Genome, TrainingConfig, run_trials
+from nas.training.gpu import measured
 
-_gpu_measured.STEPS_TIMED = 2
+measured.STEPS_TIMED = 2
 rng = np.random.default_rng(0)
 x = rng.normal(size=(200, 12)).astype(np.float32)
 y = (x[:, 0] * x[:, 1] > 0).astype(np.int64)
