@@ -355,29 +355,29 @@ def _timed(objectives: Objectives) -> np.ndarray:
     return np.array([OBJECTIVES[name].timed for name in objectives.names])
 
 
-def _ends(trial: FrontMember, timed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _ends(trial: FrontMember, timed: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Between which values each objective of a trial lies: of times, what a tie leaves open.
 
     While a search runs, each network is timed once, beside whatever else the machine does: then the spread of its
     repeats counts too. Times that were taken again, side by side, differ by no more than a tie.
     """
-    values = np.array(trial.values)
     spread = 0.0 if trial.retimed else trial.metrics.get("inference_spread", 0.0)
-    margin = np.where(timed, 0.5 * TIE * values + spread, 0.0)
-    return values - margin, values + margin
+    margins = [0.5 * TIE * value + spread if each else 0.0 for value, each in zip(trial.values, timed, strict=True)]
+    low = tuple(value - margin for value, margin in zip(trial.values, margins, strict=True))
+    return low, tuple(value + margin for value, margin in zip(trial.values, margins, strict=True))
 
 
 def _drives_out(one: FrontMember, other: FrontMember, timed: np.ndarray) -> bool:
     """Whether ``one`` is as good as ``other`` and better in something, or equal and earlier (see `Front`)."""
-    a, b = np.array(one.values), np.array(other.values)
-    if (a[~timed] > b[~timed]).any():
+    # Numbers of Python's: asked of each member for each new trial, and two or three numbers are no array.
+    if any(a > b for a, b, each in zip(one.values, other.values, timed, strict=True) if not each):
         return False
-    if not timed.any():
-        return bool((a != b).any()) or one.number < other.number
-    (low_a, high_a), (low_b, high_b) = (_ends(trial, timed) for trial in (one, other))
-    if (high_a[timed] <= low_b[timed]).all():
+    if not any(timed):
+        return one.values != other.values or one.number < other.number
+    (low_a, high_a), (low_b, high_b) = _ends(one, timed), _ends(other, timed)
+    if all(high <= low for high, low, each in zip(high_a, low_b, timed, strict=True) if each):
         return True  # faster by more than a tie
-    if (low_a[timed] > high_b[timed]).any():
+    if any(low > high for low, high, each in zip(low_a, high_b, timed, strict=True) if each):
         return False  # slower by more than a tie
     edges, others = (trial.metrics.get("edges", math.inf) for trial in (one, other))
     if edges != others:
