@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["MOST_REASON", "SECRET", "is_formula", "plain", "redacted", "redacted_address"]
+__all__ = ["MOST_REASON", "SECRET", "is_formula", "is_number", "plain", "redacted", "redacted_address"]
 
 MOST_REASON: Final = 2000
 """Characters of a reason for a failure that are kept."""
@@ -55,3 +55,12 @@ def redacted_address(address: str) -> str:
 def is_formula(cell: str) -> bool:
     """Whether a spreadsheet would run a cell of a text file."""
     return cell.strip()[:1] in [*_FORMULA]
+
+
+def is_number(text: str) -> bool:
+    """Whether Python reads a text as a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

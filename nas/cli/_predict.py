@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from nas._text import is_formula
+from nas._text import is_formula, is_number
 from nas.cli._rows import rows_to_predict
 from nas.cli.console import STORAGE, STORE, console, need_writable
 from nas.errors import JobError, NasError
@@ -86,17 +86,9 @@ def _harmless(answers: pd.DataFrame) -> pd.DataFrame:
     """Labels and names of a stranger's model that a spreadsheet would run as formulas, behind an apostrophe."""
 
     def cell(value: object) -> object:
-        return f"'{value}" if isinstance(value, str) and is_formula(value) and not _is_number(value) else value
+        return f"'{value}" if isinstance(value, str) and is_formula(value) and not is_number(value) else value
 
     return answers.rename(columns=cell).map(cell)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _predictor(model: str, pick: str | None, store: Path, storage: str | None) -> Predictor:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from nas._text import is_number
 from nas.errors import GraphError
 from nas.graph._check import short
 
@@ -72,7 +73,7 @@ def read_table(
     first = [cell.lower() for cell in rows[0][1]]
     places = _places(columns, first, header)
     unknown = columns is None and header is not False and _known(first) is None and len(first) > 2
-    if unknown and _plain(first[0]) in _ROW_NUMBERS and not _is_number(first[0]):
+    if unknown and _plain(first[0]) in _ROW_NUMBERS and not is_number(first[0]):
         raise GraphError(
             f"columns {', '.join(map(repr, first))}: the first looks like a number of the line, not like a "
             "neuron; say which two hold source and target, e.g. columns=(1, 2)"
@@ -260,14 +261,6 @@ def _place(column: Column, first: Sequence[str], header: bool | None) -> int:
     return first.index(column.lower())
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _has_header(rows: Sequence[Row], places: tuple[int, int]) -> bool:
     """Whether the first row names columns, by what stands below it."""
     first, rest = rows[0][1], [cells for _, cells in rows[1:]]
@@ -278,8 +271,8 @@ def _has_header(rows: Sequence[Row], places: tuple[int, int]) -> bool:
         return False  # a header without a single edge is no graph
     labels = {row[place] for row in rest for place in places}
     joined = any(first[place] in labels for place in places)
-    numbers = [_is_number(cell) for cell in first]
-    below = [all(_is_number(row[column]) for row in rest) for column in range(len(first))]
+    numbers = [is_number(cell) for cell in first]
+    below = [all(is_number(row[column]) for row in rest) for column in range(len(first))]
     # A column of numbers under a word: the word is its name.
     named = any(
         below[column] and not numbers[column] and first[column].lower() not in _MISSING
@@ -313,7 +306,7 @@ def _only_edges(rows: Sequence[Row], raw: dict[int, str], *, lines_alike: bool) 
         if cells[2:] and cells[2].startswith("{"):
             continue
         for cell in cells[2:]:
-            if cell and not _is_number(cell) and cell.lower() not in _MISSING:
+            if cell and not is_number(cell) and cell.lower() not in _MISSING:
                 raise GraphError(
                     f"line {number}: which cells of {short(raw[number])} are source and target is not plain; say so: "
                     "columns=(0, 2); adjacency lists are read with "
@@ -333,7 +326,7 @@ def _refuse_measured(rows: Sequence[Row], places: tuple[int, int], header: bool)
         number, said = rows[0][0], first[place]
         odd = header and _plain(said) in _SIZES
         for line, cells in () if odd else rows[header:]:
-            if _is_number(cells[place]) and not float(cells[place]).is_integer():
+            if is_number(cells[place]) and not float(cells[place]).is_integer():
                 number, said, odd = line, cells[place], True
                 break
         if odd:

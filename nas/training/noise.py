@@ -21,7 +21,7 @@ import numpy as np
 from nas.training.fused.state import NOISE_BITS, NOISE_GROUP, SHIFT_PLACE
 from nas.training.types import Dataset, TrainingConfig
 
-__all__ = ["NOISE_BLOCK", "NO_NOISE", "TABLE_SIZE", "InputNoise", "input_noise", "moved_pixels"]
+__all__ = ["NOISE_BLOCK", "NO_NOISE", "TABLE_SIZE", "InputNoise", "drawn_shifts", "input_noise", "moved_pixels"]
 
 NOISE_BLOCK = 1024  # steps that share a table: drawing one takes as long as some fifty steps of a small network
 TABLE_SIZE = 2**NOISE_BITS + NOISE_GROUP
@@ -33,9 +33,13 @@ NO_NOISE = {"input_noise": 0.0, "final_input_noise": None, "input_dropout": 0.0,
 def input_noise(config: TrainingConfig, seed: int, dataset: Dataset) -> InputNoise | None:
     """What the inputs of a training go through; None where its configuration says nothing, or only what is for images
     and the data are none."""
-    image = (dataset.period, dataset.channels) if dataset.period and dataset.channels else None
-    noise = InputNoise(config, seed, image)
+    noise = InputNoise(config, seed, dataset.image)
     return noise if noise.disturbs or noise.moves else None
+
+
+def drawn_shifts(rng: np.random.Generator, deviation: float, count: int) -> np.ndarray:
+    """(count, 2) int32: by how many pixels images are moved, down and to the right."""
+    return np.rint(deviation * rng.standard_normal((count, 2))).clip(-_FARTHEST, _FARTHEST).astype(np.int32)
 
 
 def moved_pixels(shifts: np.ndarray, n_inputs: int, width: int, channels: int) -> np.ndarray:
@@ -115,8 +119,7 @@ class InputNoise:
     def _draw(self, block: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         shifts = np.zeros((0, 2), np.int32)
         if self.moves:
-            drawn = np.random.default_rng([self._seed, block, 2]).standard_normal((TABLE_SIZE, 2))
-            shifts = np.rint(self._config.input_shift * drawn).clip(-_FARTHEST, _FARTHEST).astype(np.int32)
+            shifts = drawn_shifts(np.random.default_rng([self._seed, block, 2]), self._config.input_shift, TABLE_SIZE)
         if not self.disturbs:
             return np.zeros(0, np.float32), np.zeros(0, np.float32), shifts
         share = self._config.input_dropout

@@ -20,7 +20,7 @@ from nas.manifold import LossTerms, ManifoldNetwork, Measure
 from nas.training._order import keyed_batches
 from nas.training.fused.trainer import ClosenessStep, OptimiserState, StepReport, closeness_rates
 from nas.training.loss_terms import StructureCosts, structure_costs
-from nas.training.noise import moved_pixels
+from nas.training.noise import drawn_shifts, moved_pixels
 from nas.training.optimisers import BETA_1, BETA_2, optimised
 from nas.training.types import Dataset, TrainingConfig
 
@@ -115,11 +115,11 @@ class PlainTrainer:
 
     def _moved(self, x: Tensor) -> Tensor:
         """Images in other places, where the job moves them, drawn anew for each step of a seed."""
-        width, channels, deviation = self._dataset.period, self._dataset.channels, self._config.input_shift
-        if not deviation or not width or not channels:
+        image, deviation = self._dataset.image, self._config.input_shift
+        if not deviation or image is None:
             return x
-        drawn = np.random.default_rng([self._seed, 6, self.steps_done]).standard_normal((len(x), 2))
-        places = moved_pixels(np.rint(deviation * drawn).astype(np.int64), x.shape[1], width, channels)
+        shifts = drawn_shifts(np.random.default_rng([self._seed, 6, self.steps_done]), deviation, len(x))
+        places = moved_pixels(shifts, x.shape[1], *image)
         return x.gather(1, torch.from_numpy(places).to(self.device))
 
     def _noisy(self, x: Tensor) -> Tensor:

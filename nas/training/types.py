@@ -335,6 +335,11 @@ class Dataset:
     )
 
     @property
+    def image(self) -> tuple[int, int] | None:
+        """Numbers of a row and of a pixel; None where samples are no images."""
+        return (self.period, self.channels) if self.period and self.channels else None
+
+    @property
     def n_inputs(self) -> int:
         return int(self.x_train.shape[1])
 

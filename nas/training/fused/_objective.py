@@ -14,6 +14,15 @@ from nas.training.fused.state import NOISE_BITS, NOISE_GROUP, SHIFT_PLACE
 __all__ = ["disturb", "move_images", "objective_of_tile"]
 
 
+@njit(inline="always")
+def _place(step, first, number):
+    """Where in the tables the stretch begins that an input of a tile's samples takes (`nas.training.noise`)."""
+    random = np.uint64(step * 4096 + first // NOISE_GROUP) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(number)
+    random = (random ^ (random >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)  # as in splitmix64 (Steele 2014);
+    random = (random ^ (random >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)  # the same in train.cu
+    return np.int64(random >> np.uint64(64 - NOISE_BITS)) + first % NOISE_GROUP
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def move_images(data, numbers, step, first, count, n_inputs, width, channels, moved):
     """The images of a tile, each moved by a row of the table of shifts, into the rows of ``moved``.
@@ -22,10 +31,7 @@ def move_images(data, numbers, step, first, count, n_inputs, width, channels, mo
         numbers: of the batch's samples.
         step, first: as in `disturb`.
     """
-    random = np.uint64(step * 4096 + first // NOISE_GROUP) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(SHIFT_PLACE)
-    random = (random ^ (random >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    random = (random ^ (random >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    at = np.int64(random >> np.uint64(64 - NOISE_BITS)) + first % NOISE_GROUP
+    at = _place(step, first, SHIFT_PLACE)
     rows, columns = n_inputs // width, width // channels
     for s in range(count):
         down, right = np.int64(data.shifts[2 * (at + s)]), np.int64(data.shifts[2 * (at + s) + 1])
@@ -58,14 +64,9 @@ def disturb(lanes, size, data, deviation, step, first, n_inputs, out_ptr, out_en
         step: of the training, from 0.
         first: of the tile's samples in the batch.
     """
-    place = np.uint64(step * 4096 + first // NOISE_GROUP) * np.uint64(0x9E3779B97F4A7C15)
-    within = first % NOISE_GROUP
     for j in range(n_inputs):
         if out_end[j] > out_ptr[j]:
-            random = place + np.uint64(j)  # mixed as in splitmix64 (Steele 2014); the same in train.cu
-            random = (random ^ (random >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-            random = (random ^ (random >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-            at = np.int64(random >> np.uint64(64 - NOISE_BITS)) + within
+            at = _place(step, first, j)
             x = load(lanes, values, j * size)
             noise = mul(load(lanes, data.offset, at), like(x, deviation))
             store(values, j * size, fma(x, load(lanes, data.factor, at), noise))
