@@ -21,6 +21,7 @@ import numpy as np
 import psutil
 import ray
 from ray._private import services, utils
+from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
 from ray.exceptions import RayError
 
 from nas._scratch import own_folder
@@ -38,6 +39,7 @@ _STORE_BYTES: Final = 256 * 2**20  # object store beyond the data: candidates an
 _MOST_FOLDER: Final = 107 - len("/ray/session_2026-11-30_01-07-00_114170_4194304/sockets/plasma_store")
 _STARTS: Final = 3  # of a local Ray; it gives a node 30 s to start, which a busy machine may need
 _TOKEN: Final = secrets.token_hex(32)
+_TOKEN_NAME: Final = "RAY_AUTH_TOKEN"
 _ENDING_SECONDS: Final = 3.0  # for its processes to end by themselves
 
 
@@ -68,8 +70,9 @@ class LocalRay:
                 "resources.executor=serial"
             ) from error
         self._others = {child.pid for child in psutil.Process().children()}
-        # So Ray writes none into a file. It stays, because Ray goes by the first token of a process to its end.
-        os.environ.setdefault("RAY_AUTH_TOKEN", _TOKEN)
+        # So Ray writes none into a file. It goes with this Ray: a cluster that is met later has a token of its own.
+        self._own_token = os.environ.setdefault(_TOKEN_NAME, _TOKEN) == _TOKEN
+        _forget_token()
         try:
             self._start(dataset, cpus, quiet)
         except BaseException:
@@ -89,6 +92,9 @@ class LocalRay:
                 process.kill()
         psutil.wait_procs(alive, timeout=_ENDING_SECONDS)
         shutil.rmtree(self.folder, ignore_errors=True)
+        if self._own_token and os.environ.get(_TOKEN_NAME) == _TOKEN:
+            del os.environ[_TOKEN_NAME]
+            _forget_token()
 
     def _processes(self) -> list[psutil.Process]:
         found: list[psutil.Process] = []
@@ -142,6 +148,11 @@ class LocalRay:
                         "a processor: try again when the machine is less busy, or use resources.executor=serial"
                     ) from error
                 _logger.warning("Ray did not start in time; attempt %d of %d follows", attempt + 1, _STARTS)
+
+
+def _forget_token() -> None:
+    """A process of Ray's keeps the first token that it has read, from variable or file, until it is told to forget."""
+    AuthenticationTokenLoader.instance().reset_cache()
 
 
 def shut_down() -> None:

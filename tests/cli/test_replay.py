@@ -41,7 +41,7 @@ def test_replay_says_that_nothing_differs(store: Path) -> None:
     text = plain(result)
     assert "trial 0 of rungs: 20 steps, trained again in" in text
     assert "the network is bit for bit the same" in text
-    report = json.loads(nas("replay", "0", "--store", store, "--study", "rungs", "--json").output)
+    report = json.loads(nas("replay", "0", "--store", store, "--study", "rungs", "--json").stdout)
     assert report["same"] is True and report["weights_same"] is True and report["hardware"] == {}
     assert report["metrics"]["test_accuracy"]["then"] == report["metrics"]["test_accuracy"]["now"]
 
@@ -49,7 +49,7 @@ def test_replay_says_that_nothing_differs(store: Path) -> None:
 def test_a_stopped_trial_is_replayed_to_its_rung(store: Path) -> None:
     front = json.loads(nas("front", "rungs", "--store", store, "--json").output)
     assert front["trials"]["stopped"] >= 1
-    reports = [json.loads(nas("replay", str(n), "--store", store, "--json").output) for n in range(2, 8)]
+    reports = [json.loads(nas("replay", str(n), "--store", store, "--json").stdout) for n in range(2, 8)]
     stopped = [report for report in reports if report["state"] == "stopped"]
     assert len(stopped) == front["trials"]["stopped"]
     assert all(report["same"] and report["steps"] == 6 for report in stopped)
@@ -107,7 +107,7 @@ def test_a_replay_goes_by_the_calibration_of_its_study(
     assert find_calibration()[1], "the machine has another calibration now"
     again = nas("replay", "0", "--store", tmp_path / "store", "--json")
     assert again.exit_code == 0, again.output
-    report = json.loads(again.output)
+    report = json.loads(again.stdout)
     assert report["same"] is True
     assert report["hardware"] == {}
     study = StudyStore.open(tmp_path / "store", "timed")
@@ -115,6 +115,6 @@ def test_a_replay_goes_by_the_calibration_of_its_study(
     assert replay(study, 0, load_data(job.data), job.training).same, "from Python, without naming the costs"
     # Without what the study keeps, the trial would have come out differently.
     monkeypatch.setattr(StudyStore, "costs", None)
-    other = json.loads(nas("replay", "0", "--store", tmp_path / "store", "--json").output)
+    other = json.loads(nas("replay", "0", "--store", tmp_path / "store", "--json").stdout)
     assert other["weights_same"] is False
     assert "cost_model" in other["hardware"]

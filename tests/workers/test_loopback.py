@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import ray
 from ray._private import services
+from ray.cluster_utils import Cluster
 
 from nas.training import Dataset
 from nas.workers import WorkerError
@@ -124,3 +125,18 @@ def test_a_folder_in_which_nothing_can_be_written_is_named_not_a_busy_machine(
         WorkerError, match=r"keeps sockets and logs in /.*/ray, and nothing can be written there .*TMPDIR"
     ):
         LocalRay(dataset, 1, {})
+
+
+@pytest.mark.slow
+def test_a_process_goes_from_a_cluster_to_a_ray_of_its_own_and_back(head: Cluster, dataset: Dataset) -> None:
+    """Each has its own token, and Ray keeps the first one that a process has read."""
+    ray.shutdown()
+    try:
+        local = LocalRay(dataset, 1, {"log_to_driver": False})
+        try:
+            assert ray.get(ray.remote(lambda: 2).remote()) == 2
+        finally:
+            local.close()
+    finally:
+        ray.init(address=head.address, _node_ip_address="127.0.0.2", log_to_driver=False)
+    assert ray.get(ray.remote(lambda: 2).remote()) == 2
