@@ -30,7 +30,7 @@ from typing import Any, Final
 
 import psutil
 
-from benchmarks.faults import compiled
+from benchmarks.faults import compiled, reported
 from benchmarks.services import MlflowServer, Postgres, RayNode, Secrets, _Service, wait_for, working_folder
 from nas import checkpoint
 from nas.search import Front, FrontMember, StudyStore
@@ -577,10 +577,8 @@ def main() -> int:
                 for log in chaos.folder.glob("*.log"):
                     (arguments.keep_logs / log.name).write_bytes(log.read_bytes())
         text = report(chaos, checks, took, disk, arguments.seed)
-    print(text)
-    if arguments.out is not None:
-        arguments.out.write_text(text, encoding="utf-8")
-    return 0 if all(good for _, _, good in checks) and chaos.faults.total() >= arguments.faults else 1
+    whole = all(good for _, _, good in checks) and chaos.faults.total() >= arguments.faults
+    return reported(text, arguments.out, not whole)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ from nas.search import (
 )
 from nas.training import Candidate, DataConfig, Dataset, TrainingConfig, TrialResult, TrialStatus, load_data
 
-__all__ = ["FAULTS", "compiled", "how_often", "kind_of", "main"]
+__all__ = ["FAULTS", "compiled", "how_often", "kind_of", "main", "reported"]
 
 FAULTS: Final = {"dies": 1, "dies within": 2, "disk full": 3}
 """What happens at a call, as faults.c numbers it."""
@@ -273,10 +273,14 @@ def main(arguments: list[str] | None = None) -> int:
             return subprocess.run(command, env={**os.environ, "LD_PRELOAD": str(library)}).returncode
         logging.disable(logging.WARNING)  # that a trial is run again is what is meant to happen
         text, wrong = table(Bench(options.library, folder), options.every, (False,) if options.begun else (False, True))
-    if options.out:
-        options.out.write_text(text)
-    else:
-        print(text)
+    return reported(text, options.out, bool(wrong))
+
+
+def reported(text: str, out: Path | None, wrong: bool) -> int:
+    """Prints a report, and writes it where that is wished; the exit code of who made it."""
+    print(text)
+    if out is not None:
+        out.write_text(text, encoding="utf-8")
     return 1 if wrong else 0
 
 

@@ -32,7 +32,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.faults import compiled, how_often, kind_of
+from benchmarks.faults import compiled, how_often, kind_of, reported
 from benchmarks.services import RayNode, Secrets, working_folder
 
 __all__ = ["FAULTS", "disagreements", "main", "telling"]
@@ -389,10 +389,7 @@ def main(arguments: list[str] | None = None) -> int:
         text, wrong = table(life, options.every, options.faults, words)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    if options.out:
-        options.out.write_text(text)
-    print(text)
-    return 1 if wrong else 0
+    return reported(text, options.out, bool(wrong))
 
 
 if __name__ == "__main__":

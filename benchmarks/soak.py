@@ -20,6 +20,8 @@ from typing import Any, Final
 
 import psutil
 
+from benchmarks.faults import reported
+
 __all__ = ["Sample", "drift", "failures", "sample", "table"]
 
 # Small networks and few steps: what is soaked is the service around the training.
@@ -172,7 +174,7 @@ def _watch(driver: psutil.Process, store: Path, every: int) -> list[Sample]:
     return samples
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=5000)
     parser.add_argument("--workers", type=int, default=2)
@@ -182,17 +184,14 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends what was started
     samples, status = run(arguments.trials, arguments.workers, arguments.every)
     text = (
+        "# A long search of short trials\n\n"
+        f"`make soak` ({arguments.workers} workers, {psutil.cpu_count()} processors, load at the end "
+        f"{os.getloadavg()[0]:.1f}). Memory is resident memory; a thread of the driver writes to MLflow.\n\n"
         f"{status['complete']:,} complete, {status['failed']:,} failed of {status['trials']:,} trials; in the second "
         f"half the driver grew by {drift(samples) / 1024:.2f} KiB a trial.\n\n{table(samples)}\n{failures(status)}"
     )
-    print(text)
-    if arguments.out is not None:
-        arguments.out.write_text(
-            "# A long search of short trials\n\n"
-            f"`make soak` ({arguments.workers} workers, {psutil.cpu_count()} processors, load at the end "
-            f"{os.getloadavg()[0]:.1f}). Memory is resident memory; a thread of the driver writes to MLflow.\n\n{text}"
-        )
+    return reported(text, arguments.out, status["complete"] + status["failed"] != arguments.trials)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

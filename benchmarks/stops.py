@@ -26,6 +26,7 @@ from typing import Final
 
 import psutil
 
+from benchmarks.faults import reported
 from benchmarks.service_faults import disagreements, telling
 
 __all__ = ["SIGNALS", "STAGES", "main"]
@@ -186,10 +187,7 @@ def main() -> int:
         *rows,
         *(["", *(f"- {each}" for each in wrong)] if wrong else []),
     ]) + "\n"  # fmt: skip
-    if options.out:
-        options.out.write_text(text)
-    print(text)
-    return 1 if wrong else 0
+    return reported(text, options.out, bool(wrong))
 
 
 if __name__ == "__main__":
