@@ -4,7 +4,8 @@ Loading a stranger's file runs none of its code: no pickle anywhere, every lengt
 """
 
 from nas.checkpoint._arrays import load_arrays, load_some, save_arrays
-from nas.checkpoint._encoding import DATE_PARTS, KINDS, MISSING, EncodedColumn, Encoding, cells_of
+from nas.checkpoint._cells import CLOCK, MARKS, Notation, cells_of, clock_seconds, notation_of
+from nas.checkpoint._encoding import DATE_PARTS, KINDS, MISSING, EncodedColumn, Encoding
 from nas.checkpoint._file import FORMAT_VERSION
 from nas.checkpoint._folded import export_dot, export_graphml, folded
 from nas.checkpoint._inputs import UnlikeTrainingWarning
@@ -17,9 +18,11 @@ from nas.checkpoint._program import Standardise, export_program
 from nas.checkpoint._recurrent import CheckpointRecurrent
 
 __all__ = [
+    "CLOCK",
     "DATE_PARTS",
     "FORMAT_VERSION",
     "KINDS",
+    "MARKS",
     "MISSING",
     "CheckpointLayers",
     "CheckpointManifold",
@@ -30,10 +33,12 @@ __all__ = [
     "CheckpointWired",
     "EncodedColumn",
     "Encoding",
+    "Notation",
     "Predictor",
     "Standardise",
     "UnlikeTrainingWarning",
     "cells_of",
+    "clock_seconds",
     "export_dot",
     "export_graphml",
     "export_onnx",
@@ -43,6 +48,7 @@ __all__ = [
     "load_arrays",
     "load_some",
     "loads",
+    "notation_of",
     "save",
     "save_arrays",
 ]

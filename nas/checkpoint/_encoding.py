@@ -18,18 +18,16 @@ from typing import Any, Final
 
 import numpy as np
 
+from nas.checkpoint._cells import notation_of
 from nas.errors import CheckpointError, DataError
 
-__all__ = ["DATE_PARTS", "KINDS", "MISSING", "EncodedColumn", "Encoding", "cells_of"]
+__all__ = ["DATE_PARTS", "KINDS", "MISSING", "EncodedColumn", "Encoding"]
 
 KINDS: Final = ("number", "integer", "boolean", "category", "date")
 MISSING: Final = ""  # the category of cells that are missing
-# How tables write a number that is not known. Cells that are empty, None, NaN or NaT are missing in every column.
-_MARKS: Final = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "?", "-"})
 _DAY: Final = 86_400.0
 DATE_PARTS: Final = ("days", "month", "weekday", "hour")
 _VERSION: Final = 1
-_TRUE: Final[Mapping[str, float]] = {"true": 1.0, "false": 0.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +44,7 @@ class EncodedColumn:
         base: the category of two that has none.
         other: whether all further categories have one input together.
         parts: of a date, those of `DATE_PARTS` that are inputs.
+        notation: how numbers or dates are written that are text, see `nas.checkpoint.cells_of`; "": as usual.
     """
 
     name: str
@@ -56,6 +55,13 @@ class EncodedColumn:
     base: str | None = None
     other: bool = False
     parts: tuple[str, ...] = ()
+    notation: str = ""
+
+    @property
+    def stated(self) -> str:
+        """Its kind and notation as `data.kinds` of a job has them."""
+        kind = "number" if self.kind in ("integer", "boolean") else self.kind
+        return f"{kind} {self.notation}".rstrip()
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -69,7 +75,7 @@ class EncodedColumn:
     @property
     def plain(self) -> bool:
         """Whether it is a number that needs nothing."""
-        return self.kind in ("number", "integer", "boolean") and self.fill is None
+        return self.kind in ("number", "integer", "boolean") and self.fill is None and not self.notation
 
     def apply(self, cells: np.ndarray) -> np.ndarray:
         """Inputs (rows, inputs) of cells (rows,): text or None of a category, else float64 with NaN where missing.
@@ -142,80 +148,6 @@ class Encoding:
         return cls(tuple(_column_of(each) for each in columns))
 
 
-def cells_of(column: Any, kind: str, name: str) -> np.ndarray:
-    """The cells of a column of a pandas table as `EncodedColumn.apply` wants them.
-
-    Raises:
-        DataError: a cell is no number or no date; the message says which.
-    """
-    if kind == "category":
-        return np.array([_text(cell) for cell in column], dtype=object)
-    if kind == "date":
-        return _dates(column, name)
-    if getattr(column.dtype, "kind", "O") in "biuf" and not hasattr(column.dtype, "na_value"):
-        return np.asarray(column.to_numpy(), dtype=np.float64)
-    found = np.empty(len(column))
-    for row, cell in enumerate(column):
-        found[row] = _number(cell, row, name)
-    return found
-
-
-def _number(cell: Any, row: int, name: str) -> float:
-    if _is_missing(cell):
-        return float("nan")
-    if isinstance(cell, int | float | np.number | np.bool_):
-        return float(cell)
-    text = str(cell).strip()
-    if text.lower() in _MARKS:
-        return float("nan")
-    if text.lower() in _TRUE:
-        return _TRUE[text.lower()]
-    try:
-        if "_" in text:
-            raise ValueError
-        return float(text)
-    except ValueError:
-        raise DataError(
-            f"column {name!r} must hold numbers, but has {text[:40]!r} in row {row}; write them as in the training data"
-        ) from None
-
-
-def _text(cell: Any) -> str | None:
-    """A cell of a category as text; None: it is missing."""
-    if _is_missing(cell):
-        return None
-    if isinstance(cell, float | np.floating) and float(cell).is_integer():  # whole numbers, where some are missing
-        return str(int(cell))
-    return str(cell).strip() or None
-
-
-def _is_missing(cell: Any) -> bool:
-    # None, NaN and NaT, and what pandas has for missing values, none of which equals itself for certain
-    return cell is None or type(cell).__name__ in ("NAType", "NaTType") or bool(cell != cell)
-
-
-def _dates(column: Any, name: str) -> np.ndarray:
-    """Seconds since 1970, in UTC where a zone is said."""
-    import pandas as pd
-
-    if not pd.api.types.is_datetime64_any_dtype(column):
-        texts = column.map(_text)
-        read = pd.to_datetime(texts, errors="coerce", format="ISO8601", utc=True)
-        rest = read.isna() & texts.notna()
-        if rest.any():
-            read = read.where(~rest, pd.to_datetime(texts.where(rest), errors="coerce", format="%d.%m.%Y", utc=True))
-        odd = (read.isna() & texts.notna()).to_numpy()
-        if odd.any():
-            row = int(np.flatnonzero(odd)[0])
-            found = str(column.iloc[row])[:40]
-            raise DataError(f"column {name!r} must hold dates such as 2024-03-01, but has {found!r} in row {row}")
-        column = read
-    values = pd.DatetimeIndex(column)
-    values = values.tz_convert("UTC").tz_localize(None) if values.tz is not None else values
-    seconds = values.to_numpy().astype("datetime64[us]").astype(np.int64) / 1e6
-    return np.where(values.isna(), np.nan, seconds)
-
-
 def _date_part(seconds: np.ndarray, part: str) -> np.ndarray:
     days = np.floor(seconds / _DAY)
     match part:
@@ -244,6 +176,7 @@ def _column_of(values: object) -> EncodedColumn:
             None if base is None else str(base),
             values["other"] is True,
             tuple(str(part) for part in values["parts"]),
+            notation_of(str(values["kind"]), str(values.get("notation") or "")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"a column of the record's encoding is damaged: {error!r}") from None

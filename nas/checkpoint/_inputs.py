@@ -13,7 +13,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from nas.checkpoint._encoding import MISSING, EncodedColumn, Encoding, cells_of
+from nas.checkpoint._cells import cells_of
+from nas.checkpoint._encoding import MISSING, EncodedColumn, Encoding
 from nas.errors import CheckpointError, DataError
 
 __all__ = ["Inputs", "UnlikeTrainingWarning"]
@@ -63,6 +64,7 @@ class Inputs:
         self._range = self._numbers(columns)
         data = _mapping(record.get("data"))
         target = data.get("target")
+        self._missing = tuple(str(text) for text in data.get("missing") or ())
         self._spare = {
             str(name)
             for names in (
@@ -113,7 +115,7 @@ class Inputs:
             table = pd.DataFrame(rows, columns=list(self.names))
         places = self._places([str(name) for name in table.columns])
         cells = [
-            cells_of(table.iloc[:, place], column.kind, column.name)
+            cells_of(table.iloc[:, place], column.kind, column.name, column.notation, self._missing)
             for place, column in zip(places, encoding.columns, strict=True)
         ]
         numeric = [place for place, kind in enumerate(self._kinds) if kind not in ("category", "date")]

@@ -79,9 +79,11 @@ def _table(path: Path, record: dict[str, Any], settings: list[str]) -> Any:
     columns = record.get("columns") or {}
     values: dict[str, Any] = {"source": str(path)}
     if str(path).lower().endswith(TEXT_SUFFIXES) and (encoding := Encoding.from_json(record.get("encoding"))):
-        values["kinds"] = {each.name: each.kind for each in encoding.columns if each.kind == "category"}
+        values["kinds"] = {
+            each.name: each.stated for each in encoding.columns if each.kind == "category" or each.notation
+        }
     if all(str(each).lower().endswith(TEXT_SUFFIXES) for each in (path, data.get("source", ""))):
-        values |= {key: data[key] for key in ("encoding", "separator", "decimal", "header") if key in data}
+        values |= {key: data[key] for key in ("encoding", "separator", "decimal", "header", "missing") if key in data}
     section: dict[str, Any] = {"data": values}
     apply_overrides(section, settings)
     config = Job.from_mapping(section, where=str(path)).data

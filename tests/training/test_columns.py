@@ -186,9 +186,13 @@ def test_ids_that_may_be_measurements_are_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("unit", [" kg", "€", "mm", " m/s²", "%"])
 def test_numbers_with_units_are_no_categories(tmp_path: Path, unit: str) -> None:
-    texts = [f"{value:.1f}{unit}" for value in RNG.normal(size=N)]
-    with pytest.raises(DataError, match=r"'c' holds no numbers .* write numbers without thousands marks and units"):
-        read(tmp_path, texts)
+    values = RNG.normal(size=N).round(1)
+    texts = [f"{value:.1f}{unit}" for value in values]
+    found = read(tmp_path, texts)
+    assert found.encoding is not None and found.encoding.columns[0].stated == f"number 1.5{unit}"
+    np.testing.assert_allclose(found.dataset.x_train[:, 0].std(), 1, rtol=1e-5)
+    with pytest.raises(DataError, match=r"'c' holds numbers with several units or marks \(e.g. '.*write all alike"):
+        read(tmp_path, [f"{value:.1f}{unit if k % 5 else 't'}" for k, value in enumerate(values)])
     assert read(tmp_path, texts, kinds={"c": "category"}).encoding is not None
 
 

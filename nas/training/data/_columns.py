@@ -14,9 +14,6 @@ Measurements with decimals are different in every row, too, and stay. `data.keep
 
 from __future__ import annotations
 
-import collections
-import re
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -24,16 +21,12 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["looks_left_over", "odd_number", "row_number", "with_units"]
+__all__ = ["looks_left_over", "row_number"]
 
 _FEWEST_ROWS: Final = 10  # below, everything is different and rising by chance
 _SURPRISE: Final = 10.0  # n²/2R: below exp(-10) = 0.005 % by chance
 _EVEN: Final = 1e-6  # of the step, how far evenly spaced numbers may be off
 _EXACT: Final = 2**53  # whole numbers up to it are exact as float64
-_NOTED: Final = r"\s*[+-]?\s*[€$£¥]?\s*[+-]?\d[\d.,'’_ \u00a0\u202f]*\s*([eE][+-]?\d+)?\s*"
-_ODD_NUMBER: Final = re.compile(_NOTED + r"[%€$£¥]?\s*")
-_WITH_UNIT: Final = re.compile(_NOTED + r"([A-Za-zµ°Ω%‰€$£¥][A-Za-zµ°Ω/²³^0-9]{0,7})?")
-_MOST_UNITS: Final = 3  # of a column; words that differ more are no units
 
 
 def looks_left_over(column: pd.Series[Any]) -> str | None:
@@ -55,8 +48,6 @@ def looks_left_over(column: pd.Series[Any]) -> str | None:
         return None
     if numeric:
         return row_number(column.to_numpy(dtype=np.float64))
-    if any(odd_number(str(cell)) for cell in present):
-        return None  # numbers in another notation, or with holes: refused by name, not left out
     return "text or dates that differ in every row"
 
 
@@ -83,23 +74,6 @@ def row_number(values: np.ndarray) -> str | None:
     if (np.diff(values) > 0).all() or (np.diff(values) < 0).all():
         return f"whole numbers from {low} to {high} that {'rise' if values[0] < values[-1] else 'fall'} row by row"
     return None
-
-
-def odd_number(text: str) -> bool:
-    """Whether text is a number in a notation that is not read: thousands marks, units of money, percent."""
-    return _ODD_NUMBER.fullmatch(text) is not None
-
-
-def with_units(texts: Iterable[str]) -> bool:
-    """Whether all texts are numbers, most of them followed by one of a few units: ``3.5 kg``."""
-    units: collections.Counter[str] = collections.Counter()
-    for text in texts:
-        if (match := _WITH_UNIT.fullmatch(text)) is None:
-            return False
-        units[match.group(2) or ""] += 1
-        if len(units) > _MOST_UNITS + 1:
-            return False
-    return 2 * units[""] < units.total()
 
 
 def _short(value: np.floating[Any]) -> str:

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import itertools
 import re
+import unicodedata
 import zlib
 from pathlib import Path
 from typing import Final
@@ -42,6 +44,16 @@ _FOREIGN: Final = re.compile(
     f"|[{_LOW}][À-ÖØ-ÞŠŒŽŸ]"
     "|(?![äöüÄÖÜåÅ]{3})[À-ÖØ-öø-ÿŠŒŽšœžŸ]{3}"
 )
+_BEYOND: Final = re.compile(rb"[A-Za-z\x80-\xff]*[\x80-\xff][A-Za-z\x80-\xff]*")
+_NEIGHBOURS: Final = ("cp1250", "cp1254")  # that write words as Western ones, but for some letters
+_OTHERS: Final = (
+    "cp1250", "iso8859_2", "cp1251", "koi8_r", "cp1253", "cp1254", "cp1257", "cp852", "cp866", "mac_roman", "shift_jis",
+    "gb18030", "big5", "euc_kr",
+)  # fmt: skip
+_EAST: Final = frozenset({"CJK", "HIRAGANA", "KATAKANA", "HANGUL", "KATAKANA-HIRAGANA"})
+_MOST_WORDS: Final = 200
+_MOSTLY: Final = 0.95  # share of words that consist of letters in the right encoding
+_SHOWN: Final = 3
 
 
 def decoded(path: Path, encoding: str) -> tuple[str, str]:
@@ -63,11 +75,11 @@ def decoded(path: Path, encoding: str) -> tuple[str, str]:
         text = content.decode(chosen)
     except UnicodeDecodeError as error:
         if encoding == "auto" and marked is None and (western := _western(content)) is not None:
-            return western, "CP1252, as it is not UTF-8"
+            return western, f"CP1252, as it is not UTF-8{_read_otherwise(content)}"
         line = content.count(b"\n", 0, error.start) + 1
         raise DataError(
             f"{path}: byte {content[error.start]:#04x} in line {line} is not {chosen.upper().removesuffix('-SIG')}; "
-            "say what it is with data.encoding (of Excel often cp1252), or save the file as UTF-8"
+            f"say what it is with data.encoding{_readings(content)}, or save the file as UTF-8"
         ) from None
     except (LookupError, ValueError) as error:
         raise DataError(f"{path}: cannot be read with data.encoding {encoding!r} ({error})") from None
@@ -97,6 +109,48 @@ def _western(content: bytes) -> str | None:
     except UnicodeDecodeError:
         return None
     return None if "\0" in text or _FOREIGN.search(text) else text
+
+
+def _read_otherwise(content: bytes) -> str:
+    """A word of a text that was taken for a Western one and that neighbours of the West would write with other letters;
+    "": there is none."""
+    for word in _words(content):
+        taken = word.decode(_WINDOWS, "replace")
+        others = {name: word.decode(name, "replace") for name in _NEIGHBOURS}
+        said = [
+            f"{name.upper()} reads {other!r}" for name, other in others.items() if other != taken and _is_word(other)
+        ]
+        if said:
+            return f" (e.g. {taken!r}, which {' and '.join(said)})"
+    return ""
+
+
+def _readings(content: bytes) -> str:
+    """How encodings in which all words consist of letters read one of them, for a message."""
+    words = _words(content)
+    found: dict[str, str] = {}
+    for encoding in _OTHERS:
+        try:
+            read = [word.decode(encoding) for word in words]
+        except UnicodeDecodeError:
+            continue
+        if read and sum(map(_is_word, read)) >= _MOSTLY * len(read):
+            found.setdefault(read[0], encoding)
+    shown = [f"{encoding} reads {word!r}" for word, encoding in found.items()]
+    return f" ({', '.join(shown[:_SHOWN])})" if shown else " (of Excel often cp1252)"
+
+
+def _words(content: bytes) -> list[bytes]:
+    """The first words with a byte beyond ASCII."""
+    found = itertools.islice(_BEYOND.finditer(content), _MOST_WORDS)
+    return [*dict.fromkeys(match[0] for match in found)]
+
+
+def _is_word(text: str) -> bool:
+    """Whether a text is letters of one alphabet, a capital only as the first or all of them."""
+    scripts = {unicodedata.name(letter, "?").split()[0] for letter in text}
+    east = scripts <= _EAST
+    return text.isalpha() and (east or (len(scripts) == 1 and text in (text.lower(), text.upper(), text.capitalize())))
 
 
 def _content(path: Path) -> bytes:

@@ -26,7 +26,15 @@ from nas.training.data.config import DataConfig
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MOST_COLUMNS", "Delimited", "distinct_names", "is_number", "read_delimited", "refuse_columns"]
+__all__ = [
+    "MOST_COLUMNS",
+    "Delimited",
+    "default_target",
+    "distinct_names",
+    "is_number",
+    "read_delimited",
+    "refuse_columns",
+]
 
 MOST_COLUMNS: Final = 100_000
 """Of a table."""
@@ -38,6 +46,7 @@ _SAMPLE_CHARACTERS: Final = 2**20
 _NUMBER: Final = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 _WITH_COMMA: Final = re.compile(r"\s*[+-]?\d*,\d+([eE][+-]?\d+)?\s*")
 # "1,234" may be 1234 or 1.234; "0,123", "12345,678" and "1,5" can only be the latter.
+_THOUSANDS: Final = re.compile(r"\s*[+-]?[1-9]\d{0,2}\.\d{3}\s*")
 _PERHAPS_THOUSANDS: Final = re.compile(r"\s*[+-]?[1-9]\d{0,2},\d{3}\s*")
 
 
@@ -65,25 +74,30 @@ def read_delimited(path: Path, config: DataConfig) -> Delimited:
     text, encoding = decoded(path, config.encoding)
     default = "\t" if ".tsv" in path.suffixes else ","
     separator = config.separator if config.separator != "auto" else _separator(text, default, path)
+    text, above = _without_comments(text, separator)
     records = list(itertools.islice(_records(text, separator), _SAMPLE))
     if not records:
         raise DataError(f"{path}: the table has no columns")
+    _begins_with_names(records, path)
     has_header, why = _has_header(records, config, path)
-    names = _names(records[0], has_header, path)
+    names, renamed = _names(records[0], has_header, path)
     first = records[1] if has_header and len(records) > 1 else records[0]
     if len(first) != len(names):
         raise DataError(
             f"{path}: the first line names {len(names)} columns, but the next has {len(first)} cells (separator "
             f"{shown(separator)}); give every column a name, or set data.separator"
         )
-    targets = _targets(names, config)
-    codes = [place for place, name in enumerate(names) if config.kinds.get(name) == "category"]  # 01 is not 1
+    targets = _targets(names, config, path)
+    # 01 is not 1, and 1.234 may be 1234
+    codes = [place for place, name in enumerate(names) if config.kinds.get(name, "number") not in ("number", "date")]
     frame, decimal = _parsed(text, separator, names, (targets, codes), has_header, config.decimal, path)
     said = (
         (encoding, "data.encoding"),
         (f"separator {shown(separator)}", "data.separator"),
         (f"decimal mark {decimal!r}", "data.decimal"),
         (why, "data.header"),
+        *(((above, ""),) if above else ()),
+        *(((f"columns named twice: {', '.join(renamed)}", ""),) if renamed else ()),
     )
     return Delimited(frame, said, decimal)
 
@@ -96,6 +110,11 @@ def is_number(text: str, decimal: str = ".") -> bool:
 def shown(separator: str) -> str:
     """A separator as messages name it."""
     return _SHOWN.get(separator, repr(separator))
+
+
+def default_target(names: Sequence[str]) -> str:
+    """The last column that has a name: lines may end in a separator."""
+    return next((name for name in reversed(names) if not name.startswith("Unnamed: ")), names[-1])
 
 
 def distinct_names(names: Sequence[str], where: str) -> None:
@@ -118,6 +137,33 @@ def _records(text: str, separator: str) -> Any:
                 yield record
     except csv.Error:
         return
+
+
+def _without_comments(text: str, separator: str) -> tuple[str, str]:
+    """The text without lines above the table that begin with a #, and what is said of them.
+
+    The names of columns may begin with one, too; then the line has as many cells as the next.
+    """
+    left, count = text, 0
+    while left.startswith("#"):
+        _, _, below = left.partition("\n")
+        cells = [len(record) for record in itertools.islice(_records(left, separator), 2)]
+        if not below or (len(cells) == 2 and cells[0] == cells[1] > 1 and not below.startswith("#")):
+            break
+        left, count = below, count + 1
+    return left, f"without {count} line{'s' if count != 1 else ''} of comment above" if count else ""
+
+
+def _begins_with_names(records: list[list[str]], path: Path) -> None:
+    """DataError where lines above the table are none of it: titles, dates of an export."""
+    widths = [len(record) for record in records]
+    width = max(widths, key=widths.count)
+    first = widths.index(width)
+    if {*widths[first:]} == {width} and (first > 1 or (first == 1 and widths[0] == 1)):
+        raise DataError(
+            f"{path}: line 1, {' '.join(records[0])[:40]!r}, has {widths[0]} cells, and after {first} such lines "
+            f"there are {width}: remove what stands above the names of the columns, or begin these lines with #"
+        )
 
 
 def _separator(text: str, default: str, path: Path) -> str:
@@ -165,15 +211,30 @@ def _has_header(records: list[list[str]], config: DataConfig, path: Path) -> tup
     return True, "the first line names the columns"
 
 
-def _names(first: list[str], has_header: bool, path: Path) -> list[str]:
+def _names(first: list[str], has_header: bool, path: Path) -> tuple[list[str], list[str]]:
+    """Names of the columns, and of those among them that got another because it was there already.
+
+    They are called as pandas calls them, so that a table read by either is the same.
+    """
     refuse_columns(len(first), path)
     if not has_header:
-        return [f"x{column}" for column in range(len(first))]
+        return [f"x{column}" for column in range(len(first))], []
     stripped = [name.strip() for name in first]
-    distinct_names([name for name in stripped if name], str(path))
-    names = [name or f"Unnamed: {column}" for column, name in enumerate(stripped)]  # as pandas calls a saved index
+    given = {*stripped}
+    names, renamed, times = [], [], collections.Counter[str]()
+    for column, name in enumerate(stripped):
+        found = name = name or f"Unnamed: {column}"
+        while times[name] and found in given:
+            found = f"{name}.{times[name]}"
+            times[name] += 1
+        if found == name:
+            times[name] += 1
+        else:
+            given.add(found)
+            renamed.append(found)
+        names.append(found)
     distinct_names(names, str(path))
-    return names
+    return names, renamed
 
 
 def refuse_columns(count: int, where: object) -> None:
@@ -184,9 +245,9 @@ def refuse_columns(count: int, where: object) -> None:
         )
 
 
-def _targets(names: list[str], config: DataConfig) -> list[int]:
+def _targets(names: list[str], config: DataConfig, path: Path) -> list[int]:
     if config.target is None:
-        return [len(names) - 1]
+        return [names.index(default_target(names))]
     wanted = (config.target,) if isinstance(config.target, str) else config.target
     return [names.index(name) for name in wanted if name in names]  # others are reported with the columns
 
@@ -237,6 +298,7 @@ def _parsed(
         decimal = "." if separator == "," else _decimal(frame, names, path)
         if decimal == ",":
             frame = parse(decimal)
+            _no_decimal_points(frame, names, path)
     frame.columns = pd.Index(names)
     return frame, decimal
 
@@ -274,12 +336,6 @@ def _decimal(frame: pd.DataFrame, names: list[str], path: Path) -> str:
         else:
             certain = name
     if certain is not None:
-        for column, name in enumerate(names):
-            if _has_points(frame[column]):
-                raise DataError(
-                    f"{path}: column {certain!r} has decimal commas and column {name!r} decimal points; set "
-                    "data.decimal, or write all numbers alike"
-                )
         return ","
     if perhaps is not None:
         name, cell = perhaps
@@ -290,11 +346,18 @@ def _decimal(frame: pd.DataFrame, names: list[str], path: Path) -> str:
     return "."
 
 
-def _has_points(column: pd.Series[Any]) -> bool:
-    """Whether all cells are numbers, some of them with a decimal point."""
+def _no_decimal_points(frame: pd.DataFrame, names: list[str], path: Path) -> None:
+    """DataError where a column of a table with decimal commas has points that do not stand between thousands."""
     import pandas as pd
 
-    if pd.api.types.is_numeric_dtype(column):
-        return pd.api.types.is_float_dtype(column) and bool((column.dropna() % 1 != 0).any())
-    cells = [str(cell) for cell in pd.unique(column.dropna()) if str(cell).strip()]
-    return all(is_number(cell) for cell in cells) and any("." in cell for cell in cells)
+    for column, name in enumerate(names):
+        if pd.api.types.is_numeric_dtype(frame[column]):
+            continue
+        cells = [str(cell) for cell in pd.unique(frame[column].dropna()) if str(cell).strip()]
+        points = [cell for cell in cells if "." in cell]
+        if points and all(is_number(cell) for cell in cells) and not all(map(_THOUSANDS.fullmatch, points)):
+            raise DataError(
+                f"{path}: other columns have decimal commas, but column {name!r} decimal points (e.g. "
+                f"{next(cell for cell in points if not _THOUSANDS.fullmatch(cell))!r}); set data.decimal, or write all "
+                "numbers alike"
+            )

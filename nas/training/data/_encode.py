@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Final
 
@@ -28,14 +29,15 @@ def fit_encoding(raw: RawData, train: np.ndarray) -> Encoding | None:
     given = [x for x in (raw.x, raw.x_val, raw.x_test) if x is not None]
     gaps = np.any([np.isnan(x).any(axis=0) for x in given], axis=0)
     columns = []
-    for place, (name, kind) in enumerate(zip(raw.feature_names, raw.kinds, strict=True)):
+    notations = raw.notations or ("",) * len(raw.kinds)
+    for place, (name, kind, notation) in enumerate(zip(raw.feature_names, raw.kinds, notations, strict=True)):
         values = train[:, place]
         if kind == "category":
             columns.append(_category(name, _texts(values, raw.levels[place])))
         elif kind == "date":
-            columns.append(_date(name, values, bool(gaps[place])))
+            columns.append(dataclasses.replace(_date(name, values, bool(gaps[place])), notation=notation))
         else:
-            columns.append(_number(name, kind, values, bool(gaps[place])))
+            columns.append(dataclasses.replace(_number(name, kind, values, bool(gaps[place])), notation=notation))
     found = Encoding(tuple(columns))
     return None if found.plain else found
 

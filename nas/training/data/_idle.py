@@ -46,7 +46,7 @@ def idle_settings(config: DataConfig, raw: RawData | None, dataset: Dataset) -> 
     elif raw.x_val is not None:
         idle["validation"] = _OWN_VALIDATION
     if not raw.kinds:
-        idle["kinds"] = "it is for tables, but these are arrays; delete it"
+        idle["kinds"] = idle["missing"] = "it is for tables, but these are arrays; delete it"
     if dataset.task == "classification":
         idle["standardise_targets"] = _CLASSES
     return idle

@@ -5,7 +5,7 @@ Nothing is left out for these: a measurement may be as good, and a table may be 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import numpy as np
@@ -17,6 +17,7 @@ _MOST_VALUES: Final = 20  # of a feature that may be a copy of classes
 _SAMPLE: Final = 2000  # rows by which most features are told from copies
 _EACH: Final = 5  # rows of each value, on average: fewer say the class by chance
 _SAME: Final = 1e-9  # of 1, how far the correlation of a copy in other units is from it
+_EXACT: Final = 2**53  # whole numbers up to it are exact as float64
 _FEWEST_STEPS: Final = 20  # places in a row at which a feature rises: fewer are classes in order, or chance
 
 
@@ -44,12 +45,13 @@ def copies_of_target(names: Sequence[str], x: np.ndarray, y: np.ndarray) -> list
     return found
 
 
-def rising_with_rows(names: Sequence[str], x: np.ndarray) -> list[str]:
+def rising_with_rows(names: Sequence[str], x: np.ndarray, dates: Collection[str] = ()) -> list[str]:
     """Notes on features by which the rows of the source are sorted: batches, sessions, times of recording.
 
     Args:
         names: of the features.
         x: (rows, features) in the order of the source; NaN where missing.
+        dates: names of those that are dates.
     """
     if x.shape[1] > _MOST_FEATURES:
         return []
@@ -58,25 +60,32 @@ def rising_with_rows(names: Sequence[str], x: np.ndarray) -> list[str]:
         steps = np.diff(values.astype(np.float64))
         if ((steps >= 0).all() or (steps <= 0).all()) and np.count_nonzero(steps) >= _FEWEST_STEPS:
             found.append(
-                f"the rows are sorted by feature {name}; if it counts them (batches, sessions, times), leave it out: "
-                f"data.drop: [{name}]"
+                f"the rows are sorted by date {name}; if the network is for later ones, data.time: {name} makes the "
+                "latest rows the test part"
+                if name in dates
+                else f"the rows are sorted by feature {name}; if it counts them (batches, sessions, times), leave it "
+                f"out: data.drop: [{name}]"
             )
     return found
 
 
-def like_ids(names: Sequence[str], x: np.ndarray) -> list[str]:
+def like_ids(names: Sequence[str], x: np.ndarray, measured: Collection[str] = ()) -> list[str]:
     """Notes on features of whole numbers that are all different and spread too far to say that they were counted.
 
     Args:
         names: of the features.
         x: (rows, features) as the source has them; NaN where missing.
+        measured: names of those that are none all the same: dates, amounts of money, durations.
     """
     if x.shape[1] > _MOST_FEATURES or len(x) < _FEWEST_STEPS:
         return []
     return [
         f"feature {name} is a whole number that differs in every row; if it is an id, leave it out: data.drop: [{name}]"
         for name, values in zip(names, x.T, strict=True)
-        if (values == np.round(values)).all() and len(np.unique(values)) == len(values)
+        if name not in measured
+        and (values == np.round(values)).all()
+        and np.abs(values).max() <= _EXACT  # beyond it every float is whole
+        and len(np.unique(values)) == len(values)
     ]
 
 

@@ -30,6 +30,7 @@ class RawData:
     named: bool = False  # the names are columns of a table, by which they are found again; else they are places
     kinds: tuple[str, ...] = ()  # of each feature of a table: number, integer, boolean, category or date
     levels: tuple[tuple[str, ...], ...] = ()  # of a table: the categories that a column's numbers stand for, () of none
+    notations: tuple[str, ...] = ()  # of a table: how numbers and dates of a column are written, "" as usual
     target_names: tuple[str, ...] = ()
     texts: np.ndarray | None = None  # (samples,) `y` as the file has it, where it was text and is numbers
     code: str = ""  # a target among numbers that is written as no number is ("01"), "" where there is none

@@ -8,6 +8,8 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from nas.checkpoint import notation_of
+
 __all__ = ["BUILT_IN_SOURCES", "FILE_SUFFIXES", "TABLE_SUFFIXES", "TEXT_SUFFIXES", "DataConfig"]
 
 BUILT_IN_SOURCES: Final = (
@@ -60,9 +62,16 @@ class DataConfig(BaseModel):
         description="Columns that are features although they look like row numbers, are constant, or differ in every "
         "row; such columns of a table are left out otherwise, and reported.",
     )
-    kinds: dict[str, Literal["number", "category", "date"]] = Field(
+    kinds: dict[str, str] = Field(
         default_factory=dict,
-        description="What columns of a table hold, where it is not what they look like, e.g. {zip: category}.",
+        description="What columns of a table hold, where it is not what they look like: number, category or date, e.g. "
+        "{zip: category}. How it is written may follow: the number 1234.5 as the column has it (number 1.234,5 €), "
+        "number h:m:s for durations, date and a format (date %d/%m/%Y).",
+    )
+    missing: tuple[str, ...] = Field(
+        (),
+        description="Words of a table that stand for missing values, beside empty cells and marks such as NA, n/a, ?, "
+        "null and unknown among numbers.",
     )
     task: Literal["auto", "classification", "regression"] = Field(
         "auto",
@@ -164,6 +173,19 @@ class DataConfig(BaseModel):
                 raise ValueError("expected auto or an encoding such as utf-8, cp1252, latin-1, utf-16") from None
         return encoding
 
+    @field_validator("kinds")
+    @classmethod
+    def _kinds(cls, kinds: dict[str, str]) -> dict[str, str]:
+        for name, stated in kinds.items():
+            kind, _, notation = stated.partition(" ")
+            if kind not in ("number", "category", "date"):
+                raise ValueError(f"column {name!r}: expected number, category or date, but got {stated!r}")
+            try:
+                notation_of(kind, notation)
+            except ValueError as error:
+                raise ValueError(f"column {name!r}: {error}") from None
+        return kinds
+
     @field_validator("class_weight")
     @classmethod
     def _positive(cls, weights: str | dict[str, float] | None) -> str | dict[str, float] | None:
@@ -194,8 +216,11 @@ class DataConfig(BaseModel):
                 where in BUILT_IN_SOURCES or where.endswith(".npz") or kind in ("idx", "images")
             ):
                 raise ValueError(f"data.{name} names a column of a table, but data.source is {self.source!r}")
-        if self.kinds and (where in BUILT_IN_SOURCES or where.endswith(".npz") or kind in ("idx", "images")):
-            raise ValueError(f"data.kinds is for tables, but data.source is {self.source!r}")
+        for name in ("kinds", "missing"):
+            if getattr(self, name) and (
+                where in BUILT_IN_SOURCES or where.endswith(".npz") or kind in ("idx", "images")
+            ):
+                raise ValueError(f"data.{name} is for tables, but data.source is {self.source!r}")
         if self.keep and (where in BUILT_IN_SOURCES or where.endswith(".npz") or kind in ("idx", "images")):
             raise ValueError(f"data.keep is for tables; of data.source {self.source!r} no column is left out")
         return self

@@ -203,7 +203,8 @@ def _prepared(
         encoding = fit_encoding(raw, found[0].x)
     train, *_ = parts = tuple(_applied(encoding, part, raw) for part in found)
     if task == "regression" and statistics is None and (train.y == train.y[0]).all():
-        raise DataError(f"{config.source}: the target is {train.y[0].tolist()} in every row; there is nothing to learn")
+        value = ", ".join(f"{each:g}" for each in train.y[0])
+        raise DataError(f"{config.source}: the target is {value} in every row; there is nothing to learn")
     mean, scale = _scaling(train.x, raw, config, statistics)
     target_mean, target_scale = _target_scaling(train.y, task, raw, config, statistics)
     x = {part.name: _scaled(part.x, mean, scale) for part in parts}
@@ -272,11 +273,10 @@ def _applied(encoding: Encoding | None, part: Part, raw: RawData) -> Part:
 def _of_kinds(config: DataConfig, features: Sequence[str], encoding: Encoding | None) -> DataConfig:
     """How to read a table for a network: its columns are of the kinds that they were in training."""
     if encoding is not None:
-        kinds = {column.name: column.kind for column in encoding.columns}
+        kinds = {column.name: column.stated for column in encoding.columns}
     else:
         kinds = dict.fromkeys(features, "number")
-    plain = {name: "number" if kind in ("integer", "boolean") else kind for name, kind in kinds.items()}
-    return config.model_copy(update={"kinds": {**config.kinds, **plain}})
+    return config.model_copy(update={"kinds": {**config.kinds, **kinds}})
 
 
 def _spelled(x: np.ndarray, raw: RawData) -> np.ndarray:
@@ -423,6 +423,7 @@ def _chosen(raw: RawData, places: list[int], names: Sequence[str] = ()) -> RawDa
     x_val, x_test = (None if values is None else values[:, places] for values in (raw.x_val, raw.x_test))
     kinds = tuple(raw.kinds[place] for place in places) if raw.kinds else ()
     levels = tuple(raw.levels[place] for place in places) if raw.levels else ()
+    notations = tuple(raw.notations[place] for place in places) if raw.notations else ()
     return dataclasses.replace(
         raw,
         x=raw.x[:, places],
@@ -431,6 +432,7 @@ def _chosen(raw: RawData, places: list[int], names: Sequence[str] = ()) -> RawDa
         feature_names=tuple(given[place] for place in places),
         kinds=kinds,
         levels=levels,
+        notations=notations,
     )
 
 

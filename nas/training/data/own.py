@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import zipfile
 from collections.abc import Collection, Mapping
@@ -31,19 +32,26 @@ def load_npz(path: Path) -> RawData:
     Raises:
         DataError: the file is damaged, holds pickles, or lacks an array.
     """
-    return from_arrays(_renamed(read_npz(path)), path.stem, str(path))
-
-
-def _renamed(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Arrays as `from_arrays` calls them: in lower case, and of two others the one with rows is x, the other y."""
+    arrays = read_npz(path)
     lower = {name.lower(): array for name, array in arrays.items()}
-    if len(lower) < len(arrays) or {"x", "x_train"} & {*lower}:
-        return lower if len(lower) == len(arrays) else arrays
-    if len(arrays) == 2:
-        (one, x), (other, y) = sorted(arrays.items(), key=lambda item: -item[1].ndim)
-        if x.ndim > 1 >= y.ndim and len(x) == len(y):
-            return {"x": arrays[one], "y": arrays[other]}
-    return arrays
+    if len(lower) == len(arrays) and {"x", "x_train"} & {*lower}:
+        return from_arrays(lower, path.stem, str(path))
+    inputs, targets = _by_shape(arrays)
+    if inputs is None or targets is None:
+        return from_arrays(arrays, path.stem, str(path))
+    found = from_arrays({"x": arrays[inputs], "y": arrays[targets]}, path.stem, str(path))
+    said = f"of its two arrays {inputs!r} is taken for x and {targets!r} for y, by their shapes or their order"
+    return dataclasses.replace(found, notes=(*found.notes, said))
+
+
+def _by_shape(arrays: Mapping[str, np.ndarray]) -> tuple[str | None, str | None]:
+    """Which of two arrays are inputs and targets: those with more axes or columns, or the first; None: cannot be."""
+    names = sorted(arrays, key=lambda name: (-arrays[name].ndim, -arrays[name].size))  # of two alike the order stays
+    if len(names) != 2:
+        return None, None
+    x, y = (arrays[name] for name in names)
+    fits = x.ndim > 1 and y.ndim in (1, 2) and len(x) == len(y)
+    return (names[0], names[1]) if fits else (None, None)
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:

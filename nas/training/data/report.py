@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from nas.checkpoint import EncodedColumn, Encoding
+from nas.checkpoint import CLOCK, EncodedColumn, Encoding
 from nas.training.data._columns import row_number
 from nas.training.data._labels import unlike_labels
 from nas.training.data._leaks import copies_of_target, like_ids, rising_with_rows
@@ -58,7 +58,7 @@ def describe(
     """
     found = [Finding("data", f"{config.source}: {len(codes):,} samples", "data.source")]
     if raw.said:
-        keys = ", ".join(key for _, key in raw.said)
+        keys = ", ".join(key for _, key in raw.said if key)
         found.append(Finding("read as", ", ".join(words for words, _ in raw.said), keys))
     names = raw.feature_names or dataset.feature_names
     width = f"{len(names):,}" + (f" in rows of {dataset.period}" if dataset.period else "")
@@ -94,8 +94,10 @@ def describe(
     if raw.period is None:  # pixels and time steps are no columns of anybody's
         x, y = np.concatenate([part.x for part in parts]), np.concatenate([part.y for part in parts])
         notes += copies_of_target(names, x, y)[:_MOST]
-        notes += rising_with_rows(names, raw.x)[:_MOST] if raw.named else []
-        notes += like_ids(names, raw.x)[:_MOST] if raw.named else []
+        dates = {name for name, kind in zip(raw.feature_names, raw.kinds, strict=False) if kind == "date"}
+        notes += rising_with_rows(names, raw.x, dates)[:_MOST] if raw.named else []
+        written = {name for name, notation in zip(raw.feature_names, raw.notations, strict=False) if notation}
+        notes += like_ids(names, raw.x, dates | written)[:_MOST] if raw.named else []
     return (*found, *(Finding("note", note) for note in notes))
 
 
@@ -122,10 +124,17 @@ def _becomes(column: EncodedColumn) -> str:
             return f"{column.name}: {len(levels):,} categories ({shown}{more}){rare}, {inputs}"
         case "date":
             filled = "" if column.fill is None else "; missing ones become the median"
-            return f"{column.name}: date, as {', '.join(column.parts)}{filled}, {inputs}"
+            return f"{column.name}: date{_written(column)}, as {', '.join(column.parts)}{filled}, {inputs}"
         case _:
             said = ", and an input says which" if column.flagged else ""
-            return f"{column.name}: {column.kind}, missing ones become the median {column.fill:.6g}{said}"
+            filled = "" if column.fill is None else f", missing ones become the median {column.fill:.6g}{said}"
+            return f"{column.name}: {column.kind}{_written(column)}{filled}"
+
+
+def _written(column: EncodedColumn) -> str:
+    if column.notation == CLOCK:
+        return " of seconds, written as h:m:s"
+    return f" written as {column.notation}" if column.notation else ""
 
 
 def _parts(config: DataConfig, raw: RawData, parts: tuple[Part, Part, Part]) -> Finding:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nas.checkpoint import cells_of
 from nas.errors import DataError
-from nas.training.data._columns import odd_number
-from nas.training.data._delimited import distinct_names, is_number, read_delimited, refuse_columns
+from nas.training.data._delimited import default_target, distinct_names, is_number, read_delimited, refuse_columns
 from nas.training.data._kinds import ColumnCells, read_column
 from nas.training.data._labels import FEWEST_EACH, MOST_CODES, code_among, numbers_in
+from nas.training.data._notation import like_number, number_notation
 from nas.training.data._raw import RawData
 from nas.training.data.checks import whole_numbers_fit
 from nas.training.data.config import TEXT_SUFFIXES, DataConfig
@@ -133,7 +134,7 @@ def from_frame(
     refuse_columns(len(columns), where)
     distinct_names(columns, where)
     if config.target is None:
-        targets = [next((column for column in reversed(columns) if column not in index), columns[-1])]
+        targets = [default_target([column for column in columns if column not in index] or columns)]
     else:
         targets = [config.target] if isinstance(config.target, str) else list(config.target)
     known = {*columns}
@@ -160,7 +161,13 @@ def from_frame(
         stated = config.kinds.get(column)
         try:
             found = read_column(
-                frame[column], column, where, stated=stated, decimal="." if decimal is None else decimal, keep=keep
+                frame[column],
+                column,
+                where,
+                stated=stated,
+                decimal=_known_mark(decimal, config),
+                missing=config.missing,
+                keep=keep,
             )
         except DataError as error:
             problems.append(str(error))
@@ -180,12 +187,14 @@ def from_frame(
     chosen = [column for column in candidates if column in read]
     if not chosen:
         first = next((column for column in candidates), None)
-        hint = f": {first!r} is left out ({left_out[first]}), data.keep: [{first}] keeps it" if first else ""
+        free = first is not None and left_out[first].startswith("text, ")
+        keeps = "free text is not read: make numbers of it first" if free else f"data.keep: [{first}] keeps it"
+        hint = f": {first!r} is left out ({left_out[first]}), {keeps}" if first else ""
         raise DataError(f"{where}: no feature column is left beside the target {_some(targets)}{hint}")
     x = np.stack([read[column].values for column in chosen], axis=1)
     for column in targets:
         _filled(frame[column], column, where)
-    y, texts, code = _targets(frame, targets, where, config, decimal)
+    y, texts, code, notes = _targets(frame, targets, where, config, decimal)
     return RawData(
         name,
         x,
@@ -194,14 +203,21 @@ def from_frame(
         named=True,
         kinds=tuple(read[column].kind for column in chosen),
         levels=tuple(read[column].levels for column in chosen),
+        notations=tuple(read[column].notation for column in chosen),
         target_names=tuple(targets),
         texts=texts,
         code=code,
         groups=None if config.group is None else _groups(frame[config.group], config.group, where),
         order=None if config.time is None else _order(frame[config.time], config, where, decimal),
         left_out=tuple(left_out.items()),
+        notes=notes,
         said=said,
     )
+
+
+def _known_mark(decimal: str | None, config: DataConfig) -> str | None:
+    """The decimal mark of a file, where it was stated or seen: a point is what is assumed."""
+    return decimal if decimal == "," or config.decimal != "auto" else None
 
 
 def _groups(column: pd.Series[Any], name: str, where: str) -> np.ndarray:
@@ -218,7 +234,9 @@ def _order(column: pd.Series[Any], config: DataConfig, where: str, decimal: str 
     name = str(config.time)
     _filled(column, name, where, "data.time")
     stated = config.kinds.get(name)
-    found = read_column(column, name, where, stated=stated, decimal=decimal or ".", keep=True)
+    found = read_column(
+        column, name, where, stated=stated, decimal=_known_mark(decimal, config), missing=config.missing, keep=True
+    )
     if found.kind not in ("date", "number", "integer"):
         raise DataError(f"{where}: data.time: column {name!r} holds a {found.kind}; expected dates or numbers")
     return found.values
@@ -258,7 +276,7 @@ def feature_kind(column: pd.Series[Any], name: str, where: str) -> str:
     example = cells[0][:40] if cells else "nothing"
     if cells and all(numbers):
         hint = " as they were read (data.decimal); numbers of more than 18 digits are none"
-    elif odd_number(example):
+    elif like_number(example):
         hint = "; write numbers without thousands marks and units (decimal commas: data.decimal)"
     else:
         hint = ""
@@ -275,25 +293,36 @@ def _filled(column: pd.Series[Any], name: str, where: str, what: str = "target")
         empty = empty | (column.astype(str).str.strip() == "").to_numpy(dtype=bool)
     if empty.any():
         row = int(np.flatnonzero(empty)[0])
-        raise DataError(f"{where}: {what} column {name!r} is empty in row {row} (counted from 0)")
+        count = int(empty.sum())
+        more = f"; {count:,} such rows of {len(empty):,}" if count > 1 else ""
+        raise DataError(
+            f"{where}: {what} column {name!r} is empty in row {row} (counted from 0{more}); remove or fill them"
+        )
 
 
 def _targets(
     frame: pd.DataFrame, names: list[str], where: str, config: DataConfig, decimal: str | None
-) -> tuple[np.ndarray, np.ndarray | None, str]:
-    """The targets, (samples,) or (samples, targets); as the file has them, where they were text and are numbers; and
-    one of these that is written as no number is, or ""."""
+) -> tuple[np.ndarray, np.ndarray | None, str, tuple[str, ...]]:
+    """The targets, (samples,) or (samples, targets); as the file has them, where they were text and are numbers; one
+    of these that is written as no number is, or ""; and what is to be said of them."""
     import pandas as pd
 
     found: list[tuple[np.ndarray, np.ndarray | None, str]] = []
+    notes: list[str] = []
     for name in names:
         column = frame[name]
         if pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column):
             raise DataError(f"{where}: target column {name!r} holds dates; write them as numbers")
-        if decimal is None:
-            found.append((plain(column), None, ""))
+        values = plain(column)
+        texts = values if values.dtype.kind == "U" else column.to_numpy(dtype=str)
+        if values.dtype.kind == "U" and (read := _noted(texts, name, where, config, decimal)) is not None:
+            values, notation = read
+            found.append((values, None, ""))
+            notes.append(f"target {name} is written as {notation}; predictions are numbers without that")
             continue
-        texts = column.to_numpy(dtype=str)
+        if decimal is None:
+            found.append((values, None, ""))
+            continue
         pointed = _with_points(texts, decimal)
         numbers = numbers_in(pointed)
         if numbers is None and config.task == "auto":
@@ -306,11 +335,37 @@ def _targets(
             )
         found.append((texts, None, "") if numbers is None else (numbers, texts, code_among(pointed)))
     if len(found) == 1:
-        return found[0]
+        return *found[0], tuple(notes)
     for name, (values, *_) in zip(names, found, strict=True):
         if values.dtype.kind not in "biuf":
             raise DataError(f"{where}: several targets mean regression, but column {name!r} holds no numbers")
-    return np.stack([values.astype(np.float64) for values, *_ in found], axis=1), None, ""
+    return np.stack([values.astype(np.float64) for values, *_ in found], axis=1), None, "", tuple(notes)
+
+
+def _noted(
+    texts: np.ndarray, name: str, where: str, config: DataConfig, decimal: str | None
+) -> tuple[np.ndarray, str] | None:
+    """Numbers of a target that are written with marks of thousands, units or as durations, and the notation.
+
+    None: it has none such.
+
+    A few different ones with many samples each are classes, as whole numbers are.
+    """
+    import pandas as pd
+
+    distinct = {str(text).strip() for text in np.unique(texts)}
+    few = len(distinct) <= MOST_CODES and len(texts) >= FEWEST_EACH * len(distinct)
+    if config.task == "classification" or (config.task == "auto" and few):
+        return None
+    if all(is_number(text, decimal or ".") for text in distinct):
+        return None
+    try:
+        notation = number_notation(distinct, _known_mark(decimal, config))
+    except DataError as error:
+        raise DataError(
+            f"{where}: target column {name!r}: {error.args[0].partition(':')[0]}; set data.decimal"
+        ) from None
+    return None if notation is None else (cells_of(pd.Series(texts), "number", name, notation), notation)
 
 
 def _with_points(texts: np.ndarray, decimal: str) -> np.ndarray:
