@@ -19,6 +19,7 @@ from nas.search import (
     load_space,
     make_strategy,
     run_search,
+    warm_up,
 )
 from nas.training import Candidate, Dataset, TrainingConfig, TrialResult, TrialStatus, run_trial
 
@@ -39,7 +40,7 @@ class Searched:
     front: Front
     trials: int  # that ended complete
     failed: tuple[str, ...]  # the reasons of those that failed
-    seconds: float  # process time of asking, training, timing and keeping; not of making an empty study
+    seconds: float  # process time of asking, training, timing and keeping; not of compiling, and of making an empty study
 
 
 def search(
@@ -71,7 +72,10 @@ def search(
     training = training or TrainingConfig()
     with tempfile.TemporaryDirectory() as folder:
         store = StudyStore.create(Path(folder), "study", seed=seed, error_reference=error_reference(dataset))
-        searcher = make_strategy(config, load_space(space or SpaceConfig(), dataset), training, store)
+        executor = SerialExecutor(dataset, training, evaluate=_evaluated)
+        candidates = load_space(space or SpaceConfig(), dataset)
+        searcher = make_strategy(config, candidates, training, store)
+        warm_up(executor, candidates, training)  # as a search does before its clock runs
         searcher.seconds = seconds
         failed: list[str] = []
         complete = 0
@@ -98,7 +102,7 @@ def search(
         searcher.ask = asked  # type: ignore[method-assign]
         front = run_search(
             searcher,
-            SerialExecutor(dataset, training, evaluate=_evaluated),
+            executor,
             store,
             trials=config.trials,
             on_result=told,

@@ -153,7 +153,6 @@ def main(arguments: list[str] | None = None) -> None:
         folder = RUNS / f"{options.times:g}"
         folder.mkdir(parents=True, exist_ok=True)
         with pinned_threads(1):
-            warm = False
             for name in options.sets:
                 took = [record["process_seconds"] for record in known if record["set"] == name]
                 if not took:
@@ -164,9 +163,6 @@ def main(arguments: list[str] | None = None) -> None:
                         if path.exists():
                             continue
                         dataset = load(name, seed)
-                        if not warm:  # compile what a process compiles at its first use, before any clock runs
-                            run("digits", WHOLE, 0, 0.5, load("digits"), steps=20)
-                            warm = True
                         record = run(name, variant, seed, options.times * sum(took) / len(took), dataset)
                         keep(path, record)
                         print(f"{name}, {variant}, seed {seed}: {record['hypervolume']:.4f}", flush=True)
