@@ -40,7 +40,7 @@ class Searched:
     front: Front
     trials: int  # that ended complete
     failed: tuple[str, ...]  # the reasons of those that failed
-    seconds: float  # process time of asking, training, timing and keeping; not of compiling, and of making an empty study
+    seconds: float  # process time of asking, training, timing and keeping; not of compiling, nor of an empty study
 
 
 def search(

@@ -163,3 +163,22 @@ def test_an_exemplar_is_good_for_its_size_and_near_the_one_asked_for() -> None:
         assert np.mean([edges / 4 <= network.edges <= 4 * edges for network in drawn]) > 0.8
     with pytest.raises(ValueError, match="no network yet"):
         Ladder().exemplar(40, np.random.default_rng(0))
+
+
+def test_the_gap_of_the_front_that_is_widest_and_least_tried_is_filled() -> None:
+    found = ladder((10, 0.5), (40, 0.4), (160, 0.1), (161, 0.09))
+    rng = np.random.default_rng(0)
+    drawn = [found.gap([10, 40, 160, 161], rng) for _ in range(200)]
+    sizes = [gap[0] for gap in drawn if gap is not None]
+    assert set(sizes) == {20, 80}  # halfway by logarithm; none lies between 160 and 161
+    assert sizes.count(80) > 3 * sizes.count(20)  # there the error falls three times as much
+    assert all(gap is not None and gap[1].edges == 2 * gap[0] for gap in drawn)  # from the larger neighbour
+    tried = [10, 40, *range(70, 90), 160, 161]
+    drawn = [found.gap(tried, rng) for _ in range(200)]
+    sizes = [gap[0] for gap in drawn if gap is not None]
+    assert sizes.count(20) > 3 * sizes.count(80)  # twenty tries there came to nothing
+
+
+@pytest.mark.parametrize("found", [[(10, 0.5)], [(10, 0.5), (11, 0.1)]], ids=["one network", "no room"])
+def test_no_gap_where_nothing_lies_between(found: list[tuple[int, float]]) -> None:
+    assert ladder(*found).gap([edges for edges, _ in found], np.random.default_rng(0)) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -377,6 +378,34 @@ def test_evolution_breeds_from_good_networks_near_the_size_aimed_at(
     assert len(parents) >= 80
     assert np.mean([parent % 2 == 0 for parent in parents]) > 0.8
     assert len(set(parents)) >= 10
+
+
+@pytest.mark.parametrize(("spent", "error", "fills"), [(0.95, 1e-3, True), (0.5, 1e-3, False), (0.95, 0.5, False)])
+def test_the_end_of_a_budget_fills_gaps_of_the_front_unless_its_best_network_is_poor(
+    spent: float, error: float, fills: bool, space: SearchSpace, evolve: Callable[..., EvolutionStrategy]
+) -> None:
+    rng = np.random.default_rng(0)
+    recorder = Recorder({number: without_idle_neurons(space.initial(rng).dag)[0] for number in range(6)})
+    strategy = evolve(recorder.inheritance, initial=1)
+    live = [recorder.dags[number].n_edges for number in range(6)]
+    for number, edges in enumerate(live):  # the larger the better, so that all are on the front
+        metrics = {"val_error": error * (1 + 1 / edges), "inference_seconds": 1e-6 * edges, "edges": float(edges)}
+        strategy.tell(TrialResult(number, TrialStatus.COMPLETE, metrics))
+    strategy.spent = spent
+    front = [network.edges for network in strategy.ladder.front]
+    children = [strategy.ask(number) for number in range(6, 46)]
+    filling = [
+        child.parent is not None
+        and child.mutation.startswith("cut to")
+        and any(a < _kept(child) < b == live[child.parent] for a, b in itertools.pairwise(front))
+        for child in children
+    ]
+    assert all(filling) == fills
+    if fills:
+        assert len({_kept(child) for child in children}) > 1
+        assert all(child.parent is not None for child in children)
+    else:
+        assert np.mean(filling) < 0.5
 
 
 @pytest.mark.parametrize("name", ["evolution", "optuna-tpe"])

@@ -7,6 +7,7 @@ job names: they are exact, and process times follow them.
 from __future__ import annotations
 
 import bisect
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -165,6 +166,32 @@ class Ladder:
             if least <= network.edges <= most
         ]
         return self._most_promising(some, edges, _COMPARED, rng) if some else None
+
+    def gap(self, tried: Sequence[int], rng: np.random.Generator) -> tuple[int, Network] | None:
+        """A size between two neighbours on the front, and the larger of these, which may be cut to it.
+
+        Chosen is a gap that is worth filling: one that is wide, in error times the logarithm of the edges (a network in
+        its middle adds at most a quarter of that to the hypervolume), and in which few sizes were tried before.
+
+        Args:
+            tried: edges of all networks so far.
+            rng: decides between gaps of about the same worth: several workers ask before one of them has ended.
+
+        Returns:
+            None where no two neighbours leave room for another.
+        """
+        sizes = np.sort(tried)
+        best: tuple[float, int, Network] | None = None
+        for smaller, larger in itertools.pairwise(self._front):
+            middle = math.floor(math.sqrt(smaller.edges * larger.edges))
+            if middle == smaller.edges:
+                continue
+            inside = np.searchsorted(sizes, larger.edges) - np.searchsorted(sizes, smaller.edges, side="right")
+            wide = (smaller.error - larger.error) * math.log(larger.edges / smaller.edges)
+            worth = wide / (1 + inside) * rng.random()
+            if best is None or worth > best[0]:
+                best = worth, middle, larger
+        return None if best is None else best[1:]
 
     def exemplar(self, edges: int, rng: np.random.Generator) -> Network:
         """A network whose error is good for its size, near ``edges`` rather than far from it: the best of some.

@@ -39,6 +39,12 @@ _SMALL: Final = 0.04  # of the largest first root: sizes that stay worth a try a
 _ROOT_LEAST, _ROOT_PER_NEURON = 1000, 8  # edges of the largest first root: in all, or for each input and output
 _GROWN: Final = (0.2, 1.5)  # edges that come before a child is cut, as a share of its parent's
 _LENGTHS: Final = (0.5, 1.2)  # steps of a child, as a share of a full training; at the end of a search twice that
+# The last of a budget goes into gaps of the front. A search of a hundred trials has networks at steps of a tenth to a
+# fifth in size, and where errors fall steeply with size that costs whoever wants a certain size more than any
+# hyperparameter: on letters, 2.5 points between 336 and 405 edges.
+_FILLED: Final = 0.12  # share of the budget
+_TOO_POOR: Final = 0.5  # error of the best network, of that of knowing nothing, beyond which no gap is filled
+_FILLING: Final = 0.25  # steps of such a child, as a share of a full training
 _SMALLER, _LARGEST = 0.4, 6.0  # edges of parents, as multiples of those aimed at
 _ANY: Final = 0.1  # share of the later roots with hyperparameters from anywhere
 _LIKE: Final = 0.75  # share of the others that begin with a dense network of the same kind as their example
@@ -122,6 +128,8 @@ class SteeredStrategy(Strategy, ABC):
             octaves = _ROOTS[place % len(_ROOTS)] if guess is None else _GUESSED[guess]
             return max(self._least, round(min(self._top, most) * 0.5**octaves))
         low, high = self.ladder.span(_SMALL * self._top)
+        low = max(low, self._least)  # aims below it would all become this one
+        high = max(high, low + 1)
         if most < high:  # all that is worth a try is within; what is larger is cut to it
             low, high = max(1, min(low, math.floor(most / 2))), max(2, math.floor(most))
         # The worse the best network, the more may be gained by larger ones; by far larger ones where small steps gain
@@ -246,6 +254,24 @@ class SteeredStrategy(Strategy, ABC):
             if all(hyperparameters[path] == known.get(path) for path in chosen):
                 return found
         return None
+
+    def _gap(self, rng: np.random.Generator) -> tuple[int, Network] | None:
+        """At the end of a budget, a size that the front lacks, and the member from which it is to be cut.
+
+        None where the best network is poor: a better one is still to be found then.
+        """
+        if self.spent <= 1 - _FILLED or not len(self.ladder) or self._poor > _TOO_POOR:
+            return None
+        return self.ladder.gap(self._sizes, rng)
+
+    def _filling(self, number: int, rng: np.random.Generator, edges: int, parent: Network) -> Candidate:
+        """A child that is cut to a size a little below its parent's and trained briefly, as it is nearly trained."""
+        steps = self.training.steps
+        if "steps" not in self.training.model_fields_set:
+            steps = math.ceil(_FILLING * self.pace.full(self.seconds))
+        origin = self.inheritance.load(parent.number)
+        same = self._perturbed(origin.genome, rng, 0.0)
+        return self._cut_child(number, rng, origin, self.inheritance, edges, steps=steps, hyperparameters=same)
 
     def _child_at(
         self,

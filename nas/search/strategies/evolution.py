@@ -27,7 +27,8 @@ class EvolutionStrategy(SteeredStrategy):
     a size, log-uniform over those that are worth a try, and is a root (`options.roots`) or a child: of a member of the
     front that is about as large, larger or smaller, with its live DAG and trained weights. Most children gain edges or
     neurons first, which leaves the function as it is, and all are cut to the size while they are trained (see
-    `nas.search.strategies.guided`). Hyperparameters are inherited and move a little.
+    `nas.search.strategies.guided`). Hyperparameters are inherited and move a little. At the end of a budget, brief cuts
+    of the front's members fill the gaps between them.
 
     Where training cannot choose edges (layers, a job with its own `training.sparsify`), all children mutate blindly,
     the strength log-uniform, at least half of them by growing, and the first candidates are spread over the space. In a
@@ -80,6 +81,8 @@ class EvolutionStrategy(SteeredStrategy):
     def _ask(self, number: int, rng: np.random.Generator) -> Candidate:
         if not self.steered:
             return self._mutated(number, rng)
+        if (gap := self._gap(rng)) is not None:
+            return self._filling(number, rng, *gap)
         edges = self._aim_where_rare(number, rng)
         # Early, what serves roots is still to be found out; late, nothing is left that could follow one.
         roots = 2 * self.options.roots * (1 - self.spent) if self.options.roots < 1 else 1.0
