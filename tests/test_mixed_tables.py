@@ -19,6 +19,7 @@ import pytest
 import torch
 
 import nas
+from nas.checkpoint import cells_of
 from nas.cli._evaluate import evaluate_file
 from nas.errors import DataError
 from nas.study import Study
@@ -88,6 +89,28 @@ def test_onnx_has_the_encoding_and_the_scaling_in_its_graph(study: Study, tmp_pa
     assert {each.name for each in session.get_inputs()} == {*feeds}
     found = session.run(["probabilities"], feeds)[0]
     assert np.allclose(found, study.best().probabilities(FRAME), atol=1e-5)
+
+
+def test_torch_export_takes_rows_as_they_were_measured(study: Study, tmp_path: Path) -> None:
+    extra = {"columns.json": "", "classes.json": ""}
+    program = torch.export.load(study.export(tmp_path / "net.pt2"), extra_files=extra).module()
+    columns, rows = json.loads(extra["columns.json"]), []
+    for column in columns:
+        cells = FRAME[column["name"]]
+        if column["kind"] == "category":
+            codes = {text: float(code) for code, text in enumerate(column["categories"])}
+            rows.append([codes.get(cell, len(codes)) if cell == cell else np.nan for cell in cells])
+        else:
+            rows.append(cells_of(cells, column["kind"], column["name"]))
+    assert [column["name"] for column in columns] == [*FRAME.columns[:-1]]
+    shares = torch.softmax(program(torch.tensor(np.stack(rows, axis=1))), dim=1).detach().numpy()
+    assert np.allclose(shares, study.best().probabilities(FRAME), atol=1e-5)
+    assert json.loads(extra["classes.json"]) == ["no", "yes"]
+    unknown = np.stack(rows, axis=1)
+    unknown[:, 1] = 99
+    expected = study.best().probabilities(FRAME.assign(city="a city nobody knows"))
+    found = torch.softmax(program(torch.tensor(unknown)), dim=1).detach().numpy()
+    assert np.allclose(found, expected, atol=1e-5)
 
 
 def test_c_takes_rows_of_the_table_and_the_inputs_that_the_columns_become(study: Study, tmp_path: Path) -> None:
@@ -169,8 +192,9 @@ def test_numbers_alone_are_scaled_by_onnx_and_torch_export(tmp_path: Path) -> No
         assert np.allclose(session.run(["y"], {"features": x})[0], expected, rtol=1e-4)
         study.export(tmp_path / "net.pt2")
         program = torch.export.load(tmp_path / "net.pt2").module()
-        scaled = program(torch.tensor(x, dtype=torch.float32)).detach().numpy()
-        assert np.allclose(scaled, study.best().outputs(x), atol=1e-4)
+        answered = program(torch.tensor(x)).detach().numpy()
+        assert np.allclose(answered, expected, rtol=1e-4)
+        assert np.allclose(program(torch.tensor(x, dtype=torch.float32)).detach().numpy(), expected, rtol=1e-4)
 
 
 def _csv(frame: pd.DataFrame, path: Path) -> Path:

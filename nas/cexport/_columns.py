@@ -16,7 +16,7 @@ import numpy as np
 from nas.cexport._integers import Inputs8
 from nas.cexport._program import Program
 from nas.cexport._text import comment, literal
-from nas.checkpoint import MISSING, EncodedColumn
+from nas.checkpoint import CLOCK, MISSING, EncodedColumn
 
 __all__ = ["row_header", "row_note", "row_source"]
 
@@ -110,7 +110,7 @@ class _Row:
         self.fractions: list[str] = []
         for column, name in zip(columns, self.fields, strict=True):
             before = f"{prefix.upper()}_{name.upper()}_"
-            levels = _levels(column) if column.kind == "category" else []
+            levels = column.categories if column.kind == "category" else ()
             codes = [(own(level or "missing", before), level or "(missing)") for level in levels]
             if column.kind == "category":
                 codes.append((own("other", before), "any other" if MISSING in levels else "any other, or missing"))
@@ -120,10 +120,6 @@ class _Row:
 
 def _is_number(column: EncodedColumn) -> bool:
     return column.kind not in ("category", "date")
-
-
-def _levels(column: EncodedColumn) -> list[str]:
-    return [*column.levels, *([] if column.base is None else [column.base])]
 
 
 def _columns(program: Program) -> tuple[EncodedColumn, ...]:
@@ -185,7 +181,8 @@ def _field(column: EncodedColumn, codes: list[tuple[str, str]], capitals: str, i
     never = column.fill is None
     if column.kind == "date":
         return "int64_t", "seconds since 1970, UTC" + ("" if never else f", or {capitals}_NO_DATE")
-    meant = "0 or 1" if column.kind == "boolean" else "in fixed point" if integers else "as measured"
+    unit = " in seconds" if column.notation == CLOCK else ""
+    meant = "0 or 1" if column.kind == "boolean" else f"in fixed point{unit}" if integers else f"as measured{unit}"
     missing = f"{capitals}_MISSING" if integers else "NaN"
     return ("int32_t" if integers else "float"), meant + ("" if never else f", or {missing}")
 
@@ -279,7 +276,7 @@ class _Values:
 def _category(column: EncodedColumn, field: str, codes: list[tuple[str, str]], values: _Values) -> list[str]:
     tests = [f"row->{field} == {codes[k][0]}" for k in range(len(column.levels))]
     if column.other:
-        tests.append(f"row->{field} >= {codes[len(_levels(column))][0]}")
+        tests.append(f"row->{field} >= {codes[len(column.categories)][0]}")
     return ["    " + values.flag(k, test) for k, test in enumerate(tests)]
 
 

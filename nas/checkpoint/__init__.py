@@ -14,7 +14,7 @@ from nas.checkpoint._module import CheckpointModule, CheckpointNetwork, load, lo
 from nas.checkpoint._neurons import CheckpointManifold, CheckpointMasked, CheckpointWired
 from nas.checkpoint._onnx import export_onnx
 from nas.checkpoint._predictor import Predictor
-from nas.checkpoint._program import Standardise, export_program
+from nas.checkpoint._program import RawRows, export_program, export_rows
 from nas.checkpoint._recurrent import CheckpointRecurrent
 
 __all__ = [
@@ -35,7 +35,7 @@ __all__ = [
     "Encoding",
     "Notation",
     "Predictor",
-    "Standardise",
+    "RawRows",
     "UnlikeTrainingWarning",
     "cells_of",
     "clock_seconds",
@@ -43,6 +43,7 @@ __all__ = [
     "export_graphml",
     "export_onnx",
     "export_program",
+    "export_rows",
     "folded",
     "load",
     "load_arrays",

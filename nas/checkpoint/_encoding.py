@@ -12,7 +12,7 @@ so that whoever has a checkpoint needs neither scikit-learn nor the data. A colu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ import numpy as np
 from nas.checkpoint._cells import notation_of
 from nas.errors import CheckpointError, DataError
 
-__all__ = ["DATE_PARTS", "KINDS", "MISSING", "EncodedColumn", "Encoding"]
+__all__ = ["DATE_PARTS", "KINDS", "MISSING", "EncodedColumn", "Encoding", "date_part"]
 
 KINDS: Final = ("number", "integer", "boolean", "category", "date")
 MISSING: Final = ""  # the category of cells that are missing
@@ -73,6 +73,11 @@ class EncodedColumn:
         return (*plain, f"{self.name} missing") if self.flagged else plain
 
     @property
+    def categories(self) -> tuple[str, ...]:
+        """Those that it knows, in the order of their codes where categories are numbers; every other is the next."""
+        return (*self.levels, *(() if self.base is None else (self.base,)))
+
+    @property
     def plain(self) -> bool:
         """Whether it is a number that needs nothing."""
         return self.kind in ("number", "integer", "boolean") and self.fill is None and not self.notation
@@ -95,7 +100,9 @@ class EncodedColumn:
             row = int(np.flatnonzero(missing)[0])
             raise DataError(f"column {self.name!r} is missing in row {row}, but the network has seen it in every row")
         filled = np.where(missing, 0.0 if self.fill is None else self.fill, cells)
-        found = [filled] if self.kind != "date" else [_date_part(filled, part) for part in self.parts]
+        found = (
+            [filled] if self.kind != "date" else [date_part(filled, part, np.floor, np.where) for part in self.parts]
+        )
         if self.flagged:
             found.append(missing.astype(np.float64))
         return np.stack(found, axis=1)
@@ -148,18 +155,28 @@ class Encoding:
         return cls(tuple(_column_of(each) for each in columns))
 
 
-def _date_part(seconds: np.ndarray, part: str) -> np.ndarray:
-    days = np.floor(seconds / _DAY)
-    match part:
-        case "days":
-            return seconds / _DAY
-        case "month":
-            months = days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
-            return (months % 12 + 1).astype(np.float64)
-        case "weekday":
-            return (days + 3) % 7  # 1 January 1970 was a Thursday; Monday is 0
-        case _:
-            return np.floor((seconds - days * _DAY) / 3600)
+def date_part(seconds: Any, part: str, floor: Callable[[Any], Any], choose: Callable[[Any, float, float], Any]) -> Any:
+    """One of `DATE_PARTS` of seconds since 1970, by whatever does arithmetic: numpy, torch, or nodes of a graph.
+
+    The month is found in whole numbers that float64 holds exactly: years begin in March here, so that the leap day is
+    the last, and repeat every 146,097 days (Hinnant 2013, "chrono-compatible low-level date algorithms",
+    `civil_from_days`).
+    """
+    if part == "days":
+        return seconds / _DAY
+    days = floor(seconds / _DAY)
+    if part == "hour":
+        return floor((seconds - days * _DAY) / 3600.0)
+    if part == "weekday":  # 1 January 1970 was a Thursday; Monday is 0
+        shifted = days + 3.0
+        return shifted - floor(shifted / 7.0) * 7.0
+    since = days + 719_468.0
+    of_era = since - floor(since / 146_097.0) * 146_097.0
+    leap = of_era - floor(of_era / 1_460.0) + floor(of_era / 36_524.0) - floor(of_era / 146_096.0)
+    year = floor(leap / 365.0)
+    of_year = of_era - (year * 365.0 + floor(year / 4.0) - floor(year / 100.0))
+    month = floor((of_year * 5.0 + 2.0) / 153.0)  # 0 is March
+    return month + choose(month < 10.0, 3.0, -9.0)
 
 
 def _column_of(values: object) -> EncodedColumn:

@@ -7,14 +7,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from nas.checkpoint._encoding import EncodedColumn, Encoding
+from nas.checkpoint._encoding import EncodedColumn, Encoding, date_part
 from nas.checkpoint._file import Record
 from nas.checkpoint._onnx_graph import onnx_package
 
 __all__ = ["take_raw"]
 
 _NETWORK: Final = "x"  # what the network reads
-_DAY: Final = 86_400.0
 
 
 def take_raw(model: Any, record: Record) -> None:
@@ -93,13 +92,6 @@ class _Nodes:
     def input(self, name: str, kind: int, width: int) -> Any:
         return self._onnx.helper.make_tensor_value_info(name, kind, ["batch", width])
 
-    def call(self, operator: str, value: str, number: float) -> str:
-        """``value`` and a number."""
-        return self.add(operator, [value, self.constant(np.array(number))])
-
-    def floored(self, value: str, divisor: float) -> str:
-        return self.add("Floor", [self.call("Div", value, divisor)])
-
     def as_double(self, value: str) -> str:
         return self.add("Cast", [value], to=self.double)
 
@@ -126,33 +118,36 @@ def _is(nodes: _Nodes, name: str, level: str) -> str:
 
 
 def _part(nodes: _Nodes, seconds: str, part: str) -> str:
-    if part == "days":
-        return nodes.call("Div", seconds, _DAY)
-    days = nodes.floored(seconds, _DAY)
-    if part == "weekday":
-        shifted = nodes.call("Add", days, 3.0)
-        return nodes.add("Sub", [shifted, nodes.call("Mul", nodes.floored(shifted, 7.0), 7.0)])
-    if part == "hour":
-        return nodes.floored(nodes.add("Sub", [seconds, nodes.call("Mul", days, _DAY)]), 3600.0)
-    return _month(nodes, days)
+    found: _Value = date_part(
+        _Value(nodes, seconds),
+        part,
+        lambda value: value.then("Floor"),
+        lambda test, *others: test.then("Where", *others),
+    )
+    return found.name
 
 
-def _month(nodes: _Nodes, days: str) -> str:
-    """The month, 1 to 12, of days since 1970, in whole numbers that float64 holds exactly.
+class _Value:
+    """A value of a graph under construction, to calculate with."""
 
-    Years begin in March here, so that the leap day is the last, and repeat every 146,097 days (Hinnant 2013,
-    "chrono-compatible low-level date algorithms", `civil_from_days`).
-    """
-    since = nodes.call("Add", days, 719_468.0)
-    of_era = nodes.add("Sub", [since, nodes.call("Mul", nodes.floored(since, 146_097.0), 146_097.0)])
-    leap = nodes.add("Sub", [of_era, nodes.floored(of_era, 1_460.0)])
-    leap = nodes.add("Add", [leap, nodes.floored(of_era, 36_524.0)])
-    leap = nodes.add("Sub", [leap, nodes.floored(of_era, 146_096.0)])
-    year = nodes.floored(leap, 365.0)
-    before = nodes.add("Add", [nodes.call("Mul", year, 365.0), nodes.floored(year, 4.0)])
-    before = nodes.add("Sub", [before, nodes.floored(year, 100.0)])
-    of_year = nodes.add("Sub", [of_era, before])
-    month = nodes.floored(nodes.call("Add", nodes.call("Mul", of_year, 5.0), 2.0), 153.0)  # 0 is March
-    early = nodes.call("Less", month, 10.0)
-    shift = nodes.add("Where", [early, nodes.constant(np.array(3.0)), nodes.constant(np.array(-9.0))])
-    return nodes.add("Add", [month, shift])
+    def __init__(self, nodes: _Nodes, name: str) -> None:
+        self._nodes, self.name = nodes, name
+
+    def then(self, operator: str, *others: _Value | float) -> _Value:
+        names = [each.name if isinstance(each, _Value) else self._nodes.constant(np.array(each)) for each in others]
+        return _Value(self._nodes, self._nodes.add(operator, [self.name, *names]))
+
+    def __add__(self, other: _Value | float) -> _Value:
+        return self.then("Add", other)
+
+    def __sub__(self, other: _Value | float) -> _Value:
+        return self.then("Sub", other)
+
+    def __mul__(self, other: float) -> _Value:
+        return self.then("Mul", other)
+
+    def __truediv__(self, other: float) -> _Value:
+        return self.then("Div", other)
+
+    def __lt__(self, other: float) -> _Value:
+        return self.then("Less", other)

@@ -160,14 +160,9 @@ def _onnx(path: Path, module: nn.Module, record: dict[str, Any]) -> None:
 
 
 def _pt2(path: Path, module: nn.Module, record: dict[str, Any]) -> None:
-    from torch import nn
+    from nas.checkpoint import export_rows
 
-    from nas.checkpoint import Standardise, export_program
-    from nas.cli.study import statistics_of
-
-    scaling = statistics_of(record)
-    whole = nn.Sequential(Standardise(scaling.mean, scaling.scale), module) if scaling.mean else module
-    export_program(whole, path)
+    export_rows(module, path, record)
 
 
 def _graphml(path: Path, module: nn.Module, record: dict[str, Any]) -> None:

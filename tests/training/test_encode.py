@@ -184,11 +184,22 @@ def test_a_workbook_without_its_reader_says_what_to_install(tmp_path: Path, monk
     def missing(path: Path) -> None:
         raise ImportError("Missing optional dependency 'openpyxl'")
 
-    monkeypatch.setattr(pd, "read_excel", missing)
+    monkeypatch.setattr(pd, "ExcelFile", missing)
     with zipfile.ZipFile(tmp_path / "t.xlsx", "w") as file:
         file.writestr("xl/workbook.xml", "")
     with pytest.raises(DataError, match="pip install openpyxl"):
         read(tmp_path / "t.xlsx")
+
+
+def test_a_workbook_is_the_same_data_as_its_table(tmp_path: Path) -> None:
+    pytest.importorskip("openpyxl")
+    with pd.ExcelWriter(tmp_path / "t.xlsx") as book:
+        GAPS.to_excel(book, sheet_name="Customers", index=False)
+        FRAME.head().to_excel(book, sheet_name="Notes")
+    found, same = read(tmp_path / "t.xlsx"), read(parquet(tmp_path, GAPS))
+    assert same.fingerprint.difference(found.fingerprint) is None
+    np.testing.assert_array_equal(found.dataset.x_train, same.dataset.x_train)
+    assert any("sheet 'Customers', the first of 2" in each.words for each in found.findings)
 
 
 def test_npz_files_may_name_their_arrays_otherwise(tmp_path: Path) -> None:
@@ -196,6 +207,10 @@ def test_npz_files_may_name_their_arrays_otherwise(tmp_path: Path) -> None:
     for names in (("X", "y"), ("features", "labels"), ("data", "target")):
         np.savez(tmp_path / "d.npz", **{names[0]: x, names[1]: y})  # type: ignore[arg-type]
         assert read_data(DataConfig(source=str(tmp_path / "d.npz"))).dataset.n_inputs == 3
+    np.savez(tmp_path / "d.npz", inputs=x, outputs=RNG.normal(size=(N, 3)))  # alike in shape: in their order
+    found = read_data(DataConfig(source=str(tmp_path / "d.npz")))
+    assert found.dataset.n_outputs == 3
+    assert any("'inputs' is taken for x and 'outputs' for y" in each.words for each in found.findings)
 
 
 @pytest.mark.parametrize("mark", ["NA", "nan", "", "?", "-"])

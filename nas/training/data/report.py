@@ -117,7 +117,7 @@ def _becomes(column: EncodedColumn) -> str:
     inputs = f"{len(column.inputs)} input{'s' if len(column.inputs) != 1 else ''}"
     match column.kind:
         case "category":
-            levels = [*([] if column.base is None else [column.base]), *column.levels]
+            levels = sorted(column.categories)
             shown = ", ".join(level or "(missing)" for level in levels[:_MOST_LEVELS])
             more = ", …" if len(levels) > _MOST_LEVELS else ""
             rare = " and others" if column.other else ""

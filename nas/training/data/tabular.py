@@ -41,7 +41,9 @@ def load_table(path: Path, config: DataConfig, features: Collection[str] = (), s
     if path.name.lower().endswith(TEXT_SUFFIXES):
         read = read_delimited(path, config)
         return from_frame(read.frame, name, str(path), config, features, spare, decimal=read.decimal, said=read.said)
-    return from_frame(_binary(path), name, str(path), config, features, spare)
+    frame, sheets = _binary(path)
+    said = ((f"sheet {sheets[0]!r}, the first of {len(sheets)}", ""),) if len(sheets) > 1 else ()
+    return from_frame(frame, name, str(path), config, features, spare, said=said)
 
 
 def read_frame(config: DataConfig, targets: Collection[str] = ()) -> pd.DataFrame:
@@ -56,18 +58,21 @@ def read_frame(config: DataConfig, targets: Collection[str] = ()) -> pd.DataFram
     """
     path = Path(config.source)
     if not path.name.lower().endswith(TEXT_SUFFIXES):
-        return _binary(path)
+        return _binary(path)[0]
     return read_delimited(path, config.model_copy(update={"target": tuple(targets)})).frame
 
 
-def _binary(path: Path) -> pd.DataFrame:
-    """A table that is no text: Parquet, or the first sheet of a workbook."""
+def _binary(path: Path) -> tuple[pd.DataFrame, list[str]]:
+    """A table that is no text: Parquet, or the first sheet of a workbook; and the names of its sheets."""
     import pandas as pd  # half a second; only tables need it
 
     kind = path.suffix.lower().removeprefix(".")
     try:
         _refuse_expansion(path, kind)
-        return pd.read_parquet(path) if kind == "parquet" else pd.read_excel(path)
+        if kind == "parquet":
+            return pd.read_parquet(path), []
+        with pd.ExcelFile(path) as book:
+            return pd.read_excel(book), [str(name) for name in book.sheet_names]
     except DataError:
         raise
     except ImportError as error:
