@@ -32,7 +32,7 @@ def test_facts_come_first() -> None:
 
 def test_table_lists_members_best_first_with_links() -> None:
     rows = [line for line in note([member(0, 0.5), member(12)]).splitlines() if line.startswith("| ")][2:]
-    assert rows[0].startswith("| [#012](#/run/12) | 97.8 % |  | 0.21 ms |  | 3,120 |")
+    assert rows[0].startswith("| [#012](#/run/12) | 97.8 % |  | 210 µs |  | 3,120 |")
     assert rows[1].startswith("| #000 | 50.0 % |")
 
 

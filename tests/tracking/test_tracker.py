@@ -172,7 +172,7 @@ def test_everything_is_there(config: TrackingConfig, tracker: Make) -> None:
 
     assert {number: len(found) for number, found in children.items()} == {0: 1, 1: 1, 2: 1, 3: 1}
     [run] = children[2]
-    assert run.info.run_name == "#002 90.2 % · 0.30 ms · 40 edges" and run.info.status == "FINISHED"
+    assert run.info.run_name == "#002 90.2 % · 300 µs · 40 edges" and run.info.status == "FINISHED"
     assert run.info.end_time - run.info.start_time == pytest.approx(1500, abs=2)
     assert run.data.params["learning_rate"] == "0.005" and run.data.params["activation"] == "relu"
     assert run.data.params["seed"] == "102" and run.data.params["steps"] == "200"
@@ -546,7 +546,7 @@ def test_times_taken_again_replace_the_first(config: TrackingConfig, tracker: Ma
     tracking.finish()
     [run], [other] = runs(config)[1][0], runs(config)[1][1]
     assert other.data.metrics["inference_seconds"] == 0.00088 and other.data.tags["pareto"] == "false"
-    assert run.data.metrics["inference_seconds"] == 0.00077 and "0.77 ms" in run.info.run_name
+    assert run.data.metrics["inference_seconds"] == 0.00077 and "770 µs" in run.info.run_name
     history = MlflowClient(config.tracking_uri).get_metric_history(run.info.run_id, "inference_seconds")
     assert sorted(metric.value for metric in history) == [0.0001, 0.00077]
 
