@@ -54,16 +54,31 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or str(error)
-        raise JobError(f"{path}: not valid YAML{where}: {problem}") from error
+        raise JobError(f"{path}: not valid YAML{where}: {_yaml_problem(error)}") from error
     except RecursionError:
         raise JobError(f"{path}: nested too deeply; a job file has at most {_MAX_DEPTH} levels") from None
     except ValueError as error:  # a date such as 2024-13-45
         raise JobError(f"{path}: a value cannot be read ({error})") from error
     if not isinstance(values, dict):
-        raise JobError(f"{path}: expected sections such as `data:` and `search:`, got a {type(values).__name__}")
+        raise JobError(
+            f"{path}: expected sections such as `data:` and `search:`, got {_KINDS.get(type(values), 'a value')}"
+        )
     _check_finite(values, (), path, lines)
     return values, lines
+
+
+def _yaml_problem(error: Exception) -> str:
+    """What is wrong, in one line: PyYAML quotes the text around it."""
+    return str(getattr(error, "problem", None) or error).splitlines()[0]
+
+
+_KINDS: Final[Mapping[type, str]] = {
+    list: "a list",
+    str: "text",
+    int: "a number",
+    float: "a number",
+    bool: "a truth value",
+}
 
 
 def _brackets(text: str) -> int:
@@ -129,7 +144,7 @@ def apply_overrides(values: dict[str, Any], overrides: Iterable[str]) -> set[Key
         try:
             value = yaml.safe_load(text)
         except (yaml.YAMLError, ValueError, RecursionError) as error:
-            raise JobError(f"--set {override!r}: the value is not valid YAML ({error})") from error
+            raise JobError(f"--set {override!r}: the value is not valid YAML: {_yaml_problem(error)}") from error
         section = values
         for depth, part in enumerate(parts[:-1]):
             inner = section.get(part)

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Final
 
-__all__ = ["MOST_REASON", "SECRET", "is_formula", "is_number", "plain", "redacted", "redacted_address"]
+__all__ = [
+    "MOST_REASON",
+    "SECRET",
+    "format_seconds",
+    "is_formula",
+    "is_number",
+    "plain",
+    "redacted",
+    "redacted_address",
+]
 
 MOST_REASON: Final = 2000
 """Characters of a reason for a failure that are kept."""
@@ -50,6 +60,21 @@ def redacted_address(address: str) -> str:
     'postgresql://host/db'
     """
     return redacted(re.sub(r"(?<=://).*@", "", address, flags=re.DOTALL))
+
+
+def format_seconds(value: float, *, unknown: str = "?") -> str:
+    """A short time with its unit and three digits; `unknown` where it is not finite.
+
+    >>> format_seconds(17e-6), format_seconds(0.00123), format_seconds(2.5)
+    ('17.0 µs', '1.23 ms', '2.50 s')
+    """
+    if not math.isfinite(value):
+        return unknown
+    for factor, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")):
+        scaled = value / factor
+        if abs(scaled) >= 0.9995 or unit == "ns":
+            break
+    return f"{scaled:.{2 if abs(scaled) < 9.995 else 1 if abs(scaled) < 99.95 else 0}f} {unit}"
 
 
 def is_formula(cell: str) -> bool:

@@ -21,7 +21,7 @@ from nas._settings import unused_settings
 from nas.errors import JobError
 from nas.search.config import SPACES, STRATEGY_OPTIONS, ResourcesConfig, SearchConfig, SpaceConfig
 from nas.search.front.constraints import Bound
-from nas.tracking.config import TrackingConfig
+from nas.tracking.config import MODEL_NAME, NAME, TrackingConfig
 from nas.training.data.config import DataConfig
 from nas.training.quality.objectives import OBJECTIVES
 from nas.training.types import TrainingConfig
@@ -59,7 +59,14 @@ class Job(BaseModel):
         return version
 
     @classmethod
-    def from_yaml(cls, path: Path | str, overrides: Iterable[str] = (), *, environment: bool = True) -> Job:
+    def from_yaml(
+        cls,
+        path: Path | str,
+        overrides: Iterable[str] = (),
+        *,
+        environment: bool = True,
+        options: Mapping[str, str] | None = None,
+    ) -> Job:
         """The job in a YAML file.
 
         An experiment without a name is named after the file. ``$NAS_STORE`` replaces the file's store folder.
@@ -68,6 +75,7 @@ class Job(BaseModel):
             path: the file, at most 1 MiB.
             overrides: ``path.to.key=value``, applied last; values are read as YAML.
             environment: False where the job will run elsewhere: then ``$NAS_STORE`` of this machine plays no part.
+            options: what messages call the place of an override, by its key; default: ``--set``.
 
         Raises:
             JobError: the file or an override cannot be read, or a key, type or range is wrong.
@@ -77,23 +85,32 @@ class Job(BaseModel):
         if not values:
             raise JobError(f"{path}: the job file is empty; say at least which data: {{source: …}}")
         places = {key: f"{path}, line {line}" for key, line in lines.items()}
-        return cls._completed(values, path.stem, overrides, str(path), places, environment)
+        return cls._completed(values, path.stem, overrides, str(path), places, environment, options)
 
     @classmethod
-    def from_source(cls, source: Path | str, overrides: Iterable[str] = (), *, environment: bool = True) -> Job:
+    def from_source(
+        cls,
+        source: Path | str,
+        overrides: Iterable[str] = (),
+        *,
+        environment: bool = True,
+        options: Mapping[str, str] | None = None,
+    ) -> Job:
         """The job in a YAML file, or the job of data, with the defaults of all the rest.
 
         Args:
             source: a file ending in .yaml or .yml; else whatever ``data.source`` may be.
-            overrides, environment: see `from_yaml`.
+            overrides, environment, options: see `from_yaml`.
 
         Raises:
-            JobError: see `from_yaml`.
+            JobError: see `from_yaml`; or the source is empty.
         """
+        if not str(source):
+            raise JobError("'': there is no source; name a job file (.yaml) or data, e.g. table.csv")
         if str(source).lower().endswith((".yaml", ".yml")):
-            return cls.from_yaml(source, overrides, environment=environment)
+            return cls.from_yaml(source, overrides, environment=environment, options=options)
         values: dict[str, Any] = {"data": {"source": str(source)}}
-        return cls._completed(values, data_name(str(source)), overrides, str(source), {}, environment)
+        return cls._completed(values, data_name(str(source)), overrides, str(source), {}, environment, options)
 
     @classmethod
     def _completed(
@@ -104,13 +121,14 @@ class Job(BaseModel):
         where: str,
         places: dict[KeyPath, str],
         environment: bool,
+        options: Mapping[str, str] | None,
     ) -> Job:
         tracking = values.setdefault("tracking", {})
         if isinstance(tracking, dict):
             tracking.setdefault("experiment", experiment_name(name))
             if environment and os.environ.get("NAS_STORE"):
                 tracking["store"] = os.environ["NAS_STORE"]
-        places |= dict.fromkeys(apply_overrides(values, overrides), "--set")
+        places |= {path: (options or {}).get(dotted(path), "--set") for path in apply_overrides(values, overrides)}
         return cls.from_mapping(values, where=where, places=places)
 
     @classmethod
@@ -239,10 +257,31 @@ def _explain(problem: dict[str, Any], values: Mapping[str, Any], where: str, pla
 
 
 def plain_words(message: str) -> str:
-    """What pydantic says of a value, in the words of this package."""
+    """What pydantic says of a value, in the words of this package.
+
+    >>> plain_words("Input should be a valid integer, unable to parse string as an integer")
+    'it must be a whole number'
+    """
     message = message.removeprefix("Value error, ")
     message = re.sub(r"^(Input|Value|String|List|Tuple|Set|Dictionary|Url|Field) should ", "it must ", message)
-    return message.replace("Field required", "it must be stated")
+    for theirs, ours in _PLAIN.items():
+        message = re.sub(theirs, ours, message)
+    return message
+
+
+_PLAIN: Final = {
+    "^Field required$": "it must be stated",
+    "be a valid integer.*": "be a whole number",
+    "be a valid number.*": "be a number",
+    "be a valid boolean.*": "be true or false",
+    "be a valid string.*": "be text (in quotes where it looks like a number)",
+    "be a valid (tuple|list|set).*": "be a list: [one, another]",
+    "be a valid dictionary.*": "be keys with values: {key: value}",
+    " after validation, not [0-9]+": "",
+    re.escape("match pattern '" + NAME + "'"): "begin with a letter or digit; up to 100 letters, digits and ._-",
+    re.escape("match pattern '" + MODEL_NAME + "'"): "hold 1 to 200 characters, none of them / or :",
+    "^it must have at least 1 character$": "it must not be empty",
+}
 
 
 def _short(value: object, limit: int = 80) -> str:

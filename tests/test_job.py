@@ -1,12 +1,15 @@
 """Job files: defaults, overrides, and messages that name line, value and remedy."""
 
 import json
+import re
 from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from nas.cli import app
 from nas.errors import JobError
 from nas.job import Job, job_schema
 
@@ -85,12 +88,19 @@ def test_the_environment_moves_the_store_but_an_override_wins(tmp_path: Path, mo
         ("training: {losses: {flo: 1}}", "unknown key training.losses.flo; did you mean training.losses.flow?"),
         ("search: {zzz: 3}", "unknown key search.zzz; allowed here: strategy, trials, objectives"),
         ("search: {trials: 0}", "line 1: search.trials is 0; it must be greater than or equal to 1"),
-        ("search: {trials: many}", "search.trials is 'many'; it must be a valid integer"),
+        ("search: {trials: many}", "search.trials is 'many'; it must be a whole number"),
         (
             "search: {objectives: [error, speed]}",
             "there is no objective 'speed'; besides costs and error there are module:function and",
         ),
         ("search: {objectives: [edges, edges]}", "each objective may be named once"),
+        ("search: {budget_minutes: 2 minutes}", "search.budget_minutes is '2 minutes'; it must be a number"),
+        ("search: {budget_minutes: 'inf'}", "search.budget_minutes is 'inf'; it must be a finite number"),
+        ("search: {objectives: error}", "search.objectives is 'error'; it must be a list: [one, another]"),
+        ("search: {objectives: []}", "search.objectives is []; it must have at least 1 item"),
+        ("space: {name: 3}", "space.name is 3; it must be text"),
+        ("tracking: {experiment: ../x}", "it must begin with a letter or digit; up to 100 letters, digits and ._-"),
+        ("tracking: {model: a/b}", "it must hold 1 to 200 characters, none of them / or :"),
         ("search: {strategy: genetic}", "search.strategy is 'genetic'; expected one of evolution, optuna, random"),
         ("search: {options: {popultion: 3}}", "unknown key search.options.popultion; did you mean search.options.pop"),
         ("search: {strategy: optuna, options: {sampler: x}}", "search.options.sampler is 'x'; it must be 'tpe'"),
@@ -117,6 +127,27 @@ def test_the_environment_moves_the_store_but_an_override_wins(tmp_path: Path, mo
 )
 def test_refusals_name_the_place_and_the_way_out(tmp_path: Path, text: str, expected: str) -> None:
     assert expected in refusal(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["digits", "--minutes", "-1"], "--minutes: search.budget_minutes is -1.0; it must be greater than 0"),
+        (["digits", "--minutes", "inf"], "it must be a finite number"),
+        (
+            ["digits", "--set", "search.budget_minutes=soon"],
+            "--set: search.budget_minutes is 'soon'; it must be a number",
+        ),
+        (["digits", "--trials", "1.5"], "'1.5': it must be a whole number"),
+        (["digits", "--set", "search.trials=[5"], "not valid YAML: expected ',' or ']'"),
+        ([""], "there is no source; name a job file (.yaml) or data"),
+    ],
+)
+def test_refusals_name_the_option_that_was_typed(words: list[str], expected: str) -> None:
+    done = CliRunner().invoke(app, ["search", *words, "--dry-run"], env={"COLUMNS": "200"})
+    assert done.exit_code == 2
+    assert expected in done.output
+    assert not re.search("should|unable to parse|<unicode string>", done.output), "no other library's words"
 
 
 def test_every_problem_is_listed_but_not_hundreds(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -342,10 +342,23 @@ class RayExecutor:
             return
         self._complained = now
         _logger.warning(
-            "no worker could start yet; each needs %d CPUs and the data; free on the cluster: %s",
-            self._threads,
-            resources(ray.available_resources),
+            "no worker could start yet; each needs %s and the data; free on the cluster: %s",
+            _amounts({"CPU": self._threads, "GPU": self._gpus}),
+            _amounts({"CPU": 0.0, **resources(ray.available_resources)}),
         )
+
+
+def _amounts(resources: Mapping[str, float]) -> str:
+    """Ray's resources as people say them; most of Ray's entries only name nodes.
+
+    >>> _amounts({"CPU": 2.0, "GPU": 0.25, "memory": 18394717616.0, "node:10.0.0.1": 1.0})
+    '2 CPUs, 0.25 GPUs, 17.1 GiB of memory'
+    """
+    counts = {name: resources.get(name, 0.0) for name in ("CPU", "GPU")}
+    said = [f"{n:g} {name}{'' if n == 1 else 's'}" for name, n in counts.items() if n or name == "CPU"]
+    if "memory" in resources:
+        said.append(f"{resources['memory'] / 2**30:.1f} GiB of memory")
+    return ", ".join(said)
 
 
 def _kill(actor: Any) -> None:

@@ -41,7 +41,7 @@ from nas.cli import (
 from nas.cli import export as _export
 from nas.cli import front as _front
 from nas.cli import search as _search
-from nas.cli.console import errors
+from nas.cli.console import errors, say
 from nas.errors import JobError, NasError
 
 __all__ = ["app"]
@@ -53,12 +53,26 @@ class _Group(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
+        except typer.BadParameter as error:
+            raise _in_plain_words(error) from error
         except NasError as error:
-            errors.print(f"[bold red]error:[/] {_escaped(error)}", soft_wrap=True)
+            say(f"[bold red]error:[/] {_escaped(error)}", markup=True, output=errors)
             raise typer.Exit(2 if isinstance(error, JobError) else 1) from error
         except KeyboardInterrupt as error:
             errors.print("interrupted")
             raise typer.Exit(1) from error
+
+
+def _in_plain_words(error: typer.BadParameter) -> typer.BadParameter:
+    """The value and what it must be, where the parser quotes the library that it checks values with."""
+    from pydantic import ValidationError
+
+    from nas.job import plain_words
+
+    if isinstance(error.__cause__, ValidationError):
+        problem = error.__cause__.errors()[0]
+        error.message = f"{problem['input']!r}: {plain_words(problem['msg'])}"
+    return error
 
 
 def _escaped(error: NasError) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
-from nas.cli.console import console, percent, seconds
+from nas.cli.console import console, percent, say, seconds
 
 if TYPE_CHECKING:
     from nas.search import Baselines, Front
@@ -27,13 +27,11 @@ def print_baselines(found: Front, baselines: Baselines | None) -> None:
         console.print(baselines_table(baselines, found.objectives.error_label))
     for each in baselines.members:
         if each.reason:
-            console.print(f"[dim]{each.label} failed: {escape(each.reason)}[/]", soft_wrap=True)
+            say(f"[dim]{each.label} failed: {escape(each.reason)}[/]", markup=True)
         elif each.notes:
-            console.print(
-                f"[dim]{each.label}, cut short by the time: {escape(', '.join(each.notes))}[/]", soft_wrap=True
-            )
+            say(f"[dim]{each.label}, cut short by the time: {escape(', '.join(each.notes))}[/]", markup=True)
     if said := verdict(found, baselines):
-        console.print(said, soft_wrap=True, markup=False)
+        say(said)
     console.print()
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from nas.cli.console import console, errors, percent, print_json, seconds
+from nas.cli.console import console, errors, percent, print_json, say, seconds
 
 if TYPE_CHECKING:
     from nas.training import Calibration
@@ -53,7 +53,7 @@ def calibrate(
         console.print(_table(calibration, count))
     machine = calibration.hardware
     console.print(f"{machine['processor']}, {machine['logical_cores']} logical cores; {taken:.0f} s")
-    console.print(f"kept in {path}; the time and memory terms use it from now on", soft_wrap=True)
+    say(f"kept in {path}; the time and memory terms use it from now on")
 
 
 def _table(calibration: Calibration, threads: int) -> Table:

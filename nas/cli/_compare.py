@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from rich.table import Table
 
-from nas.cli.console import STORAGE, STORE, console, need_writable, percent, print_json, seconds
+from nas.cli.console import STORAGE, STORE, console, need_writable, percent, print_json, say, seconds
 from nas.errors import JobError, NasError
 
 if TYPE_CHECKING:
@@ -56,9 +56,9 @@ def compare(
         console.print(_table(rows, next(iter(fronts.values())).objectives.error_label))
         for each in beaten:
             said = f"{each['members']} of the {each['of']} members of {each['study']} are beaten by one of {each['by']}"
-            console.print(said, markup=False, soft_wrap=True)
+            say(said)
         for note in notes:
-            console.print(f"note: {note}", markup=False, soft_wrap=True)
+            say(f"note: {note}")
     if out is not None:
         _draw(out, studies, fronts)
         if not as_json:

@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from nas.cli.console import console, errors, print_json
+from nas.cli.console import console, errors, print_json, say
 from nas.errors import DataError, JobError
 
 if TYPE_CHECKING:
@@ -124,10 +124,10 @@ def data_of_study(config: DataConfig, study: StudyStore, *, named: str | None, r
     if difference is not None:
         raise DataError(f"{config.source}: not the data of study {study.name!r}: {difference}; {remedy}")
     if before is None:
-        errors.print(
+        say(
             f"study {study.name!r} was begun before studies kept a fingerprint of their data, so whether the data are "
             "still the same cannot be checked in full",
-            soft_wrap=True,
+            output=errors,
         )
     return dataclasses.replace(loaded, dataset=dataclasses.replace(loaded.dataset, scorer=study.objectives.scorer))
 

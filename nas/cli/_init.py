@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 import yaml
 
-from nas.cli.console import TARGET, command_line, console, one_or_all
+from nas.cli.console import TARGET, command_line, one_or_all, say
 from nas.errors import JobError, NasError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def init(
         raise NasError(f"{path} exists already; --out names another file") from None
     except OSError as error:
         raise NasError(f"{path}: cannot be written ({error.strerror})") from error
-    console.print(f"wrote {path}; run it: {command_line('search', path)}", markup=False, soft_wrap=True)
+    say(f"wrote {path}; run it: {command_line('search', path)}")
 
 
 def _job_file(stated: dict[str, Any], findings: tuple[Finding, ...]) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from nas.cli._remote import ADDRESS, cluster, readable
-from nas.cli.console import console
+from nas.cli.console import say
 
 __all__ = ["logs"]
 
@@ -22,4 +22,4 @@ def logs(
     jobs = cluster(address)
     lines = jobs.follow(name) if follow else jobs.logs(name).splitlines()
     for line in lines:
-        console.print(line if as_json else readable(line), markup=False, soft_wrap=True)
+        say(line if as_json else readable(line))

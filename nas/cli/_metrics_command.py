@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from nas.cli.console import STORAGE, STORE, console
+from nas.cli.console import STORAGE, STORE, say
 from nas.errors import NasError
 
 __all__ = ["metrics"]
@@ -54,7 +54,7 @@ def metrics(
         server, thread = start_http_server(port, host, registry)
     except OSError as error:
         raise NasError(f"cannot listen on {host}:{port} ({error.strerror or error}); choose another --port") from error
-    console.print(f"metrics of {store}: [bold]http://{host}:{port}/metrics[/]   (Ctrl-C ends it)", soft_wrap=True)
+    say(f"metrics of {store}: [bold]http://{host}:{port}/metrics[/]   (Ctrl-C ends it)", markup=True)
     _wait_for_a_signal()
     server.shutdown()
     thread.join()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from nas.cli._workers import log_format
-from nas.cli.console import errors
+from nas.cli.console import errors, say
 
 if TYPE_CHECKING:
     from nas.cli.interrupt import Stop
@@ -137,7 +137,7 @@ def _say(text: str, event: str) -> None:
     if log_format() == "json":
         _logger.warning("%s", text, extra={"event": event})
     else:
-        errors.print(text, markup=False, soft_wrap=True)
+        say(text, output=errors)
 
 
 def _first_line(error: Exception) -> str:

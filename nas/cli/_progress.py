@@ -13,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from nas.cli.console import console, duration, percent, seconds
+from nas.cli.console import console, duration, percent, say, seconds
 
 if TYPE_CHECKING:
     from nas.search import Progress
@@ -57,9 +57,9 @@ class ProgressDisplay:
         if self._live is not None:
             self._live.stop()
         if self._last is not None and self._last is not self._printed and not self._quiet:
-            self._output.print(self._line(self._last), soft_wrap=True)
+            say(self._line(self._last), output=self._output)
         if self._last is not None and self._last.saturation is not None and not self._quiet:
-            self._output.print(str(self._last.saturation), soft_wrap=True)
+            say(str(self._last.saturation), output=self._output)
 
     def __call__(self, progress: Progress) -> None:
         self._last = progress
@@ -67,7 +67,7 @@ class ProgressDisplay:
             self._live.update(self._panel(progress))
         elif not self._quiet and time.monotonic() - self._last_line >= _LINE_SECONDS:
             self._last_line, self._printed = time.monotonic(), progress
-            self._output.print(self._line(progress), soft_wrap=True)
+            say(self._line(progress), output=self._output)
 
     def _panel(self, progress: Progress) -> RenderableType:
         grid = Table.grid(padding=(0, 2))

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import typer
 
-from nas.cli.console import asking, console
+from nas.cli.console import asking, say
 from nas.errors import NasError
 
 __all__ = [
@@ -65,7 +65,7 @@ def ask(address: str, study: str, arguments: Sequence[str], out: Path | None = N
         except OSError as error:
             raise NasError(f"{out}: cannot be written ({error.strerror})") from error
         said = said.replace(name, shlex.quote(str(out)))
-    console.print(said, markup=False, highlight=False, soft_wrap=True)
+    say(said)
 
 
 def cluster(address: str) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nas.cli.console import STORAGE, STORE, console, percent, print_json, seconds
+from nas.cli.console import STORAGE, STORE, console, percent, print_json, say, seconds
 
 if TYPE_CHECKING:
     from nas.search import Replay, StudyStore
@@ -81,9 +81,8 @@ def _show(found: Replay, name: str) -> None:
     then = record.result
     assert then is not None
     at = f", to rung {len(record.rungs)}" if record.state == "stopped" else ""
-    console.print(
+    say(
         f"trial {record.number} of {name}: {found.steps:,} steps{at}, trained again in {seconds(again.seconds)}",
-        soft_wrap=True,
     )
     if then.reason or again.reason:
         console.print(f"then: {then.reason or 'complete'}; now: {again.reason or again.status.value}", markup=False)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nas.cli.console import STORAGE, STORE, console, path_prefix
+from nas.cli.console import STORAGE, STORE, path_prefix, say
 from nas.errors import JobError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def serve(
     # An average sample: it is of the right width, and as raw as any.
     sample = [float(f"{value:.4g}") for value in (means if len(means) == inputs else means[:1] * inputs)]
     for line in serving_commands(tracking, header.get("examples") or {}, port, sample=sample):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(line)
 
 
 def serving_commands(

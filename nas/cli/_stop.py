@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from nas.cli._remote import ADDRESS, LOCAL_ADDRESS, cluster
-from nas.cli.console import command_line, console
+from nas.cli.console import command_line, say
 from nas.errors import NasError
 
 __all__ = ["stop"]
@@ -26,7 +26,7 @@ def stop(
     jobs = cluster(address)
     found = jobs.stop(name)
     if not found.active:
-        console.print(f"{found.name} had ended before: {found.state}", soft_wrap=True)
+        say(f"{found.name} had ended before: {found.state}")
         return
     deadline = time.monotonic() + wait
     while found.active and time.monotonic() < deadline:
@@ -37,4 +37,4 @@ def stop(
             f"{found.name} has not ended within {wait:g} s; look at: "
             + command_line("logs", found.name, *(() if address == LOCAL_ADDRESS else ("--address", address)))
         )
-    console.print(f"{found.name}: {found.state if wait else 'asked to stop'}", soft_wrap=True)
+    say(f"{found.name}: {found.state if wait else 'asked to stop'}")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from nas.cli._remote import ADDRESS, ADDRESS_VARIABLE, LOCAL_ADDRESS, cluster, readable
-from nas.cli.console import command_line, console
+from nas.cli.console import command_line, say
 
 __all__ = ["submit"]
 
@@ -45,12 +45,12 @@ def submit(
     jobs = cluster(address)
     found = jobs.submit(job, Path.cwd(), copy_data=not remote_data)
     where = () if address == os.environ.get(ADDRESS_VARIABLE, LOCAL_ADDRESS) else ("--address", address)
-    console.print(f"submitted as [bold]{found.name}[/]", soft_wrap=True)
+    say(f"submitted as [bold]{found.name}[/]", markup=True)
     for command in (("status",), ("logs", "-f"), ("stop",)):
-        console.print(f"  {command_line(*command, found.name, *where)}", markup=False, soft_wrap=True)
+        say(f"  {command_line(*command, found.name, *where)}")
     if follow:
         for line in jobs.follow(found.name):
-            console.print(readable(line), markup=False, soft_wrap=True)
+            say(readable(line))
         ended = jobs.get(found.name)
         if ended.state != "succeeded":
             raise typer.Exit(1)

@@ -13,7 +13,7 @@ from typing import Annotated, Final
 
 import typer
 
-from nas.cli.console import STORE, console
+from nas.cli.console import STORE, console, say
 from nas.errors import NasError
 
 __all__ = ["ui"]
@@ -54,7 +54,7 @@ def ui(
         command += ["--allowed-hosts", allowed_hosts]
     console.print(f"MLflow UI on {store}: [bold]http://{host}:{port}[/]   (Ctrl-C ends it)")
     for experiment, address in front_addresses(config).items():
-        console.print(f"  front of {experiment}: http://{host}:{port}/{address}", soft_wrap=True)
+        say(f"  front of {experiment}: http://{host}:{port}/{address}")
     # Jobs are for judging language models; their dozen processes would only take memory.
     environment = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **os.environ}
     raise typer.Exit(0 if _run_until_interrupted(command, environment) else 1)

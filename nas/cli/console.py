@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -15,9 +16,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
+from rich.text import Text
 
-from nas._text import redacted_address
+from nas._text import format_seconds, redacted_address
 from nas.errors import NasError
 
 __all__ = [
@@ -35,12 +38,16 @@ __all__ = [
     "path_prefix",
     "percent",
     "print_json",
+    "say",
     "seconds",
     "stage",
     "strict_json",
 ]
 
 PATIENCE_SECONDS: Final = 3.0  # of a wait that nothing is said of
+
+# A command in a message: what is pasted must be one line.
+_COMMAND: Final = re.compile(r"(?:\S+ -m |\S*/)?\bnas [a-z]")
 
 _WIDTH: Final = int(os.environ.get("COLUMNS") or 120)  # of files and pipes, for which rich would assume 80
 
@@ -146,12 +153,54 @@ def stage(doing: str) -> Iterator[None]:
     """Says what is waited for: on a terminal while it lasts, elsewhere in a line; and how long a long one took."""
     started = time.monotonic()
     if not console.is_terminal:
-        console.print(f"{doing} …", markup=False, soft_wrap=True)
+        say(f"{doing} …")
     with console.status(doing):
         yield
     took = time.monotonic() - started
     if took > PATIENCE_SECONDS:
-        console.print(f"{doing}: {duration(took)}", markup=False, soft_wrap=True)
+        say(f"{doing}: {duration(took)}")
+
+
+def say(text: str, *, markup: bool = False, output: Console = console) -> None:
+    """Prints sentences: broken between words on a terminal, each in one line elsewhere. A command of this program that
+    they end with stays whole, however wide the terminal is; it begins a line where it does not fit into the last."""
+    shown = Text.from_markup(text, emoji=False) if markup else Text(text)
+    if not output.is_terminal:
+        output.print(shown, soft_wrap=True)
+        return
+    command = _COMMAND.search(shown.plain)
+    at = len(shown) if command is None else command.start()
+    prose, rest = shown[:at], shown[at:]
+    starts = _line_starts(prose.plain, output.width)
+    begun = cell_len(prose.plain[max(starts, default=0) :].rsplit("\n", 1)[-1])
+    fits = begun + cell_len(rest.plain.split("\n", 1)[0]) <= output.width
+    alone = bool(prose.plain.strip()) and bool(rest) and not fits
+    if alone:
+        prose.rstrip()
+    if prose:
+        *lines, last = prose.divide(starts)
+        for line in lines:
+            line.rstrip()
+            output.print(line, soft_wrap=True)
+        output.print(last, soft_wrap=True, end="\n" if alone or not rest else "")
+    if rest:
+        output.print(rest, soft_wrap=True)
+
+
+def _line_starts(text: str, width: int) -> list[int]:
+    """Where lines begin after the first. Not rich's own: it cuts a path that is wider than the terminal, or breaks no
+    line at all."""
+    starts, used = [], 0
+    for word in re.finditer(r"\n|[^\S\n]*[^\s]+", text):
+        if word[0] == "\n":
+            used = 0
+            continue
+        if used and used + cell_len(word[0]) > width:
+            starts.append(word.end() - len(word[0].lstrip()))
+            used = cell_len(word[0].lstrip())
+        else:
+            used += cell_len(word[0])
+    return starts
 
 
 def print_json(value: Any) -> None:
@@ -181,13 +230,7 @@ def percent(share: float | None, digits: int = 2) -> str:
 
 def seconds(value: float | None) -> str:
     """A short time with its unit and three digits: 0.00123 -> "1.23 ms"."""
-    if value is None or not math.isfinite(value):
-        return "-"
-    for factor, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")):
-        scaled = value / factor
-        if abs(scaled) >= 0.9995 or unit == "ns":
-            break
-    return f"{scaled:.{2 if abs(scaled) < 9.995 else 1 if abs(scaled) < 99.95 else 0}f} {unit}"
+    return format_seconds(math.nan if value is None else value, unknown="-")
 
 
 def duration(value: float | None) -> str:

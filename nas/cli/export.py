@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, get_args
 import typer
 
 from nas.cli._remote import ELSEWHERE, ask
-from nas.cli.console import STORAGE, STORE, command_line, console, need_writable, percent, seconds
+from nas.cli.console import STORAGE, STORE, command_line, need_writable, percent, say, seconds
 from nas.errors import JobError, NasError
 
 if TYPE_CHECKING:
@@ -102,9 +102,9 @@ def export(
         export_network(study, member.number, out, write=write)
     except OSError as error:
         raise NasError(f"{out}: cannot be written ({error.strerror})") from error
-    console.print(f"wrote {out}: {describe(member.number, dict(member.metrics))}", markup=False, soft_wrap=True)
+    say(f"wrote {out}: {describe(member.number, dict(member.metrics))}")
     if write is None:
-        console.print(f"evaluate it: {command_line('evaluate', out)}", markup=False, soft_wrap=True)
+        say(f"evaluate it: {command_line('evaluate', out)}")
 
 
 def _c(path: Path, module: nn.Module, record: dict[str, Any], *, data: str | None = None, **options: Any) -> None:

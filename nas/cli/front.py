@@ -11,7 +11,7 @@ from rich.table import Table
 
 from nas.cli._baselines import baselines_json, print_baselines
 from nas.cli._remote import ELSEWHERE, ask
-from nas.cli.console import STORAGE, STORE, command_line, console, percent, print_json, seconds
+from nas.cli.console import STORAGE, STORE, command_line, console, percent, print_json, say, seconds
 
 if TYPE_CHECKING:
     from nas.search import Front
@@ -61,11 +61,11 @@ def front(
         console.print(f"the front is empty: {found.missed or 'no trial is complete yet'}")
         return
     console.print(front_table(found))
-    console.print(estimates_line(found), soft_wrap=True)
+    say(estimates_line(found))
     print_baselines(found, study.baselines())
     console.print("process time: inference (± 95 %, in fresh processes) and training step, one batch of the job each")
     words = ("export", experiment, "--pick", "best", "--out", "best.safetensors")
-    console.print(f"export one: {command_line(*words, store=store, storage=storage)}", markup=False, soft_wrap=True)
+    say(f"export one: {command_line(*words, store=store, storage=storage)}")
 
 
 def front_table(found: Front) -> Table:

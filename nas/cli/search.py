@@ -17,7 +17,7 @@ import typer
 from rich.markup import escape
 
 from nas.cli._projection import Reporter, make_tracker
-from nas.cli.console import PATIENCE_SECONDS, TARGET, command_line, console, duration, one_or_all, percent, stage
+from nas.cli.console import PATIENCE_SECONDS, TARGET, command_line, console, duration, one_or_all, percent, say, stage
 from nas.cli.interrupt import Stop, stop_on_signals
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def search(
         stated = {key: value for key, value in options.items() if value is not None}
         overrides = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in stated.items()]
         # An option of its own is the later word: "--resume --trials 200" after a command that says --set search.trials.
-        job = Job.from_source(source, [*(settings or ()), *overrides])
+        job = Job.from_source(source, [*(settings or ()), *overrides], options={key: _FLAGS[key] for key in stated})
         flags = [
             word
             for key, value in stated.items()
@@ -204,8 +204,8 @@ class SearchRun:
         self._announce(data.dataset, study)
         error_reference(data.dataset)  # refuses a scorer that says nothing of this data
         names = (scorer_label(data.dataset.scorer) if name == "error" else name for name in job.search.objectives)
-        console.print(f"objectives: {', '.join(names)}", soft_wrap=True)
-        console.print(_duration_line(job), soft_wrap=True)
+        say(f"objectives: {', '.join(names)}")
+        say(_duration_line(job))
         console.print("nothing was run; without --dry-run it is")
 
     def run(self) -> Outcome:
@@ -281,7 +281,7 @@ class SearchRun:
             again = f"{self.command} --resume --trials {2 * max(done, job.search.trials)}".strip()
             wanted = f"all {done} trials are" if done == job.search.trials else f"{done} trials are"
             fewer = "" if done == job.search.trials else f", more than the {job.search.trials} asked for"
-            console.print(f"{wanted} done{fewer}; more: {again}", markup=False, soft_wrap=True)
+            say(f"{wanted} done{fewer}; more: {again}")
             found = study.front()
             amend_status(study.folder, state="finished")  # it may have been left just before its end
             try:
@@ -397,18 +397,18 @@ class SearchRun:
         counts = study.counts()
         console.print(f"stopped; {counts['complete']} complete trials are kept in {self.job.tracking.store}")
         if self.command:
-            console.print(f"resume: [bold]{escape(self.command)} --resume[/]", soft_wrap=True)
+            say(f"resume: [bold]{escape(self.command)} --resume[/]", markup=True)
 
     def _announce(self, dataset: Dataset, study: StudyStore | None) -> None:
         from nas.cli._workers import cluster_address
 
         job = self.job
         samples = f"{len(dataset.x_train):,} + {len(dataset.x_val):,} + {len(dataset.x_test):,}"
-        console.print(
+        say(
             f"[bold]{job.tracking.experiment}[/]: {escape(dataset.name)} ({dataset.n_inputs} inputs, "
             f"{dataset.n_outputs} outputs, {samples} samples), space {job.space.name}, "
             f"strategy {job.search.strategy}, {_extent(job)}",
-            soft_wrap=True,
+            markup=True,
         )
         address = cluster_address(job.resources)
         where = f"Ray at {address}" if address else job.resources.executor
@@ -416,10 +416,9 @@ class SearchRun:
         if count is None and address is None:
             count = job.resources.worker_count()
         workers = "workers as there is room" if count is None else f"{count} worker{'s' if count != 1 else ''}"
-        console.print(
+        say(
             f"{workers} ({where}), {job.resources.threads} thread"
             f"{'s' if job.resources.threads != 1 else ''} each; everything is kept in {job.tracking.store}",
-            soft_wrap=True,
         )
         if study is None:
             return
@@ -502,10 +501,9 @@ class SearchRun:
                 return
             rival = beaten_by(chosen, study.baselines())
             if rival is not None and "champion" not in tracking.model_fields_set:
-                console.print(
+                say(
                     f"no champion in MLflow: {rival.label} beats trial {chosen.number}, beyond what the samples leave "
                     f"open; tracking.champion: {tracking.champion} registers it all the same",
-                    soft_wrap=True,
                 )
                 return
             film = None
@@ -550,10 +548,10 @@ class SearchRun:
         if counts["failed"]:
             console.print(f"failed trials: {counts['failed']}, because:")
             for why, count in failure_counts(study.records()).most_common(_MOST_REASONS):
-                console.print(f"  {count:>5} × {why}", markup=False, soft_wrap=True)
+                say(f"  {count:>5} × {why}")
         console.print()
         console.print(front_table(found))
-        console.print(estimates_line(found), soft_wrap=True)
+        say(estimates_line(found))
         print_baselines(found, study.baselines())
         console.print(
             f"process time: inference of {self.job.training.inference_batch:,} samples (± 95 %, in fresh processes), "
@@ -562,15 +560,11 @@ class SearchRun:
         best = found.best()
         path = study.folder / "best.safetensors"
         record = export_network(study, best.number, path)
-        console.print(f"\nbest: {describe(best.number, dict(best.metrics))}", soft_wrap=True)
-        console.print(
-            "the smallest that is as accurate as any, within one standard error; --pick knee, accurate or fast has "
-            "others",
-            soft_wrap=True,
-        )
+        say(f"\nbest: {describe(best.number, dict(best.metrics))}")
+        say(f"{found.why_best()}; --pick knee, accurate or fast has others")
         if "structure" in record:
             how = "nas.training.module_of makes it a module again"
-            console.print(f"exported to {path}: the state of your own structure; {how}", soft_wrap=True)
+            say(f"exported to {path}: the state of your own structure; {how}")
         else:
             # Not timed: MLflow's pictures are being drawn in this process meanwhile, which would count. The job named
             # the source.
@@ -578,15 +572,14 @@ class SearchRun:
             tested = evaluate_file(path, data=self.job.data.source, threads=threads, timed=False)
             found_again = tested.get("accuracy")
             quality = f"error {tested['error']:.4g}" if found_again is None else f"accuracy {percent(found_again)}"
-            console.print(
+            say(
                 f"exported to {path}; loaded again, it has test {quality} on {tested['samples']:,} samples",
-                soft_wrap=True,
             )
         if not self.command:
             return
         console.print("\nnext:")
         for line in next_commands(self.job, study.name, best.metrics):
-            console.print(f"  {line}", markup=False, soft_wrap=True)
+            say(f"  {line}")
 
 
 def next_commands(job: Job, study: str, best: Mapping[str, float]) -> list[str]:
@@ -615,7 +608,7 @@ def _extent(job: Job) -> str:
     if search.trials < UNLIMITED:
         ends.append(f"{search.trials:,} trials")
     if search.budget_minutes is not None:
-        ends.append(f"{search.budget_minutes:g} minutes")
+        ends.append(f"{search.budget_minutes:g} minute{'' if search.budget_minutes == 1 else 's'}")
     if search.budget_steps is not None:
         ends.append(f"{search.budget_steps:,} steps in all")
     stated = "steps" in job.training.model_fields_set
@@ -669,7 +662,7 @@ def _caught_up(tracker: Tracker, ending: Ending, stop: Stop, folder: Path) -> No
         console.print(f"{doing}: {duration(took)}")
     amend_status(folder, mlflow_behind=left, log=True)
     if missing := [*([f"{left:,} trials"] if left else []), *tracker.left_out]:
-        console.print(f"MLflow does not have {', '.join(missing)} yet; --resume logs them", soft_wrap=True)
+        say(f"MLflow does not have {', '.join(missing)} yet; --resume logs them")
 
 
 def _say_stopping(display: ProgressDisplay) -> None:

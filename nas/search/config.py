@@ -193,7 +193,9 @@ class SearchConfig(BaseModel):
         description='Bounds that members of the front keep, e.g. ["flash<=2000", "accuracy>=0.9"]: upper or lower ones '
         "of edges, neurons, depth, inference_time, latency, flash, ram, cycles, error, accuracy or any other metric.",
     )
-    budget_minutes: float | None = Field(None, gt=0, description="Stop starting trials after this much wall time.")
+    budget_minutes: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="Stop starting trials after this much wall time."
+    )
     budget_steps: int | None = Field(None, ge=1, description="Stop starting trials after so many training steps.")
     stop: Literal["budget", "converged"] = Field(
         "budget", description="End with the budget, or before it where the front has as good as stopped growing."

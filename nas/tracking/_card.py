@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from nas._text import plain
+from nas._text import format_seconds, plain
 from nas.tracking.note import front_table
 from nas.tracking.plots.lineage import Ancestor, lineage_rows
 from nas.tracking.points import (
@@ -14,7 +14,6 @@ from nas.tracking.points import (
     format_count,
     format_expected,
     format_number,
-    format_seconds,
 )
 
 __all__ = ["model_card"]

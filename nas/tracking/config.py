@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from nas._sqlite import sqlite_url
 
-__all__ = ["TrackingConfig", "default_store"]
+__all__ = ["MODEL_NAME", "NAME", "TrackingConfig", "default_store"]
+
+NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+"""Of a study and its folder."""
+MODEL_NAME: Final = r"^[^/:]{1,200}$"
+"""Of a registered model, as MLflow has it."""
 
 
 def default_store() -> Path:
@@ -24,7 +30,7 @@ class TrackingConfig(BaseModel):
 
     experiment: str = Field(
         "search",
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
+        pattern=NAME,
         description="Name of the study and of the MLflow experiment (default: the name of the job file).",
     )
     store: Path = Field(
@@ -61,7 +67,7 @@ class TrackingConfig(BaseModel):
     )
     model: str | None = Field(
         None,
-        pattern=r"^[^/:]{1,200}$",
+        pattern=MODEL_NAME,
         description="Name of the registered model (default: the name of the experiment).",
     )
     animation: bool = Field(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from nas._text import format_seconds
 from nas.tracking.points import (
     BaselinePoint,
     FrontPoint,
@@ -12,7 +13,6 @@ from nas.tracking.points import (
     format_count,
     format_expected,
     format_number,
-    format_seconds,
 )
 
 __all__ = ["front_table", "overview", "search_name"]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nas._text import format_seconds
 from nas.graph import DAG
 
 __all__ = [
@@ -21,7 +22,6 @@ __all__ = [
     "format_count",
     "format_expected",
     "format_number",
-    "format_seconds",
     "run_name",
 ]
 
@@ -59,17 +59,6 @@ class BaselinePoint:
     label: str  # as people read it
     metrics: Mapping[str, float] = field(default_factory=dict)  # as in TrialResult.metrics; {}: it failed
     reason: str = ""  # why it failed
-
-
-def format_seconds(seconds: float) -> str:
-    """A duration in milliseconds, from one second on in seconds, with two or three digits.
-
-    >>> format_seconds(0.00021), format_seconds(0.0123), format_seconds(2.5)
-    ('0.21 ms', '12.3 ms', '2.50 s')
-    """
-    if not math.isfinite(seconds):
-        return "?"
-    return f"{_digits(seconds)} s" if seconds >= 1 else f"{_digits(1e3 * seconds)} ms"
 
 
 def format_count(count: float) -> str:
@@ -117,7 +106,7 @@ def _three_digits(value: float) -> str:
 
 
 def facts(metrics: Mapping[str, float]) -> list[str]:
-    """Quality, inference time and edges, as far as known: ``["97.8 %", "0.21 ms", "3,120 edges"]``."""
+    """Quality, inference time and edges, as far as known: ``["97.8 %", "210 µs", "3,120 edges"]``."""
     found = []
     if (accuracy := expected(metrics, "accuracy")) is not None:
         found.append(format_accuracy(accuracy))
@@ -134,18 +123,9 @@ def run_name(number: int, metrics: Mapping[str, float], failure: str = "") -> st
     """The name of a trial's run: all that the run table shows at first sight.
 
     >>> run_name(12, {"val_accuracy": 0.978, "inference_seconds": 0.00021, "edges": 3120.0})
-    '#012 97.8 % · 0.21 ms · 3,120 edges'
+    '#012 97.8 % · 210 µs · 3,120 edges'
     """
     if failure:
         first_line = (failure.splitlines() or [""])[0]
         return f"#{number:03d} failed: {first_line[:80]}"
     return " ".join([f"#{number:03d}", " · ".join(facts(metrics))]).strip()
-
-
-def _digits(value: float) -> str:
-    """Three significant digits in plain notation; below 1, what is left of three digits after the point."""
-    if value >= 100:
-        return f"{value:.0f}"
-    if value >= 10:
-        return f"{value:.1f}"
-    return f"{value:.2f}" if value >= 0.1 else f"{value:.3f}"

@@ -38,9 +38,9 @@ class History:
     sparsity), each without its factor, total (the weighted loss), train_accuracy or
     train_mse (of the batch), live_edges, density (live edges / usable cells), learning_rate, temperature, repairs (how
     often an output was about to be lost so far); each as the step saw it, before its update. val_loss, the objective on
-    some samples of the validation part after the update, at about ten points, NaN at the others. With
-    ``config.evaluate_every`` also val_accuracy and test_accuracy, or val_error and test_error, after the update; NaN at
-    points between.
+    some samples of the validation part after the update, and val_accuracy on them, at about ten points, NaN at the
+    others. With ``config.evaluate_every`` val_accuracy and test_accuracy, or val_error and test_error, of the whole
+    parts after the update; NaN at points between.
     """
 
     curves: Mapping[str, np.ndarray]
@@ -193,15 +193,21 @@ def noise_seed(seed: int) -> int:
 
 
 def _looked_at(network: nn.Module | None, dataset: Dataset) -> dict[str, float]:
-    """``val_loss``, the objective on at most `_LOOKED_AT` samples of the validation part; NaN without a network."""
+    """``val_loss``, the objective on at most `_LOOKED_AT` samples of the validation part, and of a classification
+    ``val_accuracy`` there; NaN without a network."""
+    classifies = dataset.task == "classification"
     if network is None:
-        return {"val_loss": math.nan}
+        return {"val_loss": math.nan} | ({"val_accuracy": math.nan} if classifies else {})
     every = math.ceil(len(dataset.x_val) / _LOOKED_AT)
-    objective = nn.functional.cross_entropy if dataset.task == "classification" else nn.functional.mse_loss
+    objective = nn.functional.cross_entropy if classifies else nn.functional.mse_loss
     place = next(network.parameters(), torch.zeros(0)).device
     x, y = (torch.from_numpy(part[::every]).to(place) for part in (dataset.x_val, dataset.y_val))
     with torch.no_grad():
-        return {"val_loss": float(objective(network(x), y))}
+        outputs = network(x)
+        found = {"val_loss": float(objective(outputs, y))}
+        if classifies:
+            found["val_accuracy"] = float((outputs.argmax(1) == y).double().mean())
+        return found
 
 
 def _quality(network: nn.Module | None, dataset: Dataset) -> dict[str, float]:

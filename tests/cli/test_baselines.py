@@ -40,7 +40,7 @@ def test_a_search_shows_them_and_trains_them_once(quick: Path, monkeypatch: pyte
     assert done.exit_code == 0, done.output
     for label in ("baseline ", "logistic regression ", "gradient boosting ", "dense MLP "):
         assert f"\n{label}" in done.output
-    assert "the best member" in done.output.lower()
+    assert "the most accurate member" in done.output.lower()
     assert "3 done, 0 running, 0 failed of 3" in done.output
     found = json.loads(nas("front", "small", "--json").stdout)
     assert [each["name"] for each in found["baselines"]] == ["linear", "boosting", "mlp"]

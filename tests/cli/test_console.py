@@ -1,13 +1,15 @@
 """How values look."""
 
+import io
 import json
 import math
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 import nas
-from nas.cli.console import command_line, duration, percent, print_json, seconds
+from nas.cli.console import command_line, duration, percent, print_json, say, seconds
 
 
 @pytest.mark.parametrize(
@@ -63,3 +65,32 @@ def test_commands_are_printed_as_they_can_be_typed(tmp_path: Path, monkeypatch: 
     assert command_line("ui") == "'my venv/python' -m nas ui"
     monkeypatch.setattr("sys.argv", ["-c"])
     assert command_line() == "nas"
+
+
+def _said(text: str, *, terminal: bool = True, markup: bool = False) -> str:
+    output = Console(file=io.StringIO(), width=30, force_terminal=terminal, color_system=None)
+    say(text, markup=markup, output=output)
+    assert isinstance(output.file, io.StringIO)
+    return output.file.getvalue()
+
+
+def test_sentences_break_between_words_on_a_terminal_only() -> None:
+    text = "accuracy: to expect on samples that did not choose the network"
+    lines = _said(text).splitlines()
+    assert [line.rstrip() for line in lines] == ["accuracy: to expect on samples", "that did not choose the", "network"]
+    assert _said(text, terminal=False) == f"{text}\n"
+
+
+@pytest.mark.parametrize(
+    "command", ["nas front churn --store 'a b' --json --pick x", "/opt/x/bin/nas ui --store here/and/there"]
+)
+def test_a_command_stays_one_line_however_narrow_the_terminal(command: str) -> None:
+    assert _said(f"it was stopped; resume: {command}").splitlines()[-1] == command
+    assert command in _said(f"  {command}").splitlines()[0]
+    assert _said("run it: nas ui") == "run it: nas ui\n"
+    assert _said(f"x: [bold]{command}[/]", markup=True).splitlines()[-1] == command
+
+
+def test_a_path_wider_than_the_terminal_stays_one_word() -> None:
+    path = "/a/very/long/path/of/a/store/that/goes/on/and/on.safetensors"
+    assert path in _said(f"exported to {path}; loaded again")

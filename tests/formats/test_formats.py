@@ -330,7 +330,7 @@ def test_a_journal_of_another_version_keeps_its_study_closed(version: int, store
 
 @pytest.mark.parametrize("version", [0, 2, "two"])
 def test_a_job_of_another_version_is_refused(version: object) -> None:
-    with pytest.raises(JobError, match=r"job: version is .*(update dag-nas|greater than or equal to 1|valid integer)"):
+    with pytest.raises(JobError, match=r"job: version is .*(update dag-nas|greater than or equal to 1|whole number)"):
         Job.from_mapping({**JOB, "version": version})
 
 

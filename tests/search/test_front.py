@@ -203,6 +203,8 @@ def test_the_default_also_beats_a_linear_model_or_is_the_most_accurate() -> None
     assert front.best().number == 3
     assert replace(front, to_beat=0.112).best().number == 2
     assert replace(front, to_beat=0.09).best().number == 0
+    assert front.why_best().startswith("the one with the fewest edges of those within ")
+    assert "no network is better than a linear model" in replace(front, to_beat=0.09).why_best()
 
 
 def test_no_knee_that_a_linear_model_or_guessing_is_level_with() -> None:

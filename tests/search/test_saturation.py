@@ -61,6 +61,7 @@ def test_a_curve_that_rises_is_expected_to_go_on() -> None:
     assert found.grown == pytest.approx((curve[-1] - curve[-101]) / curve[-1])
     more = (1 - rising(399) - curve[-1]) / curve[-1]
     assert more < found.expected < 2 * more
+    assert "expected to add less than" in str(found)
 
 
 def test_an_early_plateau_is_no_end() -> None:
@@ -145,3 +146,9 @@ def test_least_gain_is_refused_where_it_does_nothing() -> None:
     with pytest.raises(JobError, match="search.least_gain: it does nothing here: it says when a search ends by itself"):
         Job.from_mapping({"search": {"least_gain": 0.01}})
     stored_job(Job.from_mapping({}).to_mapping(), "a study")  # which keeps every default
+
+
+def test_a_bound_that_says_nothing_is_not_said() -> None:
+    steep = saturation(np.linspace(0.01, 0.7, 60))
+    assert steep is not None and steep.expected == np.inf
+    assert str(steep).endswith("what the next 20 add cannot be told yet")

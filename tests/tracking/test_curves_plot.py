@@ -43,3 +43,10 @@ def test_nothing_to_draw(found: dict[str, np.ndarray]) -> None:
 def test_values_that_are_never_finite_or_positive() -> None:
     assert curves_png({"step": STEPS, "objective": np.full(len(STEPS), np.nan)}) is None
     assert curves_png({"step": STEPS, "objective": np.full(len(STEPS), -1.0)}) is not None
+
+
+def test_terms_of_the_structure_say_nothing_of_free_weights() -> None:
+    # A rounding error below 1, as the smooth count has it.
+    free = curves_png(history(sparsity=np.full(len(STEPS), 1 - 1e-16), flow=1e4 + STEPS, total=2 + STEPS))
+    assert free == curves_png(history())
+    assert free != curves_png(history(sparsity=np.linspace(1, 0.5, len(STEPS)), flow=1e4 + STEPS, total=2 + STEPS))

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from nas.tracking import BaselinePoint, FrontPoint, front_figure, front_html, front_png
+from nas.tracking.plots.compare import _views
 from nas.tracking.plots.front import FrontView
 
 
@@ -23,7 +24,8 @@ OTHERS = [point(1, 0.5, 0.15), point(4, 0.94, 0.3)]
 def test_axes_are_time_and_error() -> None:
     figure = front_figure(FRONT, OTHERS)
     others, _, front = figure.data
-    np.testing.assert_allclose(front.x, [0.1, 0.2, 0.4])
+    np.testing.assert_allclose(front.x, [100, 200, 400])
+    assert "µs" in figure.layout.xaxis.title.text, "the unit of the tables"
     np.testing.assert_allclose(front.y, [10, 5, 2])
     np.testing.assert_allclose(others.y, [50, 6])
     assert list(front.text) == ["#2", "#5", "#7"]
@@ -35,14 +37,14 @@ def test_axes_are_time_and_error() -> None:
 
 def test_hover_tells_the_facts() -> None:
     hover = front_figure(FRONT).data[2].customdata[2][0]
-    for fact in ("trial #7", "child of #3", "98.0 %", "97.5 %", "0.40 ms", "400 edges", "add &lt;5&gt; edges"):
+    for fact in ("trial #7", "child of #3", "98.0 %", "97.5 %", "400 µs", "400 edges", "add &lt;5&gt; edges"):
         assert fact in hover
 
 
 def test_staircase_leaves_out_members_of_other_objectives() -> None:
     third = point(9, 0.8, 0.3, depth=2.0)  # on the front for its depth alone
     line = front_figure([*FRONT, third]).data[1]
-    np.testing.assert_allclose(line.x, [0.1, 0.2, 0.4])
+    np.testing.assert_allclose(line.x, [100, 200, 400])
 
 
 def test_page_needs_no_network() -> None:
@@ -109,6 +111,22 @@ def test_a_baseline_without_such_a_cost_is_a_line() -> None:
     assert front_png(FRONT, OTHERS, baselines=BASELINES, cost="edges").startswith(b"\x89PNG")
 
 
+def test_a_baseline_far_to_the_right_is_at_the_edge_with_its_value() -> None:
+    figure = front_figure(FRONT, OTHERS, baselines=BASELINES)
+    linear, boosting = figure.data[3:]
+    assert list(boosting.text) == ["gradient <boosting>, 50.0 ms →"] and list(linear.text) == ["logistic regression"]
+    left, right = (10**limit for limit in figure.layout.xaxis.range)
+    assert right < 500, "50 ms are off the axis"
+    assert (right / left) ** 0.97 < boosting.x[0] / left < right / left
+
+
+def test_compared_fronts_share_a_unit() -> None:
+    fronts = {"slow": [point(1, 0.9, 300), point(2, 0.95, 400)], "fast": FRONT}
+    every, views = _views(fronts, "inference_seconds", "error")
+    assert "µs" in every.x_label
+    np.testing.assert_allclose(views["slow"].x, [3e5, 4e5])
+
+
 def test_a_perfect_baseline_has_a_place() -> None:
     perfect = [BaselinePoint("linear", "logistic regression", {"val_accuracy": 1.0, "inference_seconds": 1e-4})]
     trace = front_figure(FRONT, OTHERS, baselines=perfect).data[3]
@@ -138,6 +156,9 @@ def test_picks_say_so_and_labels_keep_apart() -> None:
     figure = front_figure(FRONT, OTHERS, picks={5: "best"})
     assert list(figure.data[2].text) == ["#2", "best #5", "#7"]
     assert list(figure.data[2].marker.line.width) == [1.5, 2.5, 1.5]
-    view = FrontView([*FRONT, point(8, 0.951, 0.201)], (), "inference_seconds")
-    assert view.apart([2]) == [2, 0, 3], "of two points in one place only the one that is picked has a label"
+    crowded = [*FRONT, point(8, 0.951, 0.201)]
+    assert FrontView(crowded, (), "inference_seconds").labels({8: "knee"})[1] == [2, 0, 3], "one label a place"
+    assert list(front_figure(crowded, picks={8: "knee"}).data[2].text) == ["#2", "", "knee #8", "#7"]
+    picked, labelled = FrontView(crowded, (), "inference_seconds").labels({8: "knee", 5: "best"})
+    assert picked == [1, 2] and {1, 2} <= {*labelled}, "picks always say so, the best first"
     assert len(front_png(FRONT, OTHERS, picks={5: "best"})) > 1000

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from nas.tracking import Ancestor, lineage_html, lineage_png, lineage_rows
+from nas.tracking.plots.lineage import _View
 
 
 def line(count: int, *, regression: bool = False) -> list[Ancestor]:
@@ -23,7 +24,7 @@ def line(count: int, *, regression: bool = False) -> list[Ancestor]:
 def test_rows_say_what_changed() -> None:
     names, rows = lineage_rows(line(3))
     assert names == ["generation", "trial", "accuracy val", "change", "edges", "inference", "what changed"]
-    assert rows[0] == ["0", "#2", "50.00 %", "", "500", "0.10 ms", "add 0 edges <&>"]
+    assert rows[0] == ["0", "#2", "50.00 %", "", "500", "100 µs", "add 0 edges <&>"]
     assert rows[2][:5] == ["2", "#8", "68.00 %", "+8.00", "486"]
     names, rows = lineage_rows(line(2, regression=True))
     assert names[2] == "error val" and rows[1][2:4] == ["0.4", "-0.1"]
@@ -53,3 +54,15 @@ def test_page_holds_every_generation() -> None:
     assert page.count("<tr>") == 41 and "of &lt;b&gt;it&lt;/b&gt;" in page
     assert "add 39 edges &lt;&amp;&gt;" in page and "<&>" not in page.split("<table>")[1]
     assert page.index(">#119<") < page.index(">#2<"), "the newest comes first"
+
+
+@pytest.mark.parametrize("regression", [False, True])
+def test_axes_hold_every_trial(regression: bool) -> None:
+    guessing = {"val_error": 0.9, "edges": 3.0} | ({} if regression else {"val_accuracy": 0.1})
+    perfect = {"val_error": 0.0, "edges": 900.0} | ({} if regression else {"val_accuracy": 1.0})
+    view = _View(line(3, regression=regression), [guessing, perfect])
+    low, high = view.limits
+    for value in (*view.quality, *view.other_quality):
+        assert low < value < high
+    _, labels = view.ticks()
+    assert (labels[0] > labels[-1]) is not regression

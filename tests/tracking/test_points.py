@@ -5,20 +5,22 @@ import math
 
 import pytest
 
+from nas import _text
+from nas._text import format_seconds
 from nas.tracking import points as _points
 from nas.tracking import run_name
 from nas.tracking.mlflow import _record
-from nas.tracking.points import facts, format_seconds
+from nas.tracking.points import facts
 
 
-@pytest.mark.parametrize("module", [_points, _record])
+@pytest.mark.parametrize("module", [_points, _record, _text])
 def test_examples(module: object) -> None:
     assert doctest.testmod(module).failed == 0
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.0000042, "0.004 ms"), (0.000021, "0.021 ms"), (0.00021, "0.21 ms"), (0.21, "210 ms"), (75, "75.0 s")],
+    [(4.2e-9, "4.20 ns"), (0.000021, "21.0 µs"), (0.0009999, "1.00 ms"), (0.21, "210 ms"), (75, "75.0 s")],
 )
 def test_seconds(seconds: float, text: str) -> None:
     assert format_seconds(seconds) == text

@@ -70,7 +70,7 @@ def test_curves_have_one_length_and_end_at_the_last_step() -> None:
     assert {len(curve) for curve in curves.values()} == {3}
     assert set(curves) == {
         "step", "objective", "flow", "sparsity", "total", "train_accuracy", "live_edges", "density", "learning_rate",
-        "temperature", "repairs", "val_loss",
+        "temperature", "repairs", "val_loss", "val_accuracy",
     }  # fmt: skip
     assert [step for step, _ in logged] == [20, 40, 50]
     assert logged[-1][1]["total"] == curves["total"][-1]
@@ -86,8 +86,10 @@ def test_the_loss_on_the_validation_part_is_in_the_curves_at_about_ten_points(sa
     looked = np.flatnonzero(np.isfinite(curves["val_loss"]))
     assert len(curves["step"]) == 40 and curves["step"][looked].tolist() == [*range(20, 201, 20)]
     every = {40: 1, 1700: 4}[samples]  # at most 500 samples
-    expected = evaluate(net, data.x_val[::every], data.y_val[::every], "classification")["loss"]
-    assert curves["val_loss"][-1] == pytest.approx(expected, rel=1e-5)
+    expected = evaluate(net, data.x_val[::every], data.y_val[::every], "classification")
+    assert curves["val_loss"][-1] == pytest.approx(expected["loss"], rel=1e-5)
+    assert curves["val_accuracy"][-1] == pytest.approx(expected["accuracy"])
+    assert (np.isfinite(curves["val_accuracy"]) == np.isfinite(curves["val_loss"])).all()
 
 
 def test_quality_on_validation_and_test_parts_is_in_the_curves_where_it_was_asked_for() -> None:

@@ -180,11 +180,37 @@ class Front:
         if place is None:
             return self.knee()
         errors = self._judged(self.near)[:, place]
-        least = int(errors.argmin())
-        bound = errors[least] + self.near[least].metrics.get("shown_error_deviation", 0.0)
-        fair = (errors <= bound) & (errors < self.to_beat)
-        fair |= errors == errors[least]
+        fair = (errors <= errors.min() + self._margin(errors)) & (errors < self.to_beat)
+        fair |= errors == errors.min()
         return min((trial for trial, each in zip(self.near, fair, strict=True) if each), key=_smallest)
+
+    def why_best(self) -> str:
+        """Why `best` is the one that it is, for people: half a sentence.
+
+        Raises:
+            PickError: the front is empty.
+        """
+        best = self.best()
+        place = self.objectives.error_place
+        if place is None:
+            return "the knee of the front, where no error is an objective"
+        errors = self._judged(self.near)[:, place]
+        if errors.min() >= self.to_beat:
+            if _is_linear(best):
+                return "a linear model: by validation, no other network is more accurate"
+            return "the most accurate: by validation, no network is better than a linear model and guessing"
+        margin = self._margin(errors)
+        if not margin:
+            return "the most accurate"
+        classifies = all("val_accuracy" in member.metrics for member in self.near)
+        within = (
+            f"{100 * margin:.2g} points of the highest accuracy" if classifies else f"{margin:.2g} of the least error"
+        )
+        return f"the one with the fewest edges of those within {within} (one standard error)"
+
+    def _margin(self, errors: np.ndarray) -> float:
+        """One standard error of the least error: differences that `best` makes nothing of."""
+        return self.near[int(errors.argmin())].metrics.get("shown_error_deviation", 0.0)
 
     def knee(self) -> FrontMember:
         """The member where giving up a little of one objective stops buying much of the other.

@@ -52,13 +52,15 @@ class Saturation:
 
     window: int  # trials looked back at, and ahead
     grown: float  # share by which the hypervolume grew in the last `window` trials
-    expected: float  # share by which the next `window` trials are expected to let it grow, at most
+    # Share by which the next `window` trials are expected to let it grow, at most; infinite where the bound says
+    # nothing: a front cannot dominate more than all there is, and of one that may double nothing is known.
+    expected: float
 
     def __str__(self) -> str:
-        return (
-            f"the front has grown by {_percent(self.grown)} in the last {self.window} trials; the next {self.window} "
-            f"are expected to add less than {_percent(self.expected, up=True)}"
-        )
+        ahead = f"what the next {self.window} add cannot be told yet"
+        if math.isfinite(self.expected):
+            ahead = f"the next {self.window} are expected to add less than {_percent(self.expected, up=True)}"
+        return f"the front has grown by {_percent(self.grown)} in the last {self.window} trials; {ahead}"
 
 
 def saturation(hypervolumes: np.ndarray) -> Saturation | None:
@@ -81,7 +83,8 @@ def saturation(hypervolumes: np.ndarray) -> Saturation | None:
     size = sizes.mean() + (_QUANTILE * sizes.std(ddof=1) / math.sqrt(len(sizes)) if len(sizes) > 1 else 0.0)
     most = float(chi2.ppf(_CONFIDENCE, 2 * (count + 1))) / 2
     grown = (best[-1] - best[-window - 1]) / best[-1]
-    return Saturation(window, float(grown), float(most * size / best[-1]))
+    expected, room = float(most * size / best[-1]), float((1 - best[-1]) / best[-1])
+    return Saturation(window, float(grown), expected if expected < min(room, 1.0) else math.inf)
 
 
 class AnytimeCurve:

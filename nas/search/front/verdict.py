@@ -1,4 +1,4 @@
-"""Whether a search was worth it: the best member of its front against the baselines, in a few sentences."""
+"""Whether a search was worth it: the most accurate member of its front against the baselines, in a few sentences."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ __all__ = ["beaten_by", "verdict"]
 def verdict(front: Front, baselines: Baselines) -> str:
     """What a person has to know of a front and its baselines, on the test part.
 
-    The best member is the one of which the least error is to be expected, of equal ones that with the fewest edges, as
-    `pick("accurate")` has it; the test part decides nothing. A difference that is less than 1.96 standard errors of a
-    difference of two accuracies (of independent samples) is called one that so many samples cannot tell.
+    The most accurate member is the one of which the least error is to be expected, of equal ones that with the fewest
+    edges, as `pick("accurate")` has it; the test part decides nothing. A difference that is less than 1.96 standard
+    errors of a difference of two accuracies (of independent samples) is called one that so many samples cannot tell.
 
     Returns:
         Some sentences; "" where there is no member or no baseline to compare.
     """
-    members = [member for member in front.members if "val_error" in member.metrics]
+    members = [member for member in front.near or front.members if "val_error" in member.metrics]
     if not members or not baselines.found:
         return ""
     best = min(members, key=_expected)
@@ -31,7 +31,7 @@ def verdict(front: Front, baselines: Baselines) -> str:
     behind = [each for each in rivals if _error(each.metrics) > _error(best.metrics)]
     said = [_better(each, best, members, baselines.samples) for each in ahead]
     said += [
-        f"{_capital(each.label)} is as good as the best member (trial {best.number}): {_shown(each.metrics)}"
+        f"{_capital(each.label)} is as good as the most accurate member (trial {best.number}): {_shown(each.metrics)}"
         f"{_price(each, best)}."
         for each in level
     ]
@@ -40,7 +40,7 @@ def verdict(front: Front, baselines: Baselines) -> str:
         every = " and so than every baseline" if len(behind) == len(rivals) > 1 else ""
         doubt = _doubt(best.metrics, behind[0].metrics, baselines.samples)
         doubt = f" (the difference to {behind[0].label} is one {doubt})" if doubt else ""
-        who = f"The best member (trial {best.number}, {_shown(best.metrics)} on the test part)"
+        who = f"The most accurate member (trial {best.number}, {_shown(best.metrics)} on the test part)"
         said.append(f"{who} is {compared}{every}{doubt}.")
     return " ".join(said)
 
@@ -65,17 +65,17 @@ def _expected(member: FrontMember) -> tuple[float, float, int]:
 
 
 def _better(each: Baseline, best: FrontMember, members: list[FrontMember], samples: int) -> str:
-    """Of a baseline that is better than the best member."""
+    """Of a baseline that is better than the most accurate member."""
     luckiest = min(members, key=lambda member: _error(member.metrics))
     doubt = _doubt(each.metrics, best.metrics, samples)
     doubt = f", a difference {doubt}" if doubt else ""
     if _error(each.metrics) < _error(luckiest.metrics):
         return (
-            f"{_capital(each.label)} is better than every member: {_shown(each.metrics)} on the test part, the best "
-            f"member (trial {best.number}) {_shown(best.metrics)}{doubt}{_price(each, best)}."
+            f"{_capital(each.label)} is better than every member: {_shown(each.metrics)} on the test part, the most "
+            f"accurate member (trial {best.number}) {_shown(best.metrics)}{doubt}{_price(each, best)}."
         )
     return (
-        f"{_capital(each.label)} is better than the best member by validation (trial {best.number}): "
+        f"{_capital(each.label)} is better than the most accurate member by validation (trial {best.number}): "
         f"{_shown(each.metrics)} on the test part against {_shown(best.metrics)}{doubt}{_price(each, best)}."
     )
 

@@ -386,7 +386,10 @@ class MlflowTracker:
             self._told.update(missing)
         if missing:
             _LOG.info("%d trials of the study are not in MLflow; they are logged now", len(missing))
-        session.put_right(study.metrics)
+        with self._wake:
+            members, _, others = self._front if self._front_changed else ((), 0.0, ())
+        drawn = {point.number for point in (*members, *others)}  # put right with the front, which comes next
+        session.put_right({number: values for number, values in study.metrics.items() if number not in drawn})
         with self._wake:
             self._compare = self._study is not study
 

@@ -56,7 +56,7 @@ def compare_html(fronts: Fronts, *, cost: str = "inference_seconds", error: str 
 
 def _views(fronts: Fronts, cost: str, error: str) -> tuple[FrontView, dict[str, FrontView]]:
     every = FrontView([point for members in fronts.values() for point in members], (), cost, (), error)
-    return every, {name: FrontView(members, (), cost, (), error) for name, members in fronts.items()}
+    return every, {name: FrontView(members, (), cost, (), error, every.axis) for name, members in fronts.items()}
 
 
 def _figure(fronts: Fronts, cost: str, error: str) -> go.Figure:

@@ -19,7 +19,8 @@ from nas.tracking.plots._theme import (
     plain_axes,
     to_png,
 )
-from nas.tracking.points import format_count
+from nas.tracking.plots.front import round_ticks
+from nas.tracking.points import format_count, format_number
 from nas.training.loss_terms import TERMS
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ _LOGARITHMIC = ("loss", "error")
 _LABELS: Mapping[str, str] = {"objective": "training", "val_loss": "validation"}
 # Of curves with so many points that are of single batches, a mean over so many neighbours is drawn, and they behind it.
 _MANY, _NEIGHBOURS = 30, 9
+_HEIGHT = 4.7  # of the picture, inches
+_ENTRY = 1.4  # what an entry of a legend takes, inches
 _OF_BATCHES = ("objective", "total", "train_accuracy", "train_mse")
 
 
@@ -67,19 +70,21 @@ def curves_png(history: Mapping[str, np.ndarray], *, title: str = "") -> bytes |
         # Of free weights the terms of the structure say nothing: sparsity is 1, and flow pulls on nothing.
         if any(curve in known for curve in curves) and not (name in TERMS and _free(known))
     ]
-    if "accuracy, %" in dict(panels):  # the error of a classification says the same once more
+    # The error of a classification says what its accuracy does, and that of single batches alone what the loss does.
+    if "accuracy, %" in dict(panels) or not known.keys() & {"val_error", "test_error"}:
         panels = [(name, curves) for name, curves in panels if name != "error"]
     if len(steps) < 2 or not panels:
         return None
-    figure = new_figure(12.8, 4.4)
+    figure = new_figure(12.8, _HEIGHT)
     width = 12.2 / len(panels)
     for place, (name, curves) in enumerate(panels):
-        axes = figure.add_axes(((0.7 + place * width) / 12.8, 0.95 / 4.4, (width - 0.75) / 12.8, 2.45 / 4.4))
+        box = (0.7 + place * width) / 12.8, 1.2 / _HEIGHT, (width - 0.75) / 12.8, 2.45 / _HEIGHT
+        axes = figure.add_axes(box)
         factor = 100.0 if name in _PERCENT else 1.0
         shown = {curve: factor * known[curve] for curve in curves if curve in known}
         if _free(known):
             shown.pop("total", None)
-        _draw(axes, name, steps, shown, curves)
+        _draw(axes, name, steps, shown, curves, width)
     heading(figure, title or "Training", f"{format_count(steps[-1])} steps")
     return to_png(figure)
 
@@ -93,12 +98,18 @@ def _smooth(values: np.ndarray) -> np.ndarray:
 
 def _free(known: Mapping[str, np.ndarray]) -> bool:
     """Whether edges have no closeness that could be anything but open."""
-    return bool((known.get("sparsity", np.ones(1)) == 1).all())
+    return bool(np.isclose(known.get("sparsity", np.ones(1)), 1, rtol=0, atol=1e-6).all())
 
 
 def _draw(
-    axes: Axes, name: str, steps: np.ndarray, shown: Mapping[str, np.ndarray], colours: Mapping[str, str]
+    axes: Axes,
+    name: str,
+    steps: np.ndarray,
+    shown: Mapping[str, np.ndarray],
+    colours: Mapping[str, str],
+    width: float,
 ) -> None:
+    """One panel, `width` inches wide with its margins."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
     plain_axes(axes)
@@ -120,16 +131,21 @@ def _draw(
             )  # fmt: skip
     if logarithmic and axes.lines:
         axes.set_yscale("log")
+        low, high = axes.get_ylim()
+        ticks = round_ticks(low, high, (1,) if high > 300 * low else (1, 3) if high > 10 * low else (1, 2, 5))
+        axes.set_yticks(ticks, labels=[format_number(tick) for tick in ticks])
         axes.yaxis.set_minor_locator(NullLocator())
+        axes.set_ylim(low, high)
     if name == "live edges":
         axes.set_ylim(bottom=0)
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: format_count(value)))
-    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(max(1, round(width)), integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_count(value)))
     axes.set_title(name, loc="left", fontsize=11, color=INK)
     axes.set_xlabel("step", color=FAINT)
     if axes.lines:
         axes.legend(
-            frameon=False, fontsize=9, labelcolor=INK, loc="lower left", bbox_to_anchor=(-0.02, -0.36), ncols=3,
+            frameon=False, fontsize=9, labelcolor=INK, loc="upper left", bbox_to_anchor=(-0.02, -0.2),
+            ncols=max(1, int(width / _ENTRY)),
             handlelength=1.1, columnspacing=0.9, borderpad=0,
         )  # fmt: skip

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nas._text import format_seconds
 from nas.tracking.plots._theme import (
     DOMINATED,
     FAINT,
@@ -32,7 +33,6 @@ from nas.tracking.points import (
     format_count,
     format_expected,
     format_number,
-    format_seconds,
 )
 from nas.training.quality.objectives import objective_of
 
@@ -45,8 +45,9 @@ __all__ = ["FrontView", "front_axes", "front_figure", "front_html", "front_png",
 
 # Marker of a baseline in plotly and in matplotlib; others than these three share the last one.
 _MARKERS = {"linear": ("diamond", "D"), "mlp": ("square", "s"), "boosting": ("triangle-up", "^"), "": ("cross", "P")}
-_MOST_NUMBERED = 25  # points of the front that carry their trial number in the plot
-_LABEL = (0.045, 0.035)  # room of a label, as shares of the axes
+_LABEL = (0.065, 0.035)  # room of a label, as shares of the axes
+_FAR = 5.0  # times what the slowest network takes; beyond lie baselines that would squeeze the front
+_BAR = "#c3cad3"  # intervals: lighter than what they belong to
 _MOST_DOMINATED = 5_000  # the latest ones; more make the page slow and the plot no clearer
 
 
@@ -113,6 +114,7 @@ def front_figure(
         customdata=[[_hover(point), point.number] for point in view.others],
         hovertemplate="%{customdata[0]}<extra></extra>",
     )
+    picked, labelled = view.labels(picks)
     step_x, step_y = view.outline()
     figure.add_scatter(
         x=step_x,
@@ -126,10 +128,10 @@ def front_figure(
     figure.add_scatter(
         x=view.x,
         y=view.y,
-        mode="markers+text" if len(view.members) <= _MOST_NUMBERED else "markers",
+        mode="markers+text",
         name="front",
-        text=[view.name(point, picks) for point in view.members],
-        textposition="top left",
+        text=[view.name(point, picks) if k in labelled else "" for k, point in enumerate(view.members)],
+        textposition=["bottom right" if k in picked[1:] else "top left" for k in range(len(view.members))],
         textfont={"size": 11, "color": FAINT},
         customdata=[[_hover(point), point.number] for point in view.members],
         hovertemplate="%{customdata[0]}<extra></extra>",
@@ -142,7 +144,7 @@ def front_figure(
         },
         error_y={
             "type": "data", "symmetric": False, "array": view.above, "arrayminus": view.below,
-            "color": FAINT, "thickness": 1, "width": 3,
+            "color": _BAR, "thickness": 1, "width": 3,
         },
     )  # fmt: skip
     _add_baselines(figure, view)
@@ -227,7 +229,7 @@ def front_png(
     axes.step(*view.outline(), where="post", color=POSITIVE, alpha=0.45, lw=2, zorder=3)
     if view.above.any() or view.below.any():
         bars = np.stack([view.below, view.above])
-        axes.errorbar(view.x, view.y, yerr=bars, fmt="none", ecolor=FAINT, elinewidth=1, capsize=2.5, zorder=3)
+        axes.errorbar(view.x, view.y, yerr=bars, fmt="none", ecolor=_BAR, elinewidth=1, capsize=2.5, zorder=3)
     edges = view.log_edges()
     known = bool(np.isfinite(edges).any())
     drawn = axes.scatter(
@@ -243,18 +245,15 @@ def front_png(
         bar.outline.set_visible(False)
     from matplotlib.patheffects import withStroke
 
-    picked = [k for k, point in enumerate(view.members) if point.number in (picks or {})]
-    picked.sort(key=lambda k: (picks or {})[view.members[k].number] != "best")
+    picked, labelled = view.labels(picks)
     axes.scatter(view.x[picked], view.y[picked], s=150, facecolors="none", edgecolors=INK, linewidths=1.4, zorder=5)
-    if len(view.members) <= _MOST_NUMBERED:
-        # Every pick says what it is: the best above its left, another that may be close to it below its right.
-        for k in [*picked, *(k for k in view.apart(picked) if k not in picked)]:
-            below = k in picked[1:]
-            axes.annotate(
-                view.name(view.members[k], picks), (view.x[k], view.y[k]), (7, -13) if below else (-6, 6),
-                textcoords="offset points", ha="left" if below else "right", fontsize=9, zorder=6,
-                color=INK if k in picked else FAINT, path_effects=[withStroke(linewidth=2.5, foreground="white")],
-            )  # fmt: skip
+    for k in labelled:
+        below = k in picked[1:]
+        axes.annotate(
+            view.name(view.members[k], picks), (view.x[k], view.y[k]), (7, -13) if below else (-6, 6),
+            textcoords="offset points", ha="left" if below else "right", fontsize=9, zorder=6,
+            color=INK if k in picked else FAINT, path_effects=[withStroke(linewidth=2.5, foreground="white")],
+        )  # fmt: skip
     _draw_baselines(axes, view)
     tick_axes(axes, view)
     total = format_count(len(members) + len(others))
@@ -295,7 +294,8 @@ class FrontView:
     """What both pictures draw: the points that can be drawn in order of x, ticks, limits.
 
     y is the error in both cases, in % where the task has an accuracy (the axis is then turned round and labelled with
-    accuracies); x is in ms, % or a count.
+    accuracies); x is in µs, ms or s, as suits the networks, in % or a count. Baselines far to the right are put at the
+    edge, with their value.
     """
 
     def __init__(
@@ -305,11 +305,12 @@ class FrontView:
         cost: str,
         baselines: Sequence[BaselinePoint] = (),
         error: str = "error",
+        axis: tuple[str, float] | None = None,
     ) -> None:
         self.cost = cost
         self.accuracy = any("val_accuracy" in point.metrics for point in [*members, *others[:50]])
-        objective = objective_of(cost)
-        self.x_label, self._factor = (cost, 1.0) if objective is None else (objective.axis, objective.factor)
+        self.axis = _axis(cost, [*members, *others]) if axis is None else axis  # of another view: the same unit
+        self.x_label, self._factor = self.axis
         estimated = any("shown_error" in point.metrics for point in members)
         self.y_label = f"{'accuracy' if self.accuracy else error} " + (
             "to expect on new samples" if estimated else "on the validation part"
@@ -323,6 +324,8 @@ class FrontView:
         known = np.flatnonzero(np.isfinite(base_y) & (base_y >= 0 if self.accuracy else base_y > 0))
         self.baselines = [baselines[int(index)] for index in known]
         self.base_x, self.base_y = np.where(base_x > 0, base_x, math.nan)[known], base_y[known]
+        networks = np.concatenate([self.x, self.other_x])
+        self.far = self.base_x > _FAR * (networks.max() if len(networks) else math.inf)
         if self.accuracy:  # no error at all has no place on the axis; it is put below the least one seen
             seen = np.concatenate([self.y, self.other_y, self.base_y])
             least = float(seen[seen > 0].min()) / 2 if (seen > 0).any() else 0.1
@@ -364,9 +367,18 @@ class FrontView:
         """What is written beside a point: its number, and what it is picked as."""
         return f"{(picks or {}).get(point.number, '')} #{point.number}".strip()
 
-    def apart(self, first: Sequence[int]) -> list[int]:
+    def labels(self, picks: Mapping[int, str] | None) -> tuple[list[int], list[int]]:
+        """Places of the picks, the best first, and of all members with a label. Every pick says what it is: the best
+        above its left, another, which may be close to it, below its right."""
+        picked = [k for k, point in enumerate(self.members) if point.number in (picks or {})]
+        picked.sort(key=lambda k: (picks or {})[self.members[k].number] != "best")
+        return picked, [*picked, *(k for k in self._apart(picked) if k not in picked)]
+
+    def _apart(self, first: Sequence[int]) -> list[int]:
         """Points whose labels have room beside those of others, `first` those."""
         reach = [abs(math.log(high / low)) or 1.0 for low, high in (self.x_limits(), self.y_limits())]
+        if not len(self.x):
+            return []
         places = np.stack([np.log(self.x) / reach[0], np.log(self.y) / reach[1]], axis=1)
         chosen: list[int] = []
         for k in [*first, *(k for k in range(len(places)) if k not in first)]:
@@ -380,7 +392,7 @@ class FrontView:
         return _hover(point)
 
     def x_limits(self) -> tuple[float, float]:
-        shown = np.concatenate([self.x, self.other_x, self.base_x[np.isfinite(self.base_x)]])
+        shown = np.concatenate([self.x, self.other_x, self.base_x[np.isfinite(self.base_x) & ~self.far]])
         return _widened(shown, 0.06) if len(shown) else (0.1, 1.0)
 
     def y_limits(self) -> tuple[float, float]:
@@ -398,6 +410,17 @@ class FrontView:
     def y_ticks(self) -> tuple[list[float], list[str]]:
         ticks = round_ticks(*self.y_limits(), (1, 2, 3, 5, 7))
         return ticks, [f"{100 - tick:.10g}" if self.accuracy else format_number(tick) for tick in ticks]
+
+    def placed(self) -> list[tuple[BaselinePoint, float, float, str]]:
+        """Each baseline with its x (NaN: a line over the whole width), its y, and what is written beside it."""
+        low, high = self.x_limits()
+        found = []
+        for point, x, y, far in zip(self.baselines, self.base_x.tolist(), self.base_y.tolist(), self.far, strict=True):
+            value = point.metrics.get(self.cost, math.nan)
+            written = format_seconds(value) if self.cost.endswith("_seconds") else format_number(x)
+            found.append((point, high / (high / low) ** 0.015, y, f"{point.label}, {written} →") if far else
+                         (point, x, y, point.label))  # fmt: skip
+        return found
 
     def log_edges(self) -> np.ndarray:
         edges = np.array([point.metrics.get("edges", math.nan) for point in self.members], dtype=float)
@@ -443,7 +466,7 @@ class _Scale:
 
 def _add_baselines(figure: go.Figure, view: FrontView) -> None:
     """Each with a marker and an entry of its own in the legend; a line over the whole width where x is unknown."""
-    for point, x, y in zip(view.baselines, view.base_x, view.base_y, strict=True):
+    for point, x, y, label in view.placed():
         line = not math.isfinite(x)
         symbol = _MARKERS.get(point.name, _MARKERS[""])[0]
         figure.add_scatter(
@@ -451,7 +474,7 @@ def _add_baselines(figure: go.Figure, view: FrontView) -> None:
             y=[y, y] if line else [y],
             mode="lines+text" if line else "markers+text",
             name=point.label,
-            text=["", point.label] if line else [point.label],
+            text=["", label] if line else [label],
             textposition="top left" if line else _beside(x, view),
             textfont={"size": 11, "color": NEGATIVE},
             hovertext=_hover_baseline(point),
@@ -459,6 +482,21 @@ def _add_baselines(figure: go.Figure, view: FrontView) -> None:
             line={"color": NEGATIVE, "width": 1.5, "dash": "dot"},
             marker={"size": 12, "color": NEGATIVE, "symbol": symbol, "line": {"width": 1.5, "color": "white"}},
         )
+
+
+def _axis(cost: str, points: Sequence[FrontPoint]) -> tuple[str, float]:
+    """What the axis of a metric is called, with its unit, and the factor to it. Times are in the unit that suits the
+    least, as they are in tables."""
+    objective = objective_of(cost)
+    if objective is None:
+        return cost, 1.0
+    known = [value for point in points if (value := point.metrics.get(cost, math.nan)) > 0 and math.isfinite(value)]
+    if "ms" not in objective.axis or not known:
+        return objective.axis, objective.factor
+    unit, factor = next(
+        ((unit, factor) for unit, factor in (("s", 1.0), ("ms", 1e3)) if factor * min(known) >= 1), ("µs", 1e6)
+    )
+    return objective.axis.replace("ms", unit), factor
 
 
 def _beside(x: float, view: FrontView) -> str:
@@ -476,7 +514,7 @@ def _draw_baselines(axes: Axes, view: FrontView) -> None:
     from matplotlib.patheffects import withStroke
 
     right = view.x_limits()[1]
-    for point, x, y in zip(view.baselines, view.base_x, view.base_y, strict=True):
+    for point, x, y, label in view.placed():
         if math.isfinite(x):
             marker = _MARKERS.get(point.name, _MARKERS[""])[1]
             axes.scatter(
@@ -489,7 +527,7 @@ def _draw_baselines(axes: Axes, view: FrontView) -> None:
             axes.axhline(y, color=NEGATIVE, lw=1.5, ls=":", zorder=3, label=point.label)
             offset, side, place, lift = -4, "right", right, 6
         axes.annotate(
-            point.label, (place, y), (offset, lift), textcoords="offset points", ha=side, va="center", fontsize=9,
+            label, (place, y), (offset, lift), textcoords="offset points", ha=side, va="center", fontsize=9,
             color=NEGATIVE, path_effects=[withStroke(linewidth=3, foreground="white")], zorder=6,
         )  # fmt: skip
     if view.baselines:
@@ -564,8 +602,8 @@ def _hover_facts(metrics: Mapping[str, float]) -> list[str]:
             lines.append(f"error, {part}: <b>{format_number(metrics[f'{prefix}_error'])}</b>")
     if "inference_seconds" in metrics:
         spread = metrics.get("inference_spread")
-        more = f" (quartiles {format_seconds(spread)} apart)" if spread is not None else ""
-        lines.append(f"inference: <b>{format_seconds(metrics['inference_seconds'])}</b> a batch{more}")
+        more = f" ± {format_seconds(spread)}" if spread is not None else ""
+        lines.append(f"inference: <b>{format_seconds(metrics['inference_seconds'])}</b>{more} a batch")
     if "train_step_seconds" in metrics:
         lines.append(f"training step: {format_seconds(metrics['train_step_seconds'])}")
     if "edges" in metrics:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nas._text import format_seconds
 from nas.tracking.plots._theme import (
     DOMINATED,
     FAINT,
@@ -23,7 +24,7 @@ from nas.tracking.plots._theme import (
     to_png,
 )
 from nas.tracking.plots.front import round_ticks
-from nas.tracking.points import format_accuracy, format_count, format_number, format_seconds
+from nas.tracking.points import format_accuracy, format_count, format_number
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -127,7 +128,8 @@ def lineage_rows(line: Sequence[Ancestor]) -> tuple[list[str], list[list[str]]]:
 
 
 class _View:
-    """The numbers both pictures draw: y in % where the task has an accuracy, else the error."""
+    """The numbers both pictures draw: y is the error, in % where the task has an accuracy, which then labels its axis,
+    as in the plot of the front: so no trial is off the axes, and those that matter have most of the room."""
 
     def __init__(self, line: Sequence[Ancestor], others: Sequence[Mapping[str, float]]) -> None:
         self.line = line
@@ -135,33 +137,45 @@ class _View:
         self.label = "accuracy on the validation part, %" if self.accuracy else "error on the validation part"
         self.edges, self.quality = self._numbers([one.metrics for one in line])
         self.other_edges, self.other_quality = self._numbers(others)
-        known = self.quality[np.isfinite(self.quality)]
-        best = float(known.max() if self.accuracy else known.min()) if len(known) else 1.0
-        # Networks that guess would take most of the axis.
-        if self.accuracy:
-            worst = min([best - 12.0, *known])
-            self.limits = (worst - 0.05 * (best - worst), min(best + 0.07 * (best - worst), 100.2))
-        else:
-            high = max([3 * best, *known])
-            self.limits = (0.85 * best, 1.1 * high)
+        known = np.concatenate([self.quality, self.other_quality])
+        known = known[np.isfinite(known) & (known > 0)]
+        low, high = (float(known.min()), float(known.max())) if len(known) else (1.0, 10.0)
+        # No error at all has no place on the axis; it is put below the least one seen.
+        self.quality, self.other_quality = (
+            np.where(values <= 0, low / 2, values) for values in (self.quality, self.other_quality)
+        )
+        if (np.concatenate([self.quality, self.other_quality]) < low).any():
+            low /= 2
+        high = max(high, 1.5 * low)
+        margin = (high / low) ** 0.06
+        self.limits = low / margin, min(high * margin, 100.0) if self.accuracy else high * margin
 
     def _numbers(self, metrics: Sequence[Mapping[str, float]]) -> tuple[np.ndarray, np.ndarray]:
-        name, factor = ("val_accuracy", 100.0) if self.accuracy else ("val_error", 1.0)
         edges = np.array([each.get("edges", math.nan) for each in metrics], dtype=float)
-        return edges, factor * np.array([each.get(name, math.nan) for each in metrics], dtype=float)
+        if self.accuracy:
+            return edges, 100 * (1 - np.array([each.get("val_accuracy", math.nan) for each in metrics], dtype=float))
+        return edges, np.array([each.get("val_error", math.nan) for each in metrics], dtype=float)
 
-    def written(self, value: float) -> str:
-        return format_accuracy(value / 100) if self.accuracy else format_number(value)
+    def ticks(self) -> tuple[list[float], list[str]]:
+        """Of the axis of the quality: places and labels."""
+        low, high = self.limits
+        places = round_ticks(low, high, (1, 2, 5) if high > 30 * low else (1, 2, 3, 5, 7))
+        return places, [f"{100 - place:.10g}" if self.accuracy else format_number(place) for place in places]
 
 
 def _summary(line: Sequence[Ancestor], view: _View) -> str:
     first, last = line[0], line[-1]
     if len(line) == 1:
         return f"no ancestors: {last.mutation or 'drawn at the start'}"
+    before, after = (
+        format_accuracy(one.metrics.get("val_accuracy", math.nan))
+        if view.accuracy
+        else format_number(one.metrics.get("val_error", math.nan))
+        for one in (first, last)
+    )
     return (
         f"{len(line) - 1} generation{'s' if len(line) > 2 else ''} from trial #{first.number}: "
-        f"{view.written(float(view.quality[0]))} with {format_count(view.edges[0])} edges became "
-        f"{view.written(float(view.quality[-1]))} with {format_count(view.edges[-1])}"
+        f"{before} with {format_count(view.edges[0])} edges became {after} with {format_count(view.edges[-1])}"
     )
 
 
@@ -181,8 +195,6 @@ def _draw_descent(axes: Axes, view: _View) -> None:
     axes.grid(color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.set_xscale("log")
-    if not view.accuracy:
-        axes.set_yscale("log")
     axes.scatter(view.other_edges, view.other_quality, s=14, c=DOMINATED, alpha=0.55, linewidths=0, zorder=2)
     axes.plot(view.edges, view.quality, color=POSITIVE, lw=1.6, alpha=0.7, zorder=3)
     ages = np.linspace(0.25, 1, len(view.line))
@@ -197,12 +209,10 @@ def _draw_descent(axes: Axes, view: _View) -> None:
     shown = shown[np.isfinite(shown) & (shown > 0)]
     if len(shown):
         axes.set_xlim(float(shown.min()) / 1.15, float(shown.max()) * 1.15)
-    axes.set_ylim(*view.limits)
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_count(value)))
-    if not view.accuracy:
-        _label_errors(axes, *view.limits)
+    _quality_axis(axes, view)
     axes.set_xlabel("live edges", color=INK)
     axes.set_ylabel(view.label, color=INK)
     axes.set_title("all trials, and the line of descent", loc="left", fontsize=10, color=FAINT)
@@ -229,11 +239,7 @@ def _draw_generations(axes: Axes, view: _View) -> None:
     axes.patch.set_visible(False)
     axes.plot(generations, view.quality, color=POSITIVE, lw=2, marker="o", ms=6, markeredgecolor="white")
     axes.plot(generations[-1:], view.quality[-1:], "o", color=OUTPUT, ms=11, markeredgecolor="white")
-    if view.accuracy:
-        axes.set_ylim(*view.limits)
-    else:
-        axes.set_yscale("log")
-        _label_errors(axes, *axes.get_ylim())
+    _quality_axis(axes, view)
     axes.set_xlim(-0.7, max(len(view.line) - 1, 1) + (0.7 if len(view.line) > 1 else -0.3))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_xlabel("generation", color=INK)
@@ -241,14 +247,15 @@ def _draw_generations(axes: Axes, view: _View) -> None:
     axes.set_title("generation by generation", loc="left", fontsize=10, color=FAINT)
 
 
-def _label_errors(axes: Axes, low: float, high: float) -> None:
-    """Labels of a logarithmic axis of errors, in plain digits."""
+def _quality_axis(axes: Axes, view: _View) -> None:
+    """A logarithmic axis of errors in plain digits, the more accurate above where it says accuracies."""
     from matplotlib.ticker import NullLocator
 
-    ticks = round_ticks(low, high, (1, 2, 3, 5, 7))
-    axes.set_yticks(ticks, labels=[format_number(tick) for tick in ticks])
+    axes.set_yscale("log")
+    places, labels = view.ticks()
+    axes.set_yticks(places, labels=labels)
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.set_ylim(low, high)
+    axes.set_ylim(*(view.limits[::-1] if view.accuracy else view.limits))
 
 
 def _draw_rows(axes: Axes, rows: Sequence[list[str] | None], height: float, view: _View) -> None:
@@ -311,11 +318,12 @@ def _figure(view: _View) -> go.Figure:
         hoverlabel={"align": "left", "bgcolor": "white", "bordercolor": DOMINATED, "font": {"color": INK, "size": 13}},
     )  # fmt: skip
     figure.update_xaxes(title="live edges", type="log", row=1, col=1)
-    limits = list(view.limits) if view.accuracy else [math.log10(limit) for limit in view.limits]
-    kind = "linear" if view.accuracy else "log"
-    figure.update_yaxes(title=view.label, range=limits, type=kind, row=1, col=1)
-    figure.update_xaxes(title="generation", row=1, col=2)
-    figure.update_yaxes(title=view.label, type=kind, row=1, col=2, secondary_y=False)
+    limits = [math.log10(limit) for limit in (view.limits[::-1] if view.accuracy else view.limits)]
+    places, labels = view.ticks()
+    quality = {"title": view.label, "type": "log", "range": limits, "tickvals": places, "ticktext": labels}
+    figure.update_yaxes(**quality, row=1, col=1)
+    figure.update_xaxes(title="generation", tickvals=generations[:: -(-len(generations) // 15)], row=1, col=2)
+    figure.update_yaxes(**quality, row=1, col=2, secondary_y=False)
     figure.update_yaxes(
         title="live edges (bars)", range=[0, 2.2 * float(np.nanmax(view.edges))], showgrid=False, row=1, col=2,
         secondary_y=True,
