@@ -27,7 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "nas.layers": {"nas.graph", "nas.engine"},
     "nas.recurrent": {"nas.graph", "nas.engine"},
     "nas.manifold": {"nas._named", "nas.graph", "nas.engine"},
-    "nas.checkpoint": {"nas.graph", "nas.engine", "nas.layers", "nas.recurrent", "nas.manifold"},
+    "nas.checkpoint": {"nas._text", "nas.graph", "nas.engine", "nas.layers", "nas.recurrent", "nas.manifold"},
     "nas.cexport": {"nas.graph", "nas.engine", "nas.layers", "nas.recurrent", "nas.manifold", "nas.checkpoint"},
     "nas.training": {
         "nas._named",

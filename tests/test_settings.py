@@ -712,6 +712,7 @@ DATA: dict[str, Any] = {
     "drop": ["a"],
     "keep": ["k"],
     "kinds": {"c": "category"},
+    "missing": ["3"],
     "task": "regression",
     "encoding": "cp1252",
     "separator": ";",
@@ -731,7 +732,7 @@ DATA: dict[str, Any] = {
     "class_weight": "balanced",
     "seed": 5,
 }
-UNNAMED = {"separator", "header", "task"}  # the file read so is refused for what that makes of it
+UNNAMED = {"separator", "decimal", "header", "task"}  # the file read so is refused for what that makes of it
 
 
 def own_arrays() -> tuple[np.ndarray, np.ndarray]:

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from nas._text import is_number
 from nas.errors import DataError
 
 __all__ = ["CLOCK", "MARKS", "Notation", "cells_of", "clock_seconds", "notation_of"]
@@ -98,6 +99,14 @@ def _pattern(notation: Notation) -> re.Pattern[str]:
     )
 
 
+def without_numbers(column: Any, missing: Collection[str]) -> Any:
+    """A column without the numbers that stand for missing values, such as -999; as it is where it holds no numbers."""
+    numbers = [float(text) for text in missing if is_number(text)]
+    if not numbers or getattr(column.dtype, "kind", "") not in "iuf":
+        return column
+    return column.mask(column.isin(numbers))
+
+
 def cells_of(column: Any, kind: str, name: str, notation: str = "", missing: Collection[str] = ()) -> np.ndarray:
     """The cells of a column of a pandas table as `EncodedColumn.apply` wants them.
 
@@ -117,6 +126,7 @@ def cells_of(column: Any, kind: str, name: str, notation: str = "", missing: Col
         return np.array([None if text in gone else text for text in texts], dtype=object)
     if kind == "date":
         return _dates(column, name, notation, marks)
+    column = without_numbers(column, missing)
     dtype = getattr(column.dtype, "kind", "O")
     if dtype in "biuf" and not hasattr(column.dtype, "na_value"):
         return np.asarray(column.to_numpy(), dtype=np.float64)

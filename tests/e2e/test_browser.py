@@ -118,7 +118,7 @@ def run_ids(ui: str) -> dict[str, str]:
 
 def test_the_table_says_what_matters(page: "Page", ui: str) -> None:
     page.goto(ui)
-    page.get_by_text(re.compile(r"#00\d .*% · .* ms · [\d,]+ edges")).first.wait_for()
+    page.get_by_text(re.compile(r"#00\d .*% · .* (?:ms|µs) · [\d,]+ edges")).first.wait_for()
     header = page.locator("[role=columnheader]").all_inner_texts()
     text = " ".join(header)
     for column in ("val_accuracy", "inference_seconds", "edges"):

@@ -220,3 +220,12 @@ def test_marks_of_missing_numbers_are_missing(tmp_path: Path, mark: str) -> None
     encoding = read(tmp_path / "t.csv").encoding
     assert encoding is not None
     assert next(column for column in encoding.columns if column.name == "fee").fill is not None
+
+
+def test_numbers_that_stand_for_missing_values_are_missing_in_numbers_and_in_text() -> None:
+    from nas.checkpoint import cells_of
+
+    column = pd.Series([1, -999, 3])
+    assert np.isnan(cells_of(column, "number", "a", missing=["-999", "none"])).tolist() == [False, True, False]
+    assert cells_of(column, "category", "a", missing=["-999"]).tolist() == ["1", None, "3"]
+    assert cells_of(column, "number", "a").tolist() == [1.0, -999.0, 3.0]

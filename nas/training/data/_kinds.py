@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from nas.checkpoint import MARKS, cells_of
+from nas.checkpoint import MARKS, cells_of, without_numbers
 from nas.errors import DataError
 from nas.training.data._columns import looks_left_over, row_number
 from nas.training.data._delimited import is_number
@@ -88,6 +88,8 @@ def read_column(
     Raises:
         DataError: it is meant to hold numbers or dates, and some cells are none; or it holds neither these nor text.
     """
+    if stated is None or not stated.startswith("category"):  # categories are texts: 1 is not to become 1.0
+        column = without_numbers(column, missing)
     how = _Reading(name, where, decimal or ".", decimal is not None, tuple(missing), keep)
     if stated is not None:
         return _as_stated(column, stated, how)
