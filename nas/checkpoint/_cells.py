@@ -20,7 +20,7 @@ import numpy as np
 from nas._text import is_number
 from nas.errors import DataError
 
-__all__ = ["CLOCK", "MARKS", "Notation", "cells_of", "clock_seconds", "notation_of"]
+__all__ = ["CLOCK", "MARKS", "Notation", "cells_of", "clock_seconds", "notation_of", "without_numbers"]
 
 # How tables write a value that is not known. Cells that are empty, None, NaN or NaT are missing in every column.
 _WORDS: Final = """
@@ -97,6 +97,12 @@ def _pattern(notation: Notation) -> re.Pattern[str]:
         rf"\s*(?P<sign>[-+−(]?)\s*{before}\s*(?P<inner>[-+−]?)\s*"
         rf"(?P<digits>(?:{whole})(?:{decimal}\d*)?(?:[eE][+-]?\d+)?|{decimal}\d+)\s*{after}\s*(?(sign)\)?)\s*"
     )
+
+
+@functools.lru_cache(maxsize=1024)
+def _notation(shown: str) -> Notation:
+    """`Notation.of`, which need not be worked out again for every cell."""
+    return Notation.of(shown)
 
 
 def without_numbers(column: Any, missing: Collection[str]) -> Any:
@@ -193,7 +199,7 @@ def _as_written(text: str, notation: str) -> float | None:
     if notation == CLOCK:
         return clock_seconds(text)
     if notation:
-        return Notation.of(notation).read(text)
+        return _notation(notation).read(text)
     try:
         return None if "_" in text else float(text)
     except ValueError:

@@ -266,9 +266,8 @@ class SteeredStrategy(Strategy, ABC):
 
     def _filling(self, number: int, rng: np.random.Generator, edges: int, parent: Network) -> Candidate:
         """A child that is cut to a size a little below its parent's and trained briefly, as it is nearly trained."""
-        steps = self.training.steps
-        if "steps" not in self.training.model_fields_set:
-            steps = math.ceil(_FILLING * self.pace.full(self.seconds))
+        full = self.pace.full(self.seconds)
+        steps = full if "steps" in self.training.model_fields_set else math.ceil(_FILLING * full)
         origin = self.inheritance.load(parent.number)
         same = self._perturbed(origin.genome, rng, 0.0)
         return self._cut_child(number, rng, origin, self.inheritance, edges, steps=steps, hyperparameters=same)

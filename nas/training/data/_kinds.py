@@ -88,11 +88,10 @@ def read_column(
     Raises:
         DataError: it is meant to hold numbers or dates, and some cells are none; or it holds neither these nor text.
     """
-    if stated is None or not stated.startswith("category"):  # categories are texts: 1 is not to become 1.0
-        column = without_numbers(column, missing)
     how = _Reading(name, where, decimal or ".", decimal is not None, tuple(missing), keep)
     if stated is not None:
         return _as_stated(column, stated, how)
+    column = without_numbers(column, missing)
     found = _numeric(column, name, where) or _of_text(column, how)
     if keep or found.left_out:
         return found
