@@ -21,6 +21,7 @@ __all__ = [
     "comparison",
     "comparison_table",
     "hypervolume",
+    "mean_difference",
     "members_at",
     "points_of",
     "reference_front",
@@ -138,6 +139,15 @@ def comparison(reference: Json, front: Iterable[Sequence[float]]) -> Json:
         "own": hypervolume(front, found),
         "reference": hypervolume(reference_front(reference), found),
     }
+
+
+def mean_difference(comparisons: Iterable[Json]) -> float:
+    """Mean over sets of what `comparison` found at the sizes of each, in points."""
+    means: list[float] = [
+        sum(sum(r["differences"].values()) / len(r["differences"]) for r in own) / len(own)
+        for own in _by_set(comparisons).values()
+    ]
+    return 100 * sum(means) / len(means)
 
 
 def comparison_table(comparisons: Mapping[float, Sequence[Json]]) -> str:

@@ -75,7 +75,6 @@ def search(found: Set, seed: int, seconds: float, folder: Path, settings: Sequen
         "wall_seconds": round(time.perf_counter() - wall, 1),
         "trials": {"complete": done.trials, "failed": len(done.failed)},
         "settings": list(settings),
-        "front": points_of(done.front),
-        # what the front's own estimates prefer, to compare with a choice by plain counts
-        "estimated": points_of(done.front, "shown_error"),
+        "estimated": points_of(done.front, "shown_error"),  # what the front shows: by this its users choose
+        "front": points_of(done.front),  # to compare with a choice by the plain validation error
     }

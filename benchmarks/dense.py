@@ -3,7 +3,7 @@
 scikit-learn's multilayer perceptron with random settings (one or two hidden layers of 32 to 512 neurons, penalty,
 learning rate, batch), each trained until 20 passes bring no better validation error, for as much process time as a
 search had (``python -m benchmarks.reference search``); validation chooses the setting and the pass. Beside it: the test
-error of the member of the search's front that validation prefers. Same splits. Kept in ``build/dense``: whatever is
+error of the member that the search's front shows to be best. Same splits. Kept in ``build/dense``: whatever is
 there is not run again.
 """
 
@@ -169,7 +169,7 @@ def main(arguments: list[str] | None = None) -> None:
                 dense = best_dense(load(name, seed), searched["budget_seconds"], seed)
             keep(path, dense)
             print(f"{name}, seed {seed}: {100 * dense['test_error']:.2f} %", flush=True)
-        member = min(searched["front"], key=lambda point: (point[1], point[0]))
+        member = min(searched["estimated"], key=lambda point: (point[1], point[0]))
         records.append({"set": name, "seed": seed, "member": member, "dense": json.loads(path.read_text())})
     if not records:
         parser.exit(1, f"no search of {options.times:g} times; run: python -m benchmarks.reference search\n")

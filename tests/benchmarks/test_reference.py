@@ -194,13 +194,15 @@ def test_results_are_collected_from_what_is_kept(tmp_path: Path, monkeypatch: py
     reference.main(["table"])
     assert [record["seed"] for record in reference.references(reference.RESULTS / "reference.json")] == [0, 1]
     assert "digits 10" in (reference.RESULTS / "reference.md").read_text()
-    kept_search = {"times": 3.0, "set": "digits", "seed": 1, "front": [[90, 0.1, 0.2]], "budget_seconds": 6.0}
+    kept_search = {"times": 3.0, "set": "digits", "seed": 1, "front": [[90, 0.1, 0.3]], "budget_seconds": 6.0}
+    kept_search["estimated"] = [[80, 0.1, 0.2], [90, 0.2, 0.3]]
     kept_search |= {"process_seconds": 8.0, "wall_seconds": 7.0, "trials": {"complete": 4}}
     (reference.SEARCHES / "default").mkdir(parents=True)
     (reference.SEARCHES / "default" / "digits-1-3.json").write_text(json.dumps(kept_search))
     reference.main(["compare"])
     page = (reference.RESULTS / "reference_search.md").read_text()
     assert "90: +10.00 !" in page and "| 3 | digits | 6 | 8 | 7 | 4 | 1 |" in page
+    assert "is +20.00 at 3 times (by the estimate +10.00)" in page
 
 
 def test_chosen_is_by_validation_error_and_where_that_cannot_tell_by_loss() -> None:

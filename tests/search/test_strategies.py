@@ -408,6 +408,18 @@ def test_the_end_of_a_budget_fills_gaps_of_the_front_unless_its_best_network_is_
         assert np.mean(filling) < 0.5
 
 
+def test_where_all_are_to_be_roots_no_gap_is_filled_by_a_child(
+    space: SearchSpace, evolve: Callable[..., EvolutionStrategy]
+) -> None:
+    recorder = Recorder({n: without_idle_neurons(space.initial(np.random.default_rng(n)).dag)[0] for n in range(6)})
+    strategy = evolve(recorder.inheritance, initial=1, roots=1.0)
+    for number, dag in recorder.dags.items():
+        metrics = {"val_error": 1e-3 * (1 + 1 / dag.n_edges), "inference_seconds": 1e-6, "edges": float(dag.n_edges)}
+        strategy.tell(TrialResult(number, TrialStatus.COMPLETE, metrics))
+    strategy.spent = 0.95
+    assert all(strategy.ask(number).parent is None for number in range(6, 26))
+
+
 @pytest.mark.parametrize("name", ["evolution", "optuna-tpe"])
 def test_aims_go_far_beyond_the_front_where_its_best_network_is_poor(
     name: str, make: MakeStrategy, store: StudyStore

@@ -81,7 +81,7 @@ class EvolutionStrategy(SteeredStrategy):
     def _ask(self, number: int, rng: np.random.Generator) -> Candidate:
         if not self.steered:
             return self._mutated(number, rng)
-        if (gap := self._gap(rng)) is not None:
+        if self.options.roots < 1 and (gap := self._gap(rng)) is not None:
             return self._filling(number, rng, *gap)
         edges = self._aim_where_rare(number, rng)
         # Early, what serves roots is still to be found out; late, nothing is left that could follow one.
