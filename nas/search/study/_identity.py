@@ -141,7 +141,9 @@ def _identity(folder: Path) -> str | None:
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
-        raise StudyError(f"{path} is damaged ({error!r}); restore it from a copy of the store") from error
+        raise StudyError(
+            f"{path} is damaged: it is no JSON object with an id and a format; restore it from a copy of the store"
+        ) from error
     if version != _FORMAT:
         raise StudyError(f"{path} has format {version}, this program reads {_FORMAT}; upgrade to open it")
     return str(identity)
