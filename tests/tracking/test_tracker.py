@@ -17,6 +17,7 @@ from mlflow.exceptions import MlflowException
 
 from nas.graph import random_dag
 from nas.tracking import FrontPoint, MlflowTracker, NullTracker, TrackingConfig, front_addresses
+from nas.tracking.mlflow import tracker as tracker_module
 from nas.tracking.mlflow._journal import Journal
 from nas.tracking.mlflow._session import Session
 from nas.tracking.mlflow.writer import MlflowWriter
@@ -410,6 +411,26 @@ def test_finish_waits_as_long_as_trials_are_logged(
     [parent], children = runs(config)
     assert len(children) == 13
     assert parent.info.status == "FINISHED"
+
+
+def test_finish_waits_as_long_as_pictures_are_drawn(
+    config: TrackingConfig, tracker: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a slow machine all of them take longer than the patience, and the parent run must not be left running."""
+    monkeypatch.setattr(tracker_module, "_LAST_SECONDS", 1.0)
+    monkeypatch.setattr(Session, "_write_plots", lambda *given: None)
+    monkeypatch.setattr(Session, "make_files", lambda *given: [time.sleep(0.5)][:0])
+    tracking = tracker(flush_seconds=4.0)
+    tracking.start()
+    members = range(12)
+    for number in members:
+        tracking.log_trial(*make_trial(number))
+    while tracking.backlog:
+        time.sleep(0.01)
+    tracking.log_front([point(number) for number in members], 0.1)
+    assert tracking.finish() == 0
+    assert tracking.left_out == ()
+    assert [parent.info.status for parent in runs(config)[0]] == ["FINISHED"]
 
 
 def test_whoever_does_not_want_to_wait_says_so(

@@ -238,8 +238,8 @@ class MlflowTracker:
     def finish(self, status: Ending = "FINISHED", waiting: Callable[[int], bool] | None = None) -> int:
         """Log what is left, draw the front and all its members, end the parent run.
 
-        It gives up when nothing could be logged for `flush_seconds`; of a search that did not finish, after so long in
-        all.
+        It gives up when nothing could be logged for `flush_seconds`, pictures included; of a search that did not
+        finish, after so long in all.
 
         Args:
             status: how the search ended.
@@ -337,6 +337,9 @@ class MlflowTracker:
             with self._wake:
                 if not self._queue and not self._compare and self._ending is None:
                     self._wake.wait(self._idle_seconds(session))
+        with self._wake:
+            if self._ending == "FINISHED" and not self._given_up:
+                self._deadline = time.monotonic() + self._flush_seconds  # it is catching up
         return False
 
     def _end(self, session: Session, ending: Ending) -> None:
@@ -430,8 +433,6 @@ class MlflowTracker:
             self._attempts.pop(key, None)
         with self._wake:
             self._queue.popleft()
-            if self._ending == "FINISHED" and not self._given_up:
-                self._deadline = time.monotonic() + self._flush_seconds  # it is catching up
 
     def _update_front(self, session: Session) -> None:
         began = time.monotonic()
