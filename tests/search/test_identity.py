@@ -134,6 +134,32 @@ def test_a_study_of_an_earlier_version_gets_its_identity_when_it_is_driven(
         search(make, StudyStore.open(store.root, store.name), dataset, 6)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"null",
+        b'"\\u001b[2J"',
+        b'{"format": 1}',
+        b'{"format": "\\u001b[2J", "id": "x"}',
+        b"\x00" * 64,
+        b"\xff\x1b]0;mine\x07",
+        b"[" * 100_000,
+        b"1" * 5000,
+    ],
+    ids=["empty", "list", "null", "text", "no id", "no format", "zeros", "no text", "deep", "long number"],
+)
+def test_a_damaged_identity_is_refused_without_its_bytes(content: bytes, tmp_path: Path) -> None:
+    made = StudyStore.create(tmp_path, "study")
+    (made.folder / "study.json").write_bytes(content)
+    with pytest.raises(StudyError, match="is damaged") as refused:
+        StudyStore.open(tmp_path, "study")
+    said = str(refused.value)
+    assert said.startswith(f"{made.folder / 'study.json'} is damaged") and "restore it from a copy" in said
+    assert said.isprintable() and len(said) < len(str(made.folder)) + 200
+
+
 def test_a_study_whose_making_was_interrupted_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(optuna.Study, "set_user_attr", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -416,11 +417,23 @@ def test_finish_waits_as_long_as_trials_are_logged(
 def test_finish_waits_as_long_as_pictures_are_drawn(
     config: TrackingConfig, tracker: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a slow machine all of them take longer than the patience, and the parent run must not be left running."""
-    monkeypatch.setattr(tracker_module, "_LAST_SECONDS", 1.0)
+    """On a slow machine all of them take longer than the patience, and the parent run must not be left running.
+
+    The clock jumps at each picture instead of waiting, so that the load of this machine decides nothing.
+    """
+    late = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + late[0], sleep=time.sleep)
+    monkeypatch.setattr(tracker_module, "time", clock)
+    ending = threading.Event()
+
+    def draw(*given: object) -> list[Path]:
+        assert ending.wait(60)
+        late[0] += 400.0
+        return []
+
     monkeypatch.setattr(Session, "_write_plots", lambda *given: None)
-    monkeypatch.setattr(Session, "make_files", lambda *given: [time.sleep(0.5)][:0])
-    tracking = tracker(flush_seconds=4.0)
+    monkeypatch.setattr(Session, "make_files", draw)
+    tracking = tracker(flush_seconds=600.0)
     tracking.start()
     members = range(12)
     for number in members:
@@ -428,7 +441,8 @@ def test_finish_waits_as_long_as_pictures_are_drawn(
     while tracking.backlog:
         time.sleep(0.01)
     tracking.log_front([point(number) for number in members], 0.1)
-    assert tracking.finish() == 0
+    assert tracking.finish(waiting=lambda left: ending.set() is None) == 0
+    assert late[0] == 400.0 * len(members)
     assert tracking.left_out == ()
     assert [parent.info.status for parent in runs(config)[0]] == ["FINISHED"]
 

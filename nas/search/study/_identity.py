@@ -137,10 +137,10 @@ def _identity(folder: Path) -> str | None:
     path = folder / _FILE
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        identity, version = record["id"], record["format"]
+        identity, version = record["id"], int(record["format"])
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise StudyError(
             f"{path} is damaged: it is no JSON object with an id and a format; restore it from a copy of the store"
         ) from error
