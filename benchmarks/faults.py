@@ -30,7 +30,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from nas.cli._status import standing
+from nas.cli._standing import standing
 from nas.search import (
     RandomStrategy,
     SerialExecutor,
@@ -210,7 +210,10 @@ def look(folder: Path) -> set[int]:
     if _NAME not in StudyStore.studies(folder):
         return set()  # its making was interrupted
     study = StudyStore.open(folder, _NAME)
-    shown, ended = standing(study), [each for each in study.records() if each.state == "complete"]
+    shown, ended = (
+        standing(study.folder, study.counts()),
+        [each for each in study.records() if each.state == "complete"],
+    )
     if shown["complete"] != len(ended) or shown["driven"]:
         raise RuntimeError(f"status says {shown['complete']} complete, the study {len(ended)}")
     for record in ended:
@@ -241,7 +244,7 @@ def seen(folder: Path) -> str:
     left = [path.name for path in folder.rglob("*.tmp")]
     if left:
         raise RuntimeError(f"left over: {', '.join(left)}")
-    shown = standing(study)
+    shown = standing(study.folder, study.counts())
     said = {
         "numbers": [record.number for record in records],
         "states": [record.state for record in records],

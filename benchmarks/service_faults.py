@@ -263,7 +263,7 @@ def disagreements(store: Path, name: str, trials: int) -> list[str]:
     from mlflow import MlflowClient
 
     from nas import checkpoint
-    from nas.cli._status import standing
+    from nas.cli._standing import standing
     from nas.search import StudyStore
 
     found: list[str] = []
@@ -281,7 +281,7 @@ def disagreements(store: Path, name: str, trials: int) -> list[str]:
         written = dict(study.load_result(record.number).metrics)
         same(f"file of trial {record.number}", written, dict(record.result.metrics) if record.result else None)
     same("half-written files", [path.name for path in store.rglob("*.tmp")], [])
-    shown = standing(study)
+    shown = standing(study.folder, study.counts())
     same("status", [shown[key] for key in ("state", "complete", "failed", "running")], ["finished", trials, 0, 0])
     same("status, MLflow behind", shown.get("mlflow_behind"), 0)
     exported = checkpoint.load(store / name / "best.safetensors").record["trial"]

@@ -20,6 +20,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal, TextIO
 
+from nas._text import harmless
+
 __all__ = ["FIELDS", "Level", "LogFormat", "bound", "configure"]
 
 LogFormat = Literal["text", "json"]
@@ -69,7 +71,7 @@ class _Json(logging.Formatter):
         }
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return json.dumps(entry, default=str, ensure_ascii=False)
+        return harmless(json.dumps(entry, default=str, ensure_ascii=False))
 
 
 class _Text(logging.Formatter):
@@ -79,4 +81,4 @@ class _Text(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's name)
         fields = _fields(record)
         shown = " ".join(f"{name}={fields[name]}" for name in ("study", "trial", "worker") if name in fields)
-        return super().formatMessage(record) + (f" [{shown}]" if shown else "")
+        return harmless(super().formatMessage(record)) + (f" [{shown}]" if shown else "")

@@ -10,6 +10,7 @@ __all__ = [
     "MOST_REASON",
     "SECRET",
     "format_seconds",
+    "harmless",
     "is_formula",
     "is_number",
     "plain",
@@ -39,8 +40,17 @@ def plain(text: str, most: int = MOST_REASON) -> str:
     >>> plain("no \\x1b[31mroom\\x1b[0m left\\udc80", 20)
     'no room left?'
     """
-    shown = _CONTROLS.sub("?", _ESCAPES.sub("", text[: 4 * most].replace("\r\n", "\n")))
+    shown = harmless(text[: 4 * most])
     return shown if len(shown) <= most and len(text) <= 4 * most else f"{shown[: most - 2]} …"
+
+
+def harmless(text: str) -> str:
+    """The same of all of `text`.
+
+    >>> harmless("a title\x1b]0;mine\x07, \u202eright to left")
+    'a title, ?right to left'
+    """
+    return _CONTROLS.sub("?", _ESCAPES.sub("", text.replace("\r\n", "\n")))
 
 
 def redacted(text: str) -> str:

@@ -56,7 +56,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "nas.tracking": {"nas._scratch", "nas._sqlite", "nas._text", "nas.graph", "nas.training", "nas.checkpoint"},
     "nas._jobfile": set(),
-    "nas._logs": set(),
+    "nas._logs": {"nas._text"},
     "nas._named": set(),
     "nas._scratch": set(),
     "nas._sqlite": set(),

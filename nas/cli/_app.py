@@ -10,6 +10,7 @@ import os
 from typing import Any, cast, get_args
 
 import typer
+from rich.text import Text
 from typer.core import TyperGroup
 
 import nas
@@ -56,7 +57,7 @@ class _Group(TyperGroup):
         except typer.BadParameter as error:
             raise _in_plain_words(error) from error
         except NasError as error:
-            say(f"[bold red]error:[/] {_escaped(error)}", markup=True, output=errors)
+            say(Text.assemble(("error:", "bold red"), " ", str(error)), output=errors)
             raise typer.Exit(2 if isinstance(error, JobError) else 1) from error
         except KeyboardInterrupt as error:
             errors.print("interrupted")
@@ -73,10 +74,6 @@ def _in_plain_words(error: typer.BadParameter) -> typer.BadParameter:
         problem = error.__cause__.errors()[0]
         error.message = f"{problem['input']!r}: {plain_words(problem['msg'])}"
     return error
-
-
-def _escaped(error: NasError) -> str:
-    return str(error).replace("[", r"\[")
 
 
 app = typer.Typer(

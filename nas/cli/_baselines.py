@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from nas.cli.console import console, percent, say, seconds
 
@@ -27,9 +27,9 @@ def print_baselines(found: Front, baselines: Baselines | None) -> None:
         console.print(baselines_table(baselines, found.objectives.error_label))
     for each in baselines.members:
         if each.reason:
-            say(f"[dim]{each.label} failed: {escape(each.reason)}[/]", markup=True)
+            say(Text(f"{each.label} failed: {each.reason}", "dim"))
         elif each.notes:
-            say(f"[dim]{each.label}, cut short by the time: {escape(', '.join(each.notes))}[/]", markup=True)
+            say(Text(f"{each.label}, cut short by the time: {', '.join(each.notes)}", "dim"))
     if said := verdict(found, baselines):
         say(said)
     console.print()

@@ -62,7 +62,7 @@ def compare(
     if out is not None:
         _draw(out, studies, fronts)
         if not as_json:
-            console.print(f"wrote {out}", markup=False)
+            console.print(f"wrote {out}")
 
 
 def _comparable(fronts: Mapping[str, Front]) -> None:

@@ -17,6 +17,7 @@ from typing import Annotated, Final, Literal
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from nas.cli.console import STORE, console, print_json, seconds
 
@@ -28,7 +29,7 @@ _NEEDED: Final = (
 )  # fmt: skip
 _OPTIONAL: Final = {"onnx": "ONNX export", "onnxruntime": "running exported ONNX", "triton": "kernels on a GPU"}
 _PORTS: Final = ((5000, "nas ui"), (8265, "Ray dashboard"), (6379, "Ray cluster head"))
-_MARK: Final = {"ok": "[green]ok[/]", "note": "[yellow]note[/]", "bad": "[bold red]BAD[/]"}
+_MARK: Final = {"ok": ("ok", "green"), "note": ("note", "yellow"), "bad": ("BAD", "bold red")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def doctor(
     else:
         table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
         for finding in findings:
-            table.add_row(_MARK[finding.state], finding.subject, finding.detail.replace("[", r"\["))
+            table.add_row(Text(*_MARK[finding.state]), finding.subject, finding.detail)
         console.print(table)
     if any(finding.state == "bad" for finding in findings):
         raise typer.Exit(1)

@@ -313,10 +313,12 @@ def _table(found: dict[str, Any]) -> Table:
     if found["note"]:
         table.add_row("note", Text(found["note"], style="yellow"))
     if found["task"] == "classification":
-        table.add_row("accuracy", f"[bold]{percent(found['accuracy'])}[/]")
+        table.add_row("accuracy", Text(percent(found["accuracy"]), "bold"))
         table.add_row("loss", f"{found['loss']:.4g} (cross-entropy)")
     else:
-        table.add_row("error", f"[bold]{found['error']:.5g}[/] (mean squared; r² {found['r2']:.4f})")
+        table.add_row(
+            "error", Text.assemble((f"{found['error']:.5g}", "bold"), f" (mean squared; r² {found['r2']:.4f})")
+        )
     if found["scores"]:
         table.add_row("scores", ", ".join(written_score(name, value) for name, value in found["scores"].items()))
     for each in found["classes"][:_MOST_CLASSES]:

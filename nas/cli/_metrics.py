@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
+import logging
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -14,13 +14,15 @@ from typing import Any, Final
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from nas.cli._status import standing
+from nas._text import harmless
+from nas.cli._standing import Looks
 from nas.errors import NasError
 
 __all__ = ["METRICS", "StudyCollector"]
 
 METRICS: Final = {
     "nas_build_info": ("1, with the version of this program", ("version",)),
+    "nas_store_readable": ("Whether the store could be read: 1, or 0", ()),
     "nas_study_readable": ("Whether the study could be read: 1, or 0", ()),
     "nas_search_running": ("Whether a process drives the search: 1, or 0", ()),
     "nas_search_state": (
@@ -43,6 +45,9 @@ METRICS: Final = {
 }
 """Name, meaning and labels (beside ``study``) of all that is served."""
 
+_OF_NO_STUDY: Final = ("nas_build_info", "nas_store_readable")
+_logger = logging.getLogger(__name__)
+
 _WORKER_STATES: Final = ("busy", "idle", "starting")
 
 
@@ -59,36 +64,51 @@ class StudyCollector(Collector):
         self._store = store
         self._storage = storage
         self._name = name
+        self._looks: dict[str, Looks] = {}
+        self._problems: set[str] = set()
         self._one_at_a_time = threading.Lock()
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """The metrics as they are now. A study that cannot be read is said to be so, and hides no other."""
         families = {
-            name: GaugeMetricFamily(name, meaning, labels=("study", *labels) if name != "nas_build_info" else labels)
+            name: GaugeMetricFamily(name, meaning, labels=labels if name in _OF_NO_STUDY else ("study", *labels))
             for name, (meaning, labels) in METRICS.items()
         }
         families["nas_build_info"].add_metric([metadata.version("dag-nas")], 1)
         with self._one_at_a_time:
-            for study, record in self._records():
-                families["nas_study_readable"].add_metric([study], float(record is not None))
-                for name, labels, value in _samples(record or {}):
-                    families[name].add_metric([study, *labels], value)
+            names = self._names()
+            families["nas_store_readable"].add_metric([], float(names is not None))
+            for study in names or ():
+                try:
+                    found = list(_samples(self._looks[study]()))
+                except Exception as error:  # whatever it is, in a study or in its status
+                    self._warn(f"study {study} cannot be read: {error}")
+                    found = []
+                families["nas_study_readable"].add_metric([study], float(bool(found)))
+                for name, labels, value in found:
+                    families[name].add_metric([study, *map(harmless, labels)], value)
         return families.values()
 
-    def _records(self) -> Iterator[tuple[str, dict[str, Any] | None]]:
+    def _names(self) -> list[str] | None:
         from nas.search import StudyStore
 
-        for name in [self._name] if self._name else StudyStore.studies(self._store, storage=self._storage):
-            record = None
-            with contextlib.suppress(NasError):
-                record = standing(StudyStore.open(self._store, name, storage=self._storage))
-            yield name, record
+        try:
+            names = [self._name] if self._name else StudyStore.studies(self._store, storage=self._storage)
+        except NasError as error:
+            self._warn(f"{self._store} cannot be read: {error}")
+            return None
+        self._looks = {name: self._looks.get(name) or Looks(self._store, name, self._storage) for name in names}
+        return names
+
+    def _warn(self, problem: str) -> None:
+        """Says a problem once, not at each look."""
+        if problem not in self._problems:
+            self._problems.add(problem)
+            _logger.warning("%s", problem)
 
 
 def _samples(record: dict[str, Any]) -> Iterator[tuple[str, tuple[str, ...], float]]:
     """Name, labels beside the study, and value of all that a status says; what it does not say is left out."""
-    if not record:
-        return
     yield "nas_search_running", (), float(record["driven"])
     yield "nas_search_state", (str(record["state"]),), 1.0
     for state in ("running", "complete", "stopped", "failed"):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from nas.cli.console import STORAGE, STORE, say
 from nas.errors import NasError
@@ -54,7 +55,8 @@ def metrics(
         server, thread = start_http_server(port, host, registry)
     except OSError as error:
         raise NasError(f"cannot listen on {host}:{port} ({error.strerror or error}); choose another --port") from error
-    say(f"metrics of {store}: [bold]http://{host}:{port}/metrics[/]   (Ctrl-C ends it)", markup=True)
+    where = Text(f"http://{host}:{port}/metrics", "bold")
+    say(Text.assemble(f"metrics of {store}: ", where, "   (Ctrl-C ends it)"))
     _wait_for_a_signal()
     server.shutdown()
     thread.join()

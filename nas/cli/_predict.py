@@ -79,7 +79,7 @@ def predict(
         _WRITTEN[out.suffix.lower()](answers, out)
     except OSError as error:
         raise NasError(f"{out}: cannot be written ({error.strerror})") from error
-    console.print(f"wrote {out}: {len(answers):,} rows", markup=False)
+    console.print(f"wrote {out}: {len(answers):,} rows")
 
 
 def _harmless(answers: pd.DataFrame) -> pd.DataFrame:

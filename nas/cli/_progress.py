@@ -81,7 +81,7 @@ class ProgressDisplay:
         grid.add_row("", ProgressBar(total=1.0, completed=progress.share, width=_BAR_WIDTH))
         grid.add_row("trials", trials)
         grid.add_row("speed", f"{progress.trials_per_minute:.1f} trials a minute")
-        grid.add_row("best", f"[bold]{_best(progress)}[/]")
+        grid.add_row("best", Text(_best(progress), "bold"))
         grid.add_row("front", f"{progress.front_size} networks, hypervolume {progress.hypervolume:.4f}")
         if progress.saturation is not None:
             grid.add_row("", Text(str(progress.saturation), style="dim"))

@@ -85,7 +85,7 @@ def _show(found: Replay, name: str) -> None:
         f"trial {record.number} of {name}: {found.steps:,} steps{at}, trained again in {seconds(again.seconds)}",
     )
     if then.reason or again.reason:
-        console.print(f"then: {then.reason or 'complete'}; now: {again.reason or again.status.value}", markup=False)
+        console.print(f"then: {then.reason or 'complete'}; now: {again.reason or again.status.value}")
     for metric in ("val_accuracy", "test_accuracy", "val_error", "test_error", "edges"):
         if metric in found.compared and not (metric.endswith("error") and "val_accuracy" in found.compared):
             before, now = found.compared[metric]
@@ -103,7 +103,7 @@ def _show(found: Replay, name: str) -> None:
         parts += ["the weights differ"] if found.weights is False else []
         console.print("; ".join(parts) or "it ended differently")
     for key, (recorded, current) in found.hardware.items():
-        console.print(f"  {key} was {recorded}, is {current}: sums may round differently", markup=False)
+        console.print(f"  {key} was {recorded}, is {current}: sums may round differently")
 
 
 def _as_json(found: Replay) -> dict[str, object]:

@@ -34,4 +34,4 @@ def report(
         study.report(path)
     except OSError as error:
         raise NasError(f"{path}: cannot be written ({error.strerror})") from error
-    console.print(f"wrote {path}", markup=False)
+    console.print(f"wrote {path}")

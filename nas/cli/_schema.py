@@ -32,7 +32,7 @@ def schema(
     spaces = {name: load_space(SpaceConfig(name=name), shape).Options for name in SPACES}
     text = json.dumps(job_schema(spaces), indent=2)
     if out is None:
-        console.print(text, soft_wrap=True, markup=False)
+        console.print(text, soft_wrap=True)
     else:
         out.write_text(text + "\n", encoding="utf-8")
         console.print(f"wrote {out}")

@@ -6,11 +6,11 @@ import collections
 import contextlib
 import dataclasses
 import datetime
-import fcntl
+import functools
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Group, RenderableType
@@ -19,13 +19,11 @@ from rich.table import Table
 from rich.text import Text
 
 from nas.cli._remote import ADDRESS_VARIABLE, cluster, entry_of
+from nas.cli._standing import Looks
 from nas.cli.console import STORAGE, STORE, console, duration, percent, print_json, seconds, strict_json
 from nas.errors import NasError
 
-if TYPE_CHECKING:
-    from nas.search import StudyStore
-
-__all__ = ["standing", "status"]
+__all__ = ["status", "submitted"]
 
 _STALE_SECONDS: Final = 60.0  # a search that lives writes every two seconds
 _GOES_ON: Final = ("pending", "running")
@@ -61,10 +59,7 @@ def status(
 
         nas status digits --address http://127.0.0.1:8265
     """
-
-    def read() -> dict[str, Any]:
-        return _submitted(name, address) if address else _local(name, store, storage)
-
+    read = functools.partial(submitted, name, address) if address else _Local(name, store, storage)
     if watch:
         _follow(read, as_json=as_json, pause=lambda: time.sleep(every))
     elif as_json:
@@ -90,65 +85,41 @@ def _follow(read: Callable[[], dict[str, Any]], *, as_json: bool, pause: Callabl
             pause()
 
 
-def _local(name: str | None, store: Path, storage: str | None) -> dict[str, Any]:
-    from nas.cli._report import failure_counts
-    from nas.search import AnytimeCurve, StudyStore
+class _Local:
+    """How a study of this machine stands, the last one where none is named."""
 
-    studies = StudyStore.studies(store, storage=storage)
-    if not studies:
-        raise NasError(f"there is no study in {store}; start one with: nas search JOB.yaml")
-    study = StudyStore.open(store, name or studies[-1], storage=storage)
-    record = standing(study)
-    records = study.records()
-    found = AnytimeCurve(study.objectives, (each.result for each in records if each.result is not None)).saturation()
-    record["saturation"] = None if found is None else dataclasses.asdict(found)
-    record["failures"] = dict(failure_counts(records).most_common())
-    return record
+    def __init__(self, name: str | None, store: Path, storage: str | None) -> None:
+        from nas.search import StudyStore
+
+        if name is None:
+            studies = StudyStore.studies(store, storage=storage)
+            if not studies:
+                raise NasError(f"there is no study in {store}; start one with: nas search JOB.yaml")
+            name = studies[-1]
+        self._looks = Looks(store, name, storage)
+
+    def __call__(self) -> dict[str, Any]:
+        from nas.cli._report import failure_counts
+        from nas.search import AnytimeCurve
+
+        record = self._looks()
+        if record["driven"] and "failures" in record:
+            return record  # the search itself says the rest, and knows it without a look at every trial
+        study = self._looks.study()
+        records = study.records()
+        found = AnytimeCurve(study.objectives, (each.result for each in records if each.result is not None))
+        saturation = found.saturation()
+        record["saturation"] = None if saturation is None else dataclasses.asdict(saturation)
+        record["failures"] = dict(failure_counts(records).most_common())
+        return record
 
 
-def standing(study: StudyStore) -> dict[str, Any]:
-    """How a study of this machine stands, read quickly: its trials are counted, and not one of them is opened.
+def submitted(name: str | None, address: str) -> dict[str, Any]:
+    """How a search on a cluster stands, the last one where none is named, as its log says.
 
     Raises:
-        NasError: the study cannot be read, or a newer version wrote its status.
+        NasError: the cluster cannot be reached, or knows no such search.
     """
-    from nas.cli._report import read_status
-
-    counts = study.counts()
-    driven = _driven(study.folder)
-    record: dict[str, Any] = {
-        "study": study.name,
-        "state": "not running",
-        "workers": [],
-        "trials_per_minute": None,
-        **(read_status(study.folder) or {}),
-        # The study itself knows better than the file, which may be of an earlier run.
-        "complete": counts["complete"],
-        "failed": counts["failed"],
-        "stopped": counts["stopped"],
-        "running": counts["running"],
-        "driven": driven,
-    }
-    if not driven:
-        if record["state"] == "running":
-            record["state"] = "died"
-        record["workers"] = []
-    return record
-
-
-def _driven(folder: Path) -> bool:
-    """Whether a process on this machine drives the study in `folder`: it holds the lock."""
-    try:
-        with (folder / "lock").open("r") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # no file: it was never driven
-        return False
-    return False
-
-
-def _submitted(name: str | None, address: str) -> dict[str, Any]:
     from nas.cli._report import checked
 
     jobs = cluster(address)

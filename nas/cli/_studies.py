@@ -51,7 +51,7 @@ def studies(
         print_json([{key: value for key, value in each.items() if key != "best"} for each in found])
         return
     if not found:
-        console.print(f"no study in {store} yet", markup=False)
+        console.print(f"no study in {store} yet")
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for heading in ("name", "data", "complete", "failed", "front", "best"):
@@ -76,4 +76,4 @@ def delete(
     if not yes:
         typer.confirm(f"delete {study.folder} with {counts['complete']} complete trials for good?", abort=True)
     study.delete()
-    console.print(f"deleted {experiment}", markup=False)
+    console.print(f"deleted {experiment}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from nas.cli._remote import ADDRESS, ADDRESS_VARIABLE, LOCAL_ADDRESS, cluster, readable
 from nas.cli.console import command_line, say
@@ -45,7 +46,7 @@ def submit(
     jobs = cluster(address)
     found = jobs.submit(job, Path.cwd(), copy_data=not remote_data)
     where = () if address == os.environ.get(ADDRESS_VARIABLE, LOCAL_ADDRESS) else ("--address", address)
-    say(f"submitted as [bold]{found.name}[/]", markup=True)
+    say(Text.assemble("submitted as ", (found.name, "bold")))
     for command in (("status",), ("logs", "-f"), ("stop",)):
         say(f"  {command_line(*command, found.name, *where)}")
     if follow:

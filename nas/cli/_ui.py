@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from rich.text import Text
 
 from nas.cli.console import STORE, console, say
 from nas.errors import NasError
@@ -52,7 +53,8 @@ def ui(
     command += ["--workers", "1"]
     if allowed_hosts:
         command += ["--allowed-hosts", allowed_hosts]
-    console.print(f"MLflow UI on {store}: [bold]http://{host}:{port}[/]   (Ctrl-C ends it)")
+    where = Text(f"http://{host}:{port}", "bold")
+    console.print(f"MLflow UI on {store}:", where, "  (Ctrl-C ends it)")
     for experiment, address in front_addresses(config).items():
         say(f"  front of {experiment}: http://{host}:{port}/{address}")
     # Jobs are for judging language models; their dozen processes would only take memory.

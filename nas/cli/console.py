@@ -17,10 +17,11 @@ from typing import Any, Final
 
 import typer
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
+from rich.segment import Segment
 from rich.text import Text
 
-from nas._text import format_seconds, redacted_address
+from nas._text import format_seconds, harmless, redacted_address
 from nas.errors import NasError
 
 __all__ = [
@@ -51,9 +52,32 @@ _COMMAND: Final = re.compile(r"(?:\S+ -m |\S*/)?\bnas [a-z]")
 
 _WIDTH: Final = int(os.environ.get("COLUMNS") or 120)  # of files and pipes, for which rich would assume 80
 
-# No emoji: openml:adult: is a name.
-console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else _WIDTH)
-errors = Console(stderr=True, highlight=False, emoji=False, width=None if sys.stderr.isatty() else _WIDTH)
+
+class _Harmless(RenderHook):
+    """What is printed may name columns, classes and files of strangers: none of that is to steer the terminal."""
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        return [_HarmlessRenderable(each) for each in renderables]
+
+
+class _HarmlessRenderable:
+    def __init__(self, shown: ConsoleRenderable) -> None:
+        self._shown = shown
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for part in console.render(self._shown, options):
+            yield part if part.control else Segment(harmless(part.text), part.style)
+
+
+def _console(*, stderr: bool = False) -> Console:
+    terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    # No markup, no emoji: [a] may be a column, openml:adult: is a name.
+    made = Console(stderr=stderr, highlight=False, emoji=False, markup=False, width=None if terminal else _WIDTH)
+    made.push_render_hook(_Harmless())
+    return made
+
+
+console, errors = _console(), _console(stderr=True)
 
 _ASKED_AS: Final = "NAS_ASKED_AS"  # how this program is called by somebody who asks from another machine
 _ASKED_AT: Final = "NAS_ASKED_AT"  # and which address has to be added there
@@ -161,10 +185,10 @@ def stage(doing: str) -> Iterator[None]:
         say(f"{doing}: {duration(took)}")
 
 
-def say(text: str, *, markup: bool = False, output: Console = console) -> None:
+def say(text: str | Text, *, output: Console = console) -> None:
     """Prints sentences: broken between words on a terminal, each in one line elsewhere. A command of this program that
     they end with stays whole, however wide the terminal is; it begins a line where it does not fit into the last."""
-    shown = Text.from_markup(text, emoji=False) if markup else Text(text)
+    shown = Text(text) if isinstance(text, str) else text
     if not output.is_terminal:
         output.print(shown, soft_wrap=True)
         return

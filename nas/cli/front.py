@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from nas.cli._baselines import baselines_json, print_baselines
 from nas.cli._remote import ELSEWHERE, ask
@@ -54,8 +55,11 @@ def front(
     counts = study.counts()
     stopped = f"{counts['stopped']} stopped at rungs, " if counts["stopped"] else ""
     console.print(
-        f"[bold]{experiment}[/]: {counts['complete']} trials complete, {stopped}{counts['failed']} failed, "
-        f"{counts['running']} running or interrupted; hypervolume {found.hypervolume:.4f}"
+        Text.assemble(
+            (experiment, "bold"),
+            f": {counts['complete']} trials complete, {stopped}{counts['failed']} failed, "
+            f"{counts['running']} running or interrupted; hypervolume {found.hypervolume:.4f}",
+        )
     )
     if not len(found):
         console.print(f"the front is empty: {found.missed or 'no trial is complete yet'}")

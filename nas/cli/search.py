@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
-from rich.markup import escape
+from rich.text import Text
 
 from nas.cli._projection import Reporter, make_tracker
 from nas.cli.console import PATIENCE_SECONDS, TARGET, command_line, console, duration, one_or_all, percent, say, stage
@@ -397,7 +397,7 @@ class SearchRun:
         counts = study.counts()
         console.print(f"stopped; {counts['complete']} complete trials are kept in {self.job.tracking.store}")
         if self.command:
-            say(f"resume: [bold]{escape(self.command)} --resume[/]", markup=True)
+            say(Text.assemble("resume: ", (f"{self.command} --resume", "bold")))
 
     def _announce(self, dataset: Dataset, study: StudyStore | None) -> None:
         from nas.cli._workers import cluster_address
@@ -405,10 +405,11 @@ class SearchRun:
         job = self.job
         samples = f"{len(dataset.x_train):,} + {len(dataset.x_val):,} + {len(dataset.x_test):,}"
         say(
-            f"[bold]{job.tracking.experiment}[/]: {escape(dataset.name)} ({dataset.n_inputs} inputs, "
-            f"{dataset.n_outputs} outputs, {samples} samples), space {job.space.name}, "
-            f"strategy {job.search.strategy}, {_extent(job)}",
-            markup=True,
+            Text.assemble(
+                (job.tracking.experiment, "bold"),
+                f": {dataset.name} ({dataset.n_inputs} inputs, {dataset.n_outputs} outputs, {samples} samples), "
+                f"space {job.space.name}, strategy {job.search.strategy}, {_extent(job)}",
+            )
         )
         address = cluster_address(job.resources)
         where = f"Ray at {address}" if address else job.resources.executor
@@ -525,7 +526,7 @@ class SearchRun:
                 )
             )
         except (NasError, OSError) as error:
-            console.print(f"no champion in MLflow: {error}", markup=False)
+            console.print(f"no champion in MLflow: {error}")
 
     def _conclude(self, study: StudyStore, found: Front) -> None:
         from nas.cli._baselines import print_baselines

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 import nas
 from nas.cli.console import command_line, duration, percent, print_json, say, seconds
@@ -67,9 +68,9 @@ def test_commands_are_printed_as_they_can_be_typed(tmp_path: Path, monkeypatch: 
     assert command_line() == "nas"
 
 
-def _said(text: str, *, terminal: bool = True, markup: bool = False) -> str:
+def _said(text: str | Text, *, terminal: bool = True) -> str:
     output = Console(file=io.StringIO(), width=30, force_terminal=terminal, color_system=None)
-    say(text, markup=markup, output=output)
+    say(text, output=output)
     assert isinstance(output.file, io.StringIO)
     return output.file.getvalue()
 
@@ -88,7 +89,7 @@ def test_a_command_stays_one_line_however_narrow_the_terminal(command: str) -> N
     assert _said(f"it was stopped; resume: {command}").splitlines()[-1] == command
     assert command in _said(f"  {command}").splitlines()[0]
     assert _said("run it: nas ui") == "run it: nas ui\n"
-    assert _said(f"x: [bold]{command}[/]", markup=True).splitlines()[-1] == command
+    assert _said(Text.assemble("x: ", (command, "bold"))).splitlines()[-1] == command
 
 
 def test_a_path_wider_than_the_terminal_stays_one_word() -> None:

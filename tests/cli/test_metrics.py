@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry, generate_latest, start_http_server
 from prometheus_client.parser import text_string_to_metric_families
 from typer.testing import CliRunner
 
 from nas.cli import _app
 from nas.cli import _status as status_command
 from nas.cli._metrics import METRICS, StudyCollector
+from nas.cli._standing import Looks
 from nas.search import StudyStore
+from nas.search.study._journal import Journal
 from tests.search.test_store import candidate
 
 ROOT = Path(__file__).parents[2]
@@ -106,7 +108,8 @@ def test_a_study_that_died_or_cannot_be_read_is_said_and_hides_no_other(tmp_path
     study(tmp_path, "quiet").folder.joinpath("status.json").unlink()
     found = CliRunner().invoke(_app.app, ["metrics", "--once", "--store", str(tmp_path)])
     assert found.exit_code == 0, found.output
-    shown = samples(found.output)
+    shown = samples(found.stdout)
+    assert found.stderr.count("cannot be read") == 1
     assert shown["nas_search_state", "died", "dead"] == 1
     assert shown["nas_search_running", "dead"] == 0
     assert shown["nas_workers", "busy", "dead"] == 0
@@ -115,6 +118,92 @@ def test_a_study_that_died_or_cannot_be_read_is_said_and_hides_no_other(tmp_path
     assert shown["nas_search_state", "not running", "quiet"] == 1
     one = CliRunner().invoke(_app.app, ["metrics", "quiet", "--once", "--store", str(tmp_path)])
     assert "dead" not in one.output
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"time": "yesterday"},
+        {"best": {"edges": "many"}},
+        {"workers": [{"state": "busy"}]},
+        {"failures": 3},
+        {"workers": None},
+    ],
+    ids=str,
+)
+def test_a_damaged_status_hides_no_other(status: dict[str, Any], tmp_path: Path) -> None:
+    bad = study(tmp_path, "bad")
+    (bad.folder / "status.json").write_text(json.dumps({**STATUS, **status}))
+    study(tmp_path, "good")
+    collector = StudyCollector(tmp_path)
+    registry = CollectorRegistry()
+    registry.register(collector)
+    with bad.lock():
+        shown = samples(generate_latest(registry).decode())
+    assert shown["nas_study_readable", "bad"] == 0
+    assert shown["nas_study_readable", "good"] == 1
+
+
+def test_reasons_that_no_metric_can_hold(tmp_path: Path) -> None:
+    made = study(tmp_path)
+    reasons = {"half a \ud800 sign": 1, 'two\nlines "and" \\ marks': 2, "\x1b[2J": 3}
+    (made.folder / "status.json").write_text(json.dumps({**STATUS, "failures": reasons}))
+    found = CliRunner().invoke(_app.app, ["metrics", "--once", "--store", str(tmp_path)])
+    shown = {key[1] for key in samples(found.stdout) if key[0] == "nas_trials_failed"}
+    assert shown == {"half a ? sign", 'two\nlines "and" \\ marks', ""}
+
+
+def test_a_database_that_is_away_is_said_and_found_again(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/place/there.db"
+    registry = CollectorRegistry()
+    registry.register(StudyCollector(tmp_path, url))
+    assert samples(generate_latest(registry).decode())["nas_store_readable",] == 0
+    (tmp_path / "place").mkdir()
+    made = StudyStore.create(tmp_path, "mine", storage=url)
+    made.fail(made.begin(), "no")
+    for _ in range(2):
+        shown = samples(generate_latest(registry).decode())
+        assert shown["nas_store_readable",] == 1
+        assert shown["nas_trials", "failed", "mine"] == 1
+    with made.lock():
+        for count in (2, 3):
+            made.fail(made.begin(), "no")
+            made.settle(now=True)
+            assert samples(generate_latest(registry).decode())["nas_trials", "failed", "mine"] == count
+
+
+def test_each_look_reads_on_from_the_last_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = study(tmp_path)
+    for _ in range(20):
+        made.fail(made.begin(), "no")
+    read: list[int] = []
+    real = Journal._operation
+
+    def operation(journal: Journal, line: bytes) -> dict[str, Any]:
+        read.append(len(line))
+        return real(journal, line)
+
+    monkeypatch.setattr(Journal, "_operation", operation)
+    looks = Looks(tmp_path, "mine", None)
+    with made.lock():
+        assert looks()["failed"] == 21
+        read.clear()
+        assert looks()["failed"] == 21
+        assert not read
+        made.fail(made.begin(), "no")
+        made.settle(now=True)
+        read.clear()
+        assert looks()["failed"] == 22
+        assert 0 < len(read) < 10
+    ended = looks()
+    assert (ended["failed"], ended["driven"], ended["state"]) == (22, False, "died")
+    read.clear()
+    assert looks() == ended  # nobody drives it, so there is nothing new
+    assert not read
+    made.delete()
+    again = StudyStore.create(tmp_path, "mine")
+    again.fail(again.begin(), "no")
+    assert looks()["failed"] == 1
 
 
 def test_a_port_that_is_taken_is_a_sentence(tmp_path: Path) -> None:
@@ -150,7 +239,7 @@ def test_watch_goes_on_until_the_search_has_ended(
         for state in ("pending", "running", "finished", "never read")
     ]
     waits: list[float] = []
-    monkeypatch.setattr(status_command, "_local", lambda *_: records.pop(0))
+    monkeypatch.setattr(status_command, "_Local", lambda *_: lambda: records.pop(0))
     monkeypatch.setattr("time.sleep", waits.append)
     for options in ([], ["--json"]):
         left = list(records)

@@ -19,11 +19,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import safetensors.numpy
-from optuna.storages import RDBStorage
+from optuna.storages import get_storage
 
 import nas
 from nas.cli._report import FORMAT, read_status
-from nas.cli._status import standing
+from nas.cli._standing import standing
 from nas.cli.study import check_resumable, export_network
 from nas.errors import CheckpointError, GraphError, JobError, NasError
 from nas.graph import DAG
@@ -152,7 +152,7 @@ def test_a_study_of_every_release_is_whole_and_can_go_on(released: Path) -> None
         assert dict(result.metrics) == dict(record.result.metrics)
         assert study.evidence(record.number) is not None
         assert study.load_candidate(record.number).seed == record.seed
-    shown = standing(study)
+    shown = standing(study.folder, study.counts())
     assert (shown["state"], shown["complete"], shown["front"]) == ("finished", 5, len(study.front()))
     job = stored_job(study.header["job"]["job"], "golden")
     check_resumable(job, study)
@@ -214,10 +214,11 @@ def test_whoever_brings_it_over_may_be_killed_anywhere(
 
         return count
 
+    storage = type(get_storage(f"sqlite:///{killed}/optuna.db"))
     with monkeypatch.context() as patch:
         for name in ("create_new_trial", "set_trial_param", "set_trial_user_attr", "set_trial_system_attr",
                      "set_trial_state_values", "set_trial_intermediate_value"):  # fmt: skip
-            patch.setattr(RDBStorage, name, counted(getattr(RDBStorage, name)))
+            patch.setattr(storage, name, counted(getattr(storage, name)))
         with pytest.raises(KeyboardInterrupt):
             StudyStore.open(killed, "killed")
     whole(killed)

@@ -94,7 +94,7 @@ def opened_study(root: Path, name: str, url: str | None) -> tuple[BaseStorage, i
     elif url is None and not (root / DATABASE).exists():
         return None
     else:
-        storage = open_database(root, url)
+        storage = optuna.storages.get_storage(open_database(root, url))  # reads trials that are settled only once
     try:
         return storage, storage.get_study_id_from_name(name)
     except KeyError:
