@@ -21,7 +21,7 @@ import numpy as np
 import psutil
 import ray
 from ray._private import services, utils
-from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
+from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 from ray.exceptions import RayError
 
 from nas._scratch import own_folder
@@ -40,6 +40,7 @@ _MOST_FOLDER: Final = 107 - len("/ray/session_2026-11-30_01-07-00_114170_4194304
 _STARTS: Final = 3  # of a local Ray; it gives a node 30 s to start, which a busy machine may need
 _TOKEN: Final = secrets.token_hex(32)
 _TOKEN_NAME: Final = "RAY_AUTH_TOKEN"
+_MODE_NAME: Final = "RAY_AUTH_MODE"
 _ENDING_SECONDS: Final = 3.0  # for its processes to end by themselves
 
 
@@ -70,9 +71,11 @@ class LocalRay:
                 "resources.executor=serial"
             ) from error
         self._others = {child.pid for child in psutil.Process().children()}
-        # So Ray writes none into a file. It goes with this Ray: a cluster that is met later has a token of its own.
+        # So Ray writes none into a file. It goes with this Ray: a cluster that is met later has a token of its own, or
+        # none, and Ray itself sets the variable of the mode where there is none.
         self._own_token = os.environ.setdefault(_TOKEN_NAME, _TOKEN) == _TOKEN
-        _forget_token()
+        self._own_mode = _MODE_NAME not in os.environ
+        _read_again()
         try:
             self._start(dataset, cpus, quiet)
         except BaseException:
@@ -94,7 +97,9 @@ class LocalRay:
         shutil.rmtree(self.folder, ignore_errors=True)
         if self._own_token and os.environ.get(_TOKEN_NAME) == _TOKEN:
             del os.environ[_TOKEN_NAME]
-            _forget_token()
+            if self._own_mode:
+                os.environ.pop(_MODE_NAME, None)
+            _read_again()
 
     def _processes(self) -> list[psutil.Process]:
         found: list[psutil.Process] = []
@@ -150,8 +155,13 @@ class LocalRay:
                 _logger.warning("Ray did not start in time; attempt %d of %d follows", attempt + 1, _STARTS)
 
 
-def _forget_token() -> None:
-    """A process of Ray's keeps the first token that it has read, from variable or file, until it is told to forget."""
+def _read_again() -> None:
+    """A process keeps the first token that Ray has read, from variable or file, and whether any is asked for, as the
+    environment said when Ray was imported, until it is told to look again.
+
+    The mode comes first: where tokens are still asked for, a thread of Ray's that finds none ends the process.
+    """
+    Config.initialize("")
     AuthenticationTokenLoader.instance().reset_cache()
 
 

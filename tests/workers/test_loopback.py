@@ -140,3 +140,33 @@ def test_a_process_goes_from_a_cluster_to_a_ray_of_its_own_and_back(head: Cluste
     finally:
         ray.init(address=head.address, _node_ip_address="127.0.0.2", log_to_driver=False)
     assert ray.get(ray.remote(lambda: 2).remote()) == 2
+
+
+LATE_MODE = """
+import os
+import numpy as np
+import ray
+from nas.training import Dataset
+from nas.workers._local import LocalRay
+
+os.environ["RAY_AUTH_MODE"] = "token"  # as whoever asks a cluster sets it, after Ray has read that there is none
+x, y = np.zeros((10, 2), np.float32), np.zeros(10, np.int64)
+local = LocalRay(Dataset("t", "classification", x, y, x, y, x, y, classes=("a", "b")), 1, {"log_to_driver": False})
+print("ANSWER", ray.get(ray.remote(lambda: 2).remote()))
+local.close()
+print("LEFT", sorted(name for name in os.environ if name.startswith("RAY_AUTH")))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("late", [True, False], ids=["set late", "never set"])
+def test_a_local_ray_starts_whatever_a_process_has_read_of_tokens(late: bool, tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    script = LATE_MODE if late else LATE_MODE.replace("os.environ[", "{}[")
+    environment["HOME"] = str(tmp_path)
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=environment, timeout=280
+    )
+    assert "ANSWER 2" in result.stdout, result.stdout + result.stderr
+    assert f"LEFT {['RAY_AUTH_MODE'] if late else []}" in result.stdout  # what it has set is gone with it
+    assert not (tmp_path / ".ray").exists()
