@@ -244,9 +244,12 @@ def _import() -> None:
 
 
 def telling(said: str) -> str:
-    """The traceback in what was said, with what led to it; else its end."""
+    """What led to the first traceback in what was said and how it begins, and the end; without one the end."""
     at = said.find("Traceback")
-    return said[-2000:] if at < 0 else said[max(0, at - 500) : at + 2500]
+    if at < 0:
+        return said[-2000:]
+    told = said[max(0, at - 500) :]
+    return told if len(told) <= 4000 else f"{told[:1500]}\n[…]\n{told[-2500:]}"
 
 
 def _files(store: Path) -> dict[str, bytes]:

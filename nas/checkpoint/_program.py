@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import warnings
@@ -11,7 +12,7 @@ import torch
 from torch import nn
 
 from nas.checkpoint._encoding import MISSING, EncodedColumn, Encoding, date_part
-from nas.checkpoint._file import Record
+from nas.checkpoint._file import Record, write
 from nas.checkpoint._folded import folded
 from nas.engine import DAGModule, MaskedLinear
 from nas.errors import ExportError
@@ -160,7 +161,10 @@ def _saved(
 ) -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="No complete tensor found")
-        torch.export.save(program, os.fspath(path), extra_files=extra)
+        # Not into the file itself: where the disk is full, torch ends the whole process (std::terminate).
+        buffer = io.BytesIO()
+        torch.export.save(program, buffer, extra_files=extra)
+    write(path, buffer.getvalue())
 
 
 def _folded_within(module: nn.Module) -> nn.Module:

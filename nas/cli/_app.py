@@ -1,13 +1,16 @@
 """The application: which commands there are, and what becomes of an error.
 
-Exit codes: 0 done, 1 failed, 2 bad usage or job file. A `NasError` is a message for the user and prints as one;
-anything else is a defect of this program and prints its traceback.
+Exit codes: 0 done, 1 failed, 2 bad usage or job file. A `NasError` is a message for the user and prints as one, and so
+does what the operating system says of a file, a folder or a disk, wherever that is met; anything else is a defect of
+this program and prints its traceback.
 """
 
 from __future__ import annotations
 
+import errno
+import logging
 import os
-from typing import Any, cast, get_args
+from typing import Any, Final, cast, get_args
 
 import typer
 from rich.text import Text
@@ -47,6 +50,31 @@ from nas.errors import JobError, NasError
 
 __all__ = ["app"]
 
+_logger = logging.getLogger(__name__)
+
+_DENIED: Final = "name another place, or have its permissions changed"
+_FULL: Final = "make room there, or name another place"
+_FAILING: Final = "the disk or the connection to it fails; try again when it is back, or name another place"
+_FILES: Final = "this account may not have more files open; raise that limit (ulimit -n)"
+_REMEDIES: Final = {
+    errno.EACCES: _DENIED,
+    errno.EPERM: _DENIED,
+    errno.EROFS: "name a place that can be written",
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: _FULL,
+    errno.EIO: _FAILING,
+    errno.ESTALE: _FAILING,
+    errno.EMFILE: _FILES,
+    errno.ENFILE: _FILES,
+    errno.ENOENT: "make it, or name another",
+    errno.ENOTDIR: "part of its path is a file; name another",
+    errno.EISDIR: "name a file in it",
+    errno.ENAMETOOLONG: "name a shorter one",
+    errno.ELOOP: "a link leads back to itself; name another",
+}
+"""What to do about an error of the operating system that is of a file; no other is taken for one."""
+
 
 class _Group(TyperGroup):
     """Turns deliberate errors into a message and an exit code, in one place for all commands."""
@@ -59,6 +87,12 @@ class _Group(TyperGroup):
         except NasError as error:
             say(Text.assemble(("error:", "bold red"), " ", str(error)), output=errors)
             raise typer.Exit(2 if isinstance(error, JobError) else 1) from error
+        except OSError as error:
+            if error.errno not in _REMEDIES:
+                raise
+            _logger.debug("the operating system refused", exc_info=error)
+            say(Text.assemble(("error:", "bold red"), " ", _of_a_file(error)), output=errors)
+            raise typer.Exit(1) from error
         except KeyboardInterrupt as error:
             errors.print("interrupted")
             raise typer.Exit(1) from error
@@ -74,6 +108,15 @@ def _in_plain_words(error: typer.BadParameter) -> typer.BadParameter:
         problem = error.__cause__.errors()[0]
         error.message = f"{problem['input']!r}: {plain_words(problem['msg'])}"
     return error
+
+
+def _of_a_file(error: OSError) -> str:
+    """Which file or folder it is, what is wrong with it, and what to do."""
+    assert error.errno is not None
+    what = os.strerror(error.errno)
+    named = [str(each) for each in (error.filename, error.filename2) if each is not None]
+    where = f"{' or '.join(named)}: " if named else ""
+    return f"{where}{what[0].lower()}{what[1:]}; {_REMEDIES[error.errno]}"
 
 
 app = typer.Typer(

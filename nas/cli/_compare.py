@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from rich.table import Table
 
-from nas.cli.console import STORAGE, STORE, console, need_writable, percent, print_json, say, seconds
-from nas.errors import JobError, NasError
+from nas.cli.console import STORAGE, STORE, console, need_writable, percent, print_json, say, seconds, writing
+from nas.errors import JobError
 
 if TYPE_CHECKING:
     from nas.search import Front, StudyStore
@@ -152,10 +152,8 @@ def _draw(path: Path, studies: Mapping[str, StudyStore], fronts: Mapping[str, Fr
     points = {name: front_points(studies[name], found) for name, found in fronts.items()}
     first = next(iter(points.values()))
     members = {name: each.members for name, each in points.items()}
-    try:
+    with writing(path):
         if path.suffix.lower() == ".png":
             path.write_bytes(compare_png(members, cost=first.cost, error=first.error))
         else:
             path.write_text(compare_html(members, cost=first.cost, error=first.error), encoding="utf-8")
-    except OSError as error:
-        raise NasError(f"{path}: cannot be written ({error.strerror})") from error

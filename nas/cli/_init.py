@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 import yaml
 
-from nas.cli.console import TARGET, command_line, one_or_all, say
+from nas.cli.console import TARGET, command_line, one_or_all, say, writing
 from nas.errors import JobError, NasError
 
 if TYPE_CHECKING:
@@ -47,12 +47,10 @@ def init(
         raise JobError(f"--out must end in .yaml or .yml, but is {path}")
     text = _job_file(stated, read_data(job.data).findings)
     try:
-        with path.open("x", encoding="utf-8") as file:
+        with writing(path), path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
         raise NasError(f"{path} exists already; --out names another file") from None
-    except OSError as error:
-        raise NasError(f"{path}: cannot be written ({error.strerror})") from error
     say(f"wrote {path}; run it: {command_line('search', path)}")
 
 

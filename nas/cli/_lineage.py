@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from nas.cli._remote import ELSEWHERE, ask
-from nas.cli.console import STORAGE, STORE, console, need_writable, print_json
+from nas.cli.console import STORAGE, STORE, console, need_writable, print_json, writing
 from nas.errors import JobError, NasError
 
 if TYPE_CHECKING:
@@ -78,17 +78,15 @@ def draw(path: Path, line: list[Ancestor], others: list[Mapping[str, float]]) ->
     """Write the picture or the page.
 
     Raises:
-        NasError: the file cannot be written.
+        OSError: the file cannot be written.
     """
     from nas.tracking import lineage_html, lineage_png
 
-    try:
+    with writing(path):
         if path.suffix.lower() == ".png":
             path.write_bytes(lineage_png(line, others))
         else:
             path.write_text(lineage_html(line, others), encoding="utf-8")
-    except OSError as error:
-        raise NasError(f"{path}: cannot be written ({error.strerror})") from error
 
 
 def trial_number(study: StudyStore, text: str) -> int:

@@ -48,6 +48,8 @@ def patiently(
     A full disk is waited for as long as it takes, and that is said at once: a search of days must not end because of
     it, nor go on without its record.
 
+    The same where a file of its end, the exported network or a table, finds no room.
+
     Args:
         run: a search, which continues what is recorded unless it is called with "new".
         minutes: from the first failure of a row to the last attempt; 0: no second attempt.
@@ -56,6 +58,7 @@ def patiently(
 
     Raises:
         StorageError: they were not back in time.
+        OSError: a file could not be read or written, and not for want of room.
     """
     from nas.search import StorageError
 
@@ -65,12 +68,15 @@ def patiently(
         try:
             run(start)
             return
-        except StorageError as error:
+        except (StorageError, OSError) as error:
+            if isinstance(error, OSError) and error.errno not in _FULL:
+                raise
             stop.check()
             settled = clock() - began > _SETTLED_SECONDS
             tries = 1 if settled else tries + 1
             lacked = _lacked_room(error)
-            full = is_full(store) or lacked == "yes"
+            # The disk of a database may be another; a file that lacked room is on this one, or not of the study.
+            full = is_full(store) or (lacked == "yes" and (isinstance(error, StorageError) or tries <= _UNSURE_TRIES))
             if full or (lacked == "perhaps" and tries <= _UNSURE_TRIES):
                 doing = "waiting until there is room" if full else "it may be for want of room: looking again"
                 _say(f"{doing} in {store} ({_first_line(error)}); Ctrl-C stops", "disk_full")

@@ -11,7 +11,7 @@ import typer
 
 from nas._text import is_formula, is_number
 from nas.cli._rows import rows_to_predict
-from nas.cli.console import STORAGE, STORE, console, need_writable
+from nas.cli.console import STORAGE, STORE, console, need_writable, writing
 from nas.errors import JobError, NasError
 
 if TYPE_CHECKING:
@@ -75,10 +75,8 @@ def predict(
     if out is None:
         _harmless(answers).to_csv(sys.stdout, index=False)
         return
-    try:
+    with writing(out):
         _WRITTEN[out.suffix.lower()](answers, out)
-    except OSError as error:
-        raise NasError(f"{out}: cannot be written ({error.strerror})") from error
     console.print(f"wrote {out}: {len(answers):,} rows")
 
 

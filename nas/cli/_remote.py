@@ -12,8 +12,7 @@ from typing import Any, Final
 
 import typer
 
-from nas.cli.console import asking, say
-from nas.errors import NasError
+from nas.cli.console import asking, say, writing
 
 __all__ = [
     "ADDRESS",
@@ -54,16 +53,15 @@ def ask(address: str, study: str, arguments: Sequence[str], out: Path | None = N
         out: the file here.
 
     Raises:
-        NasError: nobody answers, the command fails there, or the file cannot be written.
+        NasError: nobody answers, or the command fails there.
+        OSError: the file cannot be written.
     """
     name = None if out is None else f"answer{out.suffix}"
     words = [*arguments, *([] if name is None else ["--out", name])]
     said, files = cluster(address).ask(study, words, () if name is None else (name,), asking(address))
     if out is not None and name is not None:
-        try:
+        with writing(out):
             out.write_bytes(files[name])
-        except OSError as error:
-            raise NasError(f"{out}: cannot be written ({error.strerror})") from error
         said = said.replace(name, shlex.quote(str(out)))
     say(said)
 

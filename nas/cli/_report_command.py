@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from nas.cli._remote import ELSEWHERE, ask
-from nas.cli.console import STORAGE, STORE, console, need_writable
-from nas.errors import NasError
+from nas.cli.console import STORAGE, STORE, console, need_writable, writing
 
 __all__ = ["report"]
 
@@ -30,8 +29,6 @@ def report(
     from nas.study import Study
 
     study = Study.open(experiment, store=store, storage=storage)
-    try:
+    with writing(path):
         study.report(path)
-    except OSError as error:
-        raise NasError(f"{path}: cannot be written ({error.strerror})") from error
     console.print(f"wrote {path}")

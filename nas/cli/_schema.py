@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from nas.cli.console import console
+from nas.cli.console import console, writing
 
 __all__ = ["schema"]
 
@@ -34,5 +34,6 @@ def schema(
     if out is None:
         console.print(text, soft_wrap=True)
     else:
-        out.write_text(text + "\n", encoding="utf-8")
+        with writing(out):
+            out.write_text(text + "\n", encoding="utf-8")
         console.print(f"wrote {out}")

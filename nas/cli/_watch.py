@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nas.cli.console import STORAGE, STORE, console, need_writable
+from nas.cli.console import STORAGE, STORE, console, need_writable, writing
 from nas.errors import JobError, NasError
 
 __all__ = ["watch"]
@@ -69,9 +69,6 @@ def watch(
     dataset = data_of_study(job.data, study, named=data, remedy=remedy).dataset
     with console.status(f"training trial {number} once more"), pinned_threads(threads or job.resources.threads):
         film = animation_of(study, number, dataset, job.training, frames=frames)
-    with console.status(f"drawing {len(film)} frames"):
-        try:
-            write_animation(out, film)
-        except OSError as error:
-            raise NasError(f"{out}: cannot be written ({error.strerror})") from error
+    with console.status(f"drawing {len(film)} frames"), writing(out):
+        write_animation(out, film)
     console.print(f"wrote {out}: trial {number}, {len(film)} frames")

@@ -43,6 +43,7 @@ __all__ = [
     "seconds",
     "stage",
     "strict_json",
+    "writing",
 ]
 
 PATIENCE_SECONDS: Final = 3.0  # of a wait that nothing is said of
@@ -170,6 +171,17 @@ def need_writable(path: Path | None) -> None:
         raise NasError(f"{path}: cannot be written, because there is no folder {path.parent}; make it, or name another")
     if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
         raise NasError(f"{path}: cannot be written (no permission); name another place")
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Errors of writing ``path`` name it, as those of opening it do by themselves."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 @contextlib.contextmanager

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, get_args
 import typer
 
 from nas.cli._remote import ELSEWHERE, ask
-from nas.cli.console import STORAGE, STORE, command_line, need_writable, percent, say, seconds
-from nas.errors import JobError, NasError
+from nas.cli.console import STORAGE, STORE, command_line, need_writable, percent, say, seconds, writing
+from nas.errors import JobError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -98,10 +98,8 @@ def export(
 
     study = StudyStore.open(store, experiment, storage=storage)
     member = study.front().pick(pick)
-    try:
+    with writing(out):
         export_network(study, member.number, out, write=write)
-    except OSError as error:
-        raise NasError(f"{out}: cannot be written ({error.strerror})") from error
     say(f"wrote {out}: {describe(member.number, dict(member.metrics))}")
     if write is None:
         say(f"evaluate it: {command_line('evaluate', out)}")

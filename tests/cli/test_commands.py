@@ -1,6 +1,8 @@
 """The commands as a user runs them, in this process and without Ray; their exit codes and what they say."""
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from nas.cli import app
+from nas.cli import _patience, app, study
 from nas.job import job_schema
 
 JOB = """
@@ -55,6 +57,36 @@ def test_search_ends_with_a_table_a_checkpoint_and_what_to_do_next(folder: Path)
     assert "loaded again, it has test accuracy" in output
     assert "nas report small" in output
     assert (folder / "store" / "small" / "best.safetensors").exists()
+
+
+def test_no_room_for_the_exported_network_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search is done by then: it must not end with a traceback behind its table."""
+    real, tried = study.export_network, []
+
+    def export(*given: Any, **options: Any) -> Any:
+        tried.append(given)
+        if len(tried) == 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "best.safetensors")
+        return real(*given, **options)
+
+    monkeypatch.setattr(study, "export_network", export)
+    monkeypatch.setattr(_patience, "_ROOM_SECONDS", 0.01)
+    (tmp_path / "small.yaml").write_text(JOB)
+    result = nas("search", tmp_path / "small.yaml", "--trials", "2", "--set", f"tracking.store={tmp_path / 'store'}")
+    assert result.exit_code == 0, result.output
+    assert "waiting until there is room in" in plain(result) and "there is room again; going on" in plain(result)
+    assert "loaded again, it has test accuracy" in plain(result)
+
+
+def test_no_right_to_write_the_exported_network_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def export(*given: Any, **options: Any) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "best.safetensors")
+
+    monkeypatch.setattr(study, "export_network", export)
+    (tmp_path / "small.yaml").write_text(JOB)
+    result = nas("search", tmp_path / "small.yaml", "--trials", "2", "--set", f"tracking.store={tmp_path / 'store'}")
+    assert result.exit_code == 1
+    assert "error: best.safetensors: permission denied; name another place, or have its permissions" in plain(result)
 
 
 def test_a_study_is_not_overwritten_but_continued(folder: Path) -> None:
@@ -198,6 +230,54 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_work(
         result = nas(*command, "--out", tmp_path / name)
         assert result.exit_code == 1, result.output
         assert "cannot be written, because" in plain(result)
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("loop", "too many levels of symbolic links; a link leads back to itself"),
+        ("x" * 300, "file name too long; name a shorter one"),
+        ("file/x", "cannot be written, because there is no folder"),
+        ("full", "no space left on device; make room there"),
+    ],
+    ids=["loop", "long", "file", "full"],
+)
+@pytest.mark.parametrize("form", ["safetensors", "c", "onnx", "pt2", "graphml", "dot"])
+def test_a_place_that_cannot_be_written_is_a_sentence(
+    folder: Path, tmp_path: Path, place: str, message: str, form: str
+) -> None:
+    (tmp_path / f"loop.{form}").symlink_to(f"loop.{form}")
+    (tmp_path / "file").touch()
+    (tmp_path / f"full.{form}").symlink_to("/dev/full")
+    result = nas("export", "small", "--out", tmp_path / f"{place}.{form}")
+    if form in ("safetensors", "pt2") and place in ("loop", "full"):  # written aside and put in the place of the link
+        assert result.exit_code == 0, result.output
+        assert not (tmp_path / f"{place}.{form}").is_symlink()
+        return
+    assert result.exit_code == 1, result.output
+    assert plain(result).startswith("error: ") and f"{place}.{form}: " in plain(result)
+    assert message in plain(result)
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+@pytest.mark.parametrize("place", ["loop", "file", "x" * 300], ids=["loop", "file", "long"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("front", "small"),
+        ("studies",),
+        ("status",),
+        ("metrics", "--once"),
+        ("replay", "0"),
+        ("delete", "small", "--yes"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_store_that_cannot_be_one_is_a_sentence(tmp_path: Path, place: str, command: tuple[str, ...]) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "file").touch()
+    result = nas(*command, "--store", tmp_path / place)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
 
 
 @pytest.mark.parametrize(

@@ -186,6 +186,24 @@ def test_other_failures_of_a_database_are_no_full_disk(tmp_path: Path) -> None:
     assert calls == ["new"]
 
 
+@pytest.mark.parametrize(
+    ("code", "times", "ends"),
+    [(errno.ENOSPC, 3, False), (errno.EDQUOT, 3, False), (errno.ENOSPC, 1000, True), (errno.EACCES, 1, True)],
+)
+def test_a_file_at_the_end_of_a_search_waits_for_room_too(code: int, times: int, ends: bool, tmp_path: Path) -> None:
+    """On another disk than the store's there may never be any."""
+    clock, calls = Clock(), []
+
+    def run(start: str) -> None:
+        calls.append(start)
+        if len(calls) <= times:
+            raise OSError(code, "refused", "best.safetensors")
+
+    with pytest.raises(OSError, match="refused") if ends else contextlib.nullcontext():
+        patiently(run, "new", 0.0, tmp_path, Stop(), sleep=clock.sleep, clock=clock)
+    assert len(calls) == {3: 4, 1000: 6, 1: 1}[times]
+
+
 def test_nobody_waits_after_a_stop() -> None:
     stop = Stop()
 

@@ -85,12 +85,18 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return (folder / "mlflow.db").read_bytes()
 
 
-@pytest.mark.parametrize("damage", ["left over", "no version", "empty", "text"])
-def test_half_made_databases_without_runs_are_set_aside(
+@pytest.mark.parametrize("damage", ["left over", "no version", "empty", "text", "zeros", "zeros within", "cut"])
+def test_half_made_and_damaged_databases_are_set_aside(
     tmp_path: Path, made: bytes, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "mlflow.db"
-    path.write_bytes({"empty": b"", "text": b"no database at all, but long enough " * 50}.get(damage, made))
+    damaged = {
+        "text": b"no database at all, but long enough " * 50,
+        "zeros": bytes(len(made)),
+        "zeros within": made[:100] + bytes(len(made) - 100),
+        "cut": made[: len(made) // 2],
+    }
+    path.write_bytes({"empty": b"", **damaged}.get(damage, made))
     if damage in ("left over", "no version"):
         with sqlite3.connect(path) as connection:
             change = "CREATE TABLE _alembic_tmp_runs (x)" if damage == "left over" else "DROP TABLE alembic_version"
@@ -99,7 +105,7 @@ def test_half_made_databases_without_runs_are_set_aside(
     prepare_database(TrackingConfig(store=tmp_path))
     [aside] = tmp_path.glob("mlflow.db.broken-*")
     assert aside.read_bytes() == before
-    assert "was half-made" in caplog.text
+    assert ("was damaged (" if damage in damaged else "was half-made; ") in caplog.text
     assert MlflowClient(sqlite_url(path)).create_experiment("x")
 
 

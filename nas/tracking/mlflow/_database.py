@@ -32,8 +32,8 @@ _LEFT_OVER: Final = "_alembic_tmp_"  # a table on its way to a new form; MLflow'
 def prepare_database(config: TrackingConfig) -> None:
     """Have MLflow's database in `config.store`, where no server is stated; the folder is there.
 
-    One that an interrupted migration left half-made is mended where it holds runs, else set aside as
-    ``mlflow.db.broken-…`` and made anew.
+    One that an interrupted migration left half-made is mended where it holds runs; else it is set aside as
+    ``mlflow.db.broken-…`` and made anew, as a damaged one is.
 
     Raises: whatever MLflow and the file system raise.
     """
@@ -41,8 +41,8 @@ def prepare_database(config: TrackingConfig) -> None:
         return
     path = (config.store / "mlflow.db").absolute()
     with _locked(path.with_name(".mlflow-creating")):
-        if path.exists() and not _is_whole(path):
-            _set_aside(path)
+        if path.exists() and (flaw := _flaw(path)):
+            _set_aside(path, flaw)
         if not path.exists():
             _make(path)
 
@@ -64,34 +64,33 @@ def _make(path: Path) -> None:
     new.rename(path)
 
 
-def _is_whole(path: Path) -> bool:
-    """Whether MLflow can use the database, left-overs removed; True also where only MLflow can tell."""
+def _flaw(path: Path) -> str:
+    """Why MLflow can never use the database; "": it can, left-overs removed, or only MLflow can tell."""
+    half_made = "half-made"
     try:
         with contextlib.closing(sqlite3.connect(path, timeout=60)) as connection, connection:
             tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             left = sorted(name for name in tables if name.startswith(_LEFT_OVER))
             whole = tables >= _REQUIRED and not left
             if whole or "runs" not in tables:
-                return whole
+                return "" if whole else half_made
             if not connection.execute("SELECT 1 FROM runs LIMIT 1").fetchone():
-                return False
+                return half_made
             # It holds runs: a newer MLflow was migrating it. Where the old form of a table is still there its copy
             # can go, and MLflow says what it wants to have done next.
             for name in left:
                 if name.removeprefix(_LEFT_OVER) in tables:
                     connection.execute(f'DROP TABLE "{name}"')
                     _LOG.warning("%s: removed %s, which an interrupted migration left", path, name)
-            return True
+            return ""
     except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError):  # busy: somebody uses it, so it is whole
-            return True
-        _LOG.warning("%s is no SQLite database (%s)", path, error)
-        return False
+        # Busy: somebody uses it, so it is whole.
+        return "" if isinstance(error, sqlite3.OperationalError) else f"damaged ({error})"
 
 
-def _set_aside(path: Path) -> None:
+def _set_aside(path: Path, flaw: str) -> None:
     stamp = time.strftime("%Y%m%d-%H%M%S")
     for ending in _BELONGING:
         with contextlib.suppress(FileNotFoundError):
             os.replace(f"{path}{ending}", f"{path}.broken-{stamp}{ending}")  # noqa: PTH105 - names with endings
-    _LOG.warning("%s was half-made; it is now %s.broken-%s, and a new one is made", path, path, stamp)
+    _LOG.warning("%s was %s; it is now %s.broken-%s, and a new one is made", path, flaw, path, stamp)
