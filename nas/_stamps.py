@@ -23,9 +23,11 @@ from numba.core import caching
 from nas._scratch import own_folder
 from nas.errors import NasError
 
-__all__ = ["modules_behind", "stamp_of"]
+__all__ = ["compiled_since", "modules_behind", "stamp_of"]
 
 _ROOT: Final = Path(__file__).parent
+
+_kept: set[Path] = set()  # folders of compiled kernels
 
 _logger = logging.getLogger(__name__)
 
@@ -36,6 +38,11 @@ def stamp_of(modules: Iterable[Path], root: Path = _ROOT) -> str:
     for path in sorted(set().union(*(modules_behind(path, root) for path in modules))):
         digest.update(f"{path.relative_to(root)}\0{_parsed(path, _read(path))[1]}\0".encode())
     return digest.hexdigest()
+
+
+def compiled_since(seconds: float) -> int:
+    """How many functions this process and others on this machine have compiled since then (seconds since 1970)."""
+    return sum(file.stat().st_mtime >= seconds for folder in _kept if folder.is_dir() for file in folder.glob("*.nbc"))
 
 
 def modules_behind(path: Path, root: Path = _ROOT) -> frozenset[Path]:
@@ -139,7 +146,10 @@ class _Ours:
     @classmethod
     def from_function(cls, py_func: Any, py_file: str) -> Any:
         inside = Path(py_file).is_relative_to(_ROOT)
-        return super().from_function(py_func, py_file) if inside else None  # type: ignore[misc]
+        found = super().from_function(py_func, py_file) if inside else None  # type: ignore[misc]
+        if found is not None:
+            _kept.add(Path(found.get_cache_path()))
+        return found
 
 
 class _Provided(_Ours, caching.UserProvidedCacheLocator):  # type: ignore[misc]

@@ -152,7 +152,8 @@ def test_the_served_champion_takes_the_very_table(study: Study, tmp_path: Path) 
         assert answer["label"] in ("no", "yes") and 0 <= answer["probability_no"] <= 1
         with pytest.raises(urllib.error.HTTPError) as refused:
             ask('{"dataframe_split": {"columns": ["age"], "data": [[30]]}}', "application/json")
-        assert refused.value.code == 400 and "the table lacks 'city'" in refused.value.read().decode()
+        answer = json.load(refused.value)
+        assert refused.value.code == 400 and "the table lacks 'city'" in answer["message"]
 
 
 @contextlib.contextmanager

@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+import torch
 
 import nas
-from nas._stamps import modules_behind, stamp_of
+from nas._stamps import compiled_since, modules_behind, stamp_of
 
 ROOT = Path(nas.__file__).parent
 FILES = {
@@ -142,3 +144,8 @@ def test_a_process_that_can_write_nowhere_says_so(tmp_path):
     assert done.returncode == 1
     assert "NasError: compiled code can be kept nowhere" in done.stderr
     assert "No usable temporary directory" in done.stderr
+
+
+def test_compiled_functions_are_counted_since_a_time():
+    nas.DAGModule(nas.DAG.from_edges([("a", "y")], inputs=["a"], outputs=["y"]))(torch.ones(1, 1))
+    assert compiled_since(0) > 0 and compiled_since(time.time() + 60) == 0

@@ -6,6 +6,8 @@ imported before `main` runs, so that a signal in the first moment ends it in ord
 
 from __future__ import annotations
 
+import atexit
+import gc
 import signal
 import sys
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -24,6 +26,8 @@ def main() -> None:
     def interrupted(*_: object) -> NoReturn:
         raise KeyboardInterrupt
 
+    # Python looks for cycles once more when it ends, among all that numba, torch and Ray have made: two seconds.
+    atexit.register(gc.freeze)
     try:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is not signal.SIG_IGN:

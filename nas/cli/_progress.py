@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -9,20 +10,57 @@ from typing import TYPE_CHECKING, Final
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from nas.cli.console import console, duration, percent, say, seconds
+from nas.cli.console import PATIENCE_SECONDS, console, duration, percent, say, seconds
 
 if TYPE_CHECKING:
     from nas.search import Progress
 
-__all__ = ["ProgressDisplay"]
+__all__ = ["CompilingDisplay", "ProgressDisplay"]
 
 _LINE_SECONDS: Final = 10.0  # between two lines where there is no terminal
 _BAR_WIDTH: Final = 40
+_READY: Final = "making the workers ready; the first time on a machine they compile, which takes about a minute"
+_FUNCTIONS: Final = 55  # that a first search on a machine compiles
+_COMPILING_SECONDS: Final = 20.0  # between two lines about it, where there is no terminal
 _BEHIND: Final = 20  # trials that MLflow may be behind without a word
+
+
+class CompilingDisplay:
+    """Shows how far the workers are with compiling, inside a ``with`` block: functions that are done since it began, of
+    as many as usual. What machines of a cluster compile is not seen."""
+
+    def __init__(self, output: Console = console) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+        self._bar = Bar(*columns, console=output, transient=True, disable=not output.is_terminal)
+        self._output = output
+        self._task = self._bar.add_task(_READY, total=None)
+        self._began, self._said = time.time(), -math.inf
+
+    def __enter__(self) -> CompilingDisplay:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def __call__(self, waited: float) -> None:
+        """Args: waited: seconds since it began."""
+        from nas._stamps import compiled_since
+
+        doing = _READY
+        if done := compiled_since(self._began):
+            doing = f"compiling what trials run, once on this machine: {done} of about {_FUNCTIONS} functions"
+            total = max(_FUNCTIONS, done + 1)
+            self._bar.update(self._task, description=doing, completed=done, total=total)
+        if not self._output.is_terminal and waited > PATIENCE_SECONDS and waited - self._said > _COMPILING_SECONDS:
+            self._said = waited
+            say(f"{doing} …", output=self._output)
 
 
 class ProgressDisplay:

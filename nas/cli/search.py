@@ -352,6 +352,7 @@ class SearchRun:
                         found = self._retimed(study, executor, dataset) or found
                     stop.check()  # the resumed search has only the rest to do
                 report.front(found)
+                tracker.draw_freely(True)  # nothing is trained or timed any more
                 if len(found):
                     self._publish(study, found, dataset, executor, tracker)
                 ending = "FINISHED"
@@ -364,8 +365,9 @@ class SearchRun:
             finally:
                 slow_start.cancel()
                 status.end({"FINISHED": "finished", "KILLED": "stopped"}.get(ending, "failed"), found)
-                executor.close()
-                report.reconcile()
+                with console.status("ending the workers"):
+                    executor.close()
+                    report.reconcile()
                 try:
                     if ending == "FINISHED" and found is not None:
                         self._conclude(study, found)  # before the pictures, which nobody should have to wait for
@@ -375,21 +377,11 @@ class SearchRun:
 
     def _warm_up(self, executor: Executor, strategy: Strategy) -> None:
         """Compile before the clock runs; where none does, the first trials do that (`_FIRST`)."""
+        from nas.cli._progress import CompilingDisplay
         from nas.search import warm_up
 
-        compiling = "compiling what trials run; once on a machine, about a minute"
-        said = console.is_terminal
-
-        def on_wait(waited: float) -> None:
-            nonlocal said
-            if waited > PATIENCE_SECONDS and not said:
-                console.print(f"{compiling} …")
-                said = True
-
-        with console.status(compiling):
-            took = warm_up(
-                executor, strategy.space, self.job.training, on_wait=on_wait, stop=lambda: self.stop.requested
-            )
+        with CompilingDisplay() as shown:
+            took = warm_up(executor, strategy.space, self.job.training, on_wait=shown, stop=lambda: self.stop.requested)
         if took > PATIENCE_SECONDS:
             console.print(f"workers are ready after {duration(took)}, which the budget does not count")
 

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from nas.cli import _progress
-from nas.cli._progress import ProgressDisplay
+from nas.cli._progress import CompilingDisplay, ProgressDisplay
 from nas.search import Progress, Saturation
 
 
@@ -93,3 +93,22 @@ def test_nothing_known_yet() -> None:
         display(progress(0, best={}, seconds_left=None, running=0, failed=0, hypervolume=0.0))
     assert "best -;" in output.getvalue()
     assert "- left" in output.getvalue()
+
+
+def test_what_is_compiled_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = [0, 7, 30, 90]
+    monkeypatch.setattr("nas._stamps.compiled_since", lambda began: done[0])
+    lines, screen = io.StringIO(), io.StringIO()
+    plain, live = Console(file=lines, width=200), Console(file=screen, width=200, force_terminal=True)
+    with CompilingDisplay(plain) as said, CompilingDisplay(live) as shown:
+        for waited in (1.0, 5.0, 15.0, 30.0):  # the first is too soon for a line, the third too soon after the second
+            said(waited)
+            shown(waited)
+            shown._bar.refresh()
+            done = done[1:]
+    assert [line.rpartition(": ")[2] for line in lines.getvalue().splitlines()] == [
+        "7 of about 55 functions …",
+        "90 of about 55 functions …",
+    ]
+    assert "30 of about 55 functions" in screen.getvalue() and "about a minute" in screen.getvalue()
+    assert shown._bar.tasks[0].percentage < 100

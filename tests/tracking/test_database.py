@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -9,13 +10,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
+import psutil
 import pytest
 from mlflow import MlflowClient
 
 from nas._sqlite import sqlite_url
 from nas.tracking import TrackingConfig
 from nas.tracking.mlflow._database import prepare_database
+from nas.tracking.mlflow.writer import new_client
 
 ROOT = Path(__file__).parents[2]
 # One process imports, and then is as many as are to start at the same moment: when the pipe is closed.
@@ -63,7 +67,37 @@ def test_processes_that_start_together_share_one_database(tmp_path: Path) -> Non
     found = {each.name for each in MlflowClient(config.tracking_uri).search_experiments()}
     assert found == {"Default", "study0", "study1", "study2"}
     assert not [name for name in tables(tmp_path / "mlflow.db") if name.startswith("_alembic_tmp")]
-    assert {path.name for path in tmp_path.iterdir()} == {"mlflow.db", ".mlflow-creating", "artifacts"}
+    logs = {"mlflow.db-wal", "mlflow.db-shm"}  # of processes that ended without closing anything
+    assert {path.name for path in tmp_path.iterdir()} - logs == {"mlflow.db", ".mlflow-creating", "artifacts"}
+
+
+def modes(store: Path) -> tuple[str, int]:
+    """How MLflow's own connections write, after `prepare_database`."""
+    config = TrackingConfig(store=store)
+    prepare_database(config)
+    engine = new_client(config.tracking_uri)._tracking_client.store.engine
+    with engine.connect() as connection:
+        found = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")]
+    return str(found[0]), int(found[1])
+
+
+def test_commits_wait_for_the_disk_only_where_other_machines_may_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (tmp_path / "link").symlink_to(mine)
+    monkeypatch.setattr(
+        psutil, "disk_partitions", lambda all: [_Mount("/", "ext4"), _Mount(str(tmp_path / "n"), "nfs4")]
+    )
+    assert modes(tmp_path / "link") == ("wal", 1)
+    (tmp_path / "n").mkdir()
+    assert modes(tmp_path / "n") == ("delete", 2)
+
+
+class _Mount(NamedTuple):
+    mountpoint: str
+    fstype: str
 
 
 def test_a_death_while_it_is_made_leaves_nothing_in_the_way(tmp_path: Path) -> None:
@@ -98,7 +132,7 @@ def test_half_made_and_damaged_databases_are_set_aside(
     }
     path.write_bytes({"empty": b"", **damaged}.get(damage, made))
     if damage in ("left over", "no version"):
-        with sqlite3.connect(path) as connection:
+        with contextlib.closing(sqlite3.connect(path)) as connection:
             change = "CREATE TABLE _alembic_tmp_runs (x)" if damage == "left over" else "DROP TABLE alembic_version"
             connection.execute(change)
     before = path.read_bytes()

@@ -31,7 +31,7 @@ from nas.search.baselines._linear import fit_linear
 from nas.search.baselines._mlp import fit_mlp
 from nas.search.baselines._models import Clock, Fitted
 from nas.search.front.objectives import error_reference
-from nas.training import hardware, reference_kernel_seconds, time_inference
+from nas.training import Timing, hardware, reference_kernel_seconds, time_inference
 from nas.training.quality.evidence import measured
 from nas.training.quality.judged import guess_loss
 from nas.training.types import Dataset, Scalar, TrainingConfig
@@ -269,13 +269,16 @@ def _times(
     for module in modules.values():
         module.to(device)
     clock = Clock(_TIMING_SECONDS)
+    last: dict[str, Timing] = {}
     for round_number in range(_ROUNDS):
         if round_number >= 3 and not clock.has(0):
             break
         references.append(reference_kernel_seconds(threads, device))
         for name in list(modules)[:: -1 if round_number % 2 else 1]:
-            timing = time_inference(modules[name], batch, threads=threads, samples=3, budget_seconds=0.1)
-            taken[name].append(timing.seconds)
+            last[name] = time_inference(
+                modules[name], batch, threads=threads, samples=3, budget_seconds=0.1, like=last.get(name)
+            )
+            taken[name].append(last[name].seconds)
     return {
         name: {
             "inference_seconds": min(seconds),

@@ -15,7 +15,7 @@ from nas.search.executor import Executor
 from nas.search.front.front import Front
 from nas.search.rebuild import rebuild_module
 from nas.search.study.store import StudyStore
-from nas.training import half_interval, hardware, latencies, reference_kernel_seconds, time_inference
+from nas.training import Timing, half_interval, hardware, latencies, reference_kernel_seconds, time_inference
 from nas.training.structure import Structure
 from nas.training.types import Arrays, Dataset, Scalar, TrainingConfig
 
@@ -25,9 +25,9 @@ __all__ = ["Timed", "retime", "time_side_by_side"]
 # on the machine only ever adds to a time, so the least of the rounds is taken: between ten re-timings of 27 networks on
 # a busy machine it varies by 1.6 % with 9 rounds and 0.9 % with 22, the median of 5 rounds by 4.5 %.
 _ROUNDS: Final = 21
-_LEAST_ROUNDS: Final = 5  # a front of many slow networks has fewer rounds, so that nobody waits for minutes ...
-_SECONDS: Final = 8.0  # ... but for about so long
-_REPEATS: Final = 4  # fronts to time until every member of the new front has been timed
+_LEAST_ROUNDS: Final = 5  # a front of many networks has fewer rounds, so that nobody waits for minutes ...
+_SECONDS: Final = 1.5  # ... but for about so long, which is enough for nine rounds of 40 small networks
+_REPEATS: Final = 3  # fronts to time until every member of the new front has been timed
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +74,23 @@ def time_side_by_side(
     batch = np.ascontiguousarray(dataset.x_val[rows])
     seconds: dict[int, list[float]] = {number: [] for number in folded}
     references, busy = [], []
-    largest: dict[int, int] = {}
+    last: dict[int, Timing] = {}
     began = time.perf_counter()
     for round_number in range(rounds):
         if round_number >= _LEAST_ROUNDS and time.perf_counter() - began > _SECONDS:
             break
         references.append(reference_kernel_seconds(threads, device))
         for number in list(folded)[:: -1 if round_number % 2 else 1]:
-            timing = time_inference(folded[number], batch, threads=threads, samples=3, budget_seconds=0.1)
+            timing = time_inference(
+                folded[number], batch, threads=threads, samples=3, budget_seconds=0.1, like=last.get(number)
+            )
             seconds[number].append(timing.seconds)
             busy.append(timing.busy)
-            largest[number] = timing.largest
+            last[number] = timing
     found = {
         number: {
             "inference_seconds": min(taken),
-            "inference_spread": half_interval(taken, float(np.mean(busy)), largest[number]),
+            "inference_spread": half_interval(taken, float(np.mean(busy)), last[number].largest),
             "reference_seconds": min(references),
         }
         for number, taken in seconds.items()
@@ -112,8 +114,8 @@ def retime(
     """Times the front's members, and trials near it, again on one worker and records it; the front is drawn
     from the new times from then on.
 
-    New times may let a trial that was not a member onto the front; then all members are timed again together, a few
-    times at most. Call it when no trial is running.
+    New times may let another trial onto the front, or have it picked; then it and all that were timed are timed again
+    together, a few times at most. Call it when no trial is running.
 
     Args:
         store: the study; must not be driven by another process.
@@ -129,10 +131,10 @@ def retime(
         timed: set[int] = set()
         front = store.front()
         for _ in range(_REPEATS):
-            near = {trial.number for trial in front.near}
-            if near <= timed:
+            wanted = front.near if not timed else (*front.members, front.best(), front.knee())
+            if timed.issuperset(trial.number for trial in wanted):
                 break
-            timed |= near
+            timed |= {trial.number for trial in wanted}
             networks = [_network(store, number) for number in sorted(timed)]
             times = executor.call(measure, networks, dataset, config, threads)
             store.set_retimed(times, executor.call(hardware, threads))

@@ -5,10 +5,17 @@ No pickle is involved: MLflow imports this code ("model from code"), which loads
 
 from __future__ import annotations
 
+from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from nas.checkpoint import Predictor
+from nas.errors import DataError
+
+
+class _Refused(MlflowException, DataError):
+    """Rows that the network cannot take. MLflow's server answers with the sentence of its own exceptions alone; of any
+    other it says that something unexpected happened."""
 
 
 class Network:
@@ -24,7 +31,10 @@ class Network:
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
         """See the class."""
-        return self.predictor.answers(model_input, label="label")  # a table's columns are found by name
+        try:
+            return self.predictor.answers(model_input, label="label")  # a table's columns are found by name
+        except DataError as error:
+            raise _Refused.invalid_parameter_value(str(error)) from error
 
 
 class ServedNetwork(Network, PythonModel):

@@ -91,7 +91,7 @@ class MlflowTracker:
         self._baselines: tuple[tuple[BaselinePoint, ...], str] = ((), "")
         self._curve: tuple[CurveCorner, ...] = ()
         self._picks: Mapping[int, str] = {}
-        self._freely = False  # pictures may have a whole core
+        self._freely = False  # the front and pictures may have a whole core
         self._front_changed = False
         self._champion: Champion | None = None
         self._study: Ended | None = None  # as it was when it was last compared
@@ -104,6 +104,7 @@ class MlflowTracker:
         self._session: Session | None = None
         self._attempts: dict[Key, int] = {}
         self._refused: list[Key] = []
+        self._summed_up = -1  # runs that there were when the front was written last
         self._without_files: set[int] = set()  # members whose pictures or checkpoint could not be made
         self._next_front = self._next_picture = time.monotonic()
 
@@ -125,7 +126,7 @@ class MlflowTracker:
         return 0 if session is None else sum(1 for _ in self._undrawn(session))
 
     def draw_freely(self, freely: bool) -> None:
-        """Whether pictures may have a whole core until this is said again, and not only a small share of one."""
+        """Whether the front and pictures may have a whole core until this is said again, and not only a small share."""
         with self._wake:
             self._freely = freely
             self._wake.notify()
@@ -253,7 +254,6 @@ class MlflowTracker:
             return 0
         with self._wake:
             self._ending = status
-            self._front_changed = True
             self._deadline = time.monotonic() + self._flush_seconds
             self._wake.notify()
         while self._thread.is_alive() and time.monotonic() < self._deadline:
@@ -313,7 +313,9 @@ class MlflowTracker:
             key = self._queue[0] if self._queue else None
             # Trials go first, for the front is mostly made of the newest, but not for ever.
             due = self._next_front + (2 * _FRONT_SECONDS if key is not None else 0.0)
-            front_due = self._front_changed and (now >= due if ending is None else key is None)
+            front_due = self._front_changed and (now >= due or (self._freely and key is None))
+            if ending is not None:
+                front_due = key is None and (self._front_changed or self._summed_up != len(session.runs))
             pictures_due = now >= self._next_picture or self._freely
             if ending is not None:  # of a search that goes on, they are drawn when that ends
                 pictures_due = ending == "FINISHED" and now < self._deadline - _LAST_SECONDS
@@ -349,7 +351,7 @@ class MlflowTracker:
 
     def _idle_seconds(self, session: Session) -> float | None:
         """Until the next thing that waits for its time; None: until something happens."""
-        due = [self._next_front] if self._front_changed else []
+        due = [0.0 if self._freely else self._next_front] if self._front_changed else []
         if self._next_member(session) is not None:
             due.append(0.0 if self._freely else self._next_picture)
         return max(0.05, min(due) - time.monotonic()) if due else None
@@ -443,6 +445,7 @@ class MlflowTracker:
             self._front_changed = False
         try:
             session.write_front(members, hypervolume, others, baselines, verdict, curve, picks)
+            self._summed_up = len(session.runs)
         except BaseException:
             with self._wake:
                 self._front_changed = True

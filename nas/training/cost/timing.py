@@ -92,6 +92,7 @@ def measure(
     budget_seconds: float = 0.5,
     warmup: int = 3,
     largest: int = 0,
+    calls: int | None = None,
 ) -> Timing:
     """Process time of ``call``.
 
@@ -103,6 +104,7 @@ def measure(
         budget_seconds: wall seconds after which no further sample is started.
         warmup: calls before the first sample (compilation, caches, allocator).
         largest: bytes of the largest array that a call writes, where known.
+        calls: of a sample, where an earlier measurement has found how many it takes; None: that is found first.
 
     Returns:
         Least and `half_interval` of the samples, seconds a call.
@@ -119,7 +121,7 @@ def measure(
     with pinned_threads(threads), _no_collection(), steady_memory():
         for _ in range(warmup):
             call()
-        calls = _calls_per_sample(call, clock)
+        calls = calls or _calls_per_sample(call, clock)
         start = time.perf_counter()
         taken: list[float] = []
         used = time.process_time()
@@ -154,10 +156,12 @@ def time_inference(
     threads: int = 1,
     samples: int = _SAMPLES,
     budget_seconds: float = 0.5,
+    like: Timing | None = None,
 ) -> Timing:
     """Process time of one forward pass of ``module`` on the batch ``x`` (batch, n_inputs), gradients off.
 
-    It runs on the device of the module's parameters; copying ``x`` there is not counted.
+    It runs on the device of the module's parameters; copying ``x`` there is not counted. `like` is an earlier timing of
+    the same pass, whose size need not be found again: that takes longer than three samples.
     """
     parameter = next(iter(module.parameters()), None)
     device = parameter.device if parameter is not None else torch.device("cpu")
@@ -172,7 +176,8 @@ def time_inference(
                 device=device.type,
                 samples=samples,
                 budget_seconds=budget_seconds,
-                largest=_largest_array(module, batch),
+                largest=_largest_array(module, batch) if like is None else like.largest,
+                calls=None if like is None else like.calls,
             )
     finally:
         module.train(was_training)
