@@ -11,6 +11,7 @@ import importlib
 import importlib.util
 import os
 import sys
+import traceback
 from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
@@ -34,12 +35,20 @@ def import_named(name: str) -> ModuleType:
 
     Raises:
         ImportError: there is none; the user's is hidden by a library of the same name that is in use already, or
-            ends the program as it is imported.
+            ends the program or fails as it is imported.
     """
     try:
         return _import(name)
+    except ImportError:
+        raise
     except SystemExit as error:
         raise ImportError(f"{name} ends the program as it is imported (SystemExit({error.code!r}))") from error
+    except SyntaxError as error:
+        raise ImportError(f"{name} is no valid Python: {error}") from error
+    except Exception as error:  # the user's own code may raise anything
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(place.filename).name}, line {place.lineno}"
+        raise ImportError(f"{name} fails as it is imported: {type(error).__name__}: {error} ({where})") from error
 
 
 def _import(name: str) -> ModuleType:

@@ -78,7 +78,12 @@ class ClusterJobs:
             logging.getLogger(name).setLevel(logging.WARNING)  # they report uploads
         self.address = address
         with self._reported():
-            self._client = JobSubmissionClient(address)
+            try:
+                self._client = JobSubmissionClient(address)
+            except ValueError as error:  # Ray's own words are of other addresses
+                raise ClusterError(
+                    f"{address!r} is no address of a head node; expected one such as http://10.0.0.1:8265"
+                ) from error
 
     def submit(
         self,

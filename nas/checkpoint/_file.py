@@ -155,7 +155,7 @@ def _metadata(path: object, data: bytes) -> dict[str, str]:
     length = int.from_bytes(data[:LENGTH_BYTES], "little")
     if len(data) < LENGTH_BYTES or length > min(MAX_HEADER_BYTES, len(data) - LENGTH_BYTES):
         raise CheckpointError(
-            f"{path} is truncated or no safetensors file: {len(data)} bytes, of which the header says to take {length}"
+            f"{path} is truncated or no safetensors file: its {len(data):,} bytes do not begin as those of one"
         )
     try:
         header = json.loads(data[LENGTH_BYTES : LENGTH_BYTES + length])

@@ -1,8 +1,8 @@
 """The application: which commands there are, and what becomes of an error.
 
 Exit codes: 0 done, 1 failed, 2 bad usage or job file. A `NasError` is a message for the user and prints as one, and so
-does what the operating system says of a file, a folder or a disk, wherever that is met; anything else is a defect of
-this program and prints its traceback.
+does what the operating system says of a file, a folder or a disk, wherever that is met, and what code of the user's own
+raises, with its place; anything else is a defect of this program and prints its traceback.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import sys
+import traceback
+from pathlib import Path
 from typing import Any, Final, cast, get_args
 
 import typer
@@ -96,6 +99,23 @@ class _Group(TyperGroup):
         except KeyboardInterrupt as error:
             errors.print("interrupted")
             raise typer.Exit(1) from error
+        except Exception as error:
+            if (place := _place_in_own_code(error)) is None:
+                raise
+            _logger.debug("code of the user's own failed", exc_info=error)
+            text = f" {place}: {type(error).__name__}: {error}"
+            say(Text.assemble(("error:", "bold red"), text), output=errors)
+            raise typer.Exit(1) from error
+
+
+def _place_in_own_code(error: Exception) -> str | None:
+    """Where in a space, strategy or function of the user's own something was raised; None: it was not in any."""
+    installed = [Path(nas.__file__).parent, *(Path(each) for each in {sys.prefix, sys.base_prefix})]
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        path = Path(frame.filename)
+        if path.is_file() and not any(path.is_relative_to(each) for each in installed):
+            return f"{path}, line {frame.lineno}, in {frame.name}"
+    return None
 
 
 def _in_plain_words(error: typer.BadParameter) -> typer.BadParameter:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from nas.cli.console import console, errors, print_json, say
+from nas.cli.console import TARGET, console, errors, one_or_all, print_json, say
 from nas.errors import DataError, JobError
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def data(
             help="A job, or data: a .csv/.tsv/.parquet/.npz file, digits, idx:FOLDER, openml:NAME or module:function.",
         ),
     ],
+    target: list[str] | None = TARGET,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="data.key=value", help="Replace a value of the job; may be repeated."),
@@ -44,18 +45,13 @@ def data(
 
         nas data examples/digits.yaml
 
-        nas data measurements.csv --set data.target=yield
+        nas data measurements.csv --target yield
     """
-    from nas._jobfile import apply_overrides
     from nas.job import Job
     from nas.training import read_data
 
-    if source.lower().endswith((".yaml", ".yml")):
-        job = Job.from_yaml(Path(source), settings or [])
-    else:
-        values: dict[str, Any] = {"data": {"source": source}}
-        apply_overrides(values, settings or [])
-        job = Job.from_mapping(values, where=source)
+    stated = [f"data.target={json.dumps(one_or_all(target), ensure_ascii=False)}"] if target else []
+    job = Job.from_source(source, [*(settings or ()), *stated], options={"data.target": "--target"} if target else {})
     loaded = read_data(job.data, twice=True)
     if as_json:
         print_json([{"about": each.about, "found": each.words, "key": each.key} for each in loaded.findings])

@@ -51,6 +51,8 @@ def studies(
         print_json([{key: value for key, value in each.items() if key != "best"} for each in found])
         return
     if not found:
+        if storage is None and store.exists() and not store.is_dir():
+            raise NasError(f"{store} is a file; a store is a folder")
         console.print(f"no study in {store} yet")
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")

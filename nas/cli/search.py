@@ -396,10 +396,14 @@ class SearchRun:
 
         job = self.job
         samples = f"{len(dataset.x_train):,} + {len(dataset.x_val):,} + {len(dataset.x_test):,}"
+        inputs, outputs = (
+            f"{count} {what}{'' if count == 1 else 's'}"
+            for count, what in ((dataset.n_inputs, "input"), (dataset.n_outputs, "output"))
+        )
         say(
             Text.assemble(
                 (job.tracking.experiment, "bold"),
-                f": {dataset.name} ({dataset.n_inputs} inputs, {dataset.n_outputs} outputs, {samples} samples), "
+                f": {dataset.name} ({inputs}, {outputs}, {samples} samples), "
                 f"space {job.space.name}, strategy {job.search.strategy}, {_extent(job)}",
             )
         )

@@ -157,3 +157,35 @@ def test_a_user_without_a_home_has_a_cache(monkeypatch: pytest.MonkeyPatch, tmp_
     assert cache_home().parent.name.startswith("nas-run-")
     assert calibration_path().name == "calibration.json"
     assert mnist_places()
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "said"),
+    [
+        ("space", "raise OSError('boom')", "space_1 fails as it is imported: OSError: boom (space_1.py, line 1)"),
+        ("space", "def x(:", "space_2 is no valid Python: invalid syntax (space_2.py, line 1)"),
+        (
+            "space",
+            "from nas.search import SearchSpace\n\n\nclass Space(SearchSpace):\n    def initial(self, rng):\n"
+            "        return {}['width']\n\n    def mutate(self, genome, rng, strength, **how):\n        return genome",
+            "space_3.py, line 6, in initial: KeyError: 'width'",
+        ),
+        ("data", "raise KeyError('x')", "fails as it is imported: KeyError: 'x' (space_4.py, line 1)"),
+    ],
+)
+def test_code_of_the_users_own_that_fails_is_a_sentence(here: Path, name: str, code: str, said: str) -> None:
+    module = said.split("space_")[1][0]  # modules are imported once in a process
+    Path(f"space_{module}.py").write_text(code)
+    arguments = [f"space_{module}:Space", "--dry-run"] if name == "data" else ["wine", "--dry-run"]
+    more = [] if name == "data" else ["--set", f"space.name=space_{module}:Space", "--set", "resources.executor=serial"]
+    if module == "3":
+        arguments.remove("--dry-run")
+    result = nas("search", *arguments, *more)
+    assert said in plain(result) and isinstance(result.exception, SystemExit)
+
+
+def test_a_store_that_is_a_file_and_an_address_that_is_none(here: Path) -> None:
+    Path("file").write_text("")
+    assert "file is a file; a store is a folder" in plain(nas("studies", "--store", "file"))
+    assert "no study 'x' in file; it is a file" in plain(nas("front", "x", "--store", "file", "--address", ""))
+    assert "'foo' is no address of a head node" in plain(nas("front", "x", "--address", "foo"))

@@ -219,6 +219,13 @@ class StudyStore:
         return cls.open(root, name, storage=storage)
 
     @classmethod
+    def _there_are(cls, root: Path, storage: str | None) -> str:
+        if storage is None and not root.is_dir():
+            return "it is a file, and a store is a folder" if root.exists() else "there is no such folder"
+        known = ", ".join(cls.studies(root, storage=storage))
+        return f"there are: {known}" if known else "there is none yet"
+
+    @classmethod
     def open(cls, folder: Path | str, name: str, *, storage: str | None = None) -> StudyStore:
         """An existing study.
 
@@ -233,8 +240,7 @@ class StudyStore:
         with database_errors(database, storage):
             found = opened_study(root, name, storage)
             if found is None:
-                known = ", ".join(cls.studies(root, storage=storage)) or "none"
-                raise StudyError(f"no study {name!r} in {root}; there are: {known}")
+                raise StudyError(f"no study {name!r} in {root}; {cls._there_are(root, storage)}")
             store = cls(root, name, *found)
             if (identity := store.identity) is not None:
                 checked_folder(store.folder, name, identity, database)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 from collections.abc import Collection
 from pathlib import Path
@@ -414,9 +415,15 @@ def load_openml(name: str, config: DataConfig, features: Collection[str] = (), s
 
     query: dict[str, Any] = {"data_id": int(name)} if name.isdigit() else {"name": name, "version": "active"}
     try:
-        bunch = fetch_openml(**query, as_frame=True, parser="auto")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of each attempt that fails; of versions, which the query says
+            bunch = fetch_openml(**query, as_frame=True, parser="auto")
     except Exception as error:  # network, HTTP, ARFF and checksum errors of many libraries
-        raise DataError(f"openml:{name}: cannot be fetched ({type(error).__name__}: {error})") from error
+        reason = getattr(error, "reason", None) or error  # of a network that is not there, what the system says
+        why = getattr(reason, "strerror", None) or reason
+        raise DataError(
+            f"openml:{name}: cannot be fetched from openml.org ({why}); a file of your own is read without a network"
+        ) from error
     frame: pd.DataFrame = bunch.frame
     if config.target is None:
         config = config.model_copy(update={"target": tuple(str(target) for target in bunch.target_names)})
