@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from nas.checkpoint import named_once
 from nas.errors import DataError
 from nas.training.data.checks import unmasked
 from nas.training.data.own import read_npz
@@ -23,6 +23,7 @@ class GivenData:
     Attributes:
         source: what ``data.source`` is; None where it lies in memory.
         columns: names of the target columns of a table that lies in memory; else empty.
+        file: what `write` calls what lies in memory.
     """
 
     def __init__(self, data: Any, y: Any = None) -> None:
@@ -41,7 +42,7 @@ class GivenData:
             data, y = _stacked(data)
         table = _as_table(data)
         if table is not None:
-            table = _named_once(table)
+            table = table.set_axis(named_once([str(name) for name in table.columns])[0], axis=1)
             self._table = table if y is None else self._with_target(table, y)
         elif isinstance(data, Mapping):
             if y is not None:
@@ -54,6 +55,10 @@ class GivenData:
         else:
             self._arrays = {"x": _array(data, "X"), "y": _array(y, "y")}
 
+    @property
+    def file(self) -> str:
+        return "data.npz" if self._table is None else "data.parquet"
+
     def write(self, folder: Path) -> Path:
         """Write what lies in memory into a new file; returns its path.
 
@@ -62,11 +67,10 @@ class GivenData:
             OSError: the folder cannot be written.
         """
         folder.mkdir(parents=True, exist_ok=True)
+        path = folder / self.file
         if self._table is None:
-            path = folder / "data.npz"
             np.savez(path, **self._arrays)  # type: ignore[arg-type]
             return path
-        path = folder / "data.parquet"
         try:
             self._table.to_parquet(path, index=not _plain_index(self._table))
         except OSError:
@@ -81,7 +85,7 @@ class GivenData:
         """DataError where ``folder`` holds other data than what lies in memory, as `write` wrote it."""
         import pandas as pd
 
-        path = folder / ("data.npz" if self._table is None else "data.parquet")
+        path = folder / self.file
         try:
             if self._table is not None:
                 same = pd.read_parquet(path).equals(self._table)
@@ -159,18 +163,6 @@ def _as_table(data: Any) -> Any:
     if hasattr(data, "to_pandas") and hasattr(data, "columns"):  # polars, pyarrow
         return data.to_pandas()
     return None
-
-
-def _named_once(table: Any) -> Any:
-    """The table with names that are text.
-
-    Raises:
-        DataError: two columns have one name.
-    """
-    names = [str(name) for name in table.columns]
-    if (twice := [name for name, times in collections.Counter(names).items() if times > 1]) != []:
-        raise DataError(f"the table has {twice[0]!r} as the name of more than one column; rename one")
-    return table.rename(columns=str)
 
 
 def _plain_index(table: Any) -> bool:

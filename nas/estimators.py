@@ -10,12 +10,14 @@ unpickling them runs what `nas.load` runs.
 
 from __future__ import annotations
 
+import numbers
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils import check_random_state, check_scalar, check_X_y
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
@@ -36,7 +38,7 @@ class _DagEstimator(BaseEstimator):  # type: ignore[misc]
         trials: int | None = None,
         pick: str = "best",
         constraints: str | tuple[str, ...] | None = None,
-        objectives: tuple[str, ...] = ("error", "edges"),
+        objectives: str | tuple[str, ...] = ("error", "edges"),
         n_jobs: int | None = None,
         random_state: int | None = 0,
         job: Mapping[str, Any] | None = None,
@@ -75,35 +77,46 @@ class _DagEstimator(BaseEstimator):  # type: ignore[misc]
         # In float64, so that the answer for a row is the same to ten digits whatever rows stand beside it.
         self._predictor = Predictor(module.double())
 
-    def _bounds(self) -> tuple[str, ...]:
-        """The constraints, one by one, as `search.constraints` of a job has them."""
-        given = self.constraints or ()
-        return tuple(part.strip() for part in (given.split(",") if isinstance(given, str) else given))
+    def _taken(self, X: Any, y: Any, **checks: Any) -> tuple[Any, np.ndarray]:
+        """Features and targets of `fit`: an array of numbers, or a table where it holds more than these."""
+        self._mixed = _is_mixed(X)
+        if self._mixed:
+            validate_data(self, X, skip_check_array=True)
+            _, y = check_X_y(np.zeros((len(X), 1)), y, **checks)
+            whole = X.loc[:, X.notna().all()].select_dtypes(["number", "datetime"])
+            self._fill: Any = {
+                name: whole[name].median() for name in whole.columns if X.columns.tolist().count(name) == 1
+            }
+            return X.reset_index(drop=True), y
+        X, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan", **checks)
+        whole = ~np.isnan(X).any(axis=0)
+        self._fill = np.where(whole, np.median(X, axis=0), np.nan)
+        return X, y
 
-    def _searched(self, X: np.ndarray, y: np.ndarray, task: str, weights: Any = None) -> None:
-        """Search for scaled-down `y` and keep the network; `y` are class numbers, or numbers (samples, targets).
+    def _searched(self, X: Any, y: np.ndarray, task: str, weights: Any = None) -> None:
+        """Search and keep the network.
 
         Args:
+            X: (samples, features) numbers, or a table.
+            y: class numbers, or numbers (samples, targets).
             weights: of the classes, as ``data.class_weight`` of a job has them.
         """
         from nas.study import search
 
-        train, chosen = _split(y if task == "classification" else None, len(X), self._seed())
-        # There is no test part: nothing is shown of it, and cross-validation has one of its own.
-        parts = {
-            "x_train": X[train],
-            "y_train": y[train],
-            "x_val": X[chosen],
-            "y_val": y[chosen],
-            "x_test": X[chosen],
-            "y_test": y[chosen],
-        }
-        workers = self.n_jobs or 1
+        if self.n_jobs is not None:
+            check_scalar(self.n_jobs, "n_jobs", numbers.Integral)
+            if self.n_jobs == 0:
+                raise ValueError("n_jobs is 0; None or 1 is this process, -1 as many workers as there is room for")
+        if self.job is not None and not hasattr(self.job, "items"):
+            raise TypeError(f"job is {self.job!r}; give fields by dotted paths: {{'training.steps': 2000}}")
+        seed = self._seed()
+        train, chosen = _split(y if task == "classification" else None, len(X), seed)
+        workers = 1 if self.n_jobs is None else int(self.n_jobs)
         fields: dict[str, Any] = {
             "task": task,
-            "seed": self._seed(),
-            "objectives": tuple(self.objectives),
-            "constraints": self._bounds(),
+            "seed": seed,
+            "objectives": _listed(self.objectives),
+            "constraints": _listed(self.constraints or ()),
             "baselines": False,
             "mlflow": False,
             "resources": {"executor": "serial"} if workers == 1 else {"executor": "ray", "workers": workers},
@@ -112,11 +125,23 @@ class _DagEstimator(BaseEstimator):  # type: ignore[misc]
             fields["class_weight"] = weights
         if workers < 0:
             fields["resources"] = {"executor": "ray"}
-        minutes = None if self.minutes is None else float(self.minutes)
+        # There is no test part: nothing is shown of it, and cross-validation has one of its own.
+        if self._mixed or np.isnan(X).any():
+            data, parting = _parted_table(X, y, train, chosen)
+            fields |= parting
+        else:
+            data = {
+                "x_train": X[train],
+                "y_train": y[train],
+                "x_val": X[chosen],
+                "y_val": y[chosen],
+                "x_test": X[chosen],
+                "y_test": y[chosen],
+            }
         with search(
-            parts,
-            minutes=minutes,
-            trials=self.trials,
+            data,
+            minutes=_plain(self.minutes),
+            trials=_plain(self.trials),
             keep=False,
             pick=self.pick,
             verbose=bool(self.verbose),
@@ -132,16 +157,29 @@ class _DagEstimator(BaseEstimator):  # type: ignore[misc]
         self._load()
 
     def _seed(self) -> int:
-        if self.random_state is None:
-            return int(np.random.default_rng().integers(2**31))
-        if isinstance(self.random_state, np.random.RandomState):
-            return int(self.random_state.randint(2**31))
-        return int(self.random_state)
+        if isinstance(self.random_state, numbers.Integral):
+            check_random_state(self.random_state)  # refuses what is none
+            return int(self.random_state)
+        return int(check_random_state(self.random_state).randint(2**31))
 
-    def _rows(self, X: Any) -> np.ndarray:
+    def _rows(self, X: Any) -> Any:
+        """What the network takes; gaps in columns that had none in training become the median."""
         check_is_fitted(self, "checkpoint_")
-        rows: np.ndarray = validate_data(self, X, reset=False, dtype=np.float64)
-        return rows
+        if self._mixed:
+            validate_data(self, X, reset=False, skip_check_array=True)
+            if not hasattr(X, "fillna"):
+                import pandas as pd
+
+                X = pd.DataFrame(X, columns=self.feature_names_in_)  # by place, as scikit-learn has it
+            return X.fillna(self._fill)
+        rows = validate_data(self, X, reset=False, dtype=np.float64, ensure_all_finite="allow-nan")
+        return np.where(np.isnan(rows), self._fill, rows)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        return tags
 
     def _outputs(self, X: Any) -> np.ndarray:
         rows = self._rows(X)
@@ -163,7 +201,8 @@ class DagClassifier(ClassifierMixin, _DagEstimator):  # type: ignore[misc]
         trials: networks that are trained at most. Without minutes, equal data and `random_state` give equal networks.
         pick: which network of the front is kept, as `nas export --pick` has it.
         constraints: bounds within which the search looks and picks, e.g. "edges<=500" or "edges<=500, accuracy>=0.9".
-        objectives: what is minimised, the error and a cost: edges, inference_time, depth, density, training_time.
+        objectives: what is minimised, the error (or one of scikit-learn's scorers) and a cost: edges, inference_time,
+            depth, density, training_time.
         n_jobs: Ray workers; None or 1: this process; -1: as many as the machine has room for.
         random_state: decides the split and every random choice of the search.
         job: other fields of a job, by dotted paths: ``{"training.losses.time": 0.1}``.
@@ -186,7 +225,7 @@ class DagClassifier(ClassifierMixin, _DagEstimator):  # type: ignore[misc]
         pick: str = "best",
         constraints: str | tuple[str, ...] | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
-        objectives: tuple[str, ...] = ("error", "edges"),
+        objectives: str | tuple[str, ...] = ("error", "edges"),
         n_jobs: int | None = None,
         random_state: int | None = 0,
         job: Mapping[str, Any] | None = None,
@@ -209,18 +248,19 @@ class DagClassifier(ClassifierMixin, _DagEstimator):  # type: ignore[misc]
         """Search.
 
         Args:
-            X: (samples, features) numbers, or a table of them.
+            X: (samples, features) numbers, NaN where missing; or a pandas table, which may hold text, categories and
+                dates, too, see `nas.search`.
             y: (samples,) labels: text, numbers or booleans.
 
         Raises:
             ValueError: data that cannot be used.
         """
-        X, y = validate_data(self, X, y, dtype=np.float64)
+        X, y = self._taken(X, y)
         check_classification_targets(y)
-        classes, numbers = np.unique(column_or_1d(y, warn=True), return_inverse=True)
+        classes, places = np.unique(column_or_1d(y, warn=True), return_inverse=True)
         if len(classes) < 2:
             raise DataError(f"y holds one class only, {classes[0]!r}; a classifier needs at least two classes")
-        self._searched(X, numbers.astype(np.int64), "classification", self._weights(classes))
+        self._searched(X, places.astype(np.int64), "classification", self._weights(classes))
         self.classes_ = classes
         return self
 
@@ -259,13 +299,14 @@ class DagRegressor(RegressorMixin, _DagEstimator):  # type: ignore[misc]
         """Search.
 
         Args:
-            X: (samples, features) numbers, or a table of them.
+            X: (samples, features) numbers, NaN where missing; or a pandas table, which may hold text, categories and
+                dates, too, see `nas.search`.
             y: (samples,) or (samples, targets) numbers.
 
         Raises:
             ValueError: data that cannot be used.
         """
-        X, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True)
+        X, y = self._taken(X, y, multi_output=True, y_numeric=True)
         y = np.asarray(y, dtype=np.float64)
         self._flat = y.ndim == 1
         self._searched(X, y, "regression")
@@ -308,3 +349,44 @@ def _split(labels: np.ndarray | None, count: int, seed: int) -> tuple[np.ndarray
     if not len(chosen):
         return np.arange(count), np.arange(count)  # each class has one sample: nothing can be left out
     return np.setdiff1d(np.arange(count), chosen), np.sort(chosen)
+
+
+def _is_mixed(X: Any) -> bool:
+    """Whether it is a pandas table that holds more than numbers and booleans."""
+    if not (hasattr(X, "columns") and hasattr(X, "iloc")):
+        return False
+    from pandas.api.types import is_numeric_dtype
+
+    return not all(is_numeric_dtype(kind) for kind in X.dtypes)
+
+
+def _parted_table(X: Any, y: np.ndarray, train: np.ndarray, chosen: np.ndarray) -> tuple[Any, dict[str, Any]]:
+    """A table with its targets, in the order of its parts, and the fields of a job that part it so.
+
+    Args:
+        X: a table, or (samples, features) numbers with gaps, whose columns are features whatever they look like.
+    """
+    import pandas as pd
+
+    fields: dict[str, Any] = {}
+    if isinstance(X, np.ndarray):
+        X = pd.DataFrame(X, columns=[f"x{place}" for place in range(X.shape[1])])
+        fields["data__keep"] = [*X.columns]
+    order = np.concatenate([train, chosen, chosen])  # the last are the test part, those before them the validation part
+    share = len(chosen) / len(order)
+    targets = y[order].reshape(len(order), -1)
+    taken, names = {*map(str, X.columns)}, ["target"] if y.ndim == 1 else [f"target_{k}" for k in range(y.shape[1])]
+    while taken & {*names}:
+        names = [f"{name}_" for name in names]
+    table = X.iloc[order].reset_index(drop=True), pd.DataFrame(targets, columns=names)
+    return table, {**fields, "split": "chronological", "validation": share, "test": share}
+
+
+def _listed(given: str | Iterable[str]) -> tuple[str, ...]:
+    """Several bounds or objectives, one by one, as the lists of a job have them."""
+    return tuple(part.strip() for part in (given.split(",") if isinstance(given, str) else given))
+
+
+def _plain(value: Any) -> Any:
+    """A number of NumPy's as one of Python's."""
+    return value.item() if isinstance(value, np.generic) else value

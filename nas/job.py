@@ -9,9 +9,10 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from types import UnionType
+from typing import Any, Final, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -161,10 +162,13 @@ class Job(BaseModel):
         """The job, or what is wrong with it."""
         # An empty section (`search:` with nothing below) is None in YAML, and means its defaults.
         values = {key: {} if value is None and key in cls.model_fields else value for key, value in values.items()}
+        found: list[dict[str, Any]] = [*_booleans(values, cls)]
         try:
-            return cls.model_validate(values), []
+            job = cls.model_validate(values)
         except ValidationError as error:
-            return None, [_explain(dict(problem), values, where, places) for problem in error.errors()]
+            job, found = None, [*found, *map(dict, error.errors())]
+        said = [_explain(problem, values, where, places) for problem in _by_field(found)]
+        return (None if said else job), [*dict.fromkeys(line for text in said for line in text.split("\n"))]
 
     def measured(self) -> Job:
         """This job, where it compares networks by what is measured only on demand, with the settings for it."""
@@ -241,6 +245,65 @@ def _place(path: KeyPath, places: Mapping[KeyPath, str], where: str) -> str:
     return next((places[path[:depth]] for depth in range(len(path), 0, -1) if path[:depth] in places), where)
 
 
+def _booleans(values: Mapping[str, Any], model: type[BaseModel], path: KeyPath = ()) -> Iterator[dict[str, Any]]:
+    """Problems, as pydantic has them, of true and false where numbers are asked for: it would take them for 1 and 0."""
+    for name, field in model.model_fields.items():
+        value, inner = values.get(name), [*path, name]
+        kinds = {field.annotation, *get_args(field.annotation)}
+        section = next((each for each in kinds if isinstance(each, type) and issubclass(each, BaseModel)), None)
+        if name == "options" and model is SearchConfig:
+            section = STRATEGY_OPTIONS.get(str(values.get("strategy", SearchConfig().strategy)))
+        if isinstance(value, bool) and kinds & {int, float} and bool not in kinds:
+            whole = "int" if int in kinds else "float"
+            yield {"type": f"{whole}_type", "loc": tuple(inner), "msg": _NUMBER[whole], "input": value}
+        elif section is not None and isinstance(value, Mapping):
+            yield from _booleans(value, section, tuple(inner))
+
+
+_NUMBER: Final = {"int": "it must be a whole number", "float": "it must be a number"}
+
+
+def _by_field(problems: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Problems with the paths of fields, where several kinds of values are allowed one for each field.
+
+    pydantic tells of each kind what is wrong with the value. The one of which most is right is meant: its list or
+    mapping has a wrong item; where there is none such, any of them would do.
+    """
+    found: dict[KeyPath, list[tuple[KeyPath, dict[str, Any]]]] = {}
+    for problem in problems:
+        path: KeyPath = tuple(problem["loc"])
+        depth = _union_depth(path)
+        inner = path if depth is None else (*path[:depth], *path[depth + 1 :])
+        found.setdefault(path[:depth] if depth is not None else path, []).append((inner, problem))
+    said = []
+    for field, several in found.items():
+        deepest = max(len(path) for path, _ in several)
+        meant = [(path, problem) for path, problem in several if len(path) == deepest]
+        if deepest > len(field):
+            said += [{**problem, "loc": path} for path, problem in meant]
+            continue
+        words = [plain_words(str(problem["msg"])) for _, problem in meant]
+        rest = [each.removeprefix("it must be ") for each in words[1:]]
+        said.append({**meant[0][1], "loc": field, "msg": " or ".join([words[0], *rest])})
+    return said
+
+
+def _union_depth(path: KeyPath) -> int | None:
+    """Where a path of pydantic's names one of several kinds of values that a field allows; None: nowhere."""
+    model: Any = Job
+    for depth, part in enumerate(path):
+        field = model.model_fields.get(part) if isinstance(part, str) else None
+        if field is None:
+            return None
+        kinds = [kind for kind in get_args(field.annotation) if kind is not type(None)]
+        if get_origin(field.annotation) in (Union, UnionType) and len(kinds) > 1:
+            return depth + 1 if len(path) > depth + 1 else None
+        model = kinds[0] if kinds else field.annotation
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            return None
+    return None
+
+
 def _explain(problem: dict[str, Any], values: Mapping[str, Any], where: str, places: Mapping[KeyPath, str]) -> str:
     path: KeyPath = tuple(problem["loc"])
     place = _place(path, places, where)
@@ -249,8 +312,10 @@ def _explain(problem: dict[str, Any], values: Mapping[str, Any], where: str, pla
             return f"{place}: {dotted(path)} is gone, because it did not pay; delete the line"
         return f"{place}: unknown key {dotted(path)}; {_suggestion(path, values)}"
     message = plain_words(str(problem["msg"]))
-    if problem["type"] in ("model_type", "dict_type", "model_attributes_type"):
+    if problem["type"] in ("model_type", "model_attributes_type"):
         message = f"it must be a section with keys: {', '.join(_keys_at(path, values))}".removesuffix(": ")
+    if "\n" in message:  # of several items each its own
+        return "\n".join(f"{place}: {dotted(path)}: {line}" for line in message.split("\n"))
     given = problem["input"]
     shown = "" if isinstance(given, Mapping | BaseModel) else f" is {_short(given)};"
     return f"{place}: {dotted(path)}{shown or ':'} {message}"
@@ -316,7 +381,8 @@ def _keys_at(path: KeyPath, values: Mapping[str, Any]) -> list[str]:
     model: Any = Job
     for part in path:
         field = model.model_fields.get(part) if isinstance(part, str) else None
-        model = field.annotation if field else None
+        kinds = () if field is None else get_args(field.annotation)
+        model = next((kind for kind in kinds if kind is not type(None)), field.annotation if field else None)
         if not (isinstance(model, type) and issubclass(model, BaseModel)):
             return []
     return list(model.model_fields)

@@ -104,7 +104,7 @@ def _scratch(process: int) -> tempfile.TemporaryDirectory[str]:
 
 def _run(job: Job, *, resume: bool, brief: bool, pick: str | int | None) -> StudyStore:
     from nas.cli.interrupt import Stop, stop_on_signals
-    from nas.cli.search import SearchRun
+    from nas.cli.search import SearchRun, nothing_completed
     from nas.search import PickError
 
     stop = Stop()
@@ -114,6 +114,8 @@ def _run(job: Job, *, resume: bool, brief: bool, pick: str | int | None) -> Stud
         outcome = SearchRun(job, start=start, brief=brief, stop=stop, pick=wanted).run()
     if outcome.front.missed:
         raise PickError(outcome.front.missed)
+    if not len(outcome.front) and not outcome.stopped:
+        raise NasError(nothing_completed(outcome.study))
     if not len(outcome.front):
         raise NasError(f"study {outcome.study.name!r} was stopped before a trial was complete; resume=True goes on")
     return outcome.study
@@ -140,7 +142,9 @@ def _prepared(data: Any, y: Any, target: Any, values: dict[str, Any], *, resume:
     tracking = values.setdefault("tracking", {})
     named = "experiment" in tracking
     tracking.setdefault("experiment", experiment_name(stem))
-    job = Job.from_mapping(values, where="nas.search")
+    # What lies in memory is not written before the rest of the job is right.
+    first = values if given.source is not None else _merged({"data": {"source": given.file}}, values)
+    job = Job.from_mapping(first, where="nas.search")
     known = StudyStore.exists(job.tracking.store, job.tracking.experiment, storage=job.tracking.database)
     if known and not named and not resume:
         tracking["experiment"] = next_name(job)

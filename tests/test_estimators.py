@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_iris, load_wine
@@ -58,6 +59,50 @@ def test_it_is_a_part_like_any_other() -> None:
     names = np.array(["setosa", "versicolor", "virginica"])[y]
     model = make_pipeline(StandardScaler(), nas.DagClassifier(**QUICK))
     assert cross_val_score(clone(model), X, names, cv=2).mean() > 0.8
+
+
+def test_tables_go_in_as_they_are_and_gaps_are_filled() -> None:
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    rng = np.random.default_rng(0)
+    table = X.assign(
+        city=pd.Categorical(np.array(["Rome", "Oslo", "Bonn"])[y]),
+        day=pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 99, len(y)), unit="D"),
+    )
+    fitted = nas.DagClassifier(**QUICK).fit(table, y)
+    assert fitted.score(table, y) > 0.9 and fitted.classes_.dtype == y.dtype
+    assert list(fitted.feature_names_in_) == [*table.columns]
+    again = pickle.loads(pickle.dumps(fitted))
+    holes = table.copy()
+    holes.iloc[::3, 0], holes.iloc[1::3, 5] = np.nan, pd.NaT  # where training had none: cross-validation meets these
+    holes.loc[5, "city"] = None
+    assert (again.predict(holes) == y).mean() > 0.8
+    with pytest.raises(ValueError, match="feature names should match"):
+        fitted.predict(table.drop(columns="city"))
+    values = X.to_numpy()
+    gaps = np.where(rng.random(values.shape) < 0.05, np.nan, values)
+    for given, asked in ((gaps, values), (values, gaps)):
+        assert nas.DagClassifier(**QUICK).fit(given, y).score(asked, y) > 0.8
+    left = np.c_[gaps, np.full(len(y), np.nan)]
+    assert nas.DagRegressor(**QUICK).fit(left, values[:, 2:]).predict(left).shape == (len(y), 2)
+    with pytest.raises(ValueError, match="infinity"):
+        nas.DagClassifier(**QUICK).fit(np.where(np.isnan(gaps), np.inf, gaps), y)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "match"),
+    [
+        ({"n_jobs": 0}, "n_jobs is 0; None or 1"),
+        ({"n_jobs": "2"}, "n_jobs must be an instance of int"),
+        ({"job": "job.yaml"}, "job is 'job.yaml'; give fields by dotted paths"),
+        ({"random_state": -1}, "Seed must be between 0"),
+        ({"minutes": "soon"}, "search.budget_minutes is 'soon'; it must be a number"),
+        ({"objectives": "eror, edges"}, "there is no objective 'eror'"),
+    ],
+    ids=str,
+)
+def test_wrong_parameters_are_refused(wrong: dict[str, Any], match: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=match):
+        nas.DagClassifier(**QUICK | wrong).fit(*load_iris(return_X_y=True))
 
 
 def test_constraints_bind_the_search_itself() -> None:

@@ -123,6 +123,18 @@ def test_the_environment_moves_the_store_but_an_override_wins(tmp_path: Path, mo
         ("search: !!python/object/apply:os.system ['true']", "not valid YAML in line 1"),
         ("space: {options: {1: 2}}", "the key 1 is no text"),
         ("data: {seed: 2024-13-45}", "cannot be read"),
+        ("resources: {workers: true}", "resources.workers is True; it must be a whole number"),
+        ("training: {learning_rate: yes}", "training.learning_rate is True; it must be a number"),
+        ("training: {losses: {time: on}}", "training.losses.time is True; it must be a number"),
+        ("search: {options: {roots: false}}", "search.options.roots is False; it must be a number"),
+        ("data: {class_weight: balance}", "data.class_weight is 'balance'; it must be 'balanced' or keys with values"),
+        ("data: {class_weight: {a: x}}", "data.class_weight.a is 'x'; it must be a number"),
+        ("data: {target: [1]}", "data.target[0] is 1; it must be text"),
+        ("data: {target: 1}", "data.target is 1; it must be text (in quotes where it looks like a number) or a list"),
+        ("data: {header: perhaps}", "data.header is 'perhaps'; it must be 'auto' or true or false"),
+        ("data: {source: 'openml:'}", "data.source is 'openml:'; something is missing after the colon: openml:NAME"),
+        ("data: {source: 'mine:'}", "something is missing after the colon: module:function"),
+        ("data: {source: ':table'}", "something is missing before the colon: module:function"),
     ],
 )
 def test_refusals_name_the_place_and_the_way_out(tmp_path: Path, text: str, expected: str) -> None:
@@ -148,6 +160,15 @@ def test_refusals_name_the_option_that_was_typed(words: list[str], expected: str
     assert done.exit_code == 2
     assert expected in done.output
     assert not re.search("should|unable to parse|<unicode string>", done.output), "no other library's words"
+
+
+def test_every_wrong_item_is_named(tmp_path: Path) -> None:
+    message = refusal(tmp_path, "search: {constraints: [edges<9, edges<=9, depth<=x]}")
+    assert "there is 'edges<9'" in message and "there is 'depth<=x'" in message and message.count("\n") == 1
+    message = refusal(tmp_path, "search: {constraints: [edjes<=9, depth<=9, dephth<=3]}")
+    assert "did you mean 'edges'? 'dephth<=3' bounds what networks do not have; did you mean 'depth'? They" in message
+    assert refusal(tmp_path, "search: {objectives: [eror, egdes]}").count("there is no objective") == 2
+    assert refusal(tmp_path, "data: {kinds: {a: x, b: y}}").count("expected number, category or date") == 2
 
 
 def test_every_problem_is_listed_but_not_hundreds(tmp_path: Path) -> None:

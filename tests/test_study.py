@@ -17,7 +17,7 @@ import torch
 import nas
 from nas._given_data import GivenData
 from nas._keywords import job_values
-from nas.errors import DataError, JobError
+from nas.errors import DataError, JobError, NasError
 from nas.study import Study
 from tests.cli.test_commands import nas as command
 from tests.cli.test_commands import plain
@@ -80,6 +80,44 @@ def test_a_pick_predicts_from_the_table(study: Study, tmp_path: Path) -> None:
     fast = study.front.pick("fast")
     assert study.best(fast.number).module.dag.n_edges == study.trial(fast.number).dag.n_edges
     assert study.trial(0).lineage[-1] == 0 and "val_accuracy" in study.trial(0).metrics
+
+
+@pytest.mark.parametrize("form", ["array", "table", "csv", "parquet"])
+@pytest.mark.parametrize("labels", [[3, 7, -1], [False, True], ["a", "b"], ["True", "no"]], ids=str)
+def test_labels_keep_their_type(labels: list[Any], form: str, tmp_path: Path) -> None:
+    y = np.array(labels)[np.digitize(X[:, 0], [-0.5, 0.5] if len(labels) == 3 else [0])]
+    table = pd.DataFrame(X, columns=["a", "b", "c"]).assign(y=y)
+    data: Any = (X, y) if form == "array" else table
+    if form == "csv":
+        table.to_csv(tmp_path / "t.csv", index=False)
+        data = "t.csv"
+    elif form == "parquet":
+        table.to_parquet(tmp_path / "t.parquet")
+        data = "t.parquet"
+    with nas.search(data, keep=False, **QUICK | {"trials": 1}) as study:
+        network = study.best()
+        found = network.predict(X)
+        assert found.dtype.kind == y.dtype.kind and (found == y).mean() > 0.6
+        answers = network.answers(X, label="y")["y"]
+        assert answers.tolist() == found.tolist()
+    (tmp_path / "t.csv").unlink(missing_ok=True)
+
+
+def test_a_table_in_memory_is_parted_and_read_as_one_in_a_file() -> None:
+    rows = FRAME.assign(patient=np.arange(120) // 4, steps=np.arange(120))
+    with nas.search(rows, target="kind", keep=False, data__group="patient", data__keep=["steps"], **QUICK) as study:
+        assert "steps" in study.best().feature_names
+        assert "patient" not in study.best().feature_names
+    twice = rows[["a", "b", "b", "kind"]]
+    with nas.search(twice, target="kind", keep=False, **QUICK) as study:
+        assert study.best().feature_names == ("a", "b", "b.1")
+        assert len(study.best().predict(twice)) == len(twice)
+
+
+def test_what_no_trial_survived_is_said() -> None:
+    wrong = {"training": {"steps": 60, "learning_rate": 1e30, "optimizer": "sgd"}}
+    with pytest.raises(NasError, match="no trial completed, 3 failed: "):
+        nas.search(FRAME, target="kind", keep=False, **QUICK | wrong)
 
 
 def test_the_report_is_one_page_with_all_in_it(study: Study) -> None:

@@ -4,7 +4,16 @@ Loading a stranger's file runs none of its code: no pickle anywhere, every lengt
 """
 
 from nas.checkpoint._arrays import load_arrays, load_some, save_arrays
-from nas.checkpoint._cells import CLOCK, MARKS, Notation, cells_of, clock_seconds, notation_of, without_numbers
+from nas.checkpoint._cells import (
+    CLOCK,
+    MARKS,
+    Notation,
+    cells_of,
+    clock_seconds,
+    named_once,
+    notation_of,
+    without_numbers,
+)
 from nas.checkpoint._encoding import DATE_PARTS, KINDS, MISSING, EncodedColumn, Encoding
 from nas.checkpoint._file import FORMAT_VERSION
 from nas.checkpoint._folded import export_dot, export_graphml, folded
@@ -49,6 +58,7 @@ __all__ = [
     "load_arrays",
     "load_some",
     "loads",
+    "named_once",
     "notation_of",
     "save",
     "save_arrays",

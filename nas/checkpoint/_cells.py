@@ -8,10 +8,11 @@ record keeps it so.
 
 from __future__ import annotations
 
+import collections
 import datetime
 import functools
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,7 +21,16 @@ import numpy as np
 from nas._text import is_number
 from nas.errors import DataError
 
-__all__ = ["CLOCK", "MARKS", "Notation", "cells_of", "clock_seconds", "notation_of", "without_numbers"]
+__all__ = [
+    "CLOCK",
+    "MARKS",
+    "Notation",
+    "cells_of",
+    "clock_seconds",
+    "named_once",
+    "notation_of",
+    "without_numbers",
+]
 
 # How tables write a value that is not known. Cells that are empty, None, NaN or NaT are missing in every column.
 _WORDS: Final = """
@@ -149,6 +159,26 @@ def cells_of(column: Any, kind: str, name: str, notation: str = "", missing: Col
         if plain:
             known[cell] = value
     return found
+
+
+def named_once(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Names of a table's columns, each once, and those that are new: ``a, a`` are ``a, a.1``, as pandas reads them of a
+    file, so that a table is the same wherever it comes from.
+    """
+    given = {*names}
+    once, renamed, times = [], [], collections.Counter[str]()
+    for name in names:
+        found = name
+        while times[name] and found in given:
+            found = f"{name}.{times[name]}"
+            times[name] += 1
+        if found == name:
+            times[name] += 1
+        else:
+            given.add(found)
+            renamed.append(found)
+        once.append(found)
+    return once, renamed
 
 
 def notation_of(kind: str, notation: str) -> str:

@@ -6,14 +6,13 @@ and what was left out). Those of earlier versions have the names alone.
 
 from __future__ import annotations
 
-import collections
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 
-from nas.checkpoint._cells import cells_of
+from nas.checkpoint._cells import cells_of, named_once
 from nas.checkpoint._encoding import MISSING, EncodedColumn, Encoding
 from nas.errors import CheckpointError, DataError
 
@@ -84,7 +83,7 @@ class Inputs:
                 whose columns are found by name. It may have the target and the columns that training left out.
 
         Raises:
-            DataError: columns are missing, unknown or named twice; the shape is another; something is no number.
+            DataError: columns are missing or unknown; the shape is another; something is no number.
 
         Warns:
             UnlikeTrainingWarning: a column as a whole is far from the range of the training data.
@@ -140,8 +139,6 @@ class Inputs:
         names = [str(name) for name in table.columns]
         if not names:
             raise DataError(f"the table has no columns; the network's inputs are {_listed(self.names)}")
-        if (twice := [name for name, times in collections.Counter(names).items() if times > 1]) != []:
-            raise DataError(f"column {twice[0]!r} occurs more than once; rename one")
         if not self.named and {*names} != {*self.names}:
             if {*names} & {*self.names}:
                 raise DataError(
@@ -153,8 +150,6 @@ class Inputs:
 
     def _places(self, names: list[str]) -> list[int]:
         """Where a table with such columns has each feature."""
-        if (twice := [name for name, times in collections.Counter(names).items() if times > 1]) != []:
-            raise DataError(f"column {twice[0]!r} occurs more than once; rename one")
         missing = [name for name in self.names if name not in {*names}]
         strange = [name for name in names if name not in {*self.names} and name not in self._spare]
         if missing or strange:
@@ -236,11 +231,11 @@ def _table(raw: Any) -> Any:
     if getattr(getattr(raw, "dtype", None), "names", None):  # a structured array
         import pandas as pd
 
-        return pd.DataFrame(raw)
+        raw = pd.DataFrame(raw)
+    elif hasattr(raw, "to_pandas"):  # polars, pyarrow
+        raw = raw.to_pandas()
     if hasattr(raw, "columns") and hasattr(raw, "iloc"):
-        return raw
-    if hasattr(raw, "to_pandas"):  # polars, pyarrow
-        return raw.to_pandas()
+        return raw.set_axis(named_once([str(name) for name in raw.columns])[0], axis=1)
     if isinstance(raw, Mapping):
         raise DataError("a mapping is no table; give a table (pandas.DataFrame) or an array (samples, inputs)")
     return None

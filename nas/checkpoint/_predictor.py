@@ -30,7 +30,7 @@ class Predictor:
     Attributes:
         module: the network, in evaluation mode.
         task: "classification" or "regression".
-        classes: label of each output; empty for regression.
+        classes: label of each output, as text; empty for regression.
         feature_names: of the inputs, as far as known.
         n_inputs, n_outputs: numbers of features and of outputs. A feature may be a category or a date, which are
             several inputs of the network.
@@ -55,6 +55,8 @@ class Predictor:
             )
         self.task: str = record["task"]
         self.classes = tuple(str(name) for name in found.get("classes") or ())
+        columns = record.get("columns")
+        self._labels = _labels(self.classes, columns.get("labels") if isinstance(columns, dict) else None)
         self._inputs = Inputs(record, self.n_inputs)
         self.feature_names = self._inputs.names
         self._mean, self._scale = (self._numbers(found, name, self.n_inputs) for name in ("mean", "scale"))
@@ -79,8 +81,8 @@ class Predictor:
         return cls(load(path, modules=modules))
 
     def predict(self, raw: ArrayLike | pd.DataFrame) -> np.ndarray:
-        """The label of each sample, (samples,) text as in the training data; or its targets in their own units,
-        (samples, n_outputs).
+        """The label of each sample, (samples,) as in the training data: text, int64 or booleans; or its targets in
+        their own units, (samples, n_outputs).
 
         Args:
             raw: (samples, n_inputs) features as they were measured, not scaled; missing ones only where training had
@@ -96,7 +98,7 @@ class Predictor:
         """
         outputs = self.outputs(raw)
         if self.task == "classification":
-            labels: np.ndarray = np.array(self.classes)[outputs.argmax(axis=1)]
+            labels: np.ndarray = self._labels[outputs.argmax(axis=1)]
             return labels
         if self._target_scale is None or self._target_mean is None:
             return outputs
@@ -134,7 +136,7 @@ class Predictor:
 
         if self.task == "classification":
             shares = self.probabilities(raw)
-            labels = np.array(self.classes)[shares.argmax(axis=1)]
+            labels = self._labels[shares.argmax(axis=1)]
             columns = {f"probability_{name}": shares[:, place] for place, name in enumerate(self.classes)}
             return pd.DataFrame({label: labels, **columns})
         values = self.predict(raw)
@@ -172,3 +174,19 @@ class Predictor:
         if name.endswith("scale") and not (values > 0).all():
             raise CheckpointError(f"{name} in the record's statistics must be positive")
         return values
+
+
+def _labels(classes: tuple[str, ...], kind: object) -> np.ndarray:
+    """Labels of the outputs, (n_outputs,), of the type that the training data had.
+
+    Raises:
+        CheckpointError: the record says another type than they can be of.
+    """
+    try:
+        if kind == "integer":
+            return np.array([int(label) for label in classes], dtype=np.int64)
+        if kind == "boolean":
+            return np.array([{"False": False, "True": True}[label] for label in classes], dtype=bool)
+    except (ValueError, KeyError, OverflowError):
+        raise CheckpointError(f"the record says that the classes are of type {kind}, but names {classes}") from None
+    return np.array(classes)

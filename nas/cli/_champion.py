@@ -81,6 +81,7 @@ def make_champion(
         feature_names=tuple(record["feature_names"] or ()) if dataset.period is None else (),
         kinds=tuple(kinds) if record.get("encoding") or any(kind != "number" for kind in kinds) else (),
         outputs=_outputs(dataset),
+        labels=str((record.get("columns") or {}).get("labels") or "text"),
         animation=animation,
     )
 

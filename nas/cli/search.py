@@ -539,9 +539,7 @@ class SearchRun:
         if found.missed:
             raise NasError(f"{found.missed}; relax a bound of search.constraints, or search longer: --resume")
         if not len(found):
-            reasons = {trial.result.reason for trial in study.records() if trial.result is not None}
-            why = "; ".join(sorted(reasons)[:3]) or "none was started within the budget"
-            raise NasError(f"no trial completed, {counts['failed']} failed: {why}")
+            raise NasError(nothing_completed(study))
         if counts["failed"]:
             console.print(f"failed trials: {counts['failed']}, because:")
             for why, count in failure_counts(study.records()).most_common(_MOST_REASONS):
@@ -611,6 +609,13 @@ def _extent(job: Job) -> str:
     stated = "steps" in job.training.model_fields_set
     length = f"{job.training.steps:,} steps each" if stated else "lengths of training by the budget"
     return f"{' or '.join(ends)}, {length}"
+
+
+def nothing_completed(study: StudyStore) -> str:
+    """Why a study has no member of a front: what its trials failed of."""
+    reasons = {trial.result.reason for trial in study.records() if trial.result is not None}
+    why = "; ".join(sorted(reasons)[:3]) or "none was started within the budget"
+    return f"no trial completed, {study.counts()['failed']} failed: {why}"
 
 
 def _duration_line(job: Job) -> str:

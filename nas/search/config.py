@@ -241,8 +241,14 @@ class SearchConfig(BaseModel):
         if not isinstance(stated, list | tuple) or not all(isinstance(name, str) for name in stated):
             return values
         own = [name for name in stated if name not in OBJECTIVES]
+        wrong = []  # all at once
         for name in own:
-            check_scorer(name)
+            try:
+                check_scorer(name)
+            except ValueError as error:
+                wrong.append(str(error))
+        if wrong:
+            raise ValueError("\n".join(wrong))
         if len(own) > 1 or (own and ("error" in stated or values.get("scorer") not in (None, *own))):
             quality = [*own, *(["error"] if "error" in stated else [])]
             quality += [values["scorer"]] if values.get("scorer") not in (None, *own) else []
@@ -284,8 +290,14 @@ class SearchConfig(BaseModel):
     @field_validator("constraints")
     @classmethod
     def _bounds(cls, constraints: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = []  # all at once
         for text in constraints:
-            Bound.parse(text)
+            try:
+                Bound.parse(text)
+            except ValueError as error:
+                wrong.append(str(error))
+        if wrong:
+            raise ValueError("\n".join(wrong))
         return constraints
 
     @field_validator("strategy")

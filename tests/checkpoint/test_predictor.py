@@ -140,7 +140,7 @@ def test_columns_of_a_table_are_found_by_name(tmp_path: Path) -> None:
         (lambda f: f.rename(columns={"a": "A"}), "lacks 'a' and has 'A', which"),
         (lambda f: f.rename(columns=dict(zip("abcd", "wxyz", strict=True))), "lacks 'a', 'b', 'c', 'd' and has 'w'"),
         (lambda f: f.set_axis(range(4), axis=1), "lacks 'a', 'b', 'c', 'd' and has '0'"),
-        (lambda f: f.rename(columns={"d": "a"}), "column 'a' occurs more than once"),
+        (lambda f: f.rename(columns={"d": "a"}), "has 'a.1', which the network does not know"),
         (lambda f: f.assign(b=f.b.astype(str)), r"column 'b' must hold numbers, but is str"),
         (lambda f: f.assign(b=pd.Timestamp("2020-01-01")), "column 'b' must hold numbers, but is datetime64"),
         (lambda f: f.assign(c=f.c.where(f.index != 3)), r"row 3 has nan in column 2 \('c'\)"),

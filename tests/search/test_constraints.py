@@ -81,7 +81,7 @@ def test_an_empty_front_says_what_is_in_the_way_and_by_how_much() -> None:
         front.pick("knee")
     assert "flash<=2000 by 5 % (2100) and accuracy>=0.9 by 1.11 % (0.89)" in str(caught.value)
     assert "no network keeps flash<=2000 at all" in str(caught.value)
-    with pytest.raises(PickError, match="'heat<=1' bounds what networks do not have; They have accuracy, edges"):
+    with pytest.raises(PickError, match="'heat<=1' bounds what networks do not have. They have accuracy, edges"):
         Front.of(Objectives(("error", "edges"), bounds=(Bound.parse("heat<=1"),)), [far]).knee()
     assert nearest_miss(BOUNDS, []) == "no trial has finished"
     with pytest.raises(PickError, match="no trial has finished"):

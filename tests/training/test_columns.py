@@ -1,5 +1,6 @@
 """Columns that are no measurements are left out of tables, and said; measurements stay."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -200,3 +201,18 @@ def test_codes_with_letters_are_categories(tmp_path: Path) -> None:
     codes = [f"{RNG.integers(1, 9)}{'ABCDEFG'[RNG.integers(7)]}" for _ in range(N)]
     encoding = read(tmp_path, codes).encoding
     assert encoding is not None and encoding.columns[0].kind == "category"
+
+
+def test_numbers_with_leading_zeros_may_be_codes(tmp_path: Path) -> None:
+    zips = [f"{zip_:05d}" for zip_ in RNG.choice([1067, 4109, 20095, 80331], N)]
+    said = "column c is read as numbers, 0(1067|4109) as (1067|4109); if these are codes, data.kinds: {c: category}"
+    assert any(re.match(said, note) for note in notes(read(tmp_path, zips)))
+    found = read(tmp_path, zips, kinds={"c": "category"})
+    assert found.encoding is not None and "01067" in found.encoding.columns[0].levels
+    assert not any("codes" in note for note in notes(found))
+    frame = pd.DataFrame({"c": zips, "a": RNG.normal(size=N), "y": ["p"] * (N // 2) + ["q"] * (N // 2)})
+    for kind, count in (("object", 1), ("category", 0)):
+        frame.astype({"c": kind}).to_parquet(tmp_path / "t.parquet")
+        found = read_data(DataConfig(source=str(tmp_path / "t.parquet")))
+        assert sum("read as numbers" in note for note in notes(found)) == count
+    assert not any("codes" in note for note in notes(read(tmp_path, RNG.integers(0, 9, N))))

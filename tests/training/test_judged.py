@@ -83,6 +83,30 @@ def test_a_scorer_that_says_nothing_of_the_task_is_refused(unequal: Dataset) -> 
         error_reference(dataclasses.replace(load_data(DataConfig(source="iris")), scorer="roc_auc"))
 
 
+@pytest.mark.parametrize(
+    ("source", "scorer", "expected"),
+    [
+        ("diabetes", "roc_auc", "says nothing of .* such as neg_mean_absolute_error"),
+        ("diabetes", "neg_log_loss", "says nothing of"),
+        ("diabetes", "f1_macro", "says nothing of"),
+        ("iris", "r2", "compares numbers, but iris has classes; name another scorer, such as balanced_accuracy"),
+        ("iris", "neg_mean_absolute_error", "compares numbers"),
+    ],
+)
+def test_scorers_of_another_task_are_refused_with_those_of_this(source: str, scorer: str, expected: str) -> None:
+    with pytest.raises(JobError, match=expected):
+        error_reference(dataclasses.replace(load_data(DataConfig(source=source)), scorer=scorer))
+
+
+def test_which_of_two_classes_is_judged_is_said(tmp_path: Path) -> None:
+    rows = "\n".join(f"{k % 7},{k % 11},{'lost' if k % 4 == 0 else 'kept'}" for k in range(200))
+    (tmp_path / "t.csv").write_text(f"a,b,y\n{rows}\n")
+    data = read_data(DataConfig(source=str(tmp_path / "t.csv")))
+    for scorer, words in (("f1", "1 - f1, of class lost (f1_macro is of both)"), ("roc_auc", "1 - roc_auc")):
+        config = SearchConfig.model_validate({"objectives": [scorer]})
+        assert [each.words for each in with_scorer(data, config).findings if each.about == "judged by"] == [words]
+
+
 def test_functions_of_ones_own(unequal: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "judges_of_mine.py").write_text(
         "from sklearn.metrics import fbeta_score, make_scorer\n"
@@ -130,5 +154,5 @@ def test_where_classes_are_very_unequal_they_count_alike(tmp_path: Path) -> None
     stated = with_scorer(data, SearchConfig.model_validate({"objectives": ["error", "edges"]}))
     assert stated.dataset.scorer == "" and stated.findings[-1].words.endswith("[balanced_accuracy, edges] would")
     named = with_scorer(data, SearchConfig.model_validate({"objectives": ["f1", "edges"]}))
-    assert named.dataset.scorer == "f1" and named.findings[-1].words == "1 - f1"
+    assert named.dataset.scorer == "f1" and "1 - f1, of class rare" in named.findings[-1].words
     assert with_scorer(read_data(DataConfig(source="iris")), SearchConfig()).dataset.scorer == ""

@@ -77,18 +77,21 @@ def violation(bounds: Iterable[Bound], metrics: Mapping[str, float]) -> float:
 
 
 def no_such_metric(bounds: Iterable[Bound], metrics: Collection[str]) -> str:
-    """What is wrong with a bound of something that networks do not have; "" where there is none.
+    """What is wrong with bounds of something that networks do not have; "" where there is none.
 
     Args:
         metrics: of a network, by name.
     """
-    for bound in bounds:
-        if bound.metric not in metrics:
-            names = names_of(metrics)
-            near = difflib.get_close_matches(bound.name, names, n=1)
-            meant = f"did you mean {near[0]!r}? " if near else ""
-            return f"{str(bound)!r} bounds what networks do not have; {meant}They have {', '.join(names)}"
-    return ""
+    wrong = [bound for bound in bounds if bound.metric not in metrics]
+    if not wrong:
+        return ""
+    names = names_of(metrics)
+    said = []
+    for bound in wrong:
+        near = difflib.get_close_matches(bound.name, names, n=1)
+        meant = f"; did you mean {near[0]!r}?" if near else "."
+        said.append(f"{str(bound)!r} bounds what networks do not have{meant}")
+    return f"{' '.join(said)} They have {', '.join(names)}"
 
 
 def nearest_miss(bounds: Sequence[Bound], networks: Iterable[Mapping[str, float]]) -> str:

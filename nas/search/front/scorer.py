@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from nas.search.config import SearchConfig
-from nas.training import Finding, LoadedData
+from nas.training import Dataset, Finding, LoadedData
 from nas.training.quality.judged import PLAIN, scorer_label
 
 __all__ = ["scorer_label", "with_scorer"]
@@ -21,12 +21,23 @@ UNEQUAL: Final = 0.2  # of its even share: a class that has less is rare
 _BALANCED: Final = "balanced_accuracy"
 
 
+# Of two classes these judge one, which scikit-learn calls positive: the last in the order of the labels.
+_ONE_CLASS: Final = frozenset({"average_precision", "f1", "jaccard", "precision", "recall"})
+
+
+def _of_class(dataset: Dataset, scorer: str) -> str:
+    if scorer not in _ONE_CLASS or len(dataset.classes) != 2:
+        return ""
+    both = "" if scorer == "average_precision" else f" ({scorer}_macro is of both)"
+    return f", of class {dataset.classes[-1]}{both}"
+
+
 def with_scorer(data: LoadedData, config: SearchConfig) -> LoadedData:
     """The data with the scorer by which its networks are judged, and a finding that says so."""
     dataset = data.dataset
     key = "search.objectives"
     if config.scorer not in (None, PLAIN):
-        found = Finding("judged by", scorer_label(str(config.scorer)), key)
+        found = Finding("judged by", scorer_label(str(config.scorer)) + _of_class(dataset, str(config.scorer)), key)
         return replace(data, dataset=replace(dataset, scorer=str(config.scorer)), findings=(*data.findings, found))
     if dataset.task != "classification" or "error" not in config.objectives:
         return data

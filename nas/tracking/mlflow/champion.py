@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Champion", "champion_files", "save_served"]
 
 _CODE = Path(__file__).with_name("_served_network.py")
+_LABELS = {"integer": "long", "boolean": "boolean"}
 _MOST_COLUMNS = 100  # features of a table that the signature names one by one
 _NEEDED = ("dag-nas", "torch", "numpy", "numba", "safetensors", "pandas")  # to load the model elsewhere
 
@@ -41,6 +42,7 @@ class Champion:
     feature_names: tuple[str, ...] = ()  # of a table's columns; empty for images
     kinds: tuple[str, ...] = ()  # of these: number, integer, boolean, category, date; (): numbers all
     outputs: tuple[str, ...] = ()  # names of the columns that the served model answers
+    labels: str = "text"  # type of what it answers as label: integer, boolean or text
     animation: Animation | None = None
 
 
@@ -101,7 +103,8 @@ def _signature(champion: Champion) -> ModelSignature:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
-    outputs: list[Any] = [ColSpec("string" if name == "label" else "double", name) for name in champion.outputs]
+    label = _LABELS.get(champion.labels, "string")
+    outputs: list[Any] = [ColSpec(label if name == "label" else "double", name) for name in champion.outputs]
     return ModelSignature(outputs=Schema(outputs))
 
 

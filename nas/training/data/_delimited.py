@@ -14,11 +14,12 @@ import io
 import itertools
 import re
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from nas.checkpoint import named_once
 from nas.errors import DataError
 from nas.training.data._decoded import decoded
 from nas.training.data.config import DataConfig
@@ -32,6 +33,7 @@ __all__ = [
     "default_target",
     "distinct_names",
     "is_number",
+    "like_code",
     "read_delimited",
     "refuse_columns",
 ]
@@ -44,6 +46,7 @@ _SHOWN: Final = {"\t": "tab", " ": "space"}
 _SAMPLE: Final = 50  # records that the separator is judged by
 _SAMPLE_CHARACTERS: Final = 2**20
 _NUMBER: Final = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
+_CODE: Final = re.compile(r"0\d+")
 _WITH_COMMA: Final = re.compile(r"\s*[+-]?\d*,\d+([eE][+-]?\d+)?\s*")
 # "1,234" may be 1234 or 1.234; "0,123", "12345,678" and "1,5" can only be the latter.
 _THOUSANDS: Final = re.compile(r"\s*[+-]?[1-9]\d{0,2}\.\d{3}\s*")
@@ -58,11 +61,13 @@ class Delimited:
         frame: features as pandas reads them (empty cells NaN), targets as text, "" where empty.
         said: what was found out and how it is overridden: (words, key of the job).
         decimal: "." or ",".
+        codes: of columns of numbers, a cell that is written as none is ("01234"), by name.
     """
 
     frame: pd.DataFrame
     said: tuple[tuple[str, str], ...]
     decimal: str
+    codes: dict[str, str] = field(default_factory=dict)
 
 
 def read_delimited(path: Path, config: DataConfig) -> Delimited:
@@ -99,7 +104,22 @@ def read_delimited(path: Path, config: DataConfig) -> Delimited:
         *(((above, ""),) if above else ()),
         *(((f"columns named twice: {', '.join(renamed)}", ""),) if renamed else ()),
     )
-    return Delimited(frame, said, decimal)
+    return Delimited(frame, said, decimal, _codes(text, separator, frame, has_header))
+
+
+def like_code(texts: Iterable[str]) -> str:
+    """The first text of digits that begins with a zero, as numbers of places and parts do; "" where there is none."""
+    return next((text for text in texts if _CODE.fullmatch(text)), "")
+
+
+def _codes(text: str, separator: str, frame: pd.DataFrame, has_header: bool) -> dict[str, str]:
+    """See `Delimited.codes`; of the beginning of the text."""
+    whole = [place for place, kind in enumerate(frame.dtypes) if kind.kind in "iuf"]
+    if not whole:
+        return {}
+    records = [record for record in _records(text, separator) if len(record) == frame.shape[1]][has_header:]
+    found = {str(frame.columns[place]): like_code(record[place].strip() for record in records) for place in whole}
+    return {name: cell for name, cell in found.items() if cell}
 
 
 def is_number(text: str, decimal: str = ".") -> bool:
@@ -219,20 +239,7 @@ def _names(first: list[str], has_header: bool, path: Path) -> tuple[list[str], l
     refuse_columns(len(first), path)
     if not has_header:
         return [f"x{column}" for column in range(len(first))], []
-    stripped = [name.strip() for name in first]
-    given = {*stripped}
-    names, renamed, times = [], [], collections.Counter[str]()
-    for column, name in enumerate(stripped):
-        found = name = name or f"Unnamed: {column}"
-        while times[name] and found in given:
-            found = f"{name}.{times[name]}"
-            times[name] += 1
-        if found == name:
-            times[name] += 1
-        else:
-            given.add(found)
-            renamed.append(found)
-        names.append(found)
+    names, renamed = named_once([name.strip() or f"Unnamed: {column}" for column, name in enumerate(first)])
     distinct_names(names, str(path))
     return names, renamed
 

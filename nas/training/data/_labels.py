@@ -1,7 +1,7 @@
 """From targets as they were found to classes or numbers, and why.
 
-A label is text and keeps its spelling: "01" and "1" are two classes, "None" and "NA" are classes like any other, and
-predictions give back what the file has. Only empty cells are missing.
+A label keeps its spelling: "01" and "1" are two classes, "None" and "NA" are classes like any other, and predictions
+give back what the file has, of its type. Only empty cells are missing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import collections
 import decimal
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
@@ -18,7 +18,16 @@ from nas.errors import DataError
 from nas.training.data.checks import finite
 from nas.training.types import Task
 
-__all__ = ["code_among", "infer_task", "label_texts", "numbers_in", "order_classes", "same_label", "unlike_labels"]
+__all__ = [
+    "code_among",
+    "infer_task",
+    "label_texts",
+    "label_type",
+    "numbers_in",
+    "order_classes",
+    "same_label",
+    "unlike_labels",
+]
 
 MOST_CODES: Final = 20  # different integers that are still taken for classes
 FEWEST_EACH: Final = 5  # samples of each, on average
@@ -128,6 +137,19 @@ def _texts_of_objects(y: np.ndarray, where: str) -> list[str]:
         kinds = " and ".join(sorted(repr(key[1]) for key, text in texts.items() if text == twice[0]))
         raise DataError(f"{where}: labels {kinds} are different values with the same text; write them alike")
     return labels
+
+
+def label_type(y: np.ndarray, classes: Sequence[str]) -> Literal["integer", "boolean", "text"]:
+    """What labels are when a prediction gives them back: whole numbers only where each is written as one is.
+
+    Args:
+        y: (samples,) as the source has them.
+        classes: their texts.
+    """
+    if y.dtype.kind == "b":
+        return "boolean"
+    whole = y.dtype.kind in "iuf" and all(re.fullmatch(r"0|-?[1-9]\d{0,17}", label) for label in classes)
+    return "integer" if whole else "text"
 
 
 def order_classes(labels: Sequence[str], y: np.ndarray) -> tuple[str, ...]:

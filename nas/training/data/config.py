@@ -25,6 +25,7 @@ BUILT_IN_SOURCES: Final = (
 )
 TEXT_SUFFIXES: Final = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 TABLE_SUFFIXES: Final = (*TEXT_SUFFIXES, ".parquet", ".xlsx")
+_NAMED: Final = {"openml": "openml:NAME, e.g. openml:adult", "idx": "idx:FOLDER", "images": "images:FOLDER"}
 FILE_SUFFIXES: Final = (*TABLE_SUFFIXES, ".npz")
 
 
@@ -151,6 +152,10 @@ class DataConfig(BaseModel):
     def _known(cls, source: str) -> str:
         if ":" not in source and source not in BUILT_IN_SOURCES and Path(source).is_dir():
             return f"images:{source}"
+        kind, _, rest = source.partition(":")
+        if ":" in source and not (kind and rest):
+            where = "before" if rest else "after"
+            raise ValueError(f"something is missing {where} the colon: {_NAMED.get(kind, 'module:function')}")
         if ":" in source or source in BUILT_IN_SOURCES or source.lower().endswith(FILE_SUFFIXES):
             return source
         names, files = ", ".join(BUILT_IN_SOURCES), ", ".join(FILE_SUFFIXES)
@@ -176,14 +181,18 @@ class DataConfig(BaseModel):
     @field_validator("kinds")
     @classmethod
     def _kinds(cls, kinds: dict[str, str]) -> dict[str, str]:
+        wrong = []  # all at once
         for name, stated in kinds.items():
             kind, _, notation = stated.partition(" ")
             if kind not in ("number", "category", "date"):
-                raise ValueError(f"column {name!r}: expected number, category or date, but got {stated!r}")
+                wrong.append(f"column {name!r}: expected number, category or date, but got {stated!r}")
+                continue
             try:
                 notation_of(kind, notation)
             except ValueError as error:
-                raise ValueError(f"column {name!r}: {error}") from None
+                wrong.append(f"column {name!r}: {error}")
+        if wrong:
+            raise ValueError("\n".join(wrong))
         return kinds
 
     @field_validator("class_weight")

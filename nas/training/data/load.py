@@ -22,7 +22,7 @@ from nas.errors import DataError
 from nas.training.data._bundled import addsub, bundled, parity, recall
 from nas.training.data._encode import cells, fit_encoding
 from nas.training.data._idle import idle_settings
-from nas.training.data._labels import infer_task, label_texts, order_classes, same_label
+from nas.training.data._labels import infer_task, label_texts, label_type, order_classes, same_label
 from nas.training.data._raw import RawData
 from nas.training.data._split import Part, split
 from nas.training.data._weights import weighted_rows
@@ -73,7 +73,8 @@ class LoadedData:
         findings: what was inferred, for people, with the keys that override.
         fingerprint: of the data as it was read.
         columns: JSON of what is needed to find the features again in other tables: whether they have names, what kind
-            of numbers they are, their range in the training part, names of targets and of columns left out.
+            of numbers they are, their range in the training part, names of targets and of columns left out, and of
+            which type labels are.
         features: names of the columns that are features, as the source has them.
         encoding: what becomes of them; None: they are the inputs of a network as they are.
         examples: a few rows of the test part as the source has them, by column; empty where columns have no names.
@@ -350,6 +351,7 @@ def _columns(found: _Prepared) -> dict[str, object]:
         "high": [float(value) for value in _ends(np.fmax, train.x)],
         "targets": list(raw.target_names),
         "left_out": [name for name, _ in raw.left_out],
+        "labels": label_type(raw.y, found.dataset.classes),
     }
 
 

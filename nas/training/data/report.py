@@ -57,6 +57,8 @@ def describe(
         encoding: what becomes of the columns of a table; None: they are the inputs as they are.
     """
     found = [Finding("data", f"{config.source}: {len(codes):,} samples", "data.source")]
+    if "source" not in config.model_fields_set:
+        found.append(Finding("note", f"the job names no data; {config.source} is an example", "data.source"))
     if raw.said:
         keys = ", ".join(key for _, key in raw.said if key)
         found.append(Finding("read as", ", ".join(words for words, _ in raw.said), keys))

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import warnings
 import zipfile
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nas.checkpoint import cells_of
+from nas.checkpoint import cells_of, named_once
 from nas.errors import DataError
-from nas.training.data._delimited import default_target, distinct_names, is_number, read_delimited, refuse_columns
+from nas.training.data._delimited import (
+    default_target,
+    distinct_names,
+    is_number,
+    like_code,
+    read_delimited,
+    refuse_columns,
+)
 from nas.training.data._kinds import ColumnCells, read_column
 from nas.training.data._labels import FEWEST_EACH, MOST_CODES, code_among, numbers_in
 from nas.training.data._notation import like_number, number_notation
@@ -41,7 +48,9 @@ def load_table(path: Path, config: DataConfig, features: Collection[str] = (), s
     name = path.name.removesuffix(".gz").rpartition(".")[0]
     if path.name.lower().endswith(TEXT_SUFFIXES):
         read = read_delimited(path, config)
-        return from_frame(read.frame, name, str(path), config, features, spare, decimal=read.decimal, said=read.said)
+        return from_frame(
+            read.frame, name, str(path), config, features, spare, decimal=read.decimal, said=read.said, codes=read.codes
+        )
     frame, sheets = _binary(path)
     said = ((f"sheet {sheets[0]!r}, the first of {len(sheets)}", ""),) if len(sheets) > 1 else ()
     return from_frame(frame, name, str(path), config, features, spare, said=said)
@@ -121,6 +130,7 @@ def from_frame(
     *,
     decimal: str | None = None,
     said: tuple[tuple[str, str], ...] = (),
+    codes: Mapping[str, str] | None = None,
 ) -> RawData:
     """Features and targets of a table.
 
@@ -129,11 +139,12 @@ def from_frame(
         spare: columns that may be there and are left out.
         decimal: decimal mark of the targets, where they are text of a file that numbers were not told from.
         said: how the table was read.
+        codes: of columns that are numbers, a cell that is written as none is, where the table does not show it.
 
     Raises:
         DataError: a stated column does not exist, no feature is left, or a feature is no number.
     """
-    frame, index = _with_index(frame.rename(columns=str))
+    frame, index = _with_index(frame.set_axis(named_once([str(name) for name in frame.columns])[0], axis=1))
     columns = list(frame.columns)
     if not columns:
         raise DataError(f"{where}: the table has no columns")
@@ -201,6 +212,8 @@ def from_frame(
     for column in targets:
         _filled(frame[column], column, where)
     y, texts, code, notes = _targets(frame, targets, where, config, decimal)
+    unsaid = (name for name, each in read.items() if each.kind in ("number", "integer") and name not in config.kinds)
+    notes += _like_codes({name: frame[name] for name in unsaid}, codes or {})
     return RawData(
         name,
         x,
@@ -219,6 +232,25 @@ def from_frame(
         notes=notes,
         said=said,
     )
+
+
+def _like_codes(columns: Mapping[str, pd.Series[Any]], codes: Mapping[str, str]) -> tuple[str, ...]:
+    """Notes on numbers with leading zeros, which may be names of places or parts.
+
+    Args:
+        columns: features that nobody said anything of.
+        codes: see `from_frame`.
+    """
+    notes = []
+    for name, column in columns.items():
+        text = column.dtype.kind == "O" or str(column.dtype).startswith("str")
+        cells = [str(cell).strip() for cell in column.dropna().unique()] if text else []
+        if code := codes.get(name) or (all(map(is_number, cells)) and like_code(cells)):
+            notes.append(
+                f"column {name} is read as numbers, {code} as {int(code)}; if these are codes, "
+                f"data.kinds: {{{name}: category}} keeps them apart"
+            )
+    return tuple(notes)
 
 
 def _known_mark(decimal: str | None, config: DataConfig) -> str | None:
@@ -331,6 +363,9 @@ def _targets(
             continue
         pointed = _with_points(texts, decimal)
         numbers = numbers_in(pointed)
+        if numbers is None and {*np.unique(texts)} == {"False", "True"}:
+            found.append((texts == "True", None, ""))  # what every reader of tables takes for booleans
+            continue
         if numbers is None and config.task == "auto":
             _no_number_amiss(texts, decimal, name, where)
         if numbers is None and config.task == "regression":

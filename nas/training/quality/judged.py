@@ -25,7 +25,7 @@ import numpy as np
 
 from nas._named import import_named
 from nas.errors import JobError
-from nas.training.quality.scores import known_outputs
+from nas.training.quality.scores import default_scorers, known_outputs
 from nas.training.types import Dataset, Evidence
 
 __all__ = ["PLAIN", "check_scorer", "guess_loss", "judged_evidence", "scorer_label", "scorer_loss"]
@@ -96,6 +96,10 @@ def guess_loss(dataset: Dataset, part: str = "val") -> float:
         JobError: the scorer cannot judge this task.
     """
     y = dataset.y_val if part == "val" else dataset.y_test
+    if dataset.task == "classification" and _of_numbers(dataset.scorer):  # the places of classes are no quantities
+        raise JobError(
+            f"search.objectives: {dataset.scorer!r} compares numbers, but {dataset.name} has classes; {_other(dataset)}"
+        )
     if dataset.task == "classification":
         counts = np.bincount(dataset.y_train, minlength=dataset.n_outputs)
         answer = np.log(np.maximum(counts, 0.5) / counts.sum())
@@ -105,9 +109,22 @@ def guess_loss(dataset: Dataset, part: str = "val") -> float:
     if not math.isfinite(loss):
         raise JobError(
             f"search.objectives: {dataset.scorer!r} says nothing of {dataset.name}, a {dataset.task} with "
-            f"{dataset.n_outputs} outputs; name another scorer"
+            f"{dataset.n_outputs} outputs; {_other(dataset)}"
         )
     return loss
+
+
+def _of_numbers(name: str) -> bool:
+    """Whether scikit-learn has a scorer for regression."""
+    from sklearn.metrics import get_scorer
+
+    function = None if ":" in name else getattr(get_scorer(name), "_score_func", None)
+    return str(getattr(function, "__module__", "")).endswith("_regression")
+
+
+def _other(dataset: Dataset) -> str:
+    """Scorers that can judge a task, in words."""
+    return f"name another scorer, such as {', '.join(default_scorers(dataset.task, dataset.n_outputs))}"
 
 
 def judged_evidence(dataset: Dataset, outputs: np.ndarray, y: np.ndarray, loss: float) -> Evidence:
@@ -132,7 +149,7 @@ def _loss_of(name: str, classification: bool) -> Loss:
     """The loss of outputs (samples, n_outputs) and targets in their own units."""
     scorer, sign = _scorer(name)
     if sign is not None:
-        return functools.partial(_by_scorer, scorer, sign, known_outputs(classification), classification)
+        return functools.partial(_by_scorer, name, scorer, sign, known_outputs(classification), classification)
     return functools.partial(_by_function, name, scorer, classification)
 
 
@@ -152,7 +169,9 @@ def _scorer(name: str) -> tuple[Any, int | None]:
     return found, getattr(found, "_sign", None)
 
 
-def _by_scorer(scorer: Any, sign: int, model: type, classification: bool, outputs: np.ndarray, y: np.ndarray) -> float:
+def _by_scorer(
+    name: str, scorer: Any, sign: int, model: type, classification: bool, outputs: np.ndarray, y: np.ndarray
+) -> float:
     targets = y if classification or y.shape[1] > 1 else y[:, 0]
     try:
         with warnings.catch_warnings():
@@ -160,6 +179,10 @@ def _by_scorer(scorer: Any, sign: int, model: type, classification: bool, output
             value = float(scorer(model(outputs), np.arange(len(outputs))[:, None], targets))
     except ValueError:  # e.g. the area under a curve where there is one class
         return math.nan
+    except (TypeError, AttributeError) as error:  # e.g. probabilities of a regression
+        if ":" not in name:
+            return math.nan
+        raise JobError(f"search.objectives: {name} failed: {type(error).__name__}: {error}") from error
     return 1.0 - value if sign > 0 else -value
 
 
