@@ -15,7 +15,7 @@ import re
 import secrets
 import shlex
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -31,8 +31,11 @@ from nas.workers.package import CODE, write_package
 
 __all__ = ["ClusterError", "ClusterJobs", "Submission"]
 
+_AGENT_PORT: Final = 52365  # of Ray, where none is stated
 _PATIENCE_MINUTES: Final = 30  # with a database or a disk: nobody is there to start the search again
 _PATIENCE_SECONDS: Final = 120.0  # with a head node that has just been started
+_SILENT_SECONDS: Final = 5.0  # of that wait
+_NO_AGENT: Final = "No available agent"  # in what Ray says
 _ANSWER_SECONDS: Final = 300.0  # for a question about a study
 _STORE: Final = "nas-runs"  # of searches that were submitted before they said which
 _BEGIN: Final = "nas-answer:"  # a line before the answer; what is before it is Ray's
@@ -93,6 +96,7 @@ class ClusterJobs:
         copy_data: bool = True,
         log_level: str = "info",
         environment: dict[str, str] | None = None,
+        on_wait: Callable[[str], object] = lambda why: None,
     ) -> Submission:
         """Packages `job` with the local modules and data that it names, and submits ``nas search --resume-or-start``.
 
@@ -101,6 +105,8 @@ class ClusterJobs:
             copy_data: see `write_package`.
             log_level: of the driver and the workers.
             environment: variables for the driver; Ray shows them to whoever may see jobs, so no secrets.
+            on_wait: told once why the cluster cannot run anything yet, which a head node that was just started can
+                not for some seconds.
 
         Raises:
             JobError: something that the job names is missing or too large.
@@ -133,7 +139,7 @@ class ClusterJobs:
                 "nas.trials": str(job.search.trials),
                 "nas.store": str(job.tracking.store),
             }
-            deadline = time.monotonic() + _PATIENCE_SECONDS
+            began, said = time.monotonic(), False
             while True:
                 try:
                     self._client.submit_job(
@@ -145,8 +151,12 @@ class ClusterJobs:
                     break
                 except RuntimeError as error:
                     # The head answers some seconds before it can run anything.
-                    if "No available agent" not in str(error) or time.monotonic() > deadline:
+                    waited = time.monotonic() - began
+                    if _NO_AGENT not in str(error) or waited > _PATIENCE_SECONDS:
                         raise
+                    if waited > _SILENT_SECONDS and not said:
+                        said = True
+                        on_wait(f"{self._no_agent()}; trying for {_PATIENCE_SECONDS / 60:.0f} minutes")
                     time.sleep(1.0)
         return self.get(name)
 
@@ -240,6 +250,13 @@ class ClusterJobs:
             )
         return _answer(printed)
 
+    def _no_agent(self) -> str:
+        return (
+            f"the head node at {self.address} answers, but the agent there that starts searches does not: either the "
+            f"node was started just now, or another process there has port {_AGENT_PORT}, and Ray needs "
+            "ray start --dashboard-agent-listen-port=PORT"
+        )
+
     @contextlib.contextmanager
     def _reported(self) -> Iterator[None]:
         try:
@@ -257,6 +274,8 @@ class ClusterJobs:
         except RuntimeError as error:
             if isinstance(error, NasError):
                 raise
+            if _NO_AGENT in str(error):
+                raise ClusterError(self._no_agent()) from error
             raise ClusterError(f"Ray at {self.address} refuses: {_first_line(error)}") from error
 
 

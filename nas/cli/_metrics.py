@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import logging
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +17,7 @@ from prometheus_client.registry import Collector
 
 from nas._text import harmless
 from nas.cli._standing import Looks
+from nas.cli._submitted import Submissions
 from nas.errors import NasError
 
 __all__ = ["METRICS", "StudyCollector"]
@@ -58,13 +60,22 @@ class StudyCollector(Collector):
         store: folder of the studies.
         storage: their database, if they are not in the store.
         name: of one study; None: all.
+        cluster: where they were searched, in place of a store here.
     """
 
-    def __init__(self, store: Path, storage: str | None = None, name: str | None = None) -> None:
+    def __init__(
+        self,
+        store: Path,
+        storage: str | None = None,
+        name: str | None = None,
+        *,
+        cluster: Submissions | None = None,
+    ) -> None:
         self._store = store
         self._storage = storage
         self._name = name
-        self._looks: dict[str, Looks] = {}
+        self._cluster = cluster
+        self._looks: dict[str, Callable[[], dict[str, Any]]] = {}
         self._problems: set[str] = set()
         self._one_at_a_time = threading.Lock()
 
@@ -93,9 +104,13 @@ class StudyCollector(Collector):
         from nas.search import StudyStore
 
         try:
+            if self._cluster is not None:
+                names = [self._name] if self._name else self._cluster.names()
+                self._looks = {name: functools.partial(self._cluster.look, name) for name in names}
+                return names
             names = [self._name] if self._name else StudyStore.studies(self._store, storage=self._storage)
         except NasError as error:
-            self._warn(f"{self._store} cannot be read: {error}")
+            self._warn(f"{'the cluster' if self._cluster else self._store} cannot be read: {error}")
             return None
         self._looks = {name: self._looks.get(name) or Looks(self._store, name, self._storage) for name in names}
         return names
@@ -112,7 +127,8 @@ def _samples(record: dict[str, Any]) -> Iterator[tuple[str, tuple[str, ...], flo
     yield "nas_search_running", (), float(record["driven"])
     yield "nas_search_state", (str(record["state"]),), 1.0
     for state in ("running", "complete", "stopped", "failed"):
-        yield "nas_trials", (state,), float(record[state])
+        if state in record:  # a search that has only been submitted has said nothing yet
+            yield "nas_trials", (state,), float(record[state])
     for name, key in _PLAIN.items():
         if isinstance(value := record.get(key), int | float):
             yield name, (), float(value)

@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from nas.cli._remote import ELSEWHERE
 from nas.cli.console import STORAGE, STORE, say
 from nas.errors import NasError
 
@@ -25,6 +26,7 @@ def metrics(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A study; default: all of the store.")] = None,
     store: Path = STORE,
     storage: str | None = STORAGE,
+    address: str | None = ELSEWHERE,
     host: Annotated[
         str, typer.Option("--host", help="Address to listen on; 127.0.0.1: this machine only.")
     ] = "127.0.0.1",
@@ -34,7 +36,8 @@ def metrics(
     """Serve the state of the searches in a store to Prometheus, at `/metrics`; Ctrl-C ends it.
 
     Trials by state, rates, failures by reason, workers, and how far MLflow is behind. It reads only, and searches that
-    begin later are found by themselves. `deploy/grafana.json` is a dashboard of these metrics.
+    begin later are found by themselves; with `--address`, those submitted to a cluster, of each study the newest.
+    `deploy/grafana.json` is a dashboard of these metrics.
 
     Examples:
 
@@ -45,9 +48,11 @@ def metrics(
     from prometheus_client import CollectorRegistry, generate_latest, start_http_server
 
     from nas.cli._metrics import StudyCollector
+    from nas.cli._submitted import Submissions
 
     registry = CollectorRegistry()
-    registry.register(StudyCollector(store, storage, name))
+    elsewhere = Submissions(address) if address else None
+    registry.register(StudyCollector(store, storage, name, cluster=elsewhere))
     if once:
         sys.stdout.write(generate_latest(registry).decode())
         return
@@ -56,7 +61,7 @@ def metrics(
     except OSError as error:
         raise NasError(f"cannot listen on {host}:{port} ({error.strerror or error}); choose another --port") from error
     where = Text(f"http://{host}:{port}/metrics", "bold")
-    say(Text.assemble(f"metrics of {store}: ", where, "   (Ctrl-C ends it)"))
+    say(Text.assemble(f"metrics of {address or store}: ", where, "   (Ctrl-C ends it)"))
     _wait_for_a_signal()
     server.shutdown()
     thread.join()

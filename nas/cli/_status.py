@@ -18,12 +18,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from nas.cli._remote import ADDRESS_VARIABLE, cluster, entry_of
+from nas.cli._remote import ADDRESS_VARIABLE
 from nas.cli._standing import Looks
+from nas.cli._submitted import Submissions
 from nas.cli.console import STORAGE, STORE, console, duration, percent, print_json, seconds, strict_json
 from nas.errors import NasError
 
-__all__ = ["status", "submitted"]
+__all__ = ["status"]
 
 _STALE_SECONDS: Final = 60.0  # a search that lives writes every two seconds
 _GOES_ON: Final = ("pending", "running")
@@ -59,7 +60,7 @@ def status(
 
         nas status digits --address http://127.0.0.1:8265
     """
-    read = functools.partial(submitted, name, address) if address else _Local(name, store, storage)
+    read = functools.partial(Submissions(address).look, name) if address else _Local(name, store, storage)
     if watch:
         _follow(read, as_json=as_json, pause=lambda: time.sleep(every))
     elif as_json:
@@ -112,35 +113,6 @@ class _Local:
         record["saturation"] = None if saturation is None else dataclasses.asdict(saturation)
         record["failures"] = dict(failure_counts(records).most_common())
         return record
-
-
-def submitted(name: str | None, address: str) -> dict[str, Any]:
-    """How a search on a cluster stands, the last one where none is named, as its log says.
-
-    Raises:
-        NasError: the cluster cannot be reached, or knows no such search.
-    """
-    from nas.cli._report import checked
-
-    jobs = cluster(address)
-    everything = jobs.list()
-    if not everything:
-        raise NasError(f"nothing was submitted to {address} yet; see: nas submit --help")
-    found = jobs.get(name) if name else everything[-1]
-    record: dict[str, Any] = {}
-    for line in reversed(jobs.logs(found.name).splitlines()):
-        entry = entry_of(line)
-        if entry is not None and entry.get("event") == "status":
-            record = checked(entry.get("data"), f"the log of {found.name}") or {}
-            break
-    record = {"study": found.study, "trials": found.trials, "workers": [], **record, "submission": found.name}
-    if found.state != "running" or "state" not in record:
-        record["state"] = found.state
-    if found.message:
-        record["message"] = found.message
-    if not found.active:
-        record["workers"] = []
-    return record
 
 
 def _print(parts: list[RenderableType]) -> None:

@@ -44,7 +44,7 @@ def submit(
 
     job = Job.from_yaml(job_file, settings or [], environment=False)
     jobs = cluster(address)
-    found = jobs.submit(job, Path.cwd(), copy_data=not remote_data)
+    found = jobs.submit(job, Path.cwd(), copy_data=not remote_data, on_wait=lambda why: say(f"{why} …"))
     where = () if address == os.environ.get(ADDRESS_VARIABLE, LOCAL_ADDRESS) else ("--address", address)
     say(Text.assemble("submitted as ", (found.name, "bold")))
     for command in (("status",), ("logs", "-f"), ("stop",)):

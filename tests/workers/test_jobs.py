@@ -7,6 +7,8 @@ import os
 import re
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from nas.cli import _app
 from nas.errors import NasError
 from nas.job import Job
 from nas.search import StudyStore
+from nas.workers import jobs
 from nas.workers.jobs import ClusterError, ClusterJobs, _entrypoint
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -167,3 +170,32 @@ def test_results_never_lie_in_the_package() -> None:
     absolute = Job.from_mapping({"tracking": {"store": "/data/runs"}})
     assert _entrypoint(relative, "info").startswith('NAS_STORE="${NAS_STORE:-$HOME/runs}" exec nas ')
     assert _entrypoint(absolute, "info").startswith("exec nas ")
+
+
+def test_a_node_whose_agent_does_not_listen_is_said_at_once_with_the_port(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Ray's agent goes without its port where another process has that, and the head then runs nothing."""
+    now = [0.0]
+
+    class Head:
+        def list_jobs(self) -> list[Any]:
+            return []
+
+        def submit_job(self, **_: Any) -> None:
+            raise RuntimeError(
+                "Request failed with status code 500: No available agent to submit job, try again later."
+            )
+
+    made = ClusterJobs.__new__(ClusterJobs)
+    made.address, made._client = "http://there:8265", Head()  # type: ignore[assignment]
+    monkeypatch.setattr(
+        jobs, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=lambda s: now.append(now.pop() + s))
+    )
+    monkeypatch.setattr(jobs, "write_package", lambda job, *_, **__: job)
+    said: list[tuple[float, str]] = []
+    with pytest.raises(ClusterError, match=r"another process there has port 52365, .*--dashboard-agent-listen-port"):
+        made.submit(Job(), tmp_path, on_wait=lambda why: said.append((now[0], why)))
+    [(moment, why)] = said
+    assert 5 < moment < 10 and "port 52365" in why and why.endswith("trying for 2 minutes")
+    assert 120 < now[0] < 130

@@ -1,0 +1,113 @@
+"""What `nas status` and `nas metrics` say of searches on a cluster, and how often they ask it for a whole log."""
+
+from __future__ import annotations
+
+import json
+import queue
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from nas.cli import _app, _submitted
+from nas.cli._submitted import Submissions
+from nas.errors import NasError
+
+
+@dataclass
+class Found:
+    name: str
+    study: str
+    state: str = "running"
+    trials: int = 9
+    message: str = ""
+
+    @property
+    def active(self) -> bool:
+        return self.state in ("pending", "running")
+
+
+def line(complete: int, moment: int, **more: Any) -> str:
+    data = {"format": 1, "time": f"2026-01-01T00:00:{moment:02}+00:00", "state": "running", "complete": complete,
+            "running": 1, "failed": 0, "stopped": 0, "workers": [], **more}  # fmt: skip
+    return json.dumps({"level": "info", "message": "", "event": "status", "data": data})
+
+
+class Cluster:
+    def __init__(self, *found: Found) -> None:
+        self.found = list(found)
+        self.written = [line(1, 1), "text of a library", line(2, 2)]
+        self.added: queue.Queue[str | None] = queue.Queue()
+        self.whole = 0
+
+    def list(self) -> list[Found]:
+        return self.found
+
+    def get(self, name: str) -> Found:
+        for each in reversed(self.found):
+            if name in (each.name, each.study):
+                return each
+        raise NasError(f"no search {name!r}")
+
+    def logs(self, name: str) -> str:
+        self.whole += 1
+        return "\n".join(self.written)
+
+    def follow(self, name: str) -> Iterator[str]:
+        yield from list(self.written)
+        while (added := self.added.get()) is not None:
+            yield added
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    made = Cluster(Found("old-1", "mine", "failed", message="gone"), Found("mine-2", "mine"), Found("other-3", "other"))
+    monkeypatch.setattr(_submitted, "cluster", lambda address: made)
+    return made
+
+
+def test_a_log_is_read_once_and_then_read_on(made: Cluster) -> None:
+    asked = Submissions("http://there")
+    for _ in range(5):
+        assert asked.look("mine")["complete"] == 2  # never an older one, while the follower is at the log's begin
+    made.added.put(line(3, 12))
+    deadline = time.monotonic() + 60
+    while asked.look("mine")["complete"] == 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert asked.look("mine")["complete"] == 3
+    assert made.whole == 1
+    made.added.put(None)
+    made.found[1].state = "succeeded"
+    made.written.append(line(4, 22, state="finished"))
+    for _ in range(3):
+        found = asked.look("mine")
+        assert (found["complete"], found["state"], found["driven"], found["workers"]) == (4, "succeeded", False, [])
+    assert made.whole == 2
+
+
+def test_the_metrics_of_a_cluster(made: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    made.found.append(Found("new-4", "new", "pending"))
+    for arguments in (["--address", "http://there"], []):
+        monkeypatch.setenv("RAY_API_SERVER_ADDRESS", "" if arguments else "http://there")
+        shown = CliRunner().invoke(_app.app, ["metrics", "--once", *arguments])
+        assert shown.exit_code == 0, shown.output
+        assert 'nas_trials{state="complete",study="mine"} 2.0' in shown.output
+        assert 'nas_search_running{study="other"} 1.0' in shown.output
+        assert 'nas_search_state{state="pending",study="new"} 1.0' in shown.output
+        assert 'nas_search_state{state="failed",study="mine"}' not in shown.output  # of an older search
+        assert "nas_store_readable 1.0" in shown.output
+    here = CliRunner().invoke(_app.app, ["metrics", "--once", "--address", ""])
+    assert "study=" not in here.output
+
+
+def test_a_cluster_that_does_not_answer_is_not_readable(made: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone() -> list[Found]:
+        raise NasError("nothing answers")
+
+    monkeypatch.setattr(made, "list", gone)
+    shown = CliRunner().invoke(_app.app, ["metrics", "--once", "--address", "http://there"])
+    assert "nas_store_readable 0.0" in shown.output
