@@ -109,7 +109,12 @@ def read(path: str | os.PathLike[str], *kinds: str) -> Contents:
             record is damaged.
         OSError: it cannot be opened.
     """
-    return parsed(path, Path(path).read_bytes(), *kinds)
+    with Path(path).open("rb") as file:
+        head = file.read(LENGTH_BYTES)
+        if (length := int.from_bytes(head, "little")) <= MAX_HEADER_BYTES:
+            head += file.read(length)
+        _metadata(path, head)  # what is none of ours, or has no end, is refused before the rest is read
+        return parsed(path, head + file.read(), *kinds)
 
 
 def parsed(path: object, data: bytes, *kinds: str) -> Contents:

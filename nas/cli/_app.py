@@ -59,13 +59,14 @@ _DENIED: Final = "name another place, or have its permissions changed"
 _FULL: Final = "make room there, or name another place"
 _FAILING: Final = "the disk or the connection to it fails; try again when it is back, or name another place"
 _FILES: Final = "this account may not have more files open; raise that limit (ulimit -n)"
+_NO_MEMORY: Final = "this takes more memory than this process may have; give it more, or less to read and to do"
 _REMEDIES: Final = {
     errno.EACCES: _DENIED,
     errno.EPERM: _DENIED,
     errno.EROFS: "name a place that can be written",
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
-    errno.EFBIG: _FULL,
+    errno.EFBIG: "name another",
     errno.EIO: _FAILING,
     errno.ESTALE: _FAILING,
     errno.EMFILE: _FILES,
@@ -95,6 +96,10 @@ class _Group(TyperGroup):
                 raise
             _logger.debug("the operating system refused", exc_info=error)
             say(Text.assemble(("error:", "bold red"), " ", _of_a_file(error)), output=errors)
+            raise typer.Exit(1) from error
+        except MemoryError as error:
+            _logger.debug("no memory", exc_info=error)
+            say(Text.assemble(("error:", "bold red"), " ", _NO_MEMORY), output=errors)
             raise typer.Exit(1) from error
         except KeyboardInterrupt as error:
             errors.print("interrupted")
@@ -133,7 +138,7 @@ def _in_plain_words(error: typer.BadParameter) -> typer.BadParameter:
 def _of_a_file(error: OSError) -> str:
     """Which file or folder it is, what is wrong with it, and what to do."""
     assert error.errno is not None
-    what = os.strerror(error.errno)
+    what = error.strerror or os.strerror(error.errno)
     named = [str(each) for each in (error.filename, error.filename2) if each is not None]
     where = f"{' or '.join(named)}: " if named else ""
     return f"{where}{what[0].lower()}{what[1:]}; {_REMEDIES[error.errno]}"

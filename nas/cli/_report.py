@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from nas._files import contents
 from nas.errors import NasError
 
 if TYPE_CHECKING:
@@ -181,8 +182,8 @@ def read_status(folder: Path) -> dict[str, Any] | None:
         NasError: a newer version of this program wrote it.
     """
     try:
-        record = json.loads(status_path(folder).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        record = json.loads(contents(status_path(folder)))
+    except (OSError, ValueError, RecursionError):
         return None
     return checked(record, str(status_path(folder)))
 

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, overload
 
 from numpy.typing import ArrayLike, NDArray
 
+from nas._files import contents
 from nas._text import is_formula
 from nas.errors import GraphError
 from nas.graph._check import checked_weights, distinct_names, short
@@ -93,7 +94,7 @@ def read_edge_list(
         OSError: the file cannot be read.
     """
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
+        text = contents(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise GraphError(f"{path} is no table in UTF-8 text: {error}") from error
     try:

@@ -16,6 +16,7 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from nas._files import contents
 from nas.errors import GraphError
 from nas.graph._check import checked_weights
 from nas.graph._dag import DAG, Role
@@ -73,7 +74,7 @@ def read_graphml(
     import networkx
     from networkx.readwrite.graphml import GraphMLReader
 
-    content = Path(path).read_bytes()
+    content = contents(path)
     try:
         _check_graphml(content)
         graphs: list[Any] = list(GraphMLReader()(string=content)) or [networkx.parse_graphml(content.decode("utf-8"))]

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from nas._files import contents
 from nas.search.errors import StudyError
 
 __all__ = [
@@ -73,8 +74,8 @@ def adopt_folder(folder: Path, identity: str, name: str) -> None:
 
 def checksum(path: Path) -> str | None:
     """Of a file, as `nas.checkpoint.save_arrays` returns it; None: there is no such file."""
-    with contextlib.suppress(FileNotFoundError):
-        return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
     return None
 
 
@@ -136,7 +137,7 @@ def refuse_foreign_files(folder: Path, name: str, database: str) -> None:
 def _identity(folder: Path) -> str | None:
     path = folder / _FILE
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(contents(path))
         identity, version = record["id"], int(record["format"])
     except FileNotFoundError:
         return None

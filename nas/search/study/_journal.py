@@ -18,7 +18,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
@@ -27,6 +27,8 @@ from nas._text import plain
 from nas.search.errors import StudyError
 
 __all__ = ["Journal", "open_journal"]
+
+_MOST_LINE: Final = 2**26  # bytes of an operation; the longest, which says what the data is, has some millions
 
 
 class Journal(BaseJournalBackend):
@@ -52,7 +54,10 @@ class Journal(BaseJournalBackend):
             self.line = self._next = 0
         with self.path.open("rb") as file:
             file.seek(self._next)
-            for line in file:
+            while line := file.readline(_MOST_LINE):
+                if len(line) == _MOST_LINE:
+                    self.line += 1
+                    raise self.damaged(f"it is longer than {_MOST_LINE:,} bytes")
                 if not line.endswith(b"\n"):  # is being written, or torn
                     return
                 self.line, self._next = self.line + 1, self._next + len(line)

@@ -24,6 +24,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from nas._files import contents
 from nas._scratch import cache_home
 from nas._stamps import stamp_of
 from nas.errors import NasError
@@ -201,7 +202,7 @@ def _shipped() -> Calibration:
 
 def _read(path: Path) -> _File:
     try:
-        return _File.model_validate_json(path.read_bytes())
+        return _File.model_validate_json(contents(path))
     except OSError as error:
         raise CalibrationError(f"{path}: cannot be read ({error.strerror})") from error
     except ValidationError as error:

@@ -156,6 +156,10 @@ def _is_word(text: str) -> bool:
 def _content(path: Path) -> bytes:
     """The bytes of a file, unpacked where it is gzipped; what expands too far is refused before it is all unpacked."""
     if path.suffix.lower() != ".gz":
+        if (held := path.stat().st_size) > MAX_BYTES:
+            raise DataError(
+                f"{path}: holds {held:,} bytes, at most {MAX_BYTES:,} are read of a table; take a part of it"
+            )
         return path.read_bytes()
     try:
         with gzip.open(path, "rb") as file:
