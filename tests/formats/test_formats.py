@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import safetensors.numpy
+import torch
 from optuna.storages import get_storage
 
 import nas
@@ -31,6 +32,7 @@ from nas.job import Job, stored_job
 from nas.search import StudyError, StudyStore
 from nas.tracking.mlflow._journal import Journal
 from nas.training.cost.calibration import CalibrationError, check_place
+from tests.kinds import KINDS
 
 ROWS = {
     "size": [0.5, None, 1.5],
@@ -159,6 +161,22 @@ def test_a_study_of_every_release_is_whole_and_can_go_on(released: Path) -> None
     with study.lock():
         assert study.recover() == ([], [5])
         assert study.begin() == 6
+
+
+KEPT = sorted((Path(__file__).parent / "kinds").glob("*/*.safetensors"))
+
+
+@pytest.mark.parametrize("path", KEPT, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_a_network_of_every_kind_of_every_release_answers_as_it_did(path: Path) -> None:
+    module = nas.load(path)
+    told = json.loads((path.parent / "answers.json").read_text())[module.record["kind"]]
+    with torch.no_grad():
+        y = module(torch.tensor(told["x"], dtype=torch.float64))
+    np.testing.assert_allclose(y.numpy(), told["y"], rtol=1e-9, atol=1e-12)
+
+
+def test_networks_of_all_kinds_are_kept() -> None:
+    assert {name.replace(" ", "-") for name in KINDS} == {path.stem for path in KEPT}
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 """Writes what the program of today keeps into a folder, for the programs after it to read.
 
-``python tests/formats/write.py``, once a release, into a folder of that version, which is never written again
-(``-journal``: within one release, studies moved from a database to Optuna's journal);
+``python -m tests.formats.write``, once a release, into a folder of that version, which is never written again
+(``-journal``: within one release, studies moved from a database to Optuna's journal; ``kinds``: only the networks);
 `test_formats.py` reads them all. A store with a study of a raw table (five trials that ended, one that was begun), its
-network, and what that network says of three rows.
+network, and what that network says of three rows; in kinds/ a network of each kind, and what it says of three samples.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from importlib import metadata
 from pathlib import Path
 
 import pandas as pd
+import torch
 from typer.testing import CliRunner
 
 import nas
 from nas.cli import app
 from nas.search import StudyStore
+from tests.kinds import KINDS, input_of, made
 
 HERE = Path(__file__).parent
 JOB = {
@@ -55,8 +57,27 @@ def run(*words: str) -> None:
         sys.exit(done.output)
 
 
+def write_kinds() -> None:
+    """A network of each kind in double precision, with samples (3, inputs) and its outputs of them."""
+    target = HERE / "kinds" / metadata.version("dag-nas")
+    if target.exists():
+        sys.exit(f"{target} is there already, and is never written again")
+    target.mkdir(parents=True)
+    said = {}
+    for kind in KINDS:
+        module = made(kind)
+        x = input_of(module)
+        nas.save(target / f"{kind.replace(' ', '-')}.safetensors", module, {"kind": kind})
+        with torch.no_grad():
+            said[kind] = {"x": x.tolist(), "y": module(x).tolist()}
+    (target / "answers.json").write_text(json.dumps(said) + "\n")
+
+
 def main() -> None:
-    """Writes the folder of this version."""
+    """Writes the folders of this version."""
+    if sys.argv[1:] == ["kinds"]:
+        write_kinds()
+        return
     target = HERE / (metadata.version("dag-nas") + "".join(sys.argv[1:]))
     if target.exists():
         sys.exit(f"{target} is there already, and is never written again")
@@ -75,6 +96,7 @@ def main() -> None:
         shutil.copy("network.safetensors", target)
     said = nas.Predictor.load(target / "network.safetensors").answers(pd.DataFrame(ROWS))
     (target / "answers.json").write_text(said.to_json(orient="records", indent=1) + "\n")
+    write_kinds()
 
 
 if __name__ == "__main__":
