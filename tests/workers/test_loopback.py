@@ -22,10 +22,10 @@ from nas.workers._local import LocalRay
 pytestmark = pytest.mark.ray
 
 # In a process of its own, because the tests' own process is connected to a cluster already.
-LISTENING = """
+LISTENING = '''
 import contextlib, json, os, signal, subprocess, sys, time
 from pathlib import Path
-import numpy as np, psutil
+import numpy as np, psutil, ray
 from nas._scratch import own_folder
 from nas.cli.interrupt import Stop, stop_on_signals
 from nas.training import Dataset, TrainingConfig
@@ -34,6 +34,27 @@ from nas.workers import _local
 
 def pool_folder():
     return own_folder(_local._MOST_FOLDER)
+
+ATTACK = """
+import json, os, sys
+from ray._raylet import GcsClient
+os.setgroups([]), os.setgid(65534), os.setuid(65534)
+token, stolen = sys.stdin.read().encode(), []
+for process in filter(str.isdigit, os.listdir("/proc")):
+    for name in ("environ", "cmdline"):
+        try:
+            with open(f"/proc/{process}/{name}", "rb") as file:
+                if token in file.read():
+                    stolen.append(name)
+        except OSError:
+            pass
+try:
+    GcsClient(address=sys.argv[1]).get_all_node_info()
+    asked = "answered"
+except Exception as error:
+    asked = type(error).__name__
+print(json.dumps([stolen, asked]))
+"""
 
 stop = Stop()
 held = contextlib.ExitStack()
@@ -56,6 +77,13 @@ entered = None
 if os.geteuid() == 0:  # with a second account
     command = "import os, sys; os.setuid(65534); os.listdir(sys.argv[1])"
     entered = subprocess.run([sys.executable, "-S", "-c", command, folder], capture_output=True).returncode == 0
+stolen = asked = None
+if os.geteuid() == 0:
+    environment = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64}
+    command = [sys.executable, "-c", ATTACK, ray.get_runtime_context().gcs_address]
+    token = os.environ["RAY_AUTH_TOKEN"]
+    told = subprocess.run(command, input=token, capture_output=True, text=True, env=environment)
+    stolen, asked = json.loads(told.stdout.splitlines()[-1])
 processes = psutil.Process().children(recursive=True)
 os.kill(os.getpid(), signal.SIGTERM)  # the handler that this process had before Ray
 pool.close()
@@ -63,9 +91,10 @@ pool.close()
 print("LISTENING " + json.dumps({
     "found": found, "mode": mode, "token on disk": home.exists(), "entered": entered, "asked": stop.requested,
     "left": [each.name() for each in processes if each.is_running() and each.status() != psutil.STATUS_ZOMBIE],
-    "folder left": (folder / "ray").exists(), "catches SIGTERM": bool(caught >> (signal.SIGTERM - 1) & 1),
+    "stolen": stolen, "refused": asked, "folder left": (folder / "ray").exists(),
+    "catches SIGTERM": bool(caught >> (signal.SIGTERM - 1) & 1),
 }))
-"""
+'''
 
 
 @pytest.mark.slow
@@ -85,6 +114,7 @@ def test_a_local_ray_is_for_its_user_alone_and_goes_with_the_search(tmp_path: Pa
     assert list(temporary.iterdir()) == []
     entered = False if os.geteuid() == 0 else None
     assert told == {
+        "stolen": None if entered is None else [], "refused": None if entered is None else "AuthenticationError",
         "mode": "0o700", "token on disk": False, "entered": entered, "asked": True, "left": [],
         "folder left": False, "catches SIGTERM": True,
     }  # fmt: skip
