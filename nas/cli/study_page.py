@@ -136,7 +136,7 @@ def _front_figure(study: StudyStore, found: Front) -> str:
         picks=points.picks,
     )
     drawn: str = figure.to_html(
-        full_html=False, include_plotlyjs=True, default_height="30rem", config={"displaylogo": False}
+        full_html=False, include_plotlyjs=True, default_height="35rem", config={"displaylogo": False}
     )
     return drawn
 

@@ -1,6 +1,7 @@
 """The plots of the front show every usable point, its facts, and the staircase."""
 
 import io
+import math
 import re
 
 import numpy as np
@@ -162,3 +163,13 @@ def test_picks_say_so_and_labels_keep_apart() -> None:
     picked, labelled = FrontView(crowded, (), "inference_seconds").labels({8: "knee", 5: "best"})
     assert picked == [1, 2] and {1, 2} <= {*labelled}, "picks always say so, the best first"
     assert len(front_png(FRONT, OTHERS, picks={5: "best"})) > 1000
+
+
+def test_the_legend_is_below_the_plot_and_the_fastest_member_has_room_for_its_number() -> None:
+    figure = front_figure(FRONT)
+    legend, (low, high) = figure.layout.legend, figure.layout.xaxis.range
+    assert (legend.yref, legend.y, legend.yanchor) == ("container", 0, "bottom") and figure.layout.margin.b > 100
+    fastest, slowest = (
+        math.log10(end(point.metrics["inference_seconds"] for point in FRONT)) + 6 for end in (min, max)
+    )
+    assert (fastest - low) / (high - low) > 0.08 and high > slowest

@@ -173,8 +173,8 @@ def _words(values: Sequence[Any]) -> str:
     """The middle half of numbers as a range, or the most frequent word."""
     numbers = [float(value) for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
     if len(numbers) == len(values):
-        low, high = np.quantile(numbers, [0.25, 0.75])
-        return f"{low:.3g}" if f"{low:.3g}" == f"{high:.3g}" else f"{low:.3g} to {high:.3g}"
+        low, high = (f"{end:,.0f}" if abs(end) >= 1000 else f"{end:.3g}" for end in np.quantile(numbers, [0.25, 0.75]))
+        return low if low == high else f"{low} to {high}"
     words = [str(value) for value in values]
     word = max(sorted({*words}), key=words.count)
     return f"{word} ({words.count(word)} of {len(words)})"

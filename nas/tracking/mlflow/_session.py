@@ -218,12 +218,12 @@ class Session:
         files = []
         if point.details is not None:
             point = point.details()
+        title = f"trial {point.number}"  # not its name, whose time may change when the front is timed again
         if point.dag is not None:
-            title = run_name(point.number, point.metrics)
             for name, draw in (("dag.png", dag_png), ("adjacency.png", adjacency_png)):
                 files.append(folder / name)
                 files[-1].write_bytes(draw(point.dag, point.weights, period=self._facts.period, title=title))
-        if (curves := curves_png(point.history, title=run_name(point.number, point.metrics))) is not None:
+        if (curves := curves_png(point.history, title=title)) is not None:
             files.append(folder / "curves.png")
             files[-1].write_bytes(curves)
         if point.checkpoint is not None:

@@ -158,8 +158,9 @@ def front_figure(
         },
         template="plotly_white",
         font={"family": "Inter, Helvetica, Arial, sans-serif", "color": INK},
-        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.0, "yanchor": "bottom"},
-        margin={"l": 70, "r": 30, "t": 90, "b": 60},
+        # At the foot of the page, for beside the title there is no room in a narrow one.
+        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 0, "yanchor": "bottom", "yref": "container"},
+        margin={"l": 70, "r": 30, "t": 70, "b": 105},
         hoverlabel={"align": "left", "bgcolor": "white", "bordercolor": DOMINATED, "font": {"color": INK, "size": 13}},
         hovermode="closest",
     )
@@ -393,7 +394,9 @@ class FrontView:
 
     def x_limits(self) -> tuple[float, float]:
         shown = np.concatenate([self.x, self.other_x, self.base_x[np.isfinite(self.base_x) & ~self.far]])
-        return _widened(shown, 0.06) if len(shown) else (0.1, 1.0)
+        if not len(shown):
+            return 0.1, 1.0
+        return _widened(shown, 0.12)[0], _widened(shown, 0.06)[1]  # numbers of members stand left of them
 
     def y_limits(self) -> tuple[float, float]:
         """The front, the baselines and most of the rest, not every hopeless trial."""
