@@ -159,7 +159,8 @@ def data_section(data: GivenData, folder: Path, target: Any = None) -> dict[str,
 def _as_table(data: Any) -> Any:
     """Data as a pandas table; None where it is none."""
     if hasattr(data, "columns") and hasattr(data, "iloc"):
-        return data
+        sparse = {name: kind.subtype for name, kind in data.dtypes.items() if hasattr(kind, "fill_value")}
+        return data.astype(sparse) if sparse else data
     if hasattr(data, "to_pandas") and hasattr(data, "columns"):  # polars, pyarrow
         return data.to_pandas()
     return None
@@ -175,6 +176,8 @@ def _array(value: Any, name: str) -> np.ndarray:
     """An array that npz files hold without objects."""
     if hasattr(value, "detach"):
         value = value.detach().cpu().numpy()
+    if hasattr(value, "toarray"):  # sparse, of SciPy: networks read every feature
+        value = value.toarray()
     array = value.to_numpy() if hasattr(value, "to_numpy") else np.asarray(unmasked(value, name))
     if array.dtype.kind != "O":
         return np.asarray(array)

@@ -107,8 +107,6 @@ class _DagEstimator(BaseEstimator):  # type: ignore[misc]
             check_scalar(self.n_jobs, "n_jobs", numbers.Integral)
             if self.n_jobs == 0:
                 raise ValueError("n_jobs is 0; None or 1 is this process, -1 as many workers as there is room for")
-        if self.job is not None and not hasattr(self.job, "items"):
-            raise TypeError(f"job is {self.job!r}; give fields by dotted paths: {{'training.steps': 2000}}")
         seed = self._seed()
         train, chosen = _split(y if task == "classification" else None, len(X), seed)
         workers = 1 if self.n_jobs is None else int(self.n_jobs)
@@ -145,7 +143,7 @@ class _DagEstimator(BaseEstimator):  # type: ignore[misc]
             keep=False,
             pick=self.pick,
             verbose=bool(self.verbose),
-            settings=self.job,
+            settings=_fields(self.job),
             **fields,
         ) as study:
             path = study.export(study.folder / "network.safetensors")
@@ -157,7 +155,7 @@ class _DagEstimator(BaseEstimator):  # type: ignore[misc]
         self._load()
 
     def _seed(self) -> int:
-        if isinstance(self.random_state, numbers.Integral):
+        if isinstance(self.random_state, int | np.integer):
             check_random_state(self.random_state)  # refuses what is none
             return int(self.random_state)
         return int(check_random_state(self.random_state).randint(2**31))
@@ -390,3 +388,9 @@ def _listed(given: str | Iterable[str]) -> tuple[str, ...]:
 def _plain(value: Any) -> Any:
     """A number of NumPy's as one of Python's."""
     return value.item() if isinstance(value, np.generic) else value
+
+
+def _fields(given: object) -> Mapping[str, Any] | None:
+    if given is None or isinstance(given, Mapping):
+        return given
+    raise TypeError(f"job is {given!r}; give fields by dotted paths: {{'training.steps': 2000}}")

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 import torch
 
 import nas
@@ -147,13 +148,16 @@ def test_a_study_opens_again_and_goes_on(study: Study, store: Path) -> None:
         (FRAME[["a", "b", "c"]], FRAME["kind"]),
         {"x": X, "y": FRAME["kind"].to_numpy()},
         torch.utils.data.TensorDataset(torch.tensor(X), torch.tensor(X[:, 0] > 0)),
+        (scipy.sparse.csr_matrix(X), FRAME["kind"]),
+        (pd.DataFrame.sparse.from_spmatrix(scipy.sparse.csr_matrix(X), columns=["a", "b", "c"]), FRAME["kind"]),
     ],
-    ids=["arrays", "table and targets", "mapping", "torch"],
+    ids=["arrays", "table and targets", "mapping", "torch", "sparse", "sparse table"],
 )
 def test_data_in_memory_is_kept_with_the_study_or_goes(data: Any, tmp_path: Path) -> None:
     with nas.search(data, keep=False, **QUICK) as study:
         folder = study.folder
-        assert len(study.best().predict(X)) == len(X)
+        found = study.best().predict(X)
+        assert len(found) == len(X) and (study.best().predict(scipy.sparse.csr_matrix(X)) == found).all()
         assert len(list(folder.glob("data.*"))) == 1
     assert not folder.exists()
     assert not list(tmp_path.iterdir())

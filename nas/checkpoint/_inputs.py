@@ -88,6 +88,8 @@ class Inputs:
         Warns:
             UnlikeTrainingWarning: a column as a whole is far from the range of the training data.
         """
+        if hasattr(raw, "toarray"):  # sparse, of SciPy
+            raw = raw.toarray()
         if np.ma.is_masked(raw):  # NumPy would give what is behind the mask
             raise DataError(f"{int(np.ma.getmaskarray(raw).sum())} features are masked; fill them, or give a table")
         if self._encoding is not None:
