@@ -22,6 +22,7 @@ import contextlib
 import ctypes
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -79,7 +80,7 @@ class Life:
         if new:
             self._begun.mkdir()
             return
-        code, said = self._ended(self._search(self._begun, _BEFORE))
+        code, said = self._ended(self._search(self._begun, _BEFORE), 10 * _SECONDS)  # it may have to compile first
         if code != 0:
             raise RuntimeError(f"the search that everything begins with ended with {code}:\n{said}")
 
@@ -205,9 +206,9 @@ class Life:
             atexit._run_exitfuncs()
             os._exit(code)
 
-    def _ended(self, child: int) -> tuple[int, str]:
-        """Exit code of a child, as a shell has it, and what it said."""
-        deadline = time.monotonic() + _SECONDS
+    def _ended(self, child: int, seconds: float = _SECONDS) -> tuple[int, str]:
+        """Exit code of a child, as a shell has it, and what it said; 124: it took longer than `seconds`."""
+        deadline = time.monotonic() + seconds
         code = self._codes.pop(child, None)
         while code is None:
             done, status = os.waitpid(child, os.WNOHANG)
@@ -389,6 +390,8 @@ def main(arguments: list[str] | None = None) -> int:
                 return subprocess.run(command, env=environment).returncode
         life = Life(options.library, folder, options.executor, new=options.new)
         words = f"--executor {options.executor}{' --new' if options.new else ''} --every {options.every}"
+        if options.faults != list(FAULTS):
+            words += f" --faults {shlex.join(options.faults)}"
         text, wrong = table(life, options.every, options.faults, words)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
