@@ -11,9 +11,9 @@ import numpy as np
 from nas.checkpoint import DATE_PARTS, EncodedColumn, Encoding
 from nas.training.data._raw import RawData
 
-__all__ = ["cells", "fit_encoding"]
+__all__ = ["MOST_LEVELS", "cells", "fit_encoding"]
 
-_MOST_LEVELS: Final = 32  # categories with an input of their own; rarer ones share one
+MOST_LEVELS: Final = 32  # categories with an input of their own; rarer ones share one
 _LEAST_ROWS: Final = 5  # of a category in the training part, to have one
 
 
@@ -83,7 +83,7 @@ def _category(name: str, texts: np.ndarray) -> EncodedColumn:
     column = np.array(["" if text is None else text for text in texts], dtype=object)[:, None]
     least = _LEAST_ROWS if len(column) >= 10 * _LEAST_ROWS else 1
     encoder = OneHotEncoder(
-        handle_unknown="infrequent_if_exist", max_categories=_MOST_LEVELS, min_frequency=least, drop="if_binary"
+        handle_unknown="infrequent_if_exist", max_categories=MOST_LEVELS, min_frequency=least, drop="if_binary"
     ).fit(column)
     infrequent = encoder.infrequent_categories_[0]
     rare = set() if infrequent is None else {str(level) for level in infrequent}

@@ -31,6 +31,7 @@ class RawData:
     kinds: tuple[str, ...] = ()  # of each feature of a table: number, integer, boolean, category or date
     levels: tuple[tuple[str, ...], ...] = ()  # of a table: the categories that a column's numbers stand for, () of none
     notations: tuple[str, ...] = ()  # of a table: how numbers and dates of a column are written, "" as usual
+    padded: frozenset[str] = frozenset()  # of a table: numbers of which some are written with leading zeros
     target_names: tuple[str, ...] = ()
     texts: np.ndarray | None = None  # (samples,) `y` as the file has it, where it was text and is numbers
     code: str = ""  # a target among numbers that is written as no number is ("01"), "" where there is none

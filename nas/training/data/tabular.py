@@ -213,7 +213,12 @@ def from_frame(
         _filled(frame[column], column, where)
     y, texts, code, notes = _targets(frame, targets, where, config, decimal)
     unsaid = (name for name, each in read.items() if each.kind in ("number", "integer") and name not in config.kinds)
-    notes += _like_codes({name: frame[name] for name in unsaid}, codes or {})
+    padded = _like_codes({name: frame[name] for name in unsaid}, codes or {})
+    notes += tuple(
+        f"column {name} is read as numbers, {code} as {int(code)}; if these are codes, "
+        f"data.kinds: {{{name}: category}} keeps them apart"
+        for name, code in padded.items()
+    )
     return RawData(
         name,
         x,
@@ -223,6 +228,7 @@ def from_frame(
         kinds=tuple(read[column].kind for column in chosen),
         levels=tuple(read[column].levels for column in chosen),
         notations=tuple(read[column].notation for column in chosen),
+        padded=frozenset(padded),
         target_names=tuple(targets),
         texts=texts,
         code=code,
@@ -234,23 +240,20 @@ def from_frame(
     )
 
 
-def _like_codes(columns: Mapping[str, pd.Series[Any]], codes: Mapping[str, str]) -> tuple[str, ...]:
-    """Notes on numbers with leading zeros, which may be names of places or parts.
+def _like_codes(columns: Mapping[str, pd.Series[Any]], codes: Mapping[str, str]) -> dict[str, str]:
+    """Numbers with leading zeros, which may be names of places or parts: one of each column that has such.
 
     Args:
         columns: features that nobody said anything of.
         codes: see `from_frame`.
     """
-    notes = []
+    found = {}
     for name, column in columns.items():
         text = column.dtype.kind == "O" or str(column.dtype).startswith("str")
         cells = [str(cell).strip() for cell in column.dropna().unique()] if text else []
         if code := codes.get(name) or (all(map(is_number, cells)) and like_code(cells)):
-            notes.append(
-                f"column {name} is read as numbers, {code} as {int(code)}; if these are codes, "
-                f"data.kinds: {{{name}: category}} keeps them apart"
-            )
-    return tuple(notes)
+            found[name] = code
+    return found
 
 
 def _known_mark(decimal: str | None, config: DataConfig) -> str | None:
