@@ -837,7 +837,7 @@ def test_bounds_that_the_data_decides_are_judged_by_it() -> None:
     values = base("neuron_dag", data={"source": "x.csv", "samples": None}, search={"constraints": ["accuracy>=0.9"]})
     job = Job.from_mapping(values)  # x.csv may be a classification
     refuse_unused(job, None, read_data(DataConfig(source="iris")))
-    with pytest.raises(JobError, match="'accuracy>=0.9' bounds what networks do not have; They have .*val_r2"):
+    with pytest.raises(JobError, match="'accuracy>=0.9' bounds what networks do not have. They have .*val_r2"):
         refuse_unused(job, None, read_data(DataConfig(source="diabetes")))
     for source in ("diabetes", "addsub"):
         with pytest.raises(JobError, match="'accuracy>=0.9' bounds what networks do not have"):
