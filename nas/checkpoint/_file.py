@@ -159,9 +159,7 @@ def _metadata(path: object, data: bytes) -> dict[str, str]:
     """The metadata in the header; which the safetensors library parses only when it opens a file by name."""
     length = int.from_bytes(data[:LENGTH_BYTES], "little")
     if len(data) < LENGTH_BYTES or length > min(MAX_HEADER_BYTES, len(data) - LENGTH_BYTES):
-        raise CheckpointError(
-            f"{path} is truncated or no safetensors file: its {len(data):,} bytes do not begin as those of one"
-        )
+        raise CheckpointError(f"{path} is truncated or no safetensors file: its first bytes are not those of one")
     try:
         header = json.loads(data[LENGTH_BYTES : LENGTH_BYTES + length])
     except (ValueError, RecursionError) as error:

@@ -224,7 +224,7 @@ def test_a_type_that_numpy_lacks_is_refused(saved: Path) -> None:
 def test_a_header_that_claims_to_be_huge_is_refused_without_reading_it(tmp_path: Path) -> None:
     path = tmp_path / "huge"
     path.write_bytes((2**62).to_bytes(8, "little") + b"{}")
-    with pytest.raises(CheckpointError, match="its 10 bytes do not begin as those of one"):
+    with pytest.raises(CheckpointError, match="its first bytes are not those of one"):
         load(path)
 
 

@@ -27,7 +27,7 @@ _MOST_ROWS: Final = 20_000  # by which they are judged
 _KNOTS: Final = 6
 _FOLDS: Final = 5
 _PRIOR: Final = 5.0  # rows that a category's mean is worth before any is seen
-_GAIN: Final = 0.02  # of the target's variance: what categories have to say beyond a curve, and ...
+_GAIN: Final = 0.05  # of the target's variance: what categories have to say beyond a curve, and ...
 _SURE: Final = 4.0  # ... how many of its standard errors
 _SIZE: Final = 0.5  # of what the categories say, from which on the size of the numbers says enough
 
