@@ -98,6 +98,16 @@ def test_few_rows_say_nothing_for_certain(rows: int, tmp_path: Path) -> None:
     assert "category" not in kinds(read(table()[:rows], tmp_path / "t.csv")).values()
 
 
+@pytest.mark.parametrize(("shops", "tells", "inputs"), [(80, True, 80), (80, False, 32), (20, True, 20)])
+def test_many_categories_get_inputs_where_they_say_more(shops: int, tells: bool, inputs: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"shop": [f"S{k}" for k in rng.integers(0, shops, N)], "size": rng.normal(size=N)})
+    effects = dict(zip(frame["shop"].unique(), rng.normal(size=shops), strict=True))
+    frame["score"] = frame["size"] + rng.normal(size=N) * 0.5 + (frame["shop"].map(effects) if tells else 0.0)
+    loaded = read(frame, tmp_path / "t.csv")
+    assert sum(name.startswith("shop = ") for name in loaded.dataset.feature_names) == inputs
+
+
 @pytest.mark.slow
 def test_rows_to_predict_have_numbers(tmp_path: Path) -> None:
     """An exported network takes the numbers as the table has them, whole or as floats, and one that it never saw."""

@@ -138,7 +138,7 @@ def test_categories_are_those_of_scikit_learn(texts: list[str]) -> None:
         handle_unknown="infrequent_if_exist", max_categories=32, min_frequency=least, drop="if_binary",
         sparse_output=False,
     ).fit(column)  # fmt: skip
-    ours = _category("c", np.array([text or None for text in texts], dtype=object))
+    ours = _category("c", np.array([text or None for text in texts], dtype=object), 32)
     expected = encoder.transform(column)
     given_ = np.array([text or None for text in texts], dtype=object)
     found = ours.apply(given_) if ours.inputs else np.zeros((len(texts), 0))

@@ -9,20 +9,21 @@ from typing import Final
 import numpy as np
 
 from nas.checkpoint import DATE_PARTS, EncodedColumn, Encoding
+from nas.training.data._codes import levels_for
 from nas.training.data._raw import RawData
 
-__all__ = ["MOST_LEVELS", "cells", "fit_encoding"]
+__all__ = ["cells", "fit_encoding"]
 
-MOST_LEVELS: Final = 32  # categories with an input of their own; rarer ones share one
 _LEAST_ROWS: Final = 5  # of a category in the training part, to have one
 
 
-def fit_encoding(raw: RawData, train: np.ndarray) -> Encoding | None:
+def fit_encoding(raw: RawData, train: np.ndarray, rows: np.ndarray, targets: np.ndarray) -> Encoding | None:
     """The encoding of a table's columns; None: all are numbers that are taken as they are.
 
     Args:
         raw: the table, with kinds and levels of its columns.
         train: (rows, columns) the training part of ``raw.x``.
+        rows, targets: some of these rows and their targets (see `nas.training.data._codes.targets_of`).
     """
     if not raw.kinds:
         return None
@@ -33,7 +34,9 @@ def fit_encoding(raw: RawData, train: np.ndarray) -> Encoding | None:
     for place, (name, kind, notation) in enumerate(zip(raw.feature_names, raw.kinds, notations, strict=True)):
         values = train[:, place]
         if kind == "category":
-            columns.append(_category(name, _texts(values, raw.levels[place])))
+            known = len(raw.levels[place])  # a missing cell is a category, too
+            codes = np.where(np.isnan(values), known, values).astype(np.int64)[rows]
+            columns.append(_category(name, _texts(values, raw.levels[place]), levels_for(codes, targets)))
         elif kind == "date":
             columns.append(dataclasses.replace(_date(name, values, bool(gaps[place])), notation=notation))
         else:
@@ -77,13 +80,13 @@ def _date(name: str, values: np.ndarray, gaps: bool) -> EncodedColumn:
     return EncodedColumn(name, "date", fill, flagged, parts=parts)
 
 
-def _category(name: str, texts: np.ndarray) -> EncodedColumn:
+def _category(name: str, texts: np.ndarray, most: int) -> EncodedColumn:
     from sklearn.preprocessing import OneHotEncoder
 
     column = np.array(["" if text is None else text for text in texts], dtype=object)[:, None]
     least = _LEAST_ROWS if len(column) >= 10 * _LEAST_ROWS else 1
     encoder = OneHotEncoder(
-        handle_unknown="infrequent_if_exist", max_categories=MOST_LEVELS, min_frequency=least, drop="if_binary"
+        handle_unknown="infrequent_if_exist", max_categories=most, min_frequency=least, drop="if_binary"
     ).fit(column)
     infrequent = encoder.infrequent_categories_[0]
     rare = set() if infrequent is None else {str(level) for level in infrequent}

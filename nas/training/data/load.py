@@ -20,7 +20,7 @@ import numpy as np
 from nas.checkpoint import Encoding
 from nas.errors import DataError
 from nas.training.data._bundled import addsub, bundled, parity, recall
-from nas.training.data._codes import as_categories, told_apart
+from nas.training.data._codes import as_categories, targets_of, told_apart
 from nas.training.data._encode import cells, fit_encoding
 from nas.training.data._idle import idle_settings
 from nas.training.data._labels import infer_task, label_texts, label_type, order_classes, same_label
@@ -202,12 +202,15 @@ def _prepared(
     encoded, labels, classes = _encoded(raw, task, config, statistics.classes if statistics else ())
     found = split(encoded, task, classes, config, groups=raw.groups, order=raw.order)
     if statistics is None:
-        if raw.kinds and (codes := told_apart(raw, found[0].x, found[0].y, len(classes), config.kinds)):
-            raw = as_categories(raw, codes)
-            rows = _inputs(raw)
-            train, val, test = (dataclasses.replace(part, x=rows[part.rows]) for part in found)
-            found = train, val, test
-        encoding = fit_encoding(raw, found[0].x)
+        encoding = None
+        if raw.kinds:
+            rows, targets = targets_of(found[0].y, len(classes))
+            if codes := told_apart(raw, found[0].x, rows, targets, config.kinds):
+                raw = as_categories(raw, codes)
+                inputs = _inputs(raw)
+                train, val, test = (dataclasses.replace(part, x=inputs[part.rows]) for part in found)
+                found = train, val, test
+            encoding = fit_encoding(raw, found[0].x, rows, targets)
     train, *_ = parts = tuple(_applied(encoding, part, raw) for part in found)
     if task == "regression" and statistics is None and (train.y == train.y[0]).all():
         value = ", ".join(f"{each:g}" for each in train.y[0])
