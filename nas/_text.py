@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable, Iterable
 from typing import Final
 
 __all__ = [
     "MOST_REASON",
     "SECRET",
+    "check_each",
     "format_seconds",
     "harmless",
     "is_formula",
@@ -99,3 +101,19 @@ def is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def check_each(check: Callable[[str], object], values: Iterable[str]) -> None:
+    """Whether ``check`` refuses any of the values.
+
+    Raises:
+        ValueError: what it says of all that it refuses, a line each, so that nobody has to mend one at a time.
+    """
+    wrong = []
+    for value in values:
+        try:
+            check(value)
+        except ValueError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise ValueError("\n".join(wrong))

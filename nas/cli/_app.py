@@ -89,18 +89,15 @@ class _Group(TyperGroup):
         except typer.BadParameter as error:
             raise _in_plain_words(error) from error
         except NasError as error:
-            say(Text.assemble(("error:", "bold red"), " ", str(error)), output=errors)
-            raise typer.Exit(2 if isinstance(error, JobError) else 1) from error
+            raise _failed(str(error), 2 if isinstance(error, JobError) else 1) from error
         except OSError as error:
             if error.errno not in _REMEDIES:
                 raise
             _logger.debug("the operating system refused", exc_info=error)
-            say(Text.assemble(("error:", "bold red"), " ", _of_a_file(error)), output=errors)
-            raise typer.Exit(1) from error
+            raise _failed(_of_a_file(error)) from error
         except MemoryError as error:
             _logger.debug("no memory", exc_info=error)
-            say(Text.assemble(("error:", "bold red"), " ", _NO_MEMORY), output=errors)
-            raise typer.Exit(1) from error
+            raise _failed(_NO_MEMORY) from error
         except KeyboardInterrupt as error:
             errors.print("interrupted")
             raise typer.Exit(1) from error
@@ -108,9 +105,13 @@ class _Group(TyperGroup):
             if (place := _place_in_own_code(error)) is None:
                 raise
             _logger.debug("code of the user's own failed", exc_info=error)
-            text = f" {place}: {type(error).__name__}: {error}"
-            say(Text.assemble(("error:", "bold red"), text), output=errors)
-            raise typer.Exit(1) from error
+            raise _failed(f"{place}: {type(error).__name__}: {error}") from error
+
+
+def _failed(why: str, code: int = 1) -> typer.Exit:
+    """Says why; the exit with this code."""
+    say(Text.assemble(("error:", "bold red"), " ", why), output=errors)
+    return typer.Exit(code)
 
 
 def _place_in_own_code(error: Exception) -> str | None:

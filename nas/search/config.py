@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from nas._text import check_each
 from nas.search.front.constraints import Bound
 from nas.training.quality.judged import check_scorer
 from nas.training.quality.objectives import OBJECTIVES
@@ -241,14 +242,7 @@ class SearchConfig(BaseModel):
         if not isinstance(stated, list | tuple) or not all(isinstance(name, str) for name in stated):
             return values
         own = [name for name in stated if name not in OBJECTIVES]
-        wrong = []  # all at once
-        for name in own:
-            try:
-                check_scorer(name)
-            except ValueError as error:
-                wrong.append(str(error))
-        if wrong:
-            raise ValueError("\n".join(wrong))
+        check_each(check_scorer, own)
         if len(own) > 1 or (own and ("error" in stated or values.get("scorer") not in (None, *own))):
             quality = [*own, *(["error"] if "error" in stated else [])]
             quality += [values["scorer"]] if values.get("scorer") not in (None, *own) else []
@@ -290,14 +284,7 @@ class SearchConfig(BaseModel):
     @field_validator("constraints")
     @classmethod
     def _bounds(cls, constraints: tuple[str, ...]) -> tuple[str, ...]:
-        wrong = []  # all at once
-        for text in constraints:
-            try:
-                Bound.parse(text)
-            except ValueError as error:
-                wrong.append(str(error))
-        if wrong:
-            raise ValueError("\n".join(wrong))
+        check_each(Bound.parse, constraints)
         return constraints
 
     @field_validator("strategy")

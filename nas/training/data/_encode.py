@@ -21,12 +21,10 @@ def fit_encoding(raw: RawData, train: np.ndarray, rows: np.ndarray, targets: np.
     """The encoding of a table's columns; None: all are numbers that are taken as they are.
 
     Args:
-        raw: the table, with kinds and levels of its columns.
+        raw: a table, with kinds and levels of its columns.
         train: (rows, columns) the training part of ``raw.x``.
         rows, targets: some of these rows and their targets (see `nas.training.data._codes.targets_of`).
     """
-    if not raw.kinds:
-        return None
     given = [x for x in (raw.x, raw.x_val, raw.x_test) if x is not None]
     gaps = np.any([np.isnan(x).any(axis=0) for x in given], axis=0)
     columns = []

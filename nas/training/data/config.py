@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from nas._text import check_each
 from nas.checkpoint import notation_of
 
 __all__ = ["BUILT_IN_SOURCES", "FILE_SUFFIXES", "TABLE_SUFFIXES", "TEXT_SUFFIXES", "DataConfig"]
@@ -181,18 +182,16 @@ class DataConfig(BaseModel):
     @field_validator("kinds")
     @classmethod
     def _kinds(cls, kinds: dict[str, str]) -> dict[str, str]:
-        wrong = []  # all at once
-        for name, stated in kinds.items():
-            kind, _, notation = stated.partition(" ")
+        def check(name: str) -> None:
+            kind, _, notation = kinds[name].partition(" ")
             if kind not in ("number", "category", "date"):
-                wrong.append(f"column {name!r}: expected number, category or date, but got {stated!r}")
-                continue
+                raise ValueError(f"column {name!r}: expected number, category or date, but got {kinds[name]!r}")
             try:
                 notation_of(kind, notation)
             except ValueError as error:
-                wrong.append(f"column {name!r}: {error}")
-        if wrong:
-            raise ValueError("\n".join(wrong))
+                raise ValueError(f"column {name!r}: {error}") from None
+
+        check_each(check, kinds)
         return kinds
 
     @field_validator("class_weight")
