@@ -30,6 +30,7 @@ class Stop:
         self._polite: Callable[[], None] | None = None
         self._since: float | None = None
         self._timed = False  # see `within_grace`
+        self._timer: tuple[float, float] | None = None  # seconds left of somebody's own when it gave way, and since when
 
     @property
     def requested(self) -> bool:
@@ -57,7 +58,7 @@ class Stop:
             raise KeyboardInterrupt
         self._since = time.monotonic()
         if self._timed:
-            signal.setitimer(signal.ITIMER_REAL, _GRACE_SECONDS)
+            self._timer = signal.setitimer(signal.ITIMER_REAL, _GRACE_SECONDS)[0], time.monotonic()
         self._polite()
 
     @contextlib.contextmanager
@@ -72,22 +73,30 @@ class Stop:
     @contextlib.contextmanager
     def within_grace(self) -> Iterator[None]:
         """For work that cannot look: KeyboardInterrupt comes wherever it is, ten seconds after the request (in the main
-        thread)."""
+        thread). A timer of whoever called runs on meanwhile, but for those seconds."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
 
-        def overdue(number: int, frame: Any) -> None:
-            raise KeyboardInterrupt
+        before = signal.getsignal(signal.SIGALRM)
 
-        before = signal.signal(signal.SIGALRM, overdue)
+        def overdue(number: int, frame: FrameType | None) -> None:
+            if self._timer is None and callable(before):
+                before(number, frame)
+            else:
+                raise KeyboardInterrupt
+
+        signal.signal(signal.SIGALRM, overdue)
         self._timed = True
         try:
             yield
         finally:
             self._timed = False
-            signal.setitimer(signal.ITIMER_REAL, 0.0)
             signal.signal(signal.SIGALRM, before)
+            if self._timer is not None:
+                left, since = self._timer
+                signal.setitimer(signal.ITIMER_REAL, max(left - (time.monotonic() - since), 1e-3) if left else 0.0)
+                self._timer = None
 
 
 @contextlib.contextmanager

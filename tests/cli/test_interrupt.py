@@ -99,6 +99,27 @@ def test_what_cannot_look_is_interrupted_in_time(monkeypatch: pytest.MonkeyPatch
     assert signal.getsignal(signal.SIGALRM) is before
 
 
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_timer_of_the_caller_runs_on(monkeypatch: pytest.MonkeyPatch, asked: bool) -> None:
+    """As of a test that may take so long, or of a program that has a search as a part."""
+    monkeypatch.setattr(_interrupt, "_GRACE_SECONDS", 5.0)
+    fired: list[int] = []
+    before = signal.signal(signal.SIGALRM, lambda number, frame: fired.append(number))
+    others = signal.setitimer(signal.ITIMER_REAL, 0.1)
+    try:
+        stop = Stop()
+        with stop.politely(lambda: None), stop.within_grace():
+            if asked:
+                stop.request()
+            time.sleep(0.3)
+            assert fired == ([] if asked else [signal.SIGALRM])
+        time.sleep(0.1)
+        assert fired == [signal.SIGALRM]
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_REAL, *others)
+
+
 def test_an_ignored_signal_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
     try:

@@ -22,6 +22,7 @@ from nas.tracking.mlflow import tracker as tracker_module
 from nas.tracking.mlflow._journal import Journal
 from nas.tracking.mlflow._session import Session
 from nas.tracking.mlflow.writer import MlflowWriter
+from nas.tracking.protocol import Ended
 from nas.training.types import Candidate, Genome, TrialResult, TrialStatus
 
 Make = Callable[..., MlflowTracker]
@@ -445,6 +446,31 @@ def test_finish_waits_as_long_as_pictures_are_drawn(
     assert late[0] == 400.0 * len(members)
     assert tracking.left_out == ()
     assert [parent.info.status for parent in runs(config)[0]] == ["FINISHED"]
+
+
+def test_an_mlflow_that_answers_and_takes_nothing_is_given_up(
+    config: TrackingConfig, tracker: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each attempt connects anew and compares MLflow with the study, which is no progress."""
+    tracking = tracker(flush_seconds=1.0)
+    tracking.start()
+    tracking.log_trial(*make_trial(0))
+    while tracking.backlog:
+        time.sleep(0.01)
+    failures: list[int] = []
+
+    def refuse(*given: object) -> None:
+        failures.append(1)
+        raise ConnectionError("connection refused")
+
+    monkeypatch.setattr(MlflowWriter, "write_trial", refuse)
+    tracking.reconcile(lambda: Ended({0: make_trial(0)[1].metrics}, lambda number: pytest.fail("it is there")))
+    tracking.log_trial(*make_trial(1))
+    assert tracking.finish() == 1  # comes back at all
+    assert tracking._thread is not None
+    tracking._thread.join(20)
+    assert not tracking._thread.is_alive()
+    assert len(failures) > 3
 
 
 def test_whoever_does_not_want_to_wait_says_so(

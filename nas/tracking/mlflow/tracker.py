@@ -96,12 +96,14 @@ class MlflowTracker:
         self._champion: Champion | None = None
         self._study: Ended | None = None  # as it was when it was last compared
         self._compare = False  # MLflow with it
+        self._compared: Ended | None = None  # the last one that MLflow was compared with
         self._ending: Ending | None = None
         self._deadline = float("inf")
         self._ended = False  # the parent run
         self._given_up = False  # `finish` was told not to wait: only the parent run is still ended
         # The thread's own:
         self._session: Session | None = None
+        self._backoff = _BACKOFF[0]  # seconds to wait after the next failure
         self._attempts: dict[Key, int] = {}
         self._refused: list[Key] = []
         self._summed_up = -1  # runs that there were when the front was written last
@@ -272,25 +274,25 @@ class MlflowTracker:
     # ---- the thread ----
 
     def _run(self) -> None:
-        wait, said, said_at = _BACKOFF[0], "", -math.inf
+        said, said_at = "", -math.inf
         while True:
             try:
                 if self._step():
                     return
-                wait = _BACKOFF[0]
             except Exception as error:  # whatever MLflow, its database or the network raise
                 if time.monotonic() > self._deadline:
                     return
                 # Connecting may succeed each time, and what follows fail: that is said once, and again now and then.
-                if wait == _BACKOFF[0] and (_brief(error) != said or time.monotonic() - said_at > _SILENT_SECONDS):
+                again = _brief(error) == said and time.monotonic() - said_at <= _SILENT_SECONDS
+                if self._backoff == _BACKOFF[0] and not again:
                     said, said_at = _brief(error), time.monotonic()
                     address = redacted(self._facts.config.tracking_uri)
                     here = isinstance(error, OSError) and error.errno in _OF_THIS_MACHINE
                     what = "cannot be told" if here else "does not answer"
                     _LOG.warning("MLflow at %s %s (%s); trying until it does", address, what, said)
                 self._session = None
-                self._pause(wait)
-                wait = min(2 * wait, _BACKOFF[1] if self._ending is None else 2 * _BACKOFF[0])
+                self._pause(self._backoff)
+                self._backoff = min(2 * self._backoff, _BACKOFF[1] if self._ending is None else 2 * _BACKOFF[0])
 
     def _pause(self, seconds: float) -> None:
         """Wait that long, or less when the search ends meanwhile."""
@@ -322,7 +324,10 @@ class MlflowTracker:
         if given_up and ending is not None:
             self._end(session, ending)
             return True
+        progress = True
         if study is not None:
+            # Each new session compares once more: where connecting succeeds and what follows fails, that is none.
+            progress = study is not self._compared
             self._reconcile(session, study)
         elif front_due:
             self._update_front(session)
@@ -339,9 +344,11 @@ class MlflowTracker:
             with self._wake:
                 if not self._queue and not self._compare and self._ending is None:
                     self._wake.wait(self._idle_seconds(session))
-        with self._wake:
-            if self._ending == "FINISHED" and not self._given_up:
-                self._deadline = time.monotonic() + self._flush_seconds  # it is catching up
+        if progress:
+            self._backoff = _BACKOFF[0]
+            with self._wake:
+                if self._ending == "FINISHED" and not self._given_up:
+                    self._deadline = time.monotonic() + self._flush_seconds  # it is catching up
         return False
 
     def _end(self, session: Session, ending: Ending) -> None:
@@ -396,7 +403,7 @@ class MlflowTracker:
         drawn = {point.number for point in (*members, *others)}  # put right with the front, which comes next
         session.put_right({number: values for number, values in study.metrics.items() if number not in drawn})
         with self._wake:
-            self._compare = self._study is not study
+            self._compare, self._compared = self._study is not study, study
 
     def _from_study(self, number: int) -> dict[str, Any] | None:
         """The record of a trial that the journal does not have; None: the study does not, either."""
