@@ -179,6 +179,17 @@ def test_the_gap_of_the_front_that_is_widest_and_least_tried_is_filled() -> None
     assert sizes.count(20) > 3 * sizes.count(80)  # twenty tries there came to nothing
 
 
+def test_a_gap_whose_cuts_end_at_its_smaller_side_is_not_tried_for_ever() -> None:
+    """16 edges cut to 14 leave 13 where one of the 14 leads nowhere then."""
+    found = ladder((13, 0.5), (16, 0.3), (100, 0.25), (200, 0.2))
+    sizes = [13, 16, 100, 110, 150, 200]
+    for _ in range(40):
+        gap = found.gap(sizes, np.random.default_rng(len(sizes)))
+        assert gap is not None
+        sizes.append({14: 13, 40: 40, 141: 141}[gap[0]])
+    assert sizes.count(13) < 20 and sizes.count(40) > 5 and sizes.count(141) > 5
+
+
 @pytest.mark.parametrize("found", [[(10, 0.5)], [(10, 0.5), (11, 0.1)]], ids=["one network", "no room"])
 def test_no_gap_where_nothing_lies_between(found: list[tuple[int, float]]) -> None:
     assert ladder(*found).gap([edges for edges, _ in found], np.random.default_rng(0)) is None

@@ -186,7 +186,8 @@ class Ladder:
             middle = math.floor(math.sqrt(smaller.edges * larger.edges))
             if middle == smaller.edges:
                 continue
-            inside = np.searchsorted(sizes, larger.edges) - np.searchsorted(sizes, smaller.edges, side="right")
+            # Those of the smaller one's size count but for itself: cuts may end there, however little they aim below.
+            inside = np.searchsorted(sizes, larger.edges) - np.searchsorted(sizes, smaller.edges) - 1
             wide = (smaller.error - larger.error) * math.log(larger.edges / smaller.edges)
             worth = wide / (1 + inside) * rng.random()
             if best is None or worth > best[0]:
