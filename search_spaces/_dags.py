@@ -161,12 +161,13 @@ class DagSpace(SearchSpace):
         if kind == "two layers" and hidden >= 10:
             dag = graph.layered((shape.n_inputs, first, second, shape.n_outputs), density=1.0, shortcuts=0.0)
             origin = f"layers of {first} and {second} neurons"
-        elif kind == "complete":
-            dag = graph.complete(shape.n_inputs, hidden, shape.n_outputs)
-            origin = f"complete DAG of {hidden} neurons"
         else:
             dag = graph.layered((shape.n_inputs, hidden, shape.n_outputs), density=1.0, shortcuts=1.0)
             origin = f"layer of {hidden} neurons and shortcuts"
+        # Where inputs are few, layers of so many neurons have too few edges: of 5 inputs and 50 neurons, 360.
+        if kind == "complete" or dag.n_edges < (edges or 0):
+            dag = graph.complete(shape.n_inputs, hidden, shape.n_outputs)
+            origin = f"complete DAG of {hidden} neurons"
         limits = [round(options.density[1] * graph.usable_cells(*dag.sizes)), most, options.max_edges]
         limit = min(limit for limit in limits if limit is not None)
         if dag.n_edges > limit:  # not thinned at random but made narrower, so that every neuron may read everything

@@ -30,7 +30,7 @@ class Stop:
         self._polite: Callable[[], None] | None = None
         self._since: float | None = None
         self._timed = False  # see `within_grace`
-        self._timer: tuple[float, float] | None = None  # seconds left of somebody's own when it gave way, and since when
+        self._timer: tuple[float, float] | None = None  # what a timer of the caller had left, and since when
 
     @property
     def requested(self) -> bool:

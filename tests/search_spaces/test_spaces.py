@@ -221,6 +221,16 @@ def test_large_starts_are_wider_the_more_edges_will_be_left() -> None:
     assert widths[0] < widths[1] < widths[2]
 
 
+@pytest.mark.parametrize(("inputs", "outputs"), [(1, 1), (5, 2), (10, 1)])
+def test_few_inputs_make_no_small_start(inputs: int, outputs: int) -> None:
+    """One layer of the 50 neurons that 1,000 edges ask for has 360 where there are 5 inputs."""
+    space = load_space(SpaceConfig(name="neuron_dag"), TaskShape(inputs, outputs))
+    genomes = [space.large(np.random.default_rng(seed), edges=1000) for seed in range(30)]
+    sizes = [genome.dag.n_edges for genome in genomes if genome is not None]
+    assert len(sizes) == 30 and np.median(sizes) >= 1000
+    assert all(genome is not None and (genome.dag.n_edges >= 1000 or "complete" in genome.origin) for genome in genomes)
+
+
 @pytest.mark.parametrize("limit", [2, 11, 19, 20, 21, 37, 150, 209, 500, 5000, 15_439])
 @pytest.mark.parametrize(("inputs", "outputs"), [(64, 10), (1, 1), (3, 10), (64, 1)])
 def test_a_large_start_never_breaks_the_most_edges_and_wastes_none(limit: int, inputs: int, outputs: int) -> None:
