@@ -24,6 +24,7 @@ from nas.errors import DataError
 __all__ = [
     "CLOCK",
     "MARKS",
+    "WHOLE",
     "Notation",
     "cells_of",
     "clock_seconds",
@@ -39,6 +40,8 @@ na n/a n.a n.a. #n/a <na> nan nat null (null) none \\n ? - -- --- – — . .. .
 """
 MARKS: Final = frozenset({"", *_WORDS.split()})
 CLOCK: Final = "h:m:s"
+WHOLE: Final = re.compile(r"-?(0|[1-9]\d*)(\.0)?")
+"""A whole number as a table writes it, or as it writes one in a column of which some are missing."""
 _TRUE: Final = {"true": 1.0, "false": 0.0}
 _BLANKS: Final = " \u00a0\u2009\u202f"
 _TICKS: Final = "'’"
@@ -138,8 +141,11 @@ def cells_of(column: Any, kind: str, name: str, notation: str = "", missing: Col
     marks = MARKS if not missing else MARKS | {text.strip().lower() for text in missing}
     if kind == "category":
         gone = {text.strip() for text in missing}
-        texts = [_text(cell) for cell in column]
-        return np.array([None if text in gone else text for text in texts], dtype=object)
+        texts = [None if (text := _text(cell)) in gone else text for cell in column]
+        known = {text for text in texts if text is not None}
+        if any(text.endswith(".0") for text in known) and all(map(WHOLE.fullmatch, known)):
+            texts = [text and text.removesuffix(".0") for text in texts]
+        return np.array(texts, dtype=object)
     if kind == "date":
         return _dates(column, name, notation, marks)
     column = without_numbers(column, missing)
@@ -220,8 +226,10 @@ def _number(cell: Any, row: int, name: str, notation: str, marks: Collection[str
         return _TRUE[text.lower()]
     value = _as_written(text, notation)
     if value is None:
-        wanted = f"such as {notation!r}" if notation else "as in the training data"
-        raise DataError(f"column {name!r} must hold numbers, but has {text[:40]!r} in row {row}; write them {wanted}")
+        wanted = notation or "1234.5"
+        raise DataError(
+            f"column {name!r} must hold numbers, but has {text[:40]!r} in row {row}; write them such as {wanted!r}"
+        )
     return value
 
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from nas.checkpoint._cells import notation_of
+from nas.checkpoint._cells import WHOLE, notation_of
 from nas.errors import CheckpointError, DataError
 
 __all__ = ["DATE_PARTS", "KINDS", "MISSING", "EncodedColumn", "Encoding", "date_part"]
@@ -82,6 +82,22 @@ class EncodedColumn:
         """Whether it is a number that needs nothing."""
         return self.kind in ("number", "integer", "boolean") and self.fill is None and not self.notation
 
+    def spelt(self, cells: np.ndarray) -> np.ndarray:
+        """Cells (rows,) of a category as its categories are spelt; a missing one is `MISSING`.
+
+        13.0 is 13 where that is a category, and the other way round: so tables write whole numbers beside missing ones.
+        """
+        known = {*self.categories}
+
+        def text(cell: str | None) -> str:
+            given = MISSING if cell is None else cell
+            if given in known or not WHOLE.fullmatch(given):
+                return given
+            plain = given.removesuffix(".0")
+            return next((each for each in (plain, f"{plain}.0") if each in known), given)
+
+        return np.array([text(cell) for cell in cells], dtype=object)
+
     def apply(self, cells: np.ndarray) -> np.ndarray:
         """Inputs (rows, inputs) of cells (rows,): text or None of a category, else float64 with NaN where missing.
 
@@ -89,7 +105,7 @@ class EncodedColumn:
             DataError: a number is missing although none was in training.
         """
         if self.kind == "category":
-            texts = np.array([MISSING if cell is None else cell for cell in cells], dtype=object)
+            texts = self.spelt(cells)
             known = [texts == level for level in self.levels]
             if self.other:
                 rest = ~np.logical_or.reduce([*known, texts == self.base if self.base is not None else texts != texts])

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from nas.checkpoint._cells import cells_of, named_once
-from nas.checkpoint._encoding import MISSING, EncodedColumn, Encoding
+from nas.checkpoint._encoding import EncodedColumn, Encoding
 from nas.errors import CheckpointError, DataError
 
 __all__ = ["Inputs", "UnlikeTrainingWarning"]
@@ -194,18 +194,16 @@ class Inputs:
 
     def _compare_categories(self, column: EncodedColumn, cells: np.ndarray) -> None:
         """Warns of categories that training never saw: of any where they have no input, else where they are most."""
-        known = {*column.levels, column.base}
-        strange = [MISSING if cell is None else str(cell) for cell in cells]
-        strange = [cell for cell in strange if cell not in known]
+        known = {*column.categories}
+        strange = [cell for cell in column.spelt(cells) if cell not in known]
         if not strange or (column.other and 2 * len(strange) <= len(cells)):
             return
         counts = "rarely or never" if column.other else "never"
-        shown = [name for name in (*column.levels, column.base) if name is not None]
         warnings.warn(
             f"column {column.name!r} has {strange[0] or '(missing)'!r} and the like in {len(strange):,} of "
-            f"{len(cells):,} rows, which training saw {counts}; it knows {_listed(shown)}",
+            f"{len(cells):,} rows, which training saw {counts}; it knows {_listed(column.categories)}",
             UnlikeTrainingWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
 
     def _warn(self, places: list[int], what: str) -> None:
@@ -250,7 +248,7 @@ def _column(table: Any, place: int, name: str) -> np.ndarray:
         row = next((row for row, each in enumerate(column) if not isinstance(each, int | float | np.number)), 0)
         raise DataError(
             f"column {name!r} must hold numbers, but is {column.dtype} ({str(column.iloc[row])[:40]!r} in row {row}); "
-            "write them as in the training data"
+            "make numbers of them, as 1234.5"
             if len(column)
             else f"column {name!r} must hold numbers, but is {column.dtype}"
         )

@@ -12,8 +12,9 @@ import logging
 import os
 import sys
 import traceback
+import warnings
 from pathlib import Path
-from typing import Any, Final, cast, get_args
+from typing import Any, Final, TextIO, cast, get_args
 
 import typer
 from rich.text import Text
@@ -85,7 +86,9 @@ class _Group(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.showwarning = _warned
+                return super().invoke(ctx)
         except typer.BadParameter as error:
             raise _in_plain_words(error) from error
         except NasError as error:
@@ -106,6 +109,21 @@ class _Group(TyperGroup):
                 raise
             _logger.debug("code of the user's own failed", exc_info=error)
             raise _failed(f"{place}: {type(error).__name__}: {error}") from error
+
+
+def _warned(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Says our own warnings as messages; where others come from is all that helps with them."""
+    if category.__module__.startswith("nas."):
+        say(Text.assemble(("warning:", "bold yellow"), " ", str(message)), output=errors)
+    else:
+        (file or sys.stderr).write(warnings.formatwarning(message, category, filename, lineno, line))
 
 
 def _failed(why: str, code: int = 1) -> typer.Exit:

@@ -163,7 +163,7 @@ def evaluate_file(
         "note": note,
         "task": dataset.task,
         **found,
-        "scores": scorer_values(names, *unscaled, dataset.task),
+        "scores": scorer_values(names, *unscaled, dataset.task, dataset.classes),
         "classes": class_report(outputs, y, dataset.classes) if dataset.task == "classification" else [],
         "edges": dag.n_edges if layers is None else layers.n_weights,
         "density": dag.density,

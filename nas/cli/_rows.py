@@ -78,10 +78,12 @@ def _table(path: Path, record: dict[str, Any], settings: list[str]) -> Any:
     data = record.get("data") or {}
     columns = record.get("columns") or {}
     values: dict[str, Any] = {"source": str(path)}
-    if str(path).lower().endswith(TEXT_SUFFIXES) and (encoding := Encoding.from_json(record.get("encoding"))):
-        values["kinds"] = {
-            each.name: each.stated for each in encoding.columns if each.kind == "category" or each.notation
-        }
+    if str(path).lower().endswith(TEXT_SUFFIXES):
+        encoding = Encoding.from_json(record.get("encoding"))
+        names = [str(name) for name in record.get("feature_names") or ()]
+        values["kinds"] = (
+            {each.name: each.stated for each in encoding.columns} if encoding else dict.fromkeys(names, "number")
+        )
     if all(str(each).lower().endswith(TEXT_SUFFIXES) for each in (path, data.get("source", ""))):
         values |= {key: data[key] for key in ("encoding", "separator", "decimal", "header", "missing") if key in data}
     section: dict[str, Any] = {"data": values}

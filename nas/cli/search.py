@@ -42,6 +42,7 @@ _MOST_REASONS: Final = 12  # for failed trials, in the summary
 _NOTE_SECONDS: Final = 2.0  # between two updates of the status while MLflow catches up
 _FIRST: Final = "waiting for the first trial; once on a machine it compiles what all run, which takes about a minute"
 _FIRST_SECONDS: Final = 5.0
+_CLASSES: Final = 6  # of which the end of a search says how much of each is found
 _AS_SOON: Final = "stopping as soon as this is done; Ctrl-C again leaves at once"
 _SAY_SECONDS: Final = 10.0  # between two lines about MLflow, where there is no terminal
 
@@ -193,13 +194,12 @@ class SearchRun:
         """Print what would be run and for how long, and run nothing."""
         from nas.cli._workers import need_cores
         from nas.cli.study import existing_study
-        from nas.search import error_reference, scorer_label, with_scorer
-        from nas.training import read_data
+        from nas.search import error_reference, scorer_label
 
         job = self.job
         need_cores(job.resources)
         study = existing_study(job, start="either", command=self.command)
-        data = with_scorer(read_data(job.data, twice=True), job.search)
+        data = self._read()
         self._show_and_check(data)
         self._announce(data.dataset, study)
         error_reference(data.dataset)  # refuses a scorer that says nothing of this data
@@ -218,9 +218,7 @@ class SearchRun:
         from nas.cexport import c_compiler
         from nas.cli._data import data_of_study
         from nas.cli._workers import need_cores, need_temporary
-        from nas.cli.study import create_study, existing_study
-        from nas.search import with_scorer
-        from nas.training import read_data
+        from nas.cli.study import create_study, existing_study, with_weights_of
 
         job = self.job
         need_cores(job.resources)
@@ -233,15 +231,16 @@ class SearchRun:
             resumed = study is not None
             try:
                 if study is None:
-                    data = with_scorer(read_data(job.data, twice=True), job.search)
+                    data = self._read()
                     self._show_and_check(data)
-                    study = create_study(job, data)
+                    study = create_study(self.job, data)
                     held.enter_context(study.hold())
                 else:
                     held.enter_context(study.hold())
+                    self.job = with_weights_of(job, study)
                     study.verify()  # before workers are started and MLflow is asked, which both take their time
                     remedy = "restore it, or start another study with --set tracking.experiment=NAME"
-                    data = data_of_study(job.data, study, named=job.data.source, remedy=remedy)
+                    data = data_of_study(self.job.data, study, named=job.data.source, remedy=remedy)
                     self._show_and_check(data)
                 return Outcome(study, self._drive(study, data, resumed=resumed))
             except KeyboardInterrupt:
@@ -249,6 +248,18 @@ class SearchRun:
                     raise
                 self._say_stopped(study)
                 return Outcome(study, study.front(), stopped=True)
+
+    def _read(self) -> LoadedData:
+        """The data of a new study; where classes count alike in what networks are judged by, they do in the job."""
+        from nas.cli.study import weighted
+        from nas.search import weigh_alike, with_scorer
+        from nas.training import read_data
+
+        data = with_scorer(read_data(self.job.data, twice=True), self.job.search)
+        if weigh_alike(self.job.data, data):
+            self.job = weighted(self.job, "balanced")
+            data = with_scorer(read_data(self.job.data), self.job.search)
+        return data
 
     def _show_and_check(self, data: LoadedData) -> None:
         """Prints what was made of the data, then refuses what the job states for nothing."""
@@ -570,6 +581,13 @@ class SearchRun:
             say(
                 f"exported to {path}; loaded again, it has test {quality} on {tested['samples']:,} samples",
             )
+            if found.objectives.scorer and tested["classes"]:  # which the accuracy need not show
+                classes = ", ".join(
+                    f"{percent(each['recall'])} of {each['class']}"
+                    for each in tested["classes"][:_CLASSES]
+                    if each["recall"] is not None
+                )
+                say(f"of each class it finds {classes}; precision: nas evaluate {path}")
         if not self.command:
             return
         console.print("\nnext:")

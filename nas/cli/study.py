@@ -29,6 +29,8 @@ __all__ = [
     "next_name",
     "statistics_of",
     "study_header",
+    "weighted",
+    "with_weights_of",
 ]
 
 Start = Literal["new", "resume", "either"]
@@ -137,6 +139,7 @@ def create_study(job: Job, data: LoadedData) -> StudyStore:
 def check_resumable(job: Job, study: StudyStore) -> None:
     """JobError where ``job`` differs from the job of ``study`` in what makes trials comparable."""
     from nas.job import stored_job
+    from nas.training import one_class
 
     stored = (study.header.get("job") or {}).get("job") or {}
     # Read as a job, so that fields which this program has learnt since then get their defaults.
@@ -145,6 +148,7 @@ def check_resumable(job: Job, study: StudyStore) -> None:
     for field, default in _FORMER_DEFAULTS.items():  # stored whole by earlier programs, whoever stated them
         if field not in job.training.model_fields_set and before["training"].get(field) == default:
             before["training"][field] = now["training"][field]
+    now["data"] = with_weights_of(job, study).to_mapping(complete=True)["data"]
     for path in _FIXED:
         old, new = _at(before, path), _at(now, path)
         if old != new:
@@ -154,12 +158,28 @@ def check_resumable(job: Job, study: StudyStore) -> None:
             )
 
     stated = job.search.scorer
-    if stated is not None and study.objectives.scorer != (stated := "" if stated == "error" else stated):
+    judged = (study.objectives.scorer, one_class(study.objectives.scorer)[0])  # f1 became f1:CLASS
+    if stated is not None and (stated := "" if stated == "error" else stated) not in judged:
         raise JobError(
             f"networks of study {study.name!r} are judged by {study.objectives.scorer or 'error'}, the job says "
             f"{stated or 'error'} (search.objectives); restore it, or start another study with --set "
             "tracking.experiment=NAME"
         )
+
+
+def weighted(job: Job, weights: Any) -> Job:
+    """The job with these class weights."""
+    return job.model_copy(update={"data": job.data.model_copy(update={"class_weight": weights})})
+
+
+def with_weights_of(job: Job, study: StudyStore) -> Job:
+    """The job with the class weights of its study, where it states none; a search may have chosen them."""
+    from nas.job import stored_job
+
+    if job.data.class_weight is not None:
+        return job
+    stored = (study.header.get("job") or {}).get("job") or {}
+    return weighted(job, stored_job(stored, f"the job kept in study {study.name!r}").data.class_weight)
 
 
 def export_network(

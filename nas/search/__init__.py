@@ -41,7 +41,7 @@ from nas.search.front.importance import Importance, Importances, importances, un
 from nas.search.front.objectives import Objectives, error_reference
 from nas.search.front.retime import Timed, retime, time_side_by_side
 from nas.search.front.saturation import AnytimeCurve, CurvePoint, Saturation, saturation
-from nas.search.front.scorer import scorer_label, with_scorer
+from nas.search.front.scorer import scorer_label, weigh_alike, with_scorer
 from nas.search.front.verdict import beaten_by, verdict
 from nas.search.load import first_genome, load_space, refuse_unreadable
 from nas.search.rebuild import rebuild_module, rebuild_network, trained_module, trained_network
@@ -147,6 +147,7 @@ __all__ = [
     "unknown_importances",
     "verdict",
     "warm_up",
+    "weigh_alike",
     "with_scorer",
     "work_of",
 ]

@@ -43,7 +43,7 @@ from nas.training.data.own import read_npz
 from nas.training.data.report import Finding
 from nas.training.data.tabular import read_frame
 from nas.training.quality.metrics import Judgement, evaluate, judge
-from nas.training.quality.scores import class_report, default_scorers, scorer_values
+from nas.training.quality.scores import class_report, default_scorers, one_class, scorer_values
 from nas.training.structure import Structure, module_of, register_structure, structure_of
 from nas.training.types import (
     Arrays,
@@ -113,6 +113,7 @@ __all__ = [
     "load_data",
     "measure",
     "module_of",
+    "one_class",
     "pinned_costs",
     "pinned_threads",
     "raw_features",

@@ -10,6 +10,7 @@ import pytest
 
 import nas
 from nas.checkpoint import UnlikeTrainingWarning
+from nas.cli._rows import rows_to_predict
 from nas.training import DataConfig, LoadedData, read_data
 
 N = 3000
@@ -53,11 +54,13 @@ def test_names_become_categories_and_what_varies_smoothly_stays_a_number(seed: i
     assert "data.kinds: {school: number} keeps numbers" in said
 
 
-@pytest.mark.parametrize("form", ["csv", "parquet", "parquet with gaps"])
+@pytest.mark.parametrize("form", ["csv", "csv with gaps", "parquet", "parquet with gaps"])
 def test_it_is_the_table_that_one_gets_by_saying_so(form: str, tmp_path: Path) -> None:
     frame = table()
     if form.endswith("gaps"):
         frame["school"] = frame["school"].astype("Int64").where(np.arange(N) % 50 != 0)
+        if form.startswith("csv"):  # then they are written 113.0
+            frame["school"] = frame["school"].astype(float)
     path = tmp_path / f"t.{form.partition(' ')[0]}"
     found, stated = read(frame, path), read(frame, path, kinds={"school": "category"})
     assert kinds(found) == kinds(stated) and found.encoding == stated.encoding
@@ -124,3 +127,30 @@ def test_rows_to_predict_have_numbers(tmp_path: Path) -> None:
     with pytest.warns(UnlikeTrainingWarning, match="'school' has '7'"):
         assert np.isfinite(network.predict(rows.assign(school=7))).all()
     assert not np.allclose(network.predict(rows.assign(school=rows["school"].to_numpy()[::-1])), said)
+    # Of a file: 13 is written 13.0 where one is missing, and other columns as whoever sends rows writes them.
+    sent = rows.astype({"school": float}).astype({"school": str, "size": object})
+    sent.loc[0, "school"] = ""
+    sent["size"] = [f"{1000 + value:,.6f} kg" for value in rows["size"]]
+    sent.to_csv(tmp_path / "rows.csv", index=False)
+    read_again, _ = rows_to_predict(str(tmp_path / "rows.csv"), network.module.record, network.n_inputs, [])
+    assert np.allclose(network.predict(read_again.assign(size=rows["size"]))[1:], said[1:])
+    assert np.allclose(read_again["size"] - 1000, rows["size"], atol=1e-5)
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+def test_whole_numbers_beside_missing_ones_are_names_as_well(gaps: bool, tmp_path: Path) -> None:
+    frame = table().astype({"school": float})
+    if gaps:
+        frame.loc[::41, "school"] = np.nan
+    loaded = read(frame, tmp_path / "t.csv")
+    assert kinds(loaded)["school"] == "category"
+    assert loaded.encoding is not None
+    column = next(each for each in loaded.encoding.columns if each.name == "school")
+    assert "113" in column.categories and ("" in column.categories or not gaps)
+    assert list(column.spelt(np.array(["113.0", "113", None, "x", "113.5"], dtype=object))) == [
+        "113",
+        "113",
+        "",
+        "x",
+        "113.5",
+    ]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import balanced_accuracy_score, mean_absolute_error, roc_auc_score
+from sklearn.metrics import balanced_accuracy_score, f1_score, mean_absolute_error, roc_auc_score
 from torch import nn
 
 from nas.errors import JobError
@@ -102,7 +102,7 @@ def test_which_of_two_classes_is_judged_is_said(tmp_path: Path) -> None:
     rows = "\n".join(f"{k % 7},{k % 11},{'lost' if k % 4 == 0 else 'kept'}" for k in range(200))
     (tmp_path / "t.csv").write_text(f"a,b,y\n{rows}\n")
     data = read_data(DataConfig(source=str(tmp_path / "t.csv")))
-    for scorer, words in (("f1", "1 - f1, of class lost (f1_macro is of both)"), ("roc_auc", "1 - roc_auc")):
+    for scorer, words in (("f1", "1 - f1 of lost; f1:{LABEL} judges another class"), ("roc_auc", "1 - roc_auc")):
         config = SearchConfig.model_validate({"objectives": [scorer]})
         assert [each.words for each in with_scorer(data, config).findings if each.about == "judged by"] == [words]
 
@@ -140,8 +140,8 @@ def test_objectives_may_be_scorers() -> None:
         SearchConfig.model_validate({"objectives": ["roc_auk"]})
     with pytest.raises(ValueError, match="scorer says what the error is, but the objectives are edges"):
         SearchConfig.model_validate({"objectives": ["edges"], "scorer": "f1"})
-    labels = [scorer_label(name) for name in ("", "f1", "neg_log_loss", "mine:loss")]
-    assert labels == ["error", "1 - f1", "log_loss", "loss"]
+    labels = [scorer_label(name) for name in ("", "f1", "f1:a:b", "neg_log_loss", "mine:loss")]
+    assert labels == ["error", "1 - f1", "1 - f1 of a:b", "log_loss", "loss"]
 
 
 def test_where_classes_are_very_unequal_they_count_alike(tmp_path: Path) -> None:
@@ -154,5 +154,13 @@ def test_where_classes_are_very_unequal_they_count_alike(tmp_path: Path) -> None
     stated = with_scorer(data, SearchConfig.model_validate({"objectives": ["error", "edges"]}))
     assert stated.dataset.scorer == "" and stated.findings[-1].words.endswith("[balanced_accuracy, edges] would")
     named = with_scorer(data, SearchConfig.model_validate({"objectives": ["f1", "edges"]}))
-    assert named.dataset.scorer == "f1" and "1 - f1, of class rare" in named.findings[-1].words
+    assert named.dataset.scorer == "f1:rare" and "1 - f1 of rare" in named.findings[-1].words
+    other = with_scorer(data, SearchConfig.model_validate({"objectives": ["f1:often", "edges"]})).dataset
+    assert other.scorer == "f1:often"
+    outputs = np.random.default_rng(0).normal(size=(len(other.y_test), 2))
+    assert scorer_loss(other, outputs, other.y_test) == pytest.approx(
+        1 - f1_score(other.y_test, outputs.argmax(axis=1), pos_label=0)
+    )
+    with pytest.raises(JobError, match="'f1:rarely' judges class 'rarely', but the classes are often, rare"):
+        error_reference(dataclasses.replace(other, scorer="f1:rarely"))
     assert with_scorer(read_data(DataConfig(source="iris")), SearchConfig()).dataset.scorer == ""

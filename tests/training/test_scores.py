@@ -42,3 +42,20 @@ def test_a_class_that_is_never_called_shows() -> None:
     outputs = np.tile([1.0, 0.0], (100, 1))
     rare = class_report(outputs, y, ("common", "rare"))[1]
     assert rare == {"class": "rare", "samples": 3, "recall": 0.0, "precision": None, "f1": 0.0}
+
+
+def test_a_score_of_one_class_says_which_and_is_of_the_rarer_one_by_itself() -> None:
+    y = np.array([0] * 10 + [1] * 80 + [2] * 10)
+    outputs = RNG.normal(size=(100, 3)) + 2 * np.eye(3)[y]
+    found = scorer_values(("f1:c", "recall:a"), outputs, y, "classification", ("a", "b", "c"))
+    assert found["f1:c"] == pytest.approx(metrics.f1_score(y, outputs.argmax(axis=1), labels=[2], average="macro"))
+    assert found["recall:a"] == pytest.approx((outputs[:10].argmax(axis=1) == 0).mean())
+    two, fewer = outputs[:90, :2], y[:90]
+    rare = metrics.f1_score(fewer, two.argmax(axis=1), pos_label=0)
+    common = metrics.f1_score(fewer, two.argmax(axis=1))
+    assert rare != pytest.approx(common)
+    assert scorer_values(("f1",), two, fewer, "classification", ("fraud", "ok")) == {"f1:fraud": pytest.approx(rare)}
+    # of 0 and 1 scikit-learn means the latter, however rare
+    assert scorer_values(("f1",), two, fewer, "classification", ("0", "1")) == {"f1": pytest.approx(common)}
+    with pytest.raises(JobError, match="f1:fraude: there is no class 'fraude'; the classes are fraud, ok"):
+        scorer_values(("f1:fraude",), two, fewer, "classification", ("fraud", "ok"))

@@ -87,10 +87,13 @@ def told_apart(
     found = {}
     for place, (name, kind) in enumerate(zip(raw.feature_names, raw.kinds, strict=True)):
         # Only numbers that are written alike everywhere, so that those of rows to predict are the same categories.
-        if kind != "integer" or name in stated or name in raw.padded:
+        written = raw.notations[place] if raw.notations else ""
+        if kind not in ("integer", "number") or written or name in stated or name in raw.padded:
             continue
         values = x[rows, place]
         present = ~np.isnan(values)
+        if (values[present] % 1 != 0).any():  # whole numbers beside missing ones are floats to whoever reads them
+            continue
         if (worth := _worth(values[present], targets[present])) is not None:
             found[place] = worth
     return found

@@ -141,7 +141,8 @@ class DataConfig(BaseModel):
     class_weight: Literal["balanced"] | dict[str, float] | None = Field(
         None,
         description="What a sample of each class counts in training, by label; balanced: as much in all as every other "
-        "class. Rows of the training part are repeated accordingly; validation and test part stay as they are.",
+        "class (the default where networks are judged by the balanced accuracy). Rows of the training part "
+        "are repeated accordingly; validation and test part stay as they are.",
     )
     seed: int = Field(0, ge=0, lt=2**32, description="Decides the split; the same for every trial.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 import zipfile
 from collections.abc import Collection, Mapping
@@ -60,7 +61,8 @@ def read_frame(config: DataConfig, targets: Collection[str] = ()) -> pd.DataFram
     """All columns of a file as they are, e.g. of rows to predict.
 
     Args:
-        config: names the file, and how to read it.
+        config: names the file, and how to read it; of columns that ``kinds`` says to be numbers, the notation is
+            found as it is in training.
         targets: columns that are targets, if they are there; their cells stay text.
 
     Raises:
@@ -69,7 +71,20 @@ def read_frame(config: DataConfig, targets: Collection[str] = ()) -> pd.DataFram
     path = Path(config.source)
     if not path.name.lower().endswith(TEXT_SUFFIXES):
         return _binary(path)[0]
-    return read_delimited(path, config.model_copy(update={"target": tuple(targets)})).frame
+    read = read_delimited(path, config.model_copy(update={"target": tuple(targets)}))
+    for name in (name for name, kind in config.kinds.items() if kind == "number" and name in read.frame.columns):
+        if read.frame[name].dtype.kind not in "biuf":  # thousands, units: rows are written as they like, as tables are
+            with contextlib.suppress(DataError):  # whoever wants numbers says which cell is none
+                found = read_column(
+                    read.frame[name],
+                    name,
+                    str(path),
+                    stated="number",
+                    decimal=_known_mark(read.decimal, config),
+                    missing=config.missing,
+                )
+                read.frame[name] = found.values
+    return read.frame
 
 
 def _binary(path: Path) -> tuple[pd.DataFrame, list[str]]:

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from torch import nn
 
-from nas.training.quality.judged import judged_evidence, scorer_loss
+from nas.training.quality.judged import judged_evidence, score_name, scorer_loss
 from nas.training.quality.metrics import METRICS, Judgement, judge
 from nas.training.types import Arrays, Dataset, Evidence
 
@@ -87,8 +87,8 @@ def _judged(found: Judgement, y: np.ndarray, dataset: Dataset) -> dict[str, floa
         return found.metrics
     metrics = {METRICS[name].beside_scorer or name: value for name, value in found.metrics.items()}
     metrics["error"] = scorer_loss(dataset, found.outputs, y)
-    if not (":" in dataset.scorer or dataset.scorer.startswith("neg_")):
-        metrics[dataset.scorer] = 1 - metrics["error"]
+    if name := score_name(dataset.scorer):
+        metrics[name] = 1 - metrics["error"]
     return metrics
 
 

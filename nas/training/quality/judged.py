@@ -25,10 +25,10 @@ import numpy as np
 
 from nas._named import import_named
 from nas.errors import JobError
-from nas.training.quality.scores import default_scorers, known_outputs
+from nas.training.quality.scores import against_others, default_scorers, known_outputs, one_class
 from nas.training.types import Dataset, Evidence
 
-__all__ = ["PLAIN", "check_scorer", "guess_loss", "judged_evidence", "scorer_label", "scorer_loss"]
+__all__ = ["PLAIN", "check_scorer", "guess_loss", "judged_evidence", "score_name", "scorer_label", "scorer_loss"]
 
 PLAIN: Final = "error"  # the share of wrong classes, or the mean squared error of scaled targets
 GROUPS: Final = 32  # of validation samples
@@ -66,9 +66,18 @@ def scorer_label(name: str) -> str:
     """What a scorer's loss is called: ``1 - roc_auc``, ``mean_absolute_error``; "error" without one."""
     if name in ("", PLAIN):
         return PLAIN
+    scorer, label = one_class(name)
+    if label:
+        return f"1 - {scorer} of {label}"
     if ":" in name:
         return name.rpartition(":")[2]
     return name.removeprefix("neg_") if name.startswith("neg_") else f"1 - {name}"
+
+
+def score_name(name: str) -> str:
+    """What a scorer's own value is called among the metrics, beside the error; "": it has none."""
+    scorer, _ = one_class(name)
+    return "" if ":" in scorer or name.startswith("neg_") else scorer
 
 
 def scorer_loss(dataset: Dataset, outputs: np.ndarray, y: np.ndarray) -> float:
@@ -86,7 +95,10 @@ def scorer_loss(dataset: Dataset, outputs: np.ndarray, y: np.ndarray) -> float:
     """
     if dataset.target_scale is not None and dataset.target_mean is not None:
         outputs, y = (values * dataset.target_scale + dataset.target_mean for values in (outputs, y))
-    return _loss_of(dataset.scorer, dataset.task == "classification")(outputs, y)
+    scorer, label = one_class(dataset.scorer)
+    if label:
+        outputs, y = against_others(outputs, y, dataset.classes.index(label))
+    return _loss_of(scorer, dataset.task == "classification")(outputs, y)
 
 
 def guess_loss(dataset: Dataset, part: str = "val") -> float:
@@ -96,6 +108,11 @@ def guess_loss(dataset: Dataset, part: str = "val") -> float:
         JobError: the scorer cannot judge this task.
     """
     y = dataset.y_val if part == "val" else dataset.y_test
+    if (label := one_class(dataset.scorer)[1]) and label not in dataset.classes:
+        raise JobError(
+            f"search.objectives: {dataset.scorer!r} judges class {label!r}, but "
+            + (f"the classes are {', '.join(dataset.classes[:20])}" if dataset.classes else "the task is regression")
+        )
     if dataset.task == "classification" and _of_numbers(dataset.scorer):  # the places of classes are no quantities
         raise JobError(
             f"search.objectives: {dataset.scorer!r} compares numbers, but {dataset.name} has classes; {_other(dataset)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from nas.training.quality.judged import score_name
 from nas.training.quality.metrics import METRICS
 from nas.training.quality.objectives import OBJECTIVES
 from nas.training.types import Task, TrainingConfig
@@ -46,5 +47,5 @@ def _quality(task: Task, scorer: str) -> Iterator[str]:
     for name, metric in METRICS.items():
         if metric.task in (None, task):
             yield (scorer and metric.beside_scorer) or name
-    if scorer and ":" not in scorer and not scorer.startswith("neg_"):
-        yield scorer  # see nas.training.quality.evidence
+    if score := score_name(scorer):
+        yield score  # see nas.training.quality.evidence

@@ -12,11 +12,48 @@ import numpy as np
 from nas.errors import JobError
 from nas.training.types import Task
 
-__all__ = ["class_report", "default_scorers", "known_outputs", "scorer_values"]
+__all__ = [
+    "against_others",
+    "class_report",
+    "default_scorers",
+    "known_outputs",
+    "of_class",
+    "one_class",
+    "scorer_values",
+]
 
 _TWO: Final = ("balanced_accuracy", "f1", "roc_auc", "average_precision", "neg_log_loss")
 _MANY: Final = ("balanced_accuracy", "f1_macro", "roc_auc_ovr", "neg_log_loss")
 _NUMBERS: Final = ("neg_mean_absolute_error", "neg_root_mean_squared_error", "r2")
+
+# These judge one class, which scikit-learn calls positive: of the labels 0 and 1 the latter, of others it asks which.
+_ONE_CLASS: Final = frozenset({"average_precision", "f1", "jaccard", "precision", "recall"})
+_POSITIVE: Final = frozenset({"1", "True"})
+
+
+def one_class(name: str) -> tuple[str, str]:
+    """The scorer and the class that a name such as ``f1:fraud`` means; ``(name, "")`` of any other."""
+    scorer, _, label = name.partition(":")
+    return (scorer, label) if label and scorer in _ONE_CLASS else (name, "")
+
+
+def of_class(name: str, classes: Sequence[str], counts: np.ndarray) -> str:
+    """A scorer's name with the class that it judges, where it judges one of two and does not say which: as
+    scikit-learn has it of 0 and 1, false and true; else the rarer one, or the last.
+
+    Args:
+        classes: labels.
+        counts: (classes,) samples of each.
+    """
+    if name not in _ONE_CLASS or len(classes) != 2 or classes[1] in _POSITIVE:
+        return name
+    return f"{name}:{classes[0 if counts[0] < counts[1] else 1]}"
+
+
+def against_others(outputs: np.ndarray, y: np.ndarray, place: int) -> tuple[np.ndarray, np.ndarray]:
+    """Outputs and class numbers of two classes: 0 all others, of which the likeliest counts, and 1 that at a place."""
+    others = np.delete(outputs, place, axis=1).max(axis=1)
+    return np.stack([others, outputs[:, place]], axis=1), (y == place).astype(np.int64)
 
 
 def default_scorers(task: Task, n_outputs: int) -> tuple[str, ...]:
@@ -26,32 +63,41 @@ def default_scorers(task: Task, n_outputs: int) -> tuple[str, ...]:
     return _TWO if n_outputs == 2 else _MANY
 
 
-def scorer_values(names: Sequence[str], outputs: np.ndarray, y: np.ndarray, task: Task) -> dict[str, float | None]:
+def scorer_values(
+    names: Sequence[str], outputs: np.ndarray, y: np.ndarray, task: Task, classes: Sequence[str] = ()
+) -> dict[str, float | None]:
     """Scores by name, as `sklearn.metrics.get_scorer` has them: higher is better, errors are negative.
 
     Args:
+        names: of scorers; those that judge one class may say which, ``f1:LABEL``.
         outputs: (samples, n_outputs) what a network answers: scores of classes, or targets.
         y: (samples,) class numbers, or (samples, n_outputs) targets in the units of the outputs.
+        classes: labels.
 
     Returns:
         None where a score is not defined, as of a class that the samples lack.
 
     Raises:
-        JobError: there is no scorer of a name.
+        JobError: there is no scorer or no class of a name.
     """
     from sklearn.metrics import get_scorer, get_scorer_names
 
-    if unknown := [name for name in names if name not in get_scorer_names()]:
-        raise JobError(f"no metric {unknown[0]!r}; scikit-learn's scorers are {', '.join(get_scorer_names())}")
-    model = known_outputs(task == "classification")(outputs)
+    known = known_outputs(task == "classification")
     targets = y if task == "classification" or y.shape[1] > 1 else y[:, 0]
     rows = np.arange(len(outputs))[:, None]
     found: dict[str, float | None] = {}
-    for name in names:
+    counts = np.bincount(y, minlength=len(classes)) if classes else np.zeros(0)
+    for name in (of_class(name, classes, counts) for name in names):
+        scorer, label = one_class(name)
+        if scorer not in get_scorer_names():
+            raise JobError(f"no metric {scorer!r}; scikit-learn's scorers are {', '.join(get_scorer_names())}")
+        if label and label not in classes:
+            raise JobError(f"{name}: there is no class {label!r}; the classes are {', '.join(classes[:20])}")
+        given, wanted = against_others(outputs, y, list(classes).index(label)) if label else (outputs, targets)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of classes without samples: those are None
-                value = float(get_scorer(name)(model, rows, targets))
+                value = float(get_scorer(scorer)(known(given), rows, wanted))
         except ValueError:
             value = float("nan")
         found[name] = value if np.isfinite(value) else None
