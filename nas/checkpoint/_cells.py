@@ -142,8 +142,8 @@ def cells_of(column: Any, kind: str, name: str, notation: str = "", missing: Col
     if kind == "category":
         gone = {text.strip() for text in missing}
         texts = [None if (text := _text(cell)) in gone else text for cell in column]
-        known = {text for text in texts if text is not None}
-        if any(text.endswith(".0") for text in known) and all(map(WHOLE.fullmatch, known)):
+        told = {text for text in texts if text is not None}
+        if any(text.endswith(".0") for text in told) and all(map(WHOLE.fullmatch, told)):
             texts = [text and text.removesuffix(".0") for text in texts]
         return np.array(texts, dtype=object)
     if kind == "date":
