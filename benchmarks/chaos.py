@@ -454,13 +454,17 @@ def check(chaos: Chaos) -> list[tuple[str, str, bool]]:
     again = sorted(_front_of_files(study, complete).numbers)
     found.append(("the front equals the one recomputed from the files", f"{len(front)} networks", front == again))
     runs = _mlflow_runs(chaos)
-    ended = all(run.info.status in ("FINISHED", "FAILED") for run in runs)
+    going_on = [
+        f"run {run.data.tags.get('trial', 'of the search')} is {run.info.status}"
+        for run in runs
+        if run.info.status not in ("FINISHED", "FAILED")
+    ]
     logged = collections.Counter(int(run.data.tags["trial"]) for run in runs if "trial" in run.data.tags)
     twice = [number for number, count in logged.items() if count > 1]
     found.append((
         "MLflow has each trial exactly once, ended",
-        f"{len(logged):,} runs, {len(twice)} twice",
-        sorted(logged) == sorted(numbers) and not twice and ended,
+        f"{len(logged):,} runs, {len(twice)} twice" + (f"; {going_on[:3]}" if going_on else ""),
+        sorted(logged) == sorted(numbers) and not twice and not going_on,
     ))  # fmt: skip
     tagged = sorted(int(run.data.tags["trial"]) for run in runs if run.data.tags.get("pareto") == "true")
     found.append(("MLflow shows the same front", f"{len(tagged)} networks", tagged == front))

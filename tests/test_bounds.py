@@ -41,6 +41,15 @@ def endless(path: Path) -> None:
     path.symlink_to("/dev/zero")
 
 
+def pipe(path: Path) -> None:
+    """Nobody writes into it."""
+    os.mkfifo(path)
+
+
+def folder(path: Path) -> None:
+    path.mkdir()
+
+
 def packed(start: bytes, piece: bytes) -> Callable[[Path], None]:
     """Gzipped: a start, and then the same piece of 16 MB again and again, as parts of one file."""
 
@@ -145,9 +154,35 @@ CASES: Final[dict[str, tuple[str, Callable[[Path], None], list[str]]]] = {
     "identity": ("nas-runs/small/study.json", hole(b'{"id": "x"'), ["front", "small"]),
     "identity endless": ("nas-runs/small/study.json", endless, ["front", "small"]),
 }
+ODD: Final[dict[str, Callable[[Path], None]]] = {
+    "endless": endless, "random": lambda path: path.symlink_to("/dev/urandom"), "pipe": pipe, "folder": folder,
+    "hole": hole(), "whole hole": hole(struct.pack("<Q", 10) + b'{"a": 1234'),
+}  # fmt: skip
+_OF_STUDY: Final = "nas-runs/small/"
+for odd, made in ODD.items():
+    resume = ["search", "small.yaml", "--resume"]
+    CASES |= {
+        f"genome {odd} resumed": (f"{_OF_STUDY}genomes/000000.safetensors", made, resume),
+        f"weights {odd} resumed": (f"{_OF_STUDY}trials/000000.safetensors", made, resume),
+        f"weights {odd} evaluated": (f"{_OF_STUDY}trials/{{best}}", made, ["evaluate", "small"]),
+        f"genome {odd} replayed": (f"{_OF_STUDY}genomes/000000.safetensors", made, ["replay", "0", "--study", "small"]),
+        f"journal {odd}": (f"{_OF_STUDY}optuna.journal", made, ["front", "small"]),
+        f"identity {odd}": (f"{_OF_STUDY}study.json", made, ["front", "small"]),
+        f"former journal {odd}": (f"{_OF_STUDY}journal.jsonl", made, ["front", "small"]),
+    }
+for ending in ("csv", "tsv", "csv.gz", "parquet", "xlsx", "npz"):
+    for odd in ("endless", "random", "folder"):
+        CASES[f"{ending} {odd}"] = (f"t.{ending}", ODD[odd], ["data", "{}", "--set", "data.target=y"])
+for odd in ("endless", "random", "folder"):
+    CASES[f"idx {odd}"] = ("idx/train-images-idx3-ubyte", ODD[odd], ["data", "idx:{parent}"])
+    CASES[f"rows {odd} to predict"] = ("r.csv", ODD[odd], ["predict", "small", "{}"])
+    CASES[f"job {odd}"] = ("j.yaml", ODD[odd], ["search", "{}"])
 UNSAID: Final = {  # of what is beside the study, and not of it: as if it were not there
     "status": ("nas-runs/small/status.json", hole(b'{"format": 1'), ["status", "small"]),
     "calibration": ("cache/calibration.json", hole(b"{"), ["data", "iris"]),
+    **{f"status {odd}": (f"{_OF_STUDY}status.json", made, ["status", "small"]) for odd, made in ODD.items()},
+    **{f"lock {odd}": (f"{_OF_STUDY}lock", made, ["status", "small"]) for odd, made in ODD.items()},
+    **{f"calibration {odd}": ("cache/calibration.json", ODD[odd], ["data", "iris"]) for odd in ("endless", "random")},
 }
 
 # In a copy of this process: what a command says, and how it ends.
@@ -176,6 +211,7 @@ for line in sys.stdin:
         os.dup2(said, 1), os.dup2(said, 2)
         has = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (has + MORE, has + MORE))
+        signal.alarm(300)  # what waits for ever fails its test, and only that
         code = 0
         try:
             act(case)
@@ -219,10 +255,11 @@ class Trier:
         )  # fmt: skip
         command = [sys.executable, "-m", "nas", "search", "small.yaml"]
         subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
+        self.best = sorted(folder.glob("nas-runs/small/trials/*.safetensors"))[0].name
 
     def __call__(self, case: tuple[str, Callable[[Path], None], list[str]]) -> tuple[int, str]:
         name, make, words = case
-        path = self.folder / name
+        path = self.folder / name.replace("{best}", self.best)
         kept = path.read_bytes() if path.exists() else None
         path.parent.mkdir(exist_ok=True)
         path.unlink(missing_ok=True)
@@ -235,7 +272,7 @@ class Trier:
             code, said = json.loads(self.process.stdout.readline())
             return code, said
         finally:
-            if path.is_dir():
+            if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
                 path.unlink()

@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import logging
+import os
+import re
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
 
 import pytest
 
 from nas._logs import bound, configure
 from nas.cli._remote import entry_of, readable
+
+ROOT: Final = Path(__file__).parents[1]
+PARTS: Final = [path for path in (ROOT / "nas").iterdir() if path.is_symlink()]  # which rglob does not follow
+_ROW: Final = re.compile(r"^\| `(\w+)` \| (info|warning) \| .* \|(.*)\|$", re.MULTILINE)
+_OF_ALL: Final = {"time", "level", "logger", "message", "event"}
+JOB: Final = """
+data: {source: iris}
+space: {options: {n_computational: 5, density: 0.3}}
+search: {trials: 400, objectives: [error, edges], baselines: false}
+training: {steps: 1000, batch_size: 32, log_every: 500}
+resources: {workers: 1}
+tracking: {mlflow: false, experiment: told}
+"""
+
+
+def documented() -> dict[str, tuple[str, set[str]]]:
+    """Level and fields of each event, as the page for operators has them."""
+    page = (ROOT / "docs" / "how-to" / "operate.md").read_text()
+    return {event: (level, set(re.findall(r"`(\w+)`", fields))) for event, level, fields in _ROW.findall(page)}
 
 
 @pytest.fixture(autouse=True)
@@ -76,3 +103,49 @@ def test_entries_are_told_from_other_text_and_made_readable() -> None:
     for other in ("plain", "{not json", '{"level": "info"}', "[1]", ""):
         assert entry_of(other) is None
         assert readable(other) == other
+
+
+def test_the_events_of_the_source_are_those_of_the_documentation() -> None:
+    found = set()
+    for path in [path for place in (ROOT / "nas", *PARTS) for path in place.rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Dict):
+                keys = [key.value if isinstance(key, ast.Constant) else None for key in node.keys]
+                told = node.values[keys.index("event")] if "event" in keys else None
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_say":
+                told = node.args[1] if len(node.args) == 2 else None
+            else:
+                continue
+            found |= {told.value} if isinstance(told, ast.Constant) else set()
+    assert found == documented().keys()
+
+
+@pytest.mark.ray
+def test_a_search_logs_what_is_documented(tmp_path: Path) -> None:
+    (tmp_path / "job.yaml").write_text(JOB)
+    command = [sys.executable, "-m", "nas", "--log-format", "json", "--log-level", "info", "search", "job.yaml"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "NAS_STORE": str(tmp_path / "store")}
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    events = documented()
+    met: set[str] = set()
+    trials = 0
+    for line in process.stderr:
+        entry = entry_of(line)
+        assert entry is not None, line
+        assert {"time", "level", "logger", "message"} <= entry.keys()
+        if "event" not in entry:
+            continue
+        met.add(entry["event"])
+        level, fields = events[entry["event"]]
+        assert entry["level"] == level
+        assert entry.keys() - _OF_ALL <= fields, entry
+        trials += entry["event"] == "trial"
+        if trials == 2 and entry["event"] == "trial":
+            os.kill(int(entry["worker"].rpartition(":")[2]), signal.SIGKILL)
+        if "worker_died" in met and trials == 6:
+            process.send_signal(signal.SIGTERM)
+    process.wait()
+    assert met >= {"trial", "status", "worker_up", "worker_died"}

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import requests
 from ray.exceptions import AuthenticationError
@@ -36,6 +36,8 @@ _PATIENCE_MINUTES: Final = 30  # with a database or a disk: nobody is there to s
 _PATIENCE_SECONDS: Final = 120.0  # with a head node that has just been started
 _SILENT_SECONDS: Final = 5.0  # of that wait
 _NO_AGENT: Final = "No available agent"  # in what Ray says
+_CONNECT_SECONDS: Final = 10.0
+_REPLY_SECONDS: Final = 60.0  # for the next bytes of an answer
 _ANSWER_SECONDS: Final = 300.0  # for a question about a study
 _STORE: Final = "nas-runs"  # of searches that were submitted before they said which
 _BEGIN: Final = "nas-answer:"  # a line before the answer; what is before it is Ray's
@@ -66,6 +68,16 @@ class Submission:
         return self.state in ("pending", "running")
 
 
+class _Client(JobSubmissionClient):
+    """Ray's, which waits for ever for a server that takes a question and says nothing."""
+
+    def _do_request(self, method: str, endpoint: str, **arguments: Any) -> requests.Response:
+        asked: requests.Response = super()._do_request(
+            method, endpoint, **{"timeout": (_CONNECT_SECONDS, _REPLY_SECONDS), **arguments}
+        )
+        return asked
+
+
 class ClusterJobs:
     """The searches on one cluster.
 
@@ -82,7 +94,7 @@ class ClusterJobs:
         self.address = address
         with self._reported():
             try:
-                self._client = JobSubmissionClient(address)
+                self._client = _Client(address)
             except ValueError as error:  # Ray's own words are of other addresses
                 raise ClusterError(
                     f"{address!r} is no address of a head node; expected one such as http://10.0.0.1:8265"

@@ -15,7 +15,7 @@ from nas.checkpoint._cells import (
     without_numbers,
 )
 from nas.checkpoint._encoding import DATE_PARTS, KINDS, MISSING, EncodedColumn, Encoding
-from nas.checkpoint._file import FORMAT_VERSION
+from nas.checkpoint._file import FORMAT_VERSION, MAX_BYTES
 from nas.checkpoint._folded import export_dot, export_graphml, folded
 from nas.checkpoint._inputs import UnlikeTrainingWarning
 from nas.checkpoint._layers import CheckpointLayers
@@ -32,6 +32,7 @@ __all__ = [
     "FORMAT_VERSION",
     "KINDS",
     "MARKS",
+    "MAX_BYTES",
     "MISSING",
     "CheckpointLayers",
     "CheckpointManifold",

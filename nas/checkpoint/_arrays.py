@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import safetensors
 
-from nas.checkpoint._file import Record, encoded, read, write
+from nas._files import ordinary
+from nas.checkpoint._file import Record, encoded, read, start, write
 from nas.errors import CheckpointError
 from nas.graph import DAG
 
@@ -61,6 +62,8 @@ def load_some(path: str | os.PathLike[str], prefix: str) -> dict[str, np.ndarray
         CheckpointError: the file is truncated or no safetensors file.
         OSError: it cannot be opened.
     """
+    with ordinary(path) as opened:
+        start(path, opened)
     try:
         with safetensors.safe_open(os.fspath(path), framework="numpy") as file:
             return {name: file.get_tensor(name) for name in file.keys() if name.startswith(prefix)}  # noqa: SIM118

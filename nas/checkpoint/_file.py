@@ -13,16 +13,29 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 import safetensors
 import safetensors.numpy
 
+from nas._files import ordinary
 from nas.errors import CheckpointError, GraphError
 from nas.graph import DAG
 
-__all__ = ["FORMAT_VERSION", "NETWORKS", "Contents", "Record", "encoded", "parsed", "read", "record_json", "write"]
+__all__ = [
+    "FORMAT_VERSION",
+    "MAX_BYTES",
+    "NETWORKS",
+    "Contents",
+    "Record",
+    "encoded",
+    "parsed",
+    "read",
+    "record_json",
+    "start",
+    "write",
+]
 
 Record = Mapping[str, Any]
 
@@ -32,6 +45,8 @@ NETWORKS: Final = ("module", "layers", "recurrent", "manifold", "wired", "masked
 # safetensors' own limit; a DAG of a million edges takes about 15 MB of it.
 MAX_HEADER_BYTES: Final = 100_000_000
 LENGTH_BYTES: Final = 8
+MAX_BYTES: Final = 2**32
+"""Bytes of a file that is read: a thousand million weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,17 +124,38 @@ def read(path: str | os.PathLike[str], *kinds: str) -> Contents:
             record is damaged.
         OSError: it cannot be opened.
     """
-    with Path(path).open("rb") as file:
-        head = file.read(LENGTH_BYTES)
-        if (length := int.from_bytes(head, "little")) <= MAX_HEADER_BYTES:
-            head += file.read(length)
-        _metadata(path, head)  # what is none of ours, or has no end, is refused before the rest is read
-        return parsed(path, head + file.read(), *kinds)
+    with ordinary(path) as file:
+        return parsed(path, start(path, file) + file.read(), *kinds)
+
+
+def start(path: object, file: BinaryIO) -> bytes:
+    """The length and the header of a file that is as long as its header says: what is none of ours is refused before
+    the rest is read.
+
+    Raises:
+        CheckpointError: it is not, or longer than `MAX_BYTES`.
+    """
+    held = os.fstat(file.fileno()).st_size
+    if held > MAX_BYTES:
+        raise CheckpointError(f"{path} has {held:,} bytes, and at most {MAX_BYTES:,} are read of a checkpoint")
+    head = file.read(LENGTH_BYTES)
+    if (length := int.from_bytes(head, "little")) <= MAX_HEADER_BYTES:
+        head += file.read(length)
+    header, _ = _header(path, head)
+    try:
+        ends = [int(found["data_offsets"][1]) for name, found in header.items() if name != "__metadata__"]
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} is no safetensors file: its header lacks {error}") from error
+    if held != (announced := len(head) + max(ends, default=0)):
+        raise CheckpointError(
+            f"{path} is truncated or no safetensors file: it has {held:,} bytes, and its header says {announced:,}"
+        )
+    return head
 
 
 def parsed(path: object, data: bytes, *kinds: str) -> Contents:
     """What `read` gives, of bytes; ``path`` is for messages."""
-    metadata = _metadata(path, data)
+    _, metadata = _header(path, data)
     if metadata.get("format") != FORMAT:
         raise CheckpointError(
             f"{path} is a safetensors file, but its metadata does not say format {FORMAT!r} "
@@ -155,8 +191,8 @@ def parsed(path: object, data: bytes, *kinds: str) -> Contents:
     return Contents(dag, arrays, record, metadata)
 
 
-def _metadata(path: object, data: bytes) -> dict[str, str]:
-    """The metadata in the header; which the safetensors library parses only when it opens a file by name."""
+def _header(path: object, data: bytes) -> tuple[dict[str, Any], dict[str, str]]:
+    """The header, and the metadata in it, which the safetensors library parses only when it opens a file by name."""
     length = int.from_bytes(data[:LENGTH_BYTES], "little")
     if len(data) < LENGTH_BYTES or length > min(MAX_HEADER_BYTES, len(data) - LENGTH_BYTES):
         raise CheckpointError(f"{path} is truncated or no safetensors file: its first bytes are not those of one")
@@ -169,7 +205,7 @@ def _metadata(path: object, data: bytes) -> dict[str, str]:
         raise CheckpointError(f"{path} has no metadata; it was not saved by this package")
     if not all(isinstance(value, str) for value in metadata.values()):
         raise CheckpointError(f"{path} has metadata that is not text; it was damaged or edited")
-    return metadata
+    return header, metadata
 
 
 def record_json(record: Record) -> str:

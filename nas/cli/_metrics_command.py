@@ -36,7 +36,8 @@ def metrics(
     """Serve the state of the searches in a store to Prometheus, at `/metrics`; Ctrl-C ends it.
 
     Trials by state, rates, failures by reason, workers, and how far MLflow is behind. It reads only, and searches that
-    begin later are found by themselves; with `--address`, those submitted to a cluster, of each study the newest.
+    begin later are found by themselves, NAME too; with `--address`, those submitted to a cluster, of each study the
+    newest.
     `deploy/grafana.json` is a dashboard of these metrics.
 
     Examples:
@@ -48,12 +49,20 @@ def metrics(
     from prometheus_client import CollectorRegistry, generate_latest, start_http_server
 
     from nas.cli._metrics import StudyCollector
+    from nas.cli._standing import Looks, newest
     from nas.cli._submitted import Submissions
 
     registry = CollectorRegistry()
     elsewhere = Submissions(address) if address else None
     registry.register(StudyCollector(store, storage, name, cluster=elsewhere))
     if once:
+        # What a server waits for is refused here, as by other commands.
+        if elsewhere:
+            elsewhere.look(name)
+        elif name:
+            Looks(store, name, storage)()
+        else:
+            newest(store, storage)
         sys.stdout.write(generate_latest(registry).decode())
         return
     try:

@@ -182,7 +182,7 @@ def read_status(folder: Path) -> dict[str, Any] | None:
         NasError: a newer version of this program wrote it.
     """
     try:
-        record = json.loads(contents(status_path(folder)))
+        record = json.loads(contents(status_path(folder), pipes=False))
     except (OSError, ValueError, RecursionError):
         return None
     return checked(record, str(status_path(folder)))

@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas._files import ordinary
 from nas.cli._report import read_status, status_path
+from nas.errors import NasError
 
 if TYPE_CHECKING:
     from nas.search import StudyStore
 
-__all__ = ["Looks", "standing"]
+__all__ = ["Looks", "newest", "standing"]
 
 
 class Looks:
@@ -80,6 +82,20 @@ class Looks:
         return [(each.st_ino, each.st_size, each.st_mtime_ns) for each in found]
 
 
+def newest(store: Path, storage: str | None) -> str:
+    """The name of the last study of a store.
+
+    Raises:
+        NasError: it has none, or cannot be read.
+    """
+    from nas.search import StudyStore
+
+    studies = StudyStore.studies(store, storage=storage)
+    if not studies:
+        raise NasError(f"there is no study in {store}; start one with: nas search JOB.yaml")
+    return studies[-1]
+
+
 def standing(folder: Path, counts: Mapping[str, int]) -> dict[str, Any]:
     """How a study of this machine stands.
 
@@ -114,7 +130,7 @@ def standing(folder: Path, counts: Mapping[str, int]) -> dict[str, Any]:
 def _driven(folder: Path) -> bool:
     """Whether a process on this machine drives the study in `folder`: it holds the lock."""
     try:
-        with (folder / "lock").open("r") as file:
+        with ordinary(folder / "lock") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

@@ -19,10 +19,9 @@ from rich.table import Table
 from rich.text import Text
 
 from nas.cli._remote import ADDRESS_VARIABLE
-from nas.cli._standing import Looks
+from nas.cli._standing import Looks, newest
 from nas.cli._submitted import Submissions
 from nas.cli.console import STORAGE, STORE, console, duration, percent, print_json, seconds, strict_json
-from nas.errors import NasError
 
 __all__ = ["status"]
 
@@ -90,14 +89,7 @@ class _Local:
     """How a study of this machine stands, the last one where none is named."""
 
     def __init__(self, name: str | None, store: Path, storage: str | None) -> None:
-        from nas.search import StudyStore
-
-        if name is None:
-            studies = StudyStore.studies(store, storage=storage)
-            if not studies:
-                raise NasError(f"there is no study in {store}; start one with: nas search JOB.yaml")
-            name = studies[-1]
-        self._looks = Looks(store, name, storage)
+        self._looks = Looks(store, name or newest(store, storage), storage)
 
     def __call__(self) -> dict[str, Any]:
         from nas.cli._report import failure_counts

@@ -121,6 +121,28 @@ def test_a_study_that_died_or_cannot_be_read_is_said_and_hides_no_other(tmp_path
 
 
 @pytest.mark.parametrize(
+    ("words", "said"),
+    [(["other"], "no study 'other' in"), (["new"], "has format 999"), (["--store", "nothing"], "there is no study in")],
+)
+def test_once_it_refuses_what_a_server_waits_for(
+    words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (study(tmp_path / "store", "new").folder / "status.json").write_text(json.dumps({"format": 999}))
+    monkeypatch.chdir(tmp_path)
+    found = CliRunner().invoke(_app.app, ["metrics", "--once", "--store", "store", *words])
+    assert found.exit_code == 1 and said in found.stderr.replace("\n", " ")
+    assert not found.stdout
+
+
+def test_a_server_finds_a_study_that_begins_later(tmp_path: Path) -> None:
+    registry = CollectorRegistry()
+    registry.register(StudyCollector(tmp_path, None, "mine"))
+    assert samples(generate_latest(registry).decode())["nas_study_readable", "mine"] == 0
+    study(tmp_path)
+    assert samples(generate_latest(registry).decode())["nas_study_readable", "mine"] == 1
+
+
+@pytest.mark.parametrize(
     "status",
     [
         {"time": "yesterday"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -18,7 +19,7 @@ from mlflow import MlflowClient
 
 from nas._sqlite import sqlite_url
 from nas.tracking import TrackingConfig
-from nas.tracking.mlflow._database import prepare_database
+from nas.tracking.mlflow._database import _flaw, prepare_database
 from nas.tracking.mlflow.writer import new_client
 
 ROOT = Path(__file__).parents[2]
@@ -141,6 +142,127 @@ def test_half_made_and_damaged_databases_are_set_aside(
     assert aside.read_bytes() == before
     assert ("was damaged (" if damage in damaged else "was half-made; ") in caplog.text
     assert MlflowClient(sqlite_url(path)).create_experiment("x")
+
+
+KILLED = """
+import os, signal, sqlite3, sys
+from pathlib import Path
+from nas.tracking import TrackingConfig
+from nas.tracking.mlflow._database import prepare_database
+from nas.tracking.mlflow.writer import new_client
+for store, runs in (("one", 40), ("two", 10)):
+    Path(store).mkdir()
+    config = TrackingConfig(store=Path(store))
+    prepare_database(config)
+    client = new_client(config.tracking_uri)
+    experiment = client.create_experiment(store)
+    for number in range(runs):
+        run = client.create_run(experiment).info.run_id
+        for metric in range(5):
+            client.log_metric(run, f"m{metric}", metric)
+        if number == runs // 2:
+            sqlite3.connect(store + "/mlflow.db").execute("PRAGMA wal_checkpoint")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two stores whose databases have a write-ahead log, as whoever is killed leaves them."""
+    folder = tmp_path_factory.mktemp("killed")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", KILLED]
+    assert subprocess.run(command, cwd=folder, env=environment, capture_output=True).returncode == -signal.SIGKILL
+    assert all((folder / name / f"mlflow.db{ending}").stat().st_size for name in TWO for ending in ("-wal", "-shm"))
+    with contextlib.closing(sqlite3.connect(copied(folder / "one", folder / "whole") / "mlflow.db")) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return folder
+
+
+TWO = ("one", "two")
+
+
+def copied(store: Path, to: Path) -> Path:
+    shutil.copytree(store, to)
+    return to
+
+
+def usable(store: Path) -> int:
+    """How many runs MLflow finds after `prepare_database`; one more can be made."""
+    prepare_database(TrackingConfig(store=store))
+    client = new_client(TrackingConfig(store=store).tracking_uri)
+    places = [each.experiment_id for each in client.search_experiments()]
+    found = len(client.search_runs(places, max_results=1000))
+    client.create_run(places[0])
+    return found
+
+
+def _odd(path: Path, kind: str) -> None:
+    path.unlink(missing_ok=True)
+    make = {"folder": path.mkdir, "pipe": lambda: os.mkfifo(path), "device": lambda: path.symlink_to("/dev/zero")}
+    make[kind]()
+
+
+LOST = {  # what MLflow lacks then, a search logs again
+    "log missing": lambda store, _: (store / "mlflow.db-wal").unlink(),
+    "index missing": lambda store, _: (store / "mlflow.db-shm").unlink(),
+    "log text": lambda store, _: (store / "mlflow.db-wal").write_bytes(b"nonsense" * 9000),
+    "index text": lambda store, _: (store / "mlflow.db-shm").write_bytes(b"nonsense" * 4096),
+    "index foreign": lambda store, other: shutil.copy(other / "mlflow.db-shm", store),
+    "log cut": lambda store, _: os.truncate(store / "mlflow.db-wal", 300_000),
+    "journal text": lambda store, _: (store / "mlflow.db-journal").write_bytes(b"nonsense" * 900),
+    "log foreign": lambda store, other: shutil.copy(other / "mlflow.db-wal", store),
+    "database foreign": lambda store, other: shutil.copy(other / "mlflow.db", store),
+}
+BROKEN = {
+    **{
+        f"{ending or 'database'} {kind}": lambda store, ending=ending, kind=kind: _odd(
+            store / f"mlflow.db{ending}", kind
+        )
+        for ending in ("", "-wal", "-shm")
+        for kind in ("folder", "pipe", "device")
+    },
+}
+
+
+@pytest.mark.parametrize("damage", LOST)
+def test_what_its_log_has_lost_is_no_matter(damage: str, tmp_path: Path, killed: Path) -> None:
+    store = copied(killed / "one", tmp_path / "store")
+    LOST[damage](store, killed / "two")
+    assert usable(store) <= 40
+    assert "foreign" in damage or not [*store.glob("mlflow.db.broken-*")]
+
+
+@pytest.mark.parametrize("damage", BROKEN)
+def test_what_is_not_of_this_database_is_found(damage: str, tmp_path: Path, killed: Path) -> None:
+    store = copied(killed / "one", tmp_path / "store")
+    BROKEN[damage](store)
+    assert _flaw(store / "mlflow.db").startswith("damaged (")
+
+
+def test_it_is_set_aside_with_what_is_beside_it(tmp_path: Path, killed: Path) -> None:
+    store = copied(killed / "one", tmp_path / "store")
+    _odd(store / "mlflow.db-shm", "folder")
+    damaged = bytearray((store / "mlflow.db").read_bytes())
+    damaged[4096] ^= 0xFF
+    (store / "mlflow.db").write_bytes(damaged)
+    assert usable(store) == 0
+    assert len([*store.glob("mlflow.db.broken-*")]) == 3
+
+
+@pytest.mark.parametrize("damage", ["zeros", "flipped"])
+def test_a_damaged_page_anywhere_is_found(damage: str, tmp_path: Path, killed: Path) -> None:
+    """Flipped: the first byte of a page, which says of what kind it is."""
+    whole = (killed / "whole" / "mlflow.db").read_bytes()
+    size, path = 4096, tmp_path / "mlflow.db"
+    path.write_bytes(whole)
+    assert not _flaw(path)
+    missed = []
+    for begin in range(size, len(whole), size):
+        piece = bytes(size) if damage == "zeros" else bytes([whole[begin] ^ 0xFF]) + whole[begin + 1 : begin + size]
+        path.write_bytes(whole[:begin] + piece + whole[begin + size :])
+        missed += [] if _flaw(path).startswith("damaged (") else [begin // size]
+    assert not missed
 
 
 def test_runs_are_kept_where_a_migration_was_interrupted(tmp_path: Path, made: bytes) -> None:

@@ -27,6 +27,7 @@ from typing import Any, Final
 
 import torch
 
+from nas._files import contents
 from nas._stamps import stamp_of
 from nas.engine.cuda._cache import cache_folder
 from nas.engine.cuda._driver import driver
@@ -112,7 +113,7 @@ def _remembered(gpu: GPU, check: str) -> Verdict:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(contents(path))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -114,7 +114,7 @@ class StudyFiles:
             NasError: its structure is of a kind that nobody registered in this process.
         """
         path = self.result_path(number)
-        if not path.exists():
+        if not path.is_file():
             raise StudyError(f"trial {number} of study {self._study!r} has no weights at {path}; it did not complete")
         dag, arrays, record = checkpoint.load_arrays(path)
         evidence, arrays = evidence_from(arrays)
@@ -138,7 +138,7 @@ class StudyFiles:
     def left_behind(self, number: int) -> TrialResult | None:
         """The result of a trial that was not told; None where there is none, or a power cut has damaged it."""
         path = self.result_path(number)
-        if not path.exists():
+        if not path.is_file():
             return None
         try:
             found = checkpoint.load_arrays(path)[2].get("study")

@@ -8,7 +8,6 @@ file that a finished trial needs, the database has the checksum.
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import hashlib
 import json
@@ -19,6 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from nas import checkpoint
 from nas._files import contents
 from nas.search.errors import StudyError
 
@@ -73,10 +73,11 @@ def adopt_folder(folder: Path, identity: str, name: str) -> None:
 
 
 def checksum(path: Path) -> str | None:
-    """Of a file, as `nas.checkpoint.save_arrays` returns it; None: there is no such file."""
-    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+    """Of a file, as `nas.checkpoint.save_arrays` returns it; None: there is none that it could have written."""
+    if not path.is_file() or path.stat().st_size > checkpoint.MAX_BYTES:  # a device may have no end, a hole a far one
+        return None
+    with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
-    return None
 
 
 def write_identity(folder: Path, identity: str, name: str) -> None:
@@ -96,7 +97,7 @@ def write_identity(folder: Path, identity: str, name: str) -> None:
 def made(folder: Path) -> float:
     """When the study was made, in seconds since 1970; 0: nobody knows."""
     try:
-        return float(json.loads((folder / _FILE).read_text(encoding="utf-8"))["made"])
+        return float(json.loads(contents(folder / _FILE, pipes=False))["made"])
     except (OSError, ValueError, KeyError, TypeError):
         return 0.0
 
@@ -137,7 +138,7 @@ def refuse_foreign_files(folder: Path, name: str, database: str) -> None:
 def _identity(folder: Path) -> str | None:
     path = folder / _FILE
     try:
-        record = json.loads(contents(path))
+        record = json.loads(contents(path, pipes=False))
         identity, version = record["id"], int(record["format"])
     except FileNotFoundError:
         return None

@@ -23,12 +23,13 @@ from typing import Any, Final
 from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
 
+from nas._files import ordinary
 from nas._text import plain
 from nas.search.errors import StudyError
 
-__all__ = ["Journal", "open_journal"]
+__all__ = ["MOST_LINE", "Journal", "open_journal"]
 
-_MOST_LINE: Final = 2**26  # bytes of an operation; the longest, which says what the data is, has some millions
+MOST_LINE: Final = 2**26  # bytes of an operation; the longest, which says what the data is, has some millions
 
 
 class Journal(BaseJournalBackend):
@@ -52,12 +53,12 @@ class Journal(BaseJournalBackend):
         """
         if log_number_from < self.line:
             self.line = self._next = 0
-        with self.path.open("rb") as file:
+        with ordinary(self.path) as file:
             file.seek(self._next)
-            while line := file.readline(_MOST_LINE):
-                if len(line) == _MOST_LINE:
+            while line := file.readline(MOST_LINE):
+                if len(line) == MOST_LINE:
                     self.line += 1
-                    raise self.damaged(f"it is longer than {_MOST_LINE:,} bytes")
+                    raise self.damaged(f"it is longer than {MOST_LINE:,} bytes")
                 if not line.endswith(b"\n"):  # is being written, or torn
                     return
                 self.line, self._next = self.line + 1, self._next + len(line)

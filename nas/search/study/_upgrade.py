@@ -15,8 +15,10 @@ from typing import Any, Final
 from optuna.distributions import json_to_distribution
 from optuna.trial import TrialState
 
+from nas._files import ordinary
 from nas._text import plain
 from nas.search.errors import StudyError
+from nas.search.study._journal import MOST_LINE
 from nas.search.study._trials import Trials
 from nas.search.study.records import RECORD, Rung, result_of
 
@@ -32,11 +34,12 @@ def former_entries(path: Path) -> list[dict[str, Any]]:
     Raises:
         StudyError: one is not, so that nobody knows what it said, or a newer version wrote them.
     """
-    try:
-        *lines, _ = path.read_bytes().split(b"\n")  # what follows the last end of a line is torn
-    except FileNotFoundError:
-        return []
-    entries = [_entry(path, place, line) for place, line in enumerate(lines, start=1)]
+    entries: list[dict[str, Any]] = []
+    with contextlib.suppress(FileNotFoundError), ordinary(path) as file:
+        while line := file.readline(MOST_LINE):
+            if len(line) < MOST_LINE and not line.endswith(b"\n"):  # torn
+                break
+            entries.append(_entry(path, len(entries) + 1, line.removesuffix(b"\n")))
     if entries and "format" in entries[0] and (found := entries.pop(0)["format"]) != _FORMAT:
         raise StudyError(f"{path} has format {found}, this program reads {_FORMAT}; upgrade to open it")
     for entry in entries:

@@ -21,9 +21,12 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from nas._files import ordinary
+
 __all__ = ["Journal", "Key"]
 
 _FORMAT = 1
+_MOST_LINE = 2**26  # bytes
 _MOST_LINES = 500  # of a file with nothing left to do
 _LOG = logging.getLogger(__name__)
 
@@ -102,8 +105,11 @@ class Journal:
 
     def _read(self) -> None:
         try:
-            with self.path.open("rb") as file:
-                for line in file:
+            with ordinary(self.path) as file:
+                while line := file.readline(_MOST_LINE):
+                    if len(line) == _MOST_LINE:
+                        _LOG.warning("%s: skipped all from byte %d on, a line without end", self.path, self._size)
+                        return
                     place = self._size, len(line)
                     self._size += len(line)
                     if not self._take(line.decode(errors="replace").rstrip("\n"), place):

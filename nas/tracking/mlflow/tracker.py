@@ -11,6 +11,7 @@ its tag `trial` below its parent run, so that repeating never makes a second one
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import math
@@ -44,6 +45,7 @@ _SILENT_SECONDS = 60.0  # before the same failure is said again
 _BACKOFF = (1.0, 60.0)  # seconds to wait after a first and after many failures
 _WAITING_SECONDS = 0.5  # between two looks at how far it is, at the end
 _LAST_SECONDS = 5.0  # for ending the parent run: of the time that `finish` has, or after it was told to give up
+_MAKING_SECONDS = 900.0  # at most for a picture or a model, at the end: seconds on a machine that does nothing else
 _PATIENCE = 3  # attempts at a trial that MLflow itself calls invalid, before it is set aside
 _LOG = logging.getLogger(__name__)
 
@@ -241,8 +243,8 @@ class MlflowTracker:
     def finish(self, status: Ending = "FINISHED", waiting: Callable[[int], bool] | None = None) -> int:
         """Log what is left, draw the front and all its members, end the parent run.
 
-        It gives up when nothing could be logged for `flush_seconds`, pictures included; of a search that did not
-        finish, after so long in all.
+        It gives up when nothing could be logged for `flush_seconds`, without the time that pictures and models take to
+        be made here; of a search that did not finish, after so long in all.
 
         Args:
             status: how the search ended.
@@ -346,10 +348,24 @@ class MlflowTracker:
                     self._wake.wait(self._idle_seconds(session))
         if progress:
             self._backoff = _BACKOFF[0]
-            with self._wake:
-                if self._ending == "FINISHED" and not self._given_up:
-                    self._deadline = time.monotonic() + self._flush_seconds  # it is catching up
+            self._allow(self._flush_seconds)  # it is catching up
         return False
+
+    def _allow(self, seconds: float) -> None:
+        """So much time from now on for a search that has finished, where MLflow has taken all so far."""
+        with self._wake:
+            if self._ending == "FINISHED" and not self._given_up and self._backoff == _BACKOFF[0]:
+                self._deadline = time.monotonic() + seconds
+
+    @contextlib.contextmanager
+    def _making(self) -> Iterator[None]:
+        """Work of this process, which may take minutes on a machine with much to do: no time that MLflow does not
+        answer."""
+        self._allow(_MAKING_SECONDS)
+        try:
+            yield
+        finally:
+            self._allow(self._flush_seconds)
 
     def _end(self, session: Session, ending: Ending) -> None:
         session.end(ending)
@@ -481,7 +497,8 @@ class MlflowTracker:
         began = time.monotonic()
         with scratch("member") as folder:
             try:
-                files = session.make_files(point, Path(folder))
+                with self._making():
+                    files = session.make_files(point, Path(folder))
             except Exception as error:  # not MLflow's fault, and one member must not stop the protocol of all others
                 self._without_files.add(point.number)
                 _LOG.warning("no pictures and checkpoint of trial %d for MLflow: %s", point.number, _brief(error))
@@ -496,9 +513,10 @@ class MlflowTracker:
         with scratch("champion") as name:
             folder = Path(name)
             try:
-                files = champion_files(champion, folder)
-                servable = champion.checkpoint is not None and champion.examples is not None
-                model = save_served(champion, folder) if servable else None
+                with self._making():
+                    files = champion_files(champion, folder)
+                    servable = champion.checkpoint is not None and champion.examples is not None
+                    model = save_served(champion, folder) if servable else None
             except Exception as error:  # not MLflow's fault, so that repeating it would not help
                 _LOG.warning("trial %d could not be published in MLflow: %s", champion.number, _brief(error))
             else:

@@ -9,6 +9,7 @@ silence. What was taken is said in the table of columns, and `data.encoding` ove
 from __future__ import annotations
 
 import codecs
+import errno
 import gzip
 import itertools
 import re
@@ -17,6 +18,7 @@ import zlib
 from pathlib import Path
 from typing import Final
 
+from nas._files import contents
 from nas.errors import DataError
 from nas.training.data.idx import MAX_BYTES, most_expanded, refuse_expansion
 
@@ -156,11 +158,12 @@ def _is_word(text: str) -> bool:
 def _content(path: Path) -> bytes:
     """The bytes of a file, unpacked where it is gzipped; what expands too far is refused before it is all unpacked."""
     if path.suffix.lower() != ".gz":
-        if (held := path.stat().st_size) > MAX_BYTES:
-            raise DataError(
-                f"{path}: holds {held:,} bytes, at most {MAX_BYTES:,} are read of a table; take a part of it"
-            )
-        return path.read_bytes()
+        try:
+            return contents(path, MAX_BYTES)
+        except OSError as error:
+            if error.errno not in (errno.EFBIG, errno.EINVAL):
+                raise
+            raise DataError(f"{path}: {error.strerror}") from error
     try:
         with gzip.open(path, "rb") as file:
             content = file.read(min(MAX_BYTES, most_expanded(path)) + 1)
