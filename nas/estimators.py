@@ -257,7 +257,7 @@ class DagClassifier(ClassifierMixin, _DagEstimator):  # type: ignore[misc]
         check_classification_targets(y)
         classes, places = np.unique(column_or_1d(y, warn=True), return_inverse=True)
         if len(classes) < 2:
-            raise DataError(f"y holds one class only, {classes[0]!r}; a classifier needs at least two classes")
+            raise DataError(f"y holds one class only, {classes.tolist()[0]!r}; a classifier needs at least two classes")
         self._searched(X, places.astype(np.int64), "classification", self._weights(classes))
         self.classes_ = classes
         return self

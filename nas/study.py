@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.errors import JobError, NasError
+from nas.errors import DataError, JobError, NasError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -162,13 +162,16 @@ def _prepared(data: Any, y: Any, target: Any, values: dict[str, Any], *, resume:
     job = Job.from_mapping(values, where="nas.search")
     try:
         yield job
-    except BaseException:
+    except BaseException as error:
         if (
             given.source is None
             and not known
             and not StudyStore.exists(job.tracking.store, job.tracking.experiment, storage=job.tracking.database)
         ):
             shutil.rmtree(folder, ignore_errors=True)
+        if given.source is None and isinstance(error, DataError):  # nobody has heard of the file that the data lie in
+            file = job.data.source
+            raise DataError(str(error).replace(f"{file}: ", "").replace(file, "the data")) from error
         raise
 
 

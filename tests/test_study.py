@@ -314,3 +314,17 @@ def test_masked_values_and_rows_in_two_orders_are_refused() -> None:
         with pytest.raises(DataError, match="rows of the same names in another order"):
             GivenData(one, two)
     GivenData(table, target.set_axis(range(100, 140)))  # other names: by place
+
+
+@pytest.mark.parametrize("target", [1.0, np.nan, "a", None])
+@pytest.mark.parametrize("table", [True, False])
+def test_what_lies_in_memory_is_refused_without_the_file_that_it_is_kept_in(
+    target: object, table: bool, tmp_path: Path
+) -> None:
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    y = pd.Series([target] * 60, name="y")
+    given = (pd.DataFrame(x, columns=["a", "b"]), y) if table else (x, y.to_numpy())
+    with pytest.raises(DataError) as refused:
+        nas.search(*given, store=tmp_path, **QUICK)
+    assert "data." not in str(refused.value) and str(tmp_path) not in str(refused.value)
+    assert not [*tmp_path.iterdir()]

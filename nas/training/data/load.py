@@ -212,9 +212,8 @@ def _prepared(
                 found = train, val, test
             encoding = fit_encoding(raw, found[0].x, rows, targets)
     train, *_ = parts = tuple(_applied(encoding, part, raw) for part in found)
-    if task == "regression" and statistics is None and (train.y == train.y[0]).all():
-        value = ", ".join(f"{each:g}" for each in train.y[0])
-        raise DataError(f"{config.source}: the target is {value} in every row; there is nothing to learn")
+    if task == "regression" and statistics is None:
+        _refuse_constant(train.y, raw, config.source)
     mean, scale = _scaling(train.x, raw, config, statistics)
     target_mean, target_scale = _target_scaling(train.y, task, raw, config, statistics)
     x = {part.name: _scaled(part.x, mean, scale) for part in parts}
@@ -278,6 +277,17 @@ def _applied(encoding: Encoding | None, part: Part, raw: RawData) -> Part:
         finite(part.x, raw.feature_names, raw.name, "feature")
         return part
     return dataclasses.replace(part, x=encoding.apply(cells(part.x, raw.levels)))
+
+
+def _refuse_constant(y: np.ndarray, raw: RawData, source: str) -> None:
+    """DataError where a target (rows, targets) of the training part has one value."""
+    constant = np.flatnonzero((y == y[0]).all(axis=0))
+    if len(constant):
+        first = int(constant[0])
+        which = f" {raw.target_names[first]!r}" if len(raw.target_names) == y.shape[1] > 1 else ""
+        which = which or (f" {first}" if y.shape[1] > 1 else "")
+        hint = "there is nothing to learn" + ("; leave it out" if y.shape[1] > 1 else "")
+        raise DataError(f"{source}: the target{which} is {y[0, first]:g} in every row of the training part; {hint}")
 
 
 def _of_kinds(config: DataConfig, features: Sequence[str], encoding: Encoding | None) -> DataConfig:
