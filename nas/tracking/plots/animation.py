@@ -23,6 +23,7 @@ from nas.tracking.plots._animation_panels import (
     GraphPanel,
     Scene,
 )
+from nas.tracking.plots._legible import legible
 from nas.tracking.plots._theme import COMPUTATIONAL, FAINT, INK, OUTPUT, POSITIVE, new_figure
 from nas.tracking.points import format_accuracy, format_count, format_number
 from nas.training.loss_terms import TERMS
@@ -107,6 +108,7 @@ class Animation:
         """(height, width, 3) uint8 of each frame; what does not move is drawn once."""
         figure = new_figure(_WIDTH, _HEIGHT, _DPI)
         panels = self._panels(figure)
+        legible(figure)
         canvas: Any = figure.canvas
         for panel in panels:
             for artist in panel.moving:
