@@ -607,6 +607,7 @@ def test_times_taken_again_replace_the_first(config: TrackingConfig, tracker: Ma
     tracking.finish()
     [run], [other] = runs(config)[1][0], runs(config)[1][1]
     assert other.data.metrics["inference_seconds"] == 0.00088 and other.data.tags["pareto"] == "false"
+    assert run.data.metrics["inference_us"] == 770 and other.data.metrics["inference_us"] == 880
     assert run.data.metrics["inference_seconds"] == 0.00077 and "770 µs" in run.info.run_name
     history = MlflowClient(config.tracking_uri).get_metric_history(run.info.run_id, "inference_seconds")
     assert sorted(metric.value for metric in history) == [0.0001, 0.00077]

@@ -98,7 +98,10 @@ def test_targets_have_the_decimal_mark_of_the_table(tmp_path: Path) -> None:
         (text("a,b,y", A, B, [*A[:59], "NA"]), "target column 'y' holds numbers, but 'NA' in row 59"),
         (text("a,b,y", [f"{2**60 + k % 7}" for k in range(60)], B, LABELS), r"beyond 2\^53"),
         (text("a,b,y", [f"{10**25 + k}" for k in range(60)], B, LABELS), "'a' holds .* of more than 18 digits"),
-        (text("a,b,y", A, B, ["3.5"] * 60), "target is 3.5 in every row of the training part; there is nothing to learn"),
+        (
+            text("a,b,y", A, B, ["3.5"] * 60),
+            "target is 3.5 in every row .*; there is nothing to learn",
+        ),
     ],
 )
 def test_what_may_mean_two_things_is_refused(tmp_path: Path, content: str | bytes, message: str) -> None:

@@ -15,7 +15,7 @@ from nas._text import SECRET, redacted
 from nas.tracking.points import run_name
 from nas.training.types import Candidate, TrialResult, TrialStatus
 
-__all__ = ["CURVE_POINTS", "parameters", "readable", "trial_record"]
+__all__ = ["CURVE_POINTS", "parameters", "readable", "readable_metrics", "trial_record"]
 
 CURVE_POINTS = 15
 """Points of a curve that are kept: MLflow slows down with many, and a curve's shape needs no more."""
@@ -76,7 +76,7 @@ def trial_record(
         "steps": 0 if candidate is None else candidate.steps,
         "params": parameters(params),
         "tags": parameters(tags),
-        "metrics": {key: readable(value) for key, value in result.metrics.items() if math.isfinite(value)},
+        "metrics": readable_metrics({key: value for key, value in result.metrics.items() if math.isfinite(value)}),
         "curves": _curves(result.history),
     }
 
@@ -88,6 +88,14 @@ def readable(value: float) -> float:
     """
     value = float(value)
     return value if value.is_integer() else float(f"{value:.6g}")
+
+
+def readable_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Metrics of a trial, `readable`; inference in microseconds, too, for tables: of 0.0000413 they show 0.00004."""
+    found = {key: readable(value) for key, value in metrics.items()}
+    if (seconds := found.get("inference_seconds")) is not None:
+        found["inference_us"] = float(f"{1e6 * seconds:.4g}")
+    return found
 
 
 def parameters(values: Mapping[str, object]) -> dict[str, str]:

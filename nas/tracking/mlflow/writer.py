@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas.tracking.config import TrackingConfig
 from nas.tracking.mlflow._metrics import Metrics
-from nas.tracking.mlflow._record import readable
+from nas.tracking.mlflow._record import readable_metrics
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -38,7 +38,7 @@ _MOST_METRICS, _MOST_PARAMS, _MOST_ALL = 900, 90, 950  # of one log_batch; MLflo
 _TRAINING = "workflowType=machine_learning"  # in an address of the UI: show it as model training, not as GenAI
 _COLUMNS = (  # few, because the UI sorts them by name and shows about five at once
     "metrics.`edges`",
-    "metrics.`inference_seconds`",
+    "metrics.`inference_us`",
     "metrics.`shown_accuracy`",
     "metrics.`test_accuracy`",
     "metrics.`val_accuracy`",
@@ -234,7 +234,7 @@ class MlflowWriter:
         """
         from mlflow.entities import Metric
 
-        newer = {key: readable(value) for key, value in metrics.items()}
+        newer = readable_metrics(metrics)
         changed = {key: value for key, value in newer.items() if run.metrics.get(key) != value}
         if changed:
             self._log(run.run_id, metrics=[Metric(key, value, now_ms, _NEWER_STEP) for key, value in changed.items()])
