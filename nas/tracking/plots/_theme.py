@@ -95,8 +95,8 @@ def to_png(figure: Figure) -> bytes:
     palette.putpalette(found + [channel for colour in kept for channel in colour])
     buffer = io.BytesIO()
     mapped = image.quantize(palette=palette, dither=Image.Dither.NONE)
-    # Pillow finds the nearest colour of the palette only roughly, which makes the paper a light grey. All bytes of a pixel
-    # are compared at once: by channels it takes a quarter of the whole.
+    # Pillow finds the nearest colour of the palette only roughly, which makes the paper a light grey. All bytes of a
+    # pixel are compared at once: by channels it takes a quarter of the whole.
     paper = np.ascontiguousarray(pixels).view(np.uint32)[:, :, 0] == 0xFFFFFFFF
     result = Image.fromarray(np.where(paper, len(found) // 3 + len(_SOLID) - 1, np.asarray(mapped)).astype(np.uint8))
     result.putpalette(palette.getpalette() or [])
