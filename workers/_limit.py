@@ -30,6 +30,9 @@ _AWAY_SECONDS: Final = 10.0  # without a look at the clock: this process was sto
 class TrialLimit:
     """The time that a group of trials may take on a worker.
 
+    Attributes:
+        most: as given.
+
     Args:
         most: seconds that a trial may take in any case; None: no trial is ever overdue.
         config: what every candidate is trained with.
@@ -37,7 +40,7 @@ class TrialLimit:
     """
 
     def __init__(self, most: float | None, config: TrainingConfig, clock: Callable[[], float] = time.monotonic) -> None:
-        self._most = most
+        self.most = most
         self._config = config
         self._clock = clock
         self._costs: deque[float] = deque(maxlen=_LATELY)  # seconds of a unit of work
@@ -60,10 +63,10 @@ class TrialLimit:
 
     def overdue(self, group: Sequence[Candidate], since: float) -> str | None:
         """Why the trials of a group fail that a worker has had since then; None: it has time left."""
-        if self._most is None or not group:
+        if self.most is None or not group:
             return None
-        limit = self._most * len(group)
-        reason = f"it took longer than {self._most:g} s"
+        limit = self.most * len(group)
+        reason = f"it took longer than {self.most:g} s"
         if len(self._costs) >= _ENOUGH:
             work = self._work(group)
             usual = median(self._costs) * work

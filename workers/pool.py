@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import ray
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
 from nas._logs import Level, LogFormat
 from nas.search import Evaluate, EvaluateGroup, WorkerView
@@ -175,23 +175,30 @@ class RayExecutor:
         results, self._done = self._done, []
         return results
 
-    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """See `nas.search.Executor.call`. Run again elsewhere, `max_retries` times at most, when the worker dies.
+    def call(self, function: Callable[..., Any], *arguments: Any, within: float | None = None) -> Any:
+        """See `nas.search.Executor.call`. Run again elsewhere, `max_retries` times at most, when the worker dies or
+        hangs.
 
         Raises:
-            WorkerError: the workers died, or died before they were up.
+            WorkerError: the workers died or hung, or died before they were up.
             Exception: whatever `function` raises.
         """
+        within = self._limit.most if within is None else within
+        why: Exception | None = None
         for _ in range(1 + self._max_retries):
             while not (idle := [worker for worker in self._workers if worker.ready and worker.pending is None]):
                 self._advance(1.0)
             try:
-                return ray.get(idle[0].actor.call.remote(function, *arguments))
+                return ray.get(idle[0].actor.call.remote(function, *arguments), timeout=within)
             except RayTaskError as error:
                 raise error.cause if isinstance(error.cause, Exception) else error from None
+            except GetTimeoutError:
+                why = TimeoutError(f"it took longer than {within:g} s")
             except RayError as error:
-                self._replace(idle[0], error)
-        raise WorkerError(f"the worker died {1 + self._max_retries} times while it ran {function.__name__}")
+                why = error
+            self._replace(idle[0], why)
+        what = getattr(function, "__name__", "what it was to do")
+        raise WorkerError(f"the worker died {1 + self._max_retries} times while it ran {what}, the last time: {why}")
 
     def workers(self) -> tuple[WorkerView, ...]:
         """See `nas.search.Executor.workers`."""

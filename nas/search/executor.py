@@ -8,12 +8,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from nas.training import pinned_threads, signed
 from nas.training.types import Candidate, Dataset, TrainingConfig, TrialResult
 
-__all__ = ["Evaluate", "EvaluateGroup", "Executor", "SerialExecutor", "WorkerView", "evaluated"]
+__all__ = ["HUNG_SECONDS", "Evaluate", "EvaluateGroup", "Executor", "SerialExecutor", "WorkerView", "evaluated"]
+
+HUNG_SECONDS: Final = 300.0
+"""For a call that takes seconds: compiling, a slow disk, a machine that swaps."""
 
 _logger = logging.getLogger(__name__)
 
@@ -62,8 +65,12 @@ class Executor(Protocol):
         """
         ...
 
-    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """`function(*arguments)` on one worker while no candidate is being evaluated on it, e.g. to take times."""
+    def call(self, function: Callable[..., Any], *arguments: Any, within: float | None = None) -> Any:
+        """`function(*arguments)` on one worker while no candidate is being evaluated on it, e.g. to take times.
+
+        Args:
+            within: seconds after which that worker counts as hung; None: what a trial may take.
+        """
         ...
 
     def workers(self) -> tuple[WorkerView, ...]:
@@ -125,7 +132,7 @@ class SerialExecutor:
         self._queue.popleft()  # only now, so that an interrupted trial is still known
         return results
 
-    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+    def call(self, function: Callable[..., Any], *arguments: Any, within: float | None = None) -> Any:
         with pinned_threads(self._threads):
             return function(*arguments)
 

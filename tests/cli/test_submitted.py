@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 from nas.cli import _app, _submitted
 from nas.cli._submitted import Submissions
 from nas.errors import NasError
+from nas.workers import jobs
 
 
 @dataclass
@@ -111,3 +113,11 @@ def test_a_cluster_that_does_not_answer_is_not_readable(made: Cluster, monkeypat
     monkeypatch.setattr(made, "list", gone)
     shown = CliRunner().invoke(_app.app, ["metrics", "--once", "--address", "http://there"])
     assert "nas_store_readable 0.0" in shown.output
+
+
+def test_a_server_that_takes_a_question_and_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "_REPLY_SECONDS", 1.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(NasError, match=f"nothing answers at {address}"):
+            Submissions(address).look()

@@ -168,7 +168,7 @@ def test_a_study_trains_them_once(tmp_path: Path, dataset: Dataset) -> None:
     calls = []
 
     class Counting(SerialExecutor):
-        def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        def call(self, function: Callable[..., Any], *arguments: Any, **_: object) -> Any:
             calls.append(function)
             return super().call(function, *arguments)
 
@@ -185,7 +185,7 @@ def test_a_study_trains_them_once(tmp_path: Path, dataset: Dataset) -> None:
 
 def test_a_worker_that_dies_of_them_is_a_line_and_not_asked_again(tmp_path: Path, dataset: Dataset) -> None:
     class Dying(SerialExecutor):
-        def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        def call(self, function: Callable[..., Any], *arguments: Any, **_: object) -> Any:
             raise RuntimeError("the worker died 3 times")
 
     store = StudyStore.create(tmp_path, "study")

@@ -32,7 +32,7 @@ class Workers:
         self.handed.append(0)
         return found
 
-    def call(self, function: object, *arguments: object) -> object:
+    def call(self, function: object, *arguments: object, within: float | None = None) -> object:
         raise AssertionError("not needed")
 
     def workers(self) -> tuple[WorkerView, ...]:

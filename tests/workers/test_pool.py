@@ -278,6 +278,31 @@ def test_a_call_whose_worker_dies_runs_on_another(make_pool: MakePool, tmp_path:
     assert pool.call(dies_once) == 7
 
 
+def test_a_call_whose_worker_stands_still_runs_on_another(make_pool: MakePool, tmp_path: Path) -> None:
+    pool = make_pool(report(tmp_path), workers=1)
+    marker = str(tmp_path / "called")
+
+    def stands_still_once() -> int:
+        import os
+        import pathlib
+        import signal
+
+        if not pathlib.Path(marker).exists():
+            pathlib.Path(marker).write_text("")
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return 7
+
+    assert pool.call(stands_still_once, within=20.0) == 7
+
+    def never_ends() -> None:
+        import time
+
+        time.sleep(1000)
+
+    with pytest.raises(WorkerError, match=r"died 3 times while it ran never_ends, .* longer than 1 s"):
+        pool.call(never_ends, within=1.0)
+
+
 def test_workers_that_cannot_start_are_an_error(dataset: Dataset) -> None:
     def cannot_be_loaded() -> None:
         raise ImportError("no module named nas on this node")

@@ -37,7 +37,7 @@ from nas.training.quality.judged import guess_loss
 from nas.training.types import Dataset, Scalar, TrainingConfig
 
 if TYPE_CHECKING:
-    from nas.search.executor import Executor
+    from nas.search.executor import HUNG_SECONDS, Executor
     from nas.search.study.store import StudyStore
 
 __all__ = ["Baseline", "Baselines", "baseline_seconds", "record_baselines", "train_baselines"]
@@ -227,7 +227,7 @@ def record_baselines(
         return known
     train = functools.partial(train_baselines, seconds=seconds, threads=threads, device=device, seed=store.seed)
     try:
-        found: Baselines = executor.call(train, dataset, config)
+        found: Baselines = executor.call(train, dataset, config, within=HUNG_SECONDS + 20 * seconds)
     except Exception as error:
         _logger.warning("the baselines could not be trained: %s", error)
         found = Baselines.failed(dataset, _reason(error))

@@ -11,7 +11,7 @@ import numpy as np
 
 from nas.engine import DAGModule
 from nas.graph import DAG
-from nas.search.executor import Executor
+from nas.search.executor import HUNG_SECONDS, Executor
 from nas.search.front.front import Front
 from nas.search.rebuild import rebuild_module
 from nas.search.study.store import StudyStore
@@ -27,6 +27,7 @@ __all__ = ["Timed", "retime", "time_side_by_side"]
 _ROUNDS: Final = 21
 _LEAST_ROUNDS: Final = 5  # a front of many networks has fewer rounds, so that nobody waits for minutes ...
 _SECONDS: Final = 1.5  # ... but for about so long, which is enough for nine rounds of 40 small networks
+_HUNG_EACH: Final = 10.0  # seconds a network, after which a worker that times them counts as hung
 _REPEATS: Final = 3  # fronts to time until every member of the new front has been timed
 
 
@@ -136,8 +137,10 @@ def retime(
                 break
             timed |= {trial.number for trial in wanted}
             networks = [_network(store, number) for number in sorted(timed)]
-            times = executor.call(measure, networks, dataset, config, threads)
-            store.set_retimed(times, executor.call(hardware, threads))
+            times = executor.call(
+                measure, networks, dataset, config, threads, within=HUNG_SECONDS + _HUNG_EACH * len(networks)
+            )
+            store.set_retimed(times, executor.call(hardware, threads, within=HUNG_SECONDS))
             front = store.front()
     return front
 
