@@ -111,6 +111,17 @@ def test_every_service_is_limited_stripped_of_rights_and_looked_after() -> None:
     assert services["ray-worker"]["healthcheck"]["test"] == ["CMD", "pgrep", "--exact", "raylet"]
 
 
+def test_no_image_makes_a_volume_that_nobody_named() -> None:
+    for file in DEPLOY.glob("Dockerfile*"):
+        assert not re.search(r"^\s*VOLUME\b", file.read_text(), re.MULTILINE | re.IGNORECASE), file
+    declared = {"postgres": "/var/lib/postgresql/data"}  # by images that are not ours
+    for name, service in compose()["services"].items():
+        image = str(service.get("image", "")).partition(":")[0]
+        assert image in (*declared, "dag-nas"), f"{name}: which volumes does {image} declare?"
+        mounted = {volume.split(":")[1] for volume in service.get("volumes", [])}
+        assert image not in declared or declared[image] in mounted, name
+
+
 def test_every_script_is_used() -> None:
     files = [path for path in DEPLOY.rglob("*") if path.is_file()]
     for script in [path for path in files if path.suffix == ".sh"]:
