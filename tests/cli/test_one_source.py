@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -67,6 +69,30 @@ def test_mlflow_is_put_right_at_the_next_start(job: Path, monkeypatch: pytest.Mo
     assert found[4].info.status == "FAILED"
     assert found[4].data.tags["reason"] == "not asked: GraphError: no such graph"
     assert behind(job) == 0
+
+
+def test_a_damaged_page_of_mlflows_database_is_found_and_all_is_logged_again(job: Path) -> None:  # noqa: F811
+    def search(*options: str) -> str:
+        command = [sys.executable, "-m", "nas", "search", str(job), *options]
+        found = subprocess.run(command, cwd=job.parent, capture_output=True, text=True)
+        assert found.returncode == 0, found.stdout + found.stderr
+        return found.stderr
+
+    search()
+    database = job.parent / "store" / "mlflow.db"
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        [page] = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'metrics'").fetchone()
+    with database.open("r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(bytes(4096))
+    said = search("--resume")
+    assert "mlflow.db was damaged (" in said
+    assert len([*database.parent.glob("mlflow.db.broken-*")]) >= 1
+    parent, trials = runs(job)
+    assert sorted(trials) == [0, 1, 2, 3]
+    assert all(trial.data.metrics["edges"] for trial in trials.values())
+    assert parent.info.status == "FINISHED"
 
 
 def test_another_study_of_the_same_name_gets_a_parent_run_of_its_own(job: Path) -> None:  # noqa: F811

@@ -30,6 +30,7 @@ from nas.search.baselines._boosting import fit_boosting
 from nas.search.baselines._linear import fit_linear
 from nas.search.baselines._mlp import fit_mlp
 from nas.search.baselines._models import Clock, Fitted
+from nas.search.executor import HUNG_SECONDS
 from nas.search.front.objectives import error_reference
 from nas.training import Timing, hardware, reference_kernel_seconds, time_inference
 from nas.training.quality.evidence import measured
@@ -37,7 +38,7 @@ from nas.training.quality.judged import guess_loss
 from nas.training.types import Dataset, Scalar, TrainingConfig
 
 if TYPE_CHECKING:
-    from nas.search.executor import HUNG_SECONDS, Executor
+    from nas.search.executor import Executor
     from nas.search.study.store import StudyStore
 
 __all__ = ["Baseline", "Baselines", "baseline_seconds", "record_baselines", "train_baselines"]
