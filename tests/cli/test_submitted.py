@@ -8,12 +8,15 @@ import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 from typer.testing import CliRunner
 
 from nas.cli import _app, _submitted
+from nas.cli._metrics import StudyCollector
 from nas.cli._submitted import Submissions
 from nas.errors import NasError
 from nas.workers import jobs
@@ -111,8 +114,11 @@ def test_a_cluster_that_does_not_answer_is_not_readable(made: Cluster, monkeypat
         raise NasError("nothing answers")
 
     monkeypatch.setattr(made, "list", gone)
-    shown = CliRunner().invoke(_app.app, ["metrics", "--once", "--address", "http://there"])
-    assert "nas_store_readable 0.0" in shown.output
+    registry = CollectorRegistry()
+    registry.register(StudyCollector(Path("store"), cluster=Submissions("http://there")))
+    assert "nas_store_readable 0.0" in generate_latest(registry).decode()
+    once = CliRunner().invoke(_app.app, ["metrics", "--once", "--address", "http://there"])
+    assert once.exit_code == 1 and "nothing answers" in once.stderr
 
 
 def test_a_server_that_takes_a_question_and_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
