@@ -16,6 +16,7 @@ import html
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,6 +109,7 @@ def _run(job: Job, *, resume: bool, brief: bool, pick: str | int | None) -> Stud
     from nas.search import PickError
 
     stop = Stop()
+    warnings.filterwarnings("ignore", "IProgress not found")  # Optuna's, of bars in notebooks that nobody draws
     with stop_on_signals(stop):
         wanted = None if pick is None else str(pick)
         start: Start = "resume" if resume else "new"

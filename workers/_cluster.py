@@ -37,6 +37,7 @@ def connect(dataset: Dataset, cpus: int, address: str | None, code: Path | None)
     address = address or os.environ.get("RAY_ADDRESS")
     # Ray announces at each start that it guards its ports with a token, which is as it should be.
     logging.getLogger("ray._private.authentication.authentication_token_setup").setLevel(logging.ERROR)
+    logging.getLogger("ray.widgets.util").setLevel(logging.WARNING)  # in notebooks, of packages for what is not shown
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING}
     try:
         if not address:
