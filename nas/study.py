@@ -92,6 +92,8 @@ def search(
     if not keep:
         values.setdefault("tracking", {}).update(store=_scratch(os.getpid()).name)
         values["tracking"].setdefault("mlflow", False)
+    for of_bars in ("IProgress not found", 'install "ipywidgets"'):  # in notebooks: progress is lines of text there
+        warnings.filterwarnings("ignore", of_bars)
     with _quiet(not verbose), _prepared(data, y, target, values, resume=resume) as job:
         found = _run(job, resume=resume, brief=not keep and not verbose, pick=pick)
     return Study(found, kept=keep, pick=pick)
@@ -109,7 +111,6 @@ def _run(job: Job, *, resume: bool, brief: bool, pick: str | int | None) -> Stud
     from nas.search import PickError
 
     stop = Stop()
-    warnings.filterwarnings("ignore", "IProgress not found")  # Optuna's, of bars in notebooks that nobody draws
     with stop_on_signals(stop):
         wanted = None if pick is None else str(pick)
         start: Start = "resume" if resume else "new"
