@@ -234,3 +234,21 @@ def test_the_whole_linear_model_is_taken_for_what_it_is_and_the_pick_is_not_far_
         worth.append(true[front.best().number])
         plain.append(true[replace(front, to_beat=np.inf).best().number])
     assert np.mean(worth) < 0.36 < np.mean(plain)
+
+
+@pytest.mark.parametrize(("samples", "best"), [(4000, 1), (60, 0)])
+def test_samples_that_tell_two_networks_apart_count_for_the_default_pick(samples: int, best: int) -> None:
+    """Of two regressions the smaller is a little worse: far less than one standard error of either, whose few large
+    errors are the same rows', but of many samples for certain."""
+    rng = np.random.default_rng(0)
+    shared = np.exp(1.5 * rng.standard_normal(samples))
+    errors = (shared * np.exp(0.1 * rng.standard_normal(samples)) + 0.05, shared)
+    found = [Evidence(each.astype(np.float32), None, samples, samples) for each in errors]
+    trials = [
+        FrontMember(k, (float(each.mean()), edges), {"edges": edges, "val_error": float(each.mean())})
+        for k, (each, edges) in enumerate(zip(errors, (5.0, 50.0), strict=True))
+    ]
+    front = Front.estimated(BOTH, trials, found.__getitem__)
+    assert len(front.members) == 2
+    assert front.members[0].metrics["shown_error_deviation"] > 0.05
+    assert front.best().number == best

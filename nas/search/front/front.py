@@ -68,6 +68,7 @@ class Front:
     near: tuple[FrontMember, ...] = ()  # the members, and trials that are worse by less than times can tell
     missed: str = ""  # where there are trials, but none within the bounds of the objectives: what stands in the way
     to_beat: float = math.inf  # error that the best and the knee must be below, as a linear model and guessing have it
+    margins: tuple[float, ...] = ()  # how far above the least error that of each of `near` may be and count as good
 
     @classmethod
     def of(cls, objectives: Objectives, trials: Iterable[FrontMember]) -> Front:
@@ -144,7 +145,8 @@ class Front:
         known = {trials[k].number: _with_estimate(compared[k], found.get(k)) for k in shown}
         members = tuple(known[member.number] for member in front.members)
         front = cls(objectives, members, 0.0, tuple(known[trial.number] for trial in front.near), to_beat=to_beat)
-        return replace(front, hypervolume=objectives.hypervolume(front._judged(members)))
+        hypervolume = objectives.hypervolume(front._judged(members))
+        return replace(front, hypervolume=hypervolume, margins=front._margins(evidence))
 
     def bare(self) -> Front:
         """The same without the trials near the members."""
@@ -167,10 +169,12 @@ class Front:
         """The network that one would ship: the smallest that is as good as the most accurate, as far as can be told.
 
         It is the one with the fewest edges of those whose error is not above the least by more than one standard error
-        of the least (Breiman 1984, "Classification and regression trees", 3.4.3). Our deviation: these must also have
-        less error than a linear model and than guessing (`to_beat`); where none has, it is the most accurate. With
-        few noisy samples a standard error has room for networks that know next to nothing (benchmarks/search_notes.md).
-        Where the error is no objective, it is the knee.
+        of the least (Breiman 1984, "Classification and regression trees", 3.4.3). Our deviations: nor by more than one
+        standard error of their difference on the same samples, which of thousands of samples often tells networks
+        apart where their errors by themselves do not; and these must also have less error than a linear model and than
+        guessing (`to_beat`); where none has, it is the most accurate. With few noisy samples a standard error has room
+        for networks that know next to nothing (both: benchmarks/search_notes.md). Where the error is no objective, it
+        is the knee.
 
         Raises:
             PickError: the front is empty.
@@ -199,18 +203,39 @@ class Front:
             if _is_linear(best):
                 return "a linear model: by validation, no other network is more accurate"
             return "the most accurate: by validation, no network is better than a linear model and guessing"
-        margin = self._margin(errors)
+        margin = self.near[int(errors.argmin())].metrics.get("shown_error_deviation", 0.0)
         if not margin:
             return "the most accurate"
         classifies = all("val_accuracy" in member.metrics for member in self.near)
         within = (
             f"{100 * margin:.2g} points of the highest accuracy" if classifies else f"{margin:.2g} of the least error"
         )
-        return f"the one with the fewest edges of those within {within} (one standard error)"
+        of = ", of it or of the difference to it" if self.margins else ""
+        return f"the one with the fewest edges of those within {within} (one standard error{of})"
 
-    def _margin(self, errors: np.ndarray) -> float:
-        """One standard error of the least error: differences that `best` makes nothing of."""
-        return self.near[int(errors.argmin())].metrics.get("shown_error_deviation", 0.0)
+    def _margin(self, errors: np.ndarray) -> np.ndarray:
+        """How far above the least of these `errors` of `near` each may be, so that `best` makes nothing of it."""
+        least = self.near[int(errors.argmin())].metrics.get("shown_error_deviation", 0.0)
+        return np.array(self.margins) if self.margins else np.full(len(self.near), least)
+
+    def _margins(self, evidence: Callable[[int], Evidence | None]) -> tuple[float, ...]:
+        """Of each of `near`, one standard error of the least error, or of the difference to it where that is less."""
+        if self.objectives.error_place is None or not self.near:
+            return ()
+        errors = self._judged(self.near)[:, self.objectives.error_place]
+        least = self.near[int(errors.argmin())]
+        most, own = least.metrics.get("shown_error_deviation", 0.0), evidence(least.number)
+        if own is None:
+            return ()
+        margins = []
+        for trial in self.near:
+            found = evidence(trial.number)
+            if found is None or len(own.error) != len(found.error):
+                margins.append(most)
+            else:
+                apart = float((found.error - own.error).std()) / math.sqrt(found.samples)
+                margins.append(min(most, apart))
+        return tuple(margins)
 
     def knee(self) -> FrontMember:
         """The member where giving up a little of one objective stops buying much of the other.
