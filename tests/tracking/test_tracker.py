@@ -448,6 +448,38 @@ def test_finish_waits_as_long_as_pictures_are_drawn(
     assert [parent.info.status for parent in runs(config)[0]] == ["FINISHED"]
 
 
+def test_finish_waits_as_long_as_a_front_is_written(
+    config: TrackingConfig, tracker: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of its many calls takes a good part of the patience, on a clock that jumps."""
+    late = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + late[0], sleep=time.sleep)
+    monkeypatch.setattr(tracker_module, "time", clock)
+    monkeypatch.setattr(Session, "_write_plots", lambda *given: None)
+    monkeypatch.setattr(Session, "make_files", lambda *given: [])
+    tag, members = MlflowClient.set_tag, range(4)
+    looked = threading.Semaphore(0)  # `finish`, at how far it is
+
+    def slowly(self: MlflowClient, run_id: str, key: str, value: Any) -> None:
+        if key == "pareto":
+            looked.acquire(timeout=10)
+            late[0] += 250.0
+        tag(self, run_id, key, value)
+
+    monkeypatch.setattr(MlflowClient, "set_tag", slowly)
+    tracking = tracker(flush_seconds=300.0)
+    tracking.start()
+    for number in members:
+        tracking.log_trial(*make_trial(number))
+    while tracking.backlog:
+        time.sleep(0.01)
+    tracking.log_front([point(number) for number in members], 0.1)
+    assert tracking.finish(waiting=lambda left: looked.release() is None) == 0
+    assert late[0] >= 250.0 * len(members)
+    assert tracking.left_out == ()
+    assert [parent.info.status for parent in runs(config)[0]] == ["FINISHED"]
+
+
 def test_an_mlflow_that_answers_and_takes_nothing_is_given_up(
     config: TrackingConfig, tracker: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

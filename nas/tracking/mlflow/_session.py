@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -58,11 +58,14 @@ class Session:
         facts: see `SearchFacts`.
         search: id of the search; None adopts the newest of the experiment, or `otherwise` where there is none.
         otherwise: id for that case.
+        wrote: see `MlflowWriter`.
 
     Raises (all methods): whatever MLflow, its database driver or the network raise.
     """
 
-    def __init__(self, facts: SearchFacts, search: str | None, otherwise: str) -> None:
+    def __init__(
+        self, facts: SearchFacts, search: str | None, otherwise: str, wrote: Callable[[], None] = lambda: None
+    ) -> None:
         config = facts.config
         if config.server is None:
             config.store.mkdir(parents=True, exist_ok=True)
@@ -70,7 +73,7 @@ class Session:
             mend_addresses(config)
         self._facts = facts
         self._writer = MlflowWriter(
-            config.tracking_uri, config.experiment, config.artifact_root if config.server is None else None
+            config.tracking_uri, config.experiment, config.artifact_root if config.server is None else None, wrote
         )
         self.search = search or self._writer.latest_search(facts.study) or otherwise
         self._tags = {f"hardware.{key}": value for key, value in facts.hardware.items()}

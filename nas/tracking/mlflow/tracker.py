@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import logging
 import math
 import threading
@@ -380,7 +381,9 @@ class MlflowTracker:
         return max(0.05, min(due) - time.monotonic()) if due else None
 
     def _connect(self) -> Session:
-        session = Session(self._facts, None if self._adopt else self._search, self._search)
+        # Comparing, or writing a front, is one step of hundreds of calls: as long as they are answered it goes on.
+        wrote = functools.partial(self._allow, self._flush_seconds)
+        session = Session(self._facts, None if self._adopt else self._search, self._search, wrote)
         if session.search != self._search:
             self._move_to(session.search)
         with self._wake:

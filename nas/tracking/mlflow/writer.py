@@ -10,7 +10,7 @@ import getpass
 import json
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,12 +92,16 @@ class MlflowWriter:
         uri: tracking URI.
         experiment: name; the experiment is made, or brought back where it was deleted.
         artifacts: folder of the artifacts of a new experiment; None leaves it to the server.
+        wrote: called after each change to one of many trials, however long all of them take.
 
     Raises (all methods): whatever MLflow, its database driver or the network raise.
     """
 
-    def __init__(self, uri: str, experiment: str, artifacts: Path | None) -> None:
+    def __init__(
+        self, uri: str, experiment: str, artifacts: Path | None, wrote: Callable[[], None] = lambda: None
+    ) -> None:
         self.client = new_client(uri)
+        self._wrote = wrote
         found = self.client.get_experiment_by_name(experiment)
         if found is None:
             location = None if artifacts is None else artifacts.joinpath(experiment).as_uri()
@@ -226,6 +230,7 @@ class MlflowWriter:
         if run.pareto != member:
             self.client.set_tag(run.run_id, "pareto", str(member).lower())
             run.pareto = member
+            self._wrote()
 
     def update_metrics(self, run: TrialRun, metrics: Mapping[str, float], name: str, now_ms: int) -> None:
         """Newer values of some metrics of a finished trial (it was timed again), and the name that says them.
@@ -239,9 +244,11 @@ class MlflowWriter:
         if changed:
             self._log(run.run_id, metrics=[Metric(key, value, now_ms, _NEWER_STEP) for key, value in changed.items()])
             run.metrics = Metrics({**run.metrics, **changed})
+            self._wrote()
         if name != run.name:
             self.rename(run.run_id, name)
             run.name = name
+            self._wrote()
 
     def rename(self, run_id: str, name: str) -> None:
         """Give a run another name."""
