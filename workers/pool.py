@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -21,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import psutil
 import ray
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
@@ -215,7 +217,7 @@ class RayExecutor:
 
     def close(self) -> None:
         for worker in self._workers:
-            _kill(worker.actor)
+            _kill(worker)
         self._workers = []
         self._queue.clear()
         if self._local is not None:
@@ -284,7 +286,7 @@ class RayExecutor:
 
     def _replace(self, worker: _Worker, error: Exception) -> None:
         """Another worker in the place of one that is gone; its trials are run again, or fail."""
-        _kill(worker.actor)
+        _kill(worker)
         if not worker.ready:
             self._failed_starts += 1
             if self._failed_starts > 2 + len(self._workers):
@@ -329,7 +331,7 @@ class RayExecutor:
         for worker in [worker for worker in self._workers if not worker.ready]:
             if len(self._workers) > wanted:
                 self._workers.remove(worker)
-                _kill(worker.actor)
+                _kill(worker)
 
     def _stop_overdue(self) -> None:
         away = self._limit.away()
@@ -368,9 +370,16 @@ def _amounts(resources: Mapping[str, float]) -> str:
     return ", ".join(said)
 
 
-def _kill(actor: Any) -> None:
+def _kill(worker: _Worker) -> None:
     with contextlib.suppress(Exception):  # it is dead already, or Ray is gone
-        ray.kill(actor, no_restart=True)
+        ray.kill(worker.actor, no_restart=True)
+    # Ray asks the process to end. One that stands still (SIGSTOP) does not hear that, and would keep its processors.
+    host, _, process = worker.name.rpartition(":")
+    if host == os.uname().nodename:
+        with contextlib.suppress(psutil.Error):
+            found = psutil.Process(int(process))
+            if found.status() == psutil.STATUS_STOPPED and "".join(found.cmdline()).startswith("ray::"):
+                found.kill()
 
 
 def _first_line(error: Exception) -> str:

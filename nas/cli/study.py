@@ -157,14 +157,14 @@ def check_resumable(job: Job, study: StudyStore) -> None:
                 "be compared; restore the job file, or start another study with --set tracking.experiment=NAME"
             )
 
-    stated = job.search.scorer
-    judged = (study.objectives.scorer, one_class(study.objectives.scorer)[0])  # f1 became f1:CLASS
-    if stated is not None and (stated := "" if stated == "error" else stated) not in judged:
-        raise JobError(
-            f"networks of study {study.name!r} are judged by {study.objectives.scorer or 'error'}, the job says "
-            f"{stated or 'error'} (search.objectives); restore it, or start another study with --set "
-            "tracking.experiment=NAME"
-        )
+    if job.search.scorer is not None:
+        stated, judged = job.search.scorer, study.objectives.scorer
+        stated = "" if stated == "error" else stated
+        if stated not in (judged, one_class(judged)[0]):  # f1 has become f1:CLASS
+            raise JobError(
+                f"networks of study {study.name!r} are judged by {judged or 'error'}, the job says {stated or 'error'} "
+                "(search.objectives); restore it, or start another study with --set tracking.experiment=NAME"
+            )
 
 
 def weighted(job: Job, weights: Any) -> Job:
