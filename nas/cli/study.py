@@ -138,17 +138,14 @@ def create_study(job: Job, data: LoadedData) -> StudyStore:
 
 def check_resumable(job: Job, study: StudyStore) -> None:
     """JobError where ``job`` differs from the job of ``study`` in what makes trials comparable."""
-    from nas.job import stored_job
     from nas.training import one_class
 
-    stored = (study.header.get("job") or {}).get("job") or {}
-    # Read as a job, so that fields which this program has learnt since then get their defaults.
-    before = stored_job(stored, f"the job kept in study {study.name!r}").to_mapping(complete=True)
+    before = _kept_job(study).to_mapping(complete=True)
+    job = with_weights_of(job, study)
     now = job.to_mapping(complete=True)
     for field, default in _FORMER_DEFAULTS.items():  # stored whole by earlier programs, whoever stated them
         if field not in job.training.model_fields_set and before["training"].get(field) == default:
             before["training"][field] = now["training"][field]
-    now["data"] = with_weights_of(job, study).to_mapping(complete=True)["data"]
     for path in _FIXED:
         old, new = _at(before, path), _at(now, path)
         if old != new:
@@ -174,12 +171,17 @@ def weighted(job: Job, weights: Any) -> Job:
 
 def with_weights_of(job: Job, study: StudyStore) -> Job:
     """The job with the class weights of its study, where it states none; a search may have chosen them."""
-    from nas.job import stored_job
-
     if job.data.class_weight is not None:
         return job
+    return weighted(job, _kept_job(study).data.class_weight)
+
+
+def _kept_job(study: StudyStore) -> Job:
+    """The job of a study, read as a job, so that fields which this program has learnt since then get their defaults."""
+    from nas.job import stored_job
+
     stored = (study.header.get("job") or {}).get("job") or {}
-    return weighted(job, stored_job(stored, f"the job kept in study {study.name!r}").data.class_weight)
+    return stored_job(stored, f"the job kept in study {study.name!r}")
 
 
 def export_network(

@@ -203,7 +203,7 @@ class Front:
             if _is_linear(best):
                 return "a linear model: by validation, no other network is more accurate"
             return "the most accurate: by validation, no network is better than a linear model and guessing"
-        margin = self.near[int(errors.argmin())].metrics.get("shown_error_deviation", 0.0)
+        margin = _standard_error(self.near[int(errors.argmin())])
         if not margin:
             return "the most accurate"
         classifies = all("val_accuracy" in member.metrics for member in self.near)
@@ -215,7 +215,7 @@ class Front:
 
     def _margin(self, errors: np.ndarray) -> np.ndarray:
         """How far above the least of these `errors` of `near` each may be, so that `best` makes nothing of it."""
-        least = self.near[int(errors.argmin())].metrics.get("shown_error_deviation", 0.0)
+        least = _standard_error(self.near[int(errors.argmin())])
         return np.array(self.margins) if self.margins else np.full(len(self.near), least)
 
     def _margins(self, evidence: Callable[[int], Evidence | None]) -> tuple[float, ...]:
@@ -224,7 +224,7 @@ class Front:
             return ()
         errors = self._judged(self.near)[:, self.objectives.error_place]
         least = self.near[int(errors.argmin())]
-        most, own = least.metrics.get("shown_error_deviation", 0.0), evidence(least.number)
+        most, own = _standard_error(least), evidence(least.number)
         if own is None:
             return ()
         margins = []
@@ -399,6 +399,11 @@ def _within(objectives: Objectives, trials: Iterable[FrontMember]) -> tuple[list
 def _is_linear(trial: FrontMember) -> bool:
     """Whether it is a linear model with all its edges: what every search could have had without searching."""
     return trial.metrics.get("depth") == 1 and trial.metrics.get("density") == 1
+
+
+def _standard_error(trial: FrontMember) -> float:
+    """Of its estimate; 0: it has none."""
+    return trial.metrics.get("shown_error_deviation", 0.0)
 
 
 def _timed(objectives: Objectives) -> np.ndarray:
