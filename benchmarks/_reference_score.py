@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -26,6 +27,7 @@ __all__ = [
     "points_of",
     "reference_front",
     "reference_table",
+    "shown_table",
 ]
 
 Json = dict[str, Any]
@@ -174,6 +176,42 @@ def comparison_table(comparisons: Mapping[float, Sequence[Json]]) -> str:
         lines += ["", f"More than {100 * TOLERANCE:g} points behind (!): {', '.join(above) or 'nowhere'}."]
         lines += [f"Below the reference on average: {len(below)} of {count} sets."]
         lines += [f"Hypervolume ahead, by an interval that leaves out 0 (*): {len(ahead)} of {count} sets.", ""]
+    return "\n".join(lines)
+
+
+def shown_table(searches: Sequence[Json], known: Mapping[tuple[str, int], Json]) -> str:
+    """What fronts show of their members, against the test part, in Markdown.
+
+    A split has luck that all networks share: its validation part may be easier than its test part. What the
+    reference's networks, of which none was chosen, err more on the test part than on the validation part (median of a
+    split's trainings) is that luck; the rest is what a front says too well of its own.
+
+    Args:
+        searches: records with ``times`` and ``estimated``: (edges, shown error, test error) of each member.
+        known: the reference's record of each set and seed.
+    """
+    lines = [
+        "| times | sets | test - shown, points | less the split's luck | more than .3 points (of which luck) |",
+        "| --: | --: | --: | --: | --- |",
+    ]
+    for times in sorted({record["times"] for record in searches}):
+        plain, own = {}, {}
+        records = [record for record in searches if record["times"] == times and record["estimated"]]
+        for name, of_set in _by_set(records).items():
+            gaps, luck = [], []
+            for record in of_set:
+                gaps.append(100 * statistics.mean(test - shown for _, shown, test in record["estimated"]))
+                runs = known[name, record["seed"]]["runs"]
+                luck.append(100 * statistics.median(run["test_error"] - run["val_error"] for run in runs))
+            plain[name], own[name] = statistics.mean(gaps), statistics.mean(gaps) - statistics.mean(luck)
+        beyond = [
+            f"{name} {gap:+.2f} ({gap - own[name]:+.2f})" for name, gap in plain.items() if abs(gap) > 100 * TOLERANCE
+        ]
+        cells = []
+        for gaps in (list(plain.values()), list(own.values())):
+            mean, half = interval(gaps)
+            cells.append(f"{mean:+.2f}" + ("" if math.isnan(half) else f" ± {half:.2f}"))
+        lines.append(f"| {times:g} | {len(plain)} | {cells[0]} | {cells[1]} | {', '.join(beyond) or 'none'} |")
     return "\n".join(lines)
 
 

@@ -12,7 +12,14 @@ import pytest
 
 from benchmarks import _reference_sets, reference
 from benchmarks._reference_recipe import SETTINGS, chosen, run_set, settings_of
-from benchmarks._reference_score import comparison, comparison_table, hypervolume, members_at, reference_table
+from benchmarks._reference_score import (
+    comparison,
+    comparison_table,
+    hypervolume,
+    members_at,
+    reference_table,
+    shown_table,
+)
 from benchmarks._reference_search import job, search
 from benchmarks._reference_sets import SETS, Set, bikeshare_table, keel_table, load
 from nas.errors import DataError, JobError
@@ -159,6 +166,16 @@ def test_the_table_has_errors_times_and_what_was_chosen() -> None:
     assert "| digits | 2 | 950: 15.00 ± 7.07; 450:" in text
     assert "1,900 edges, 40 %" in text and "| 2.0 |" in text
     assert f"{SETTINGS['tables'][0].label}: 10;" in text
+
+
+def test_what_all_networks_of_a_split_share_is_not_held_against_a_front() -> None:
+    base = all_sizes(0.1)
+    for run in base["runs"]:
+        run["val_error"], run["test_error"] = 0.1, 0.105
+    searches = [{"set": "digits", "seed": 0, "times": 3.0, "estimated": [[90, 0.1, 0.109], [150, 0.1, 0.107]]}]
+    table = shown_table(searches, {("digits", 0): base})
+    assert "| 3 | 1 | +0.80 | +0.30 | digits +0.80 (+0.50) |" in table
+    assert "digits" not in shown_table([searches[0] | {"estimated": [[90, 0.1, 0.102]]}], {("digits", 0): base})
 
 
 # --- command ----------------------------------------------------------------------------------------------------
