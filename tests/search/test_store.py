@@ -8,7 +8,7 @@ import pytest
 
 from nas.errors import JobError
 from nas.graph import complete
-from nas.search import StudyError, StudyStore
+from nas.search import StorageError, StudyError, StudyStore
 from nas.training import Candidate, Dataset, Genome, TrainingConfig, TrialResult, TrialStatus
 from tests.search.conftest import pretend
 
@@ -193,6 +193,23 @@ def test_a_study_of_another_program_is_refused(tmp_path: Path) -> None:
     optuna.create_study(storage=f"sqlite:///{tmp_path / 'optuna.db'}", study_name="theirs")
     with pytest.raises(StudyError, match="'theirs' was not made by this program"):
         StudyStore.open(tmp_path, "theirs")
+
+
+def test_a_failed_commit_says_what_the_database_said(store: StudyStore) -> None:
+    import optuna
+    from sqlalchemy.exc import OperationalError
+
+    said = OSError(
+        "connection to server at postgresql://me:pw@host failed:\n FATAL:  the database system is shutting down"
+    )
+    failed = optuna.exceptions.StorageInternalError("Typically invalid data in the commit. ")
+    failed.__cause__ = OperationalError("INSERT INTO trials VALUES (?)", (7,), said)
+    with pytest.raises(StorageError) as caught, store.reporting():
+        raise failed
+    assert str(caught.value) == (
+        "the database of study 'study' failed: connection to server at postgresql://host failed: FATAL: the database "
+        "system is shutting down; when it is back, continue with --resume"
+    )
 
 
 def test_passwords_are_not_shown(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from urllib.parse import quote
 import optuna
 from optuna.storages import BaseStorage, RDBStorage
 from sqlalchemy import event, make_url
-from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from nas._sqlite import sqlite_url
 from nas._text import SECRET, redacted, redacted_address
@@ -41,6 +41,7 @@ __all__ = [
     "database_name",
     "open_database",
     "opened_study",
+    "said_by",
     "study_names",
     "to_disk",
 ]
@@ -224,6 +225,16 @@ def _flush(path: Path) -> None:
         os.close(handle)
 
 
+def said_by(error: BaseException) -> str:
+    """What the database's driver says, one line: Optuna's own words for a failed commit blame the data for all of it,
+    SQLAlchemy adds the statement and its values."""
+    if isinstance(error, optuna.exceptions.StorageInternalError) and error.__cause__ is not None:
+        error = error.__cause__
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        error = error.orig
+    return " ".join(str(error).split()).rstrip(". ")
+
+
 @contextlib.contextmanager
 def database_errors(database: str, url: str | None) -> Iterator[None]:
     """For opening and creating: whatever goes wrong is a StudyError that names the database, never its password.
@@ -242,7 +253,7 @@ def database_errors(database: str, url: str | None) -> Iterator[None]:
 
 def _safe(error: Exception, url: str | None) -> str:
     """What an error says, without the password of the address, which some drivers quote decoded."""
-    text = str(error)
+    text = said_by(error)
     if url:
         text = text.replace(url, redacted_address(url))
         with contextlib.suppress(SQLAlchemyError, ValueError):

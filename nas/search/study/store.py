@@ -43,7 +43,7 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 
-from nas._text import plain
+from nas._text import plain, redacted
 from nas.errors import CheckpointError, JobError
 from nas.search.baselines.run import Baselines
 from nas.search.errors import StorageError, StudyError
@@ -95,6 +95,7 @@ from nas.search.study.storage import (
     database_name,
     open_database,
     opened_study,
+    said_by,
     study_names,
     to_disk,
 )
@@ -396,7 +397,8 @@ class StudyStore:
             yield
         except DATABASE_FAILURES as error:
             raise StorageError(
-                f"the database of study {self.name!r} failed: {error}; when it is back, continue with --resume"
+                f"the database of study {self.name!r} failed: {redacted(said_by(error))}; when it is back, "
+                "continue with --resume"
             ) from error
         except OSError as error:
             if error.errno not in DISK_FAILURES:
