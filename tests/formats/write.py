@@ -1,9 +1,14 @@
 """Writes what the program of today keeps into a folder, for the programs after it to read.
 
-``python -m tests.formats.write``, once a release, into a folder of that version, which is never written again
-(``-journal``: within one release, studies moved from a database to Optuna's journal; ``kinds``: only the networks);
-`test_formats.py` reads them all. A store with a study of a raw table (five trials that ended, one that was begun), its
-network, and what that network says of three rows; in kinds/ a network of each kind, and what it says of three samples.
+``python -m tests.formats.write``, once a release, into folders of that version, which are never written again
+(``-journal``: within one release, studies moved from a database to Optuna's journal; ``kinds``: only the networks;
+``studies NAME``: only the studies, where a format changed within a release); the tests beside it read them all.
+
+* a store with a study of a raw table (five trials that ended, one that was begun), its network, and what that network
+  says of three rows;
+* in kinds/ a network of each kind, and what it says of three samples;
+* in studies/ a study for each strategy, space, storage and executor, with its job file, one with MLflow's database, its
+  registered model and baselines. `layout.py` compares them with what is written today.
 """
 
 from __future__ import annotations
@@ -11,10 +16,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import sys
 import tempfile
+from contextlib import closing
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -50,11 +58,87 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
+TABLE: dict[str, Any] = {"data": {"source": "table.csv", "target": "kind"}, "resources": {"executor": "serial"}}
+NEURONS = {"name": "neuron_dag", "options": {"n_computational": [3, 4], "density": [0.3, 0.6]}}
+BRIEF = {"steps": 20, "batch_size": 8, "inference_batch": 16, "log_every": 10}
+STUDIES: dict[str, dict[str, Any]] = {
+    "evolved": {
+        **TABLE,
+        "space": NEURONS,
+        "search": {"trials": 5, "baselines": False},
+        "training": BRIEF,
+        "resources": {"executor": "ray", "workers": 1},
+        "tracking": {"mlflow": False},
+    },
+    "sampled": {
+        **TABLE,
+        "space": NEURONS,
+        "search": {"trials": 4, "strategy": "optuna", "halving": {}, "baselines": True},
+        "training": {**BRIEF, "rungs": [0.25]},
+        "tracking": {"champion": "best"},
+    },
+    "drawn": {
+        "data": {"source": "diabetes", "samples": 60},
+        "space": {"name": "manifold", "options": {"n_computational": [3, 4]}},
+        "search": {"trials": 3, "strategy": "random", "baselines": False},
+        "training": {**BRIEF, "parametrisation": "masked"},
+        "resources": {"executor": "serial"},
+        "tracking": {"mlflow": False, "storage": "sqlite:///studies.db"},
+    },
+    "layers": {
+        **TABLE,
+        "space": {"name": "layer_dag", "options": {"nodes": [2, 3], "widths": [3, 5]}},
+        "search": {"trials": 4, "options": {"population": 2, "initial": 2}, "baselines": False},
+        "training": BRIEF,
+        "tracking": {"mlflow": False},
+    },
+    "recurrent": {
+        "data": {"source": "recall", "samples": 60},
+        "space": {"name": "recurrent", "options": {"n_computational": [3, 4], "density": [0.3, 0.6], "memory": [1, 2]}},
+        "search": {"trials": 4, "options": {"population": 2, "initial": 2}, "baselines": False},
+        "training": BRIEF,
+        "resources": {"executor": "serial"},
+        "tracking": {"mlflow": False},
+    },
+}
+"""The jobs, by the names of their studies."""
+
+
 def run(*words: str) -> None:
     """A command of ``nas``."""
     done = CliRunner().invoke(app, list(words))
     if done.exit_code:
         sys.exit(done.output)
+
+
+def dumped(database: Path, folder: Path) -> str:
+    """The statements that make `database` again, with paths of `folder` as if it had been /somewhere."""
+    with closing(sqlite3.connect(database)) as connection:
+        return "\n".join(connection.iterdump()).replace(str(folder), "/somewhere") + "\n"
+
+
+def write_study(name: str, folder: Path) -> None:
+    """A job file `name`.yaml, its data, and what its search keeps, in `folder`, which is the current one."""
+    Path("table.csv").write_text(table())
+    Path(f"{name}.yaml").write_text(json.dumps(STUDIES[name], indent=1) + "\n")
+    run("search", f"{name}.yaml")
+    for database in (folder / "studies.db", folder / "nas-runs" / "mlflow.db"):
+        if database.exists():
+            database.with_suffix(".sql").write_text(dumped(database, folder))
+
+
+def write_studies(label: str) -> None:
+    """Each study in a folder of its own, without what is large and no format of ours."""
+    for name in STUDIES:
+        target = HERE / "studies" / label / name
+        if target.exists():
+            sys.exit(f"{target} is there already, and is never written again")
+        with tempfile.TemporaryDirectory() as folder:
+            os.chdir(folder)
+            write_study(name, Path(folder).resolve())
+            left_out = shutil.ignore_patterns("*.db", "*.db-*", "lock", ".*", "*.png", "*.html", "*.gif")
+            shutil.copytree(folder, target, ignore=left_out)
+        os.chdir(HERE)
 
 
 def write_kinds() -> None:
@@ -78,6 +162,9 @@ def main() -> None:
     if sys.argv[1:] == ["kinds"]:
         write_kinds()
         return
+    if sys.argv[1:2] == ["studies"]:
+        write_studies(sys.argv[2])
+        return
     target = HERE / (metadata.version("dag-nas") + "".join(sys.argv[1:]))
     if target.exists():
         sys.exit(f"{target} is there already, and is never written again")
@@ -97,6 +184,7 @@ def main() -> None:
     said = nas.Predictor.load(target / "network.safetensors").answers(pd.DataFrame(ROWS))
     (target / "answers.json").write_text(said.to_json(orient="records", indent=1) + "\n")
     write_kinds()
+    write_studies(metadata.version("dag-nas"))
 
 
 if __name__ == "__main__":
