@@ -52,6 +52,7 @@ ALLOWED: dict[str, set[str]] = {
         "nas.cexport",
     },
     "nas.search": {
+        "nas._locks",
         "nas._named",
         "nas._sqlite",
         "nas._files",
@@ -66,6 +67,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "nas.tracking": {
         "nas._files",
+        "nas._locks",
         "nas._scratch",
         "nas._sqlite",
         "nas._text",
@@ -75,6 +77,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "nas._jobfile": set(),
     "nas._files": set(),
+    "nas._locks": {"nas._text"},
     "nas._logs": {"nas._text"},
     "nas._named": set(),
     "nas._scratch": set(),

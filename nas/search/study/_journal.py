@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import sys
@@ -24,6 +23,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
 
 from nas._files import ordinary
+from nas._locks import locked
 from nas._text import plain
 from nas.search.errors import StudyError
 
@@ -90,7 +90,7 @@ class Journal(BaseJournalBackend):
         data = b"".join(json.dumps(each, separators=(",", ":")).encode() + b"\n" for each in logs)
         file = os.open(self.path, os.O_RDWR | os.O_APPEND)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            locked(file, self.path)
             size = _without_torn_line(file)
             try:
                 written = os.write(file, data)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
-import fcntl
 import os
 import random
 import re
@@ -22,6 +21,7 @@ from optuna.storages import BaseStorage, RDBStorage
 from sqlalchemy import event, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
+from nas._locks import locked
 from nas._sqlite import sqlite_url
 from nas._text import SECRET, redacted, redacted_address
 from nas.errors import NasError
@@ -151,7 +151,7 @@ def _readable(path: Path) -> RDBStorage:
 def creating(root: Path) -> Iterator[None]:
     """Held while a store's database and a study in it are made: of two searches on a new store, one waits."""
     with (root / ".creating").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        locked(file.fileno(), root / ".creating")
         yield
 
 

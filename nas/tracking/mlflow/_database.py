@@ -14,7 +14,6 @@ folder the log does not work, so there the mode stays.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import sqlite3
@@ -27,6 +26,7 @@ import psutil
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+from nas._locks import locked
 from nas._sqlite import sqlite_url
 from nas.tracking.config import TrackingConfig
 
@@ -91,7 +91,7 @@ event.listen(Engine, "connect", _opened)
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
     with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        locked(file.fileno(), path)
         yield
 
 
