@@ -44,6 +44,11 @@ def ui(
     database = store / "mlflow.db"
     if not database.exists():
         raise NasError(f"{database}: no such file, so nothing to show; run a search first, or say where with --store")
+    if unwritable := next((path for path in (database, store) if not _writable(path)), None):
+        raise NasError(
+            f"{unwritable} cannot be written, and MLflow writes to a database even to show it; copy the store, and "
+            "name the copy with --store"
+        )
     if not _is_free(host, port):
         raise NasError(f"port {port} on {host} is in use; end what listens there or choose another with --port")
     if mended := mend_addresses(config):
@@ -89,6 +94,10 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
             os.killpg(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_PATIENCE_SECONDS)
+
+
+def _writable(path: Path) -> bool:
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _is_free(host: str, port: int) -> bool:

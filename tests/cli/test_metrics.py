@@ -250,6 +250,11 @@ def test_the_page_and_the_dashboard_speak_of_the_metrics_that_there_are() -> Non
     asked += [variable["query"] for variable in board["templating"]["list"] if variable["type"] == "query"]
     names = {name for expression in asked for name in re.findall(r"nas_\w+", expression)}
     assert names <= METRICS.keys()
+    for expression in asked:  # by labels that there are
+        for name, selected in re.findall(r"(nas_\w+)\{(.*?)\}", expression):
+            assert set(re.findall(r"(\w+)=", selected)) <= {"study", *METRICS[name][1]}, expression
+        for by, name in re.findall(r"by \((\w+)\) \((nas_\w+)", expression):
+            assert by in METRICS[name][1], expression
     assert {"nas_trials", "nas_trials_per_minute", "nas_trials_failed", "nas_mlflow_backlog", "nas_workers"} <= names
 
 

@@ -1,4 +1,4 @@
-"""``nas ui`` leaves no process behind."""
+"""``nas ui`` leaves no process behind, and says where MLflow could do nothing."""
 
 import os
 import signal
@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from nas.cli._ui import _run_until_interrupted
+from nas.cli._ui import _run_until_interrupted, ui
+from nas.errors import NasError
 
 SERVER = """
 import pathlib, subprocess, sys, time
@@ -60,3 +61,19 @@ def test_a_server_that_fails_is_a_failure() -> None:
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
+def test_a_store_that_may_only_be_read_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").touch()
+    modes = {folder: folder.stat().st_mode for folder in (*tmp_path.parents, tmp_path)}
+    for folder, mode in modes.items():
+        folder.chmod(mode | 0o055)
+    os.seteuid(65534)
+    try:
+        with pytest.raises(NasError, match=r"mlflow\.db cannot be written, and MLflow writes .* copy the store"):
+            ui(tmp_path)
+    finally:
+        os.seteuid(0)
+        for folder, mode in modes.items():
+            folder.chmod(mode)

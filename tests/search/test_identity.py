@@ -217,7 +217,7 @@ def test_a_store_of_another_user_is_read_and_not_continued(
     try:
         theirs = StudyStore.open(store.root, store.name)
         assert theirs.front() == front
-        with pytest.raises(StudyError, match=r"can be read, but not continued: .* cannot be written"), theirs.hold():
+        with pytest.raises(StudyError, match=r"can be read, but not changed: .* cannot be written"), theirs.hold():
             pass
     finally:
         os.seteuid(0)

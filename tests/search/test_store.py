@@ -218,6 +218,11 @@ def test_passwords_are_not_shown(tmp_path: Path) -> None:
     assert "secret" not in str(caught.value)
 
 
+def test_a_password_of_one_letter_leaves_words_whole(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="the study database .* cannot be used: .* failed: Connection refused"):
+        StudyStore.create(tmp_path, "study", storage="postgresql://me:e@127.0.0.1:1/db")
+
+
 def test_only_one_process_drives_a_study(store: StudyStore) -> None:
     with store.lock(), pytest.raises(StudyError, match="driven by another process"), store.lock():
         pass

@@ -259,6 +259,7 @@ def _safe(error: Exception, url: str | None) -> str:
         with contextlib.suppress(SQLAlchemyError, ValueError):
             parsed = make_url(url)
             hidden = [parsed.password, *(v for k, v in parsed.query.items() if SECRET.search(k))]
-            for word in (str(each) for each in hidden if each):
-                text = text.replace(word, "***").replace(quote(word, safe=""), "***")
+            for word in (str(each) for each in hidden if each):  # as a word: it may be a letter
+                for written in {word, quote(word, safe="")}:
+                    text = re.sub(rf"(?<!\w){re.escape(written)}(?!\w)", "***", text)
     return redacted(text)

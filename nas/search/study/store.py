@@ -329,7 +329,7 @@ class StudyStore:
                 if error.errno in DISK_FAILURES and error.errno != errno.EROFS:
                     raise self._failed(error) from error
                 raise StudyError(
-                    f"study {self.name!r} can be read, but not continued: {self.folder} cannot be written "
+                    f"study {self.name!r} can be read, but not changed: {self.folder} cannot be written "
                     f"({error.strerror})"
                 ) from error
             self._files.sweep()
