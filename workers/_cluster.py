@@ -18,6 +18,8 @@ from nas.workers._local import LocalRay, WorkerError, keeping_handlers
 __all__ = ["WorkerError", "connect", "probe", "resources", "room"]
 
 _PROBE_SECONDS: Final = 10.0
+_SILENT_SECONDS: Final = 60.0
+_PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))  # settings, of which none
 
 
 def connect(dataset: Dataset, cpus: int, address: str | None, code: Path | None) -> LocalRay | None:
@@ -55,17 +57,37 @@ def connect(dataset: Dataset, cpus: int, address: str | None, code: Path | None)
 
 
 def probe(address: str) -> None:
-    """Ray tries an address that nobody answers for a minute and a half; this takes seconds.
+    """Ray tries an address that nobody answers for minutes; this takes seconds, or the minute that a busy head needs.
+
+    A head that stands still is told from one that works by what any server of gRPC says first: its settings (RFC 9113,
+    3.4). Connections alone are accepted by the kernel.
 
     Raises:
-        ConnectionError: nothing listens at ``host:port`` or ``ray://host:port``.
+        ConnectionError: nothing listens at ``host:port`` or ``ray://host:port``, or says nothing.
     """
     host, colon, port = address.removeprefix("ray://").rpartition(":")
-    if colon and port.isdecimal():
+    if not (colon and port.isdecimal()):
+        return
+    try:
+        head = socket.create_connection((host.strip("[]"), int(port)), timeout=_PROBE_SECONDS)
+    except (OSError, OverflowError) as error:
+        raise ConnectionError(f"nothing answers there ({error}); is the head node up?") from error
+    with head:
+        if os.environ.get("RAY_USE_TLS") == "1":  # there all is said behind certificates
+            return
+        head.settimeout(_SILENT_SECONDS)
         try:
-            socket.create_connection((host.strip("[]"), int(port)), timeout=_PROBE_SECONDS).close()
-        except (OSError, OverflowError) as error:
-            raise ConnectionError(f"nothing answers there ({error}); is the head node up?") from error
+            head.sendall(_PREFACE)
+            first = head.recv(1)
+        except TimeoutError as error:
+            raise ConnectionError(
+                f"it takes calls, but has said nothing for {_SILENT_SECONDS:.0f} s; does the head node stand still, or "
+                "is it overloaded?"
+            ) from error
+        except OSError as error:
+            raise ConnectionError(f"it hangs up ({error}); is the head node up?") from error
+    if first != b"\0":  # of the length of the frame of settings
+        raise ConnectionError("what listens there is no Ray; the port is that of the head node, by default 6379")
 
 
 def resources(ask: Callable[[], dict[str, float]]) -> dict[str, float]:

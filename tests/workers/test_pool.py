@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import ray
+from ray.cluster_utils import Cluster
 from ray.exceptions import ActorDiedError, ActorUnavailableError
 
 from nas.graph import random_dag
@@ -381,6 +383,33 @@ def test_an_address_that_nobody_answers_is_refused_at_once() -> None:
             probe(address)
     assert time.monotonic() - start < 10
     probe("auto")
+
+
+def test_a_head_that_stands_still_is_told_from_one_that_works(head: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    probe(head.address)
+    monkeypatch.setattr("nas.workers._cluster._SILENT_SECONDS", 0.5)
+    gcs = head.head_node.all_processes["gcs_server"][0].process.pid
+    os.kill(gcs, signal.SIGSTOP)
+    try:
+        with pytest.raises(ConnectionError, match="takes calls, but has said nothing for .* stand still"):
+            probe(head.address)  # the kernel takes calls for it
+    finally:
+        os.kill(gcs, signal.SIGCONT)
+
+
+def test_the_port_of_something_else_is_refused() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as page:
+
+        def answer() -> None:
+            with page.accept()[0] as caller:
+                caller.recv(100)
+                caller.sendall(b"HTTP/1.1 400 Bad Request\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(ConnectionError, match="is no Ray; the port is that of the head node"):
+            probe(f"127.0.0.1:{page.getsockname()[1]}")
+        thread.join()
 
 
 SPACES: dict[str, dict[str, Any]] = {
