@@ -144,6 +144,17 @@ def test_the_compose_file_is_understood_by_docker(tmp_path: Path) -> None:
 # --- containers -------------------------------------------------------------------------------------------------
 
 
+def test_a_database_is_not_ready_before_its_databases_are_made() -> None:
+    """Until then the image's server answers on its socket, so whoever asks there is told so too early."""
+    asked = [compose()["services"]["postgres"]["healthcheck"]["test"]]
+    (pod,) = pods(documents(DEPLOY / "kubernetes" / "postgres.yaml"))
+    (container,) = pod["spec"]["containers"]
+    asked += [container[f"{kind}Probe"]["exec"]["command"] for kind in ("startup", "readiness", "liveness")]
+    assert all(command[command.index("--host") + 1] == "127.0.0.1" for command in asked)
+    startup = container["startupProbe"]  # recovery after a crash takes minutes
+    assert startup["periodSeconds"] * startup["failureThreshold"] >= 1800
+
+
 @pytest.mark.parametrize("path", CONTAINERS, ids=lambda path: path.name)
 def test_container_files_pass_the_linter(path: Path) -> None:
     linter = Path(sys.executable).parent / "hadolint"
@@ -262,6 +273,8 @@ def test_pods_are_limited_and_have_no_rights(path: Path) -> None:
                 assert container["imagePullPolicy"] == "IfNotPresent"
                 assert re.fullmatch(rf"dag-nas:{version}(-cuda)?|postgres:\d+\.\d+-bookworm", container["image"])
                 assert container["resources"]["limits"].keys() >= {"cpu", "memory"}
+                # Those of Ray are KubeRay's; whoever submits a job ends by itself.
+                assert container["name"].startswith("ray-") or "livenessProbe" in container
                 seen: set[str] = set()
                 for env in container.get("env", []):  # secrets come from the secret, before what is made of them
                     assert "value" not in env or "PASSWORD" not in env["name"]
