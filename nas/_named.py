@@ -45,7 +45,9 @@ def import_named(name: str) -> ModuleType:
         raise ImportError(f"{name} ends the program as it is imported (SystemExit({error.code!r}))") from error
     except SyntaxError as error:
         raise ImportError(f"{name} is no valid Python: {error}") from error
-    except Exception as error:  # the user's own code may raise anything
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # the user's own code may raise anything
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(place.filename).name}, line {place.lineno}"
         raise ImportError(f"{name} fails as it is imported: {type(error).__name__}: {error} ({where})") from error

@@ -23,6 +23,7 @@ from typer.core import TyperGroup
 import nas
 from nas._logs import Level, LogFormat, configure
 from nas._named import offer_user_folders
+from nas._text import plain
 from nas.cli import (
     _calibrate,
     _compare,
@@ -81,6 +82,9 @@ _REMEDIES: Final = {
 """What to do about an error of the operating system that is of a file; no other is taken for one."""
 
 
+_MOST_ERROR: Final = 10_000  # characters; code of the user's own may raise megabytes
+
+
 class _Group(TyperGroup):
     """Turns deliberate errors into a message and an exit code, in one place for all commands."""
 
@@ -127,8 +131,8 @@ def _warned(
 
 
 def _failed(why: str, code: int = 1) -> typer.Exit:
-    """Says why; the exit with this code."""
-    say(Text.assemble(("error:", "bold red"), " ", why), output=errors)
+    """Says why, in no more characters than anybody reads; the exit with this code."""
+    say(Text.assemble(("error:", "bold red"), " ", plain(why, _MOST_ERROR)), output=errors)
     return typer.Exit(code)
 
 

@@ -39,6 +39,26 @@ def test_a_checkpoint_runs_no_code_that_nobody_named(tmp_path: Path, monkeypatch
     assert (tmp_path / "ran").exists()
 
 
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [
+        ("SystemExit(0)", "SystemExit: 0"),
+        ("GeneratorExit('over')", "GeneratorExit: over"),
+        ("type('Mine', (BaseException,), {})('own')", "Mine: own"),
+        ("ValueError('a\\udc80' + 5_000_000 * 'x')", "ValueError: a?xxx"),
+    ],
+)
+def test_whatever_a_function_raises_is_an_error_of_some_lines(
+    raised: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"raising_{said[:4].lower()}"  # modules are imported once
+    (tmp_path / f"{name}.py").write_text(f"def data():\n    raise {raised}\n")
+    monkeypatch.chdir(tmp_path)
+    result = nas("search", f"{name}:data")
+    assert result.exit_code == 1
+    assert f"{name}:data: the function failed ({said}" in result.output and len(result.output) < 11_000
+
+
 def test_an_export_reads_no_code_that_nobody_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     planted = "import numpy as np\ndef data():\n    return np.arange(40.0).reshape(20, 2), np.arange(20.0) / 7\n"
     (tmp_path / "ranges.py").write_text(planted)

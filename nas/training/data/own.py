@@ -174,9 +174,9 @@ def call_function(
         raise DataError(f"{source}: cannot be imported ({error}); expected module:function") from error
     try:
         value = function()
-    except DataError:
+    except (DataError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:  # the user's own code may raise anything
+    except BaseException as error:  # the user's own code may raise anything
         raise DataError(f"{source}: the function failed ({type(error).__name__}: {error})") from error
     if isinstance(value, Dataset):
         return value
