@@ -253,7 +253,8 @@ class DagClassifier(ClassifierMixin, _DagEstimator):  # type: ignore[misc]
         Raises:
             ValueError: data that cannot be used.
         """
-        X, y = self._taken(X, y)
+        kind = getattr(getattr(y, "dtype", None), "numpy_dtype", None)  # of pandas' Int64 and boolean
+        X, y = self._taken(X, y if kind is None or y.isna().any() else y.to_numpy(kind))
         check_classification_targets(y)
         classes, places = np.unique(column_or_1d(y, warn=True), return_inverse=True)
         if len(classes) < 2:

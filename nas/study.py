@@ -529,6 +529,6 @@ class StudyTrial:
     def __repr__(self) -> str:
         from nas.cli.export import describe
 
-        return (
-            f"<{describe(self.number, dict(self.metrics))}>" if self.metrics else f"<trial {self.number}: {self.state}>"
-        )
+        if not self.metrics:
+            return f"<trial {self.number}: {self.state}>"
+        return f"<{describe(self.number, self.metrics, self._store.objectives.error_label)}>"

@@ -54,6 +54,14 @@ def test_labels_keep_their_type_and_a_pickle_runs_no_code_of_the_network() -> No
     assert modules == {"nas", "numpy"} and "nas.estimators" in named and "nas.checkpoint" not in " ".join(named)
 
 
+@pytest.mark.parametrize("kind", ["Int64", "int8", "boolean", "bool"])
+def test_labels_of_pandas_own_types_keep_theirs(kind: str) -> None:
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    labels = (y == 0).astype(kind) if kind.startswith("bool") else y.astype(kind)
+    fitted = nas.DagClassifier(**QUICK).fit(X, labels)
+    assert fitted.classes_.dtype == fitted.predict(X).dtype == np.dtype(kind.lower().replace("boolean", "bool"))
+
+
 def test_it_is_a_part_like_any_other() -> None:
     X, y = load_iris(return_X_y=True, as_frame=True)
     names = np.array(["setosa", "versicolor", "virginica"])[y]

@@ -60,6 +60,8 @@ def test_rows_as_they_are_go_in_however_they_are_written(study: Study, tmp_path:
         network.predict(FRAME.iloc[:1].assign(fee=np.nan))
     with pytest.raises(DataError, match="column 'age' must hold numbers, but has 'old' in row 0"):
         network.predict(FRAME.iloc[:1].assign(age="old"))
+    with pytest.raises(DataError, match="'age' must hold numbers.*\ncolumn 'fee' is missing"):  # all at once
+        network.predict(FRAME.iloc[:1].assign(age="old", fee=np.nan))
     with pytest.raises(DataError, match="lacks 'city'"):
         network.predict(FRAME.drop(columns="city"))
 

@@ -350,8 +350,12 @@ class RayExecutor:
         if any(worker.ready for worker in self._workers) or now - self._complained < _COMPLAIN_SECONDS:
             return
         self._complained = now
+        if self._local is not None:  # started for these workers, so there is room for them
+            _logger.warning("the workers are still starting, which takes long where a machine has other things to do")
+            return
         _logger.warning(
-            "no worker could start yet; each needs %s and the data; free on the cluster: %s",
+            "no worker is up yet; each needs %s and the data; free on the cluster, without what is given to workers "
+            "that are starting: %s",
             _amounts({"CPU": self._threads, "GPU": self._gpus}),
             _amounts({"CPU": 0.0, **resources(ray.available_resources)}),
         )

@@ -22,7 +22,7 @@ from nas.checkpoint._layers import CheckpointLayers
 from nas.checkpoint._module import CheckpointModule, CheckpointNetwork, load, loads, save
 from nas.checkpoint._neurons import CheckpointManifold, CheckpointMasked, CheckpointWired
 from nas.checkpoint._onnx import export_onnx
-from nas.checkpoint._predictor import Predictor
+from nas.checkpoint._predictor import Predictor, predicted_columns
 from nas.checkpoint._program import RawRows, export_program, export_rows
 from nas.checkpoint._recurrent import CheckpointRecurrent
 
@@ -61,6 +61,7 @@ __all__ = [
     "loads",
     "named_once",
     "notation_of",
+    "predicted_columns",
     "save",
     "save_arrays",
     "without_numbers",

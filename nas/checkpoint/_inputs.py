@@ -7,8 +7,8 @@ and what was left out). Those of earlier versions have the names alone.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from nas.errors import CheckpointError, DataError
 
 __all__ = ["Inputs", "UnlikeTrainingWarning"]
 
+_Read = TypeVar("_Read")
 _SHOWN: Final = 6
 _FAR: Final = 10.0  # widths of the training data's range, beyond which most values of a column are in other units
 _NEAR: Final = 0.002  # of that width, within which all values of a column are in other units (1 mm is 0.001 m)
@@ -115,10 +116,13 @@ class Inputs:
                 raise DataError(f"features must have shape (samples, {self.count}), but have {rows.shape}")
             table = pd.DataFrame(rows, columns=list(self.names))
         places = self._places([str(name) for name in table.columns])
-        cells = [
-            cells_of(table.iloc[:, place], column.kind, column.name, column.notation, self._missing)
-            for place, column in zip(places, encoding.columns, strict=True)
-        ]
+
+        def encoded(place: int, column: EncodedColumn) -> tuple[np.ndarray, np.ndarray]:
+            found = cells_of(table.iloc[:, place], column.kind, column.name, column.notation, self._missing)
+            return found, column.apply(found)
+
+        made = _each(encoded, zip(places, encoding.columns, strict=True))
+        cells = [found for found, _ in made]
         numeric = [place for place, kind in enumerate(self._kinds) if kind not in ("category", "date")]
         for place in numeric:
             if np.isinf(cells[place]).any():
@@ -126,7 +130,7 @@ class Inputs:
         for column, given in zip(encoding.columns, cells, strict=True):
             if column.kind == "category":
                 self._compare_categories(column, given)
-        x = encoding.apply(cells)
+        x = np.concatenate([inputs for _, inputs in made], axis=1)
         if numeric and len(x):
             known = np.stack(
                 [np.nan_to_num(cells[place], nan=encoding.columns[place].fill or 0.0) for place in numeric]
@@ -147,8 +151,10 @@ class Inputs:
                     f"the network was trained on columns without names, {_listed(self.names)}, and the table has some "
                     "of these, not all; give an array, or exactly these columns"
                 )
-            return np.stack([_column(table, place, names[place]) for place in range(len(names))], axis=1)
-        return np.stack([_column(table, place, names[place]) for place in self._places(names)], axis=1)
+            places = [*range(len(names))]
+        else:
+            places = self._places(names)
+        return np.stack(_each(_column, ((table, place, names[place]) for place in places)), axis=1)
 
     def _places(self, names: list[str]) -> list[int]:
         """Where a table with such columns has each feature."""
@@ -220,6 +226,24 @@ class Inputs:
         except (TypeError, ValueError):
             return None
         return (low, high) if low.shape == high.shape == (self.count,) else None
+
+
+def _each(read: Callable[..., _Read], columns: Iterable[tuple[Any, ...]]) -> list[_Read]:
+    """What ``read`` makes of each column.
+
+    Raises:
+        DataError: what it refuses of all of them, a line each, so that nobody has to mend one at a time.
+    """
+    found, wrong = [], []
+    for column in columns:
+        try:
+            found.append(read(*column))
+        except DataError as error:
+            wrong.append(str(error))
+    if wrong:
+        more = [f"… and {len(wrong) - _SHOWN} columns more"] if len(wrong) > _SHOWN else []
+        raise DataError("\n".join([*wrong[:_SHOWN], *more]))
+    return found
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from nas.errors import CheckpointError, DataError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Predictor"]
+__all__ = ["Predictor", "predicted_columns"]
 
 _ROWS = 4096  # samples in one pass
 
@@ -126,8 +126,8 @@ class Predictor:
             label: column of the class, where the task is classification.
 
         Returns:
-            Of a classification: ``label``, and ``probability_…`` of each class. Of a regression: ``prediction``,
-            numbered where there are several targets, in the units of the data.
+            Of a classification: ``label``, and ``probability_…`` of each class. Of a regression: ``prediction``, of
+            several targets ``prediction_…`` of each, in the units of the data.
 
         Raises:
             DataError: see `predict`.
@@ -139,10 +139,7 @@ class Predictor:
             labels = self._labels[shares.argmax(axis=1)]
             columns = {f"probability_{name}": shares[:, place] for place, name in enumerate(self.classes)}
             return pd.DataFrame({label: labels, **columns})
-        values = self.predict(raw)
-        count = values.shape[1]
-        names = ["prediction"] if count == 1 else [f"prediction_{place}" for place in range(count)]
-        return pd.DataFrame(values, columns=names)
+        return pd.DataFrame(self.predict(raw), columns=predicted_columns(self.module.record, self.n_outputs))
 
     def outputs(self, raw: ArrayLike | pd.DataFrame) -> np.ndarray:
         """What the network itself answers, (samples, n_outputs) float64: scores, or scaled targets."""
@@ -174,6 +171,20 @@ class Predictor:
         if name.endswith("scale") and not (values > 0).all():
             raise CheckpointError(f"{name} in the record's statistics must be positive")
         return values
+
+
+def predicted_columns(record: Mapping[str, Any], count: int) -> list[str]:
+    """What a table of predictions calls the targets of a regression.
+
+    Args:
+        record: of the network.
+        count: of the targets.
+    """
+    if count == 1:
+        return ["prediction"]
+    columns = record.get("columns")
+    names = [str(name) for name in columns.get("targets") or ()] if isinstance(columns, Mapping) else []
+    return [f"prediction_{name}" for name in (names if len({*names}) == count else range(count))]
 
 
 def _labels(classes: tuple[str, ...], kind: object) -> np.ndarray:

@@ -69,6 +69,7 @@ def make_champion(
         hardware={key: str(value) for key, value in result.hardware.items()},
         batch=training.inference_batch,
         chosen=chosen,
+        error=found.objectives.error_label,
     )
     return Champion(
         member.number,
@@ -80,7 +81,7 @@ def make_champion(
         examples=_raw(study, dataset, record),
         feature_names=tuple(record["feature_names"] or ()) if dataset.period is None else (),
         kinds=tuple(kinds) if record.get("encoding") or any(kind != "number" for kind in kinds) else (),
-        outputs=_outputs(dataset),
+        outputs=_outputs(dataset, record),
         labels=str((record.get("columns") or {}).get("labels") or "text"),
         animation=animation,
     )
@@ -135,12 +136,13 @@ def _point(member: FrontMember) -> FrontPoint:
     return FrontPoint(member.number, member.metrics)
 
 
-def _outputs(dataset: Dataset) -> tuple[str, ...]:
+def _outputs(dataset: Dataset, record: dict[str, Any]) -> tuple[str, ...]:
     """Names of what the served network answers; see nas.tracking's served network."""
     if dataset.task == "classification":
         return ("label", *(f"probability_{name}" for name in dataset.classes))
-    count = dataset.n_outputs
-    return ("prediction",) if count == 1 else tuple(f"prediction_{place}" for place in range(count))
+    from nas.checkpoint import predicted_columns
+
+    return tuple(predicted_columns(record, dataset.n_outputs))
 
 
 def _raw(study: StudyStore, dataset: Dataset, record: dict[str, Any]) -> np.ndarray | dict[str, list[Any]]:

@@ -19,7 +19,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from nas.cli.console import STORE, console, print_json, seconds
+from nas.cli.console import STORE, command_line, console, print_json, seconds
 
 __all__ = ["doctor"]
 
@@ -137,7 +137,8 @@ def _calibration() -> Iterator[Finding]:
         yield Finding("calibration", "ok", f"taken {found.taken}, for {counts} threads")
     else:
         processor = found.hardware["processor"]
-        detail = f"none of this machine and engine, so {processor} stands in for predicted times; run: nas calibrate"
+        run = command_line("calibrate")
+        detail = f"none of this machine and engine, so {processor} stands in for predicted times; run: {run}"
         yield Finding("calibration", "note", detail)
 
 

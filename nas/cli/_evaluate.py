@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -92,6 +93,7 @@ def evaluate_file(
     batch: int = 1024,
     threads: int = 1,
     metrics: Sequence[str] | None = None,
+    scorer: str = "",
     timed: bool = True,
 ) -> dict[str, Any]:
     """Metrics, structure and process time of the network in a checkpoint file.
@@ -100,6 +102,7 @@ def evaluate_file(
         data: None: what the network was trained on, which must still be that.
         settings: ``data.key=value``, as in a job.
         metrics: names of scikit-learn's scorers; None: the usual ones.
+        scorer: what the error is by, see `nas.training.Dataset`.
         timed: False: without process times, where other threads of this process work, too.
 
     Raises:
@@ -120,6 +123,7 @@ def evaluate_file(
         time_inference,
     )
     from nas.training import evaluate as metrics_of
+    from nas.training.quality.judged import scorer_loss
 
     try:
         module = checkpoint.load(path)
@@ -142,6 +146,8 @@ def evaluate_file(
     with pinned_threads(threads):
         found = metrics_of(module, x, y, dataset.task)
         outputs = _outputs(module, x)
+    if scorer:
+        found["error"] = scorer_loss(dataclasses.replace(dataset, scorer=scorer), outputs, y)
     names = default_scorers(dataset.task, n_outputs) if metrics is None else metrics
     unscaled = _unscaled(dataset, outputs, y)
     times: dict[str, Any] = {}

@@ -122,7 +122,7 @@ def line_of(study: StudyStore, number: int) -> tuple[list[Ancestor], list[Mappin
         seen.add(at)
         one = trials[at]
         metrics = {**(one.result.metrics if one.result is not None else {}), **retimed.get(at, {})}
-        line.append(Ancestor(at, metrics, one.mutation))
+        line.append(Ancestor(at, metrics, one.mutation, study.objectives.error_label))
         at = one.parent
     others = [
         trial.result.metrics

@@ -68,12 +68,13 @@ class ProgressDisplay:
 
     Args:
         title: of the panel.
+        error: what the error is called.
         output: where to.
         quiet: print nothing, where the log says it all.
     """
 
-    def __init__(self, title: str, output: Console = console, *, quiet: bool = False) -> None:
-        self._title = title
+    def __init__(self, title: str, output: Console = console, *, error: str = "error", quiet: bool = False) -> None:
+        self._title, self._error = title, error
         self._output = output
         live = output.is_terminal and not quiet
         self._live = Live(console=output, refresh_per_second=4, transient=True) if live else None
@@ -119,7 +120,7 @@ class ProgressDisplay:
         grid.add_row("", ProgressBar(total=1.0, completed=progress.share, width=_BAR_WIDTH))
         grid.add_row("trials", trials)
         grid.add_row("speed", f"{progress.trials_per_minute:.1f} trials a minute")
-        grid.add_row("best", Text(_best(progress), "bold"))
+        grid.add_row("best", Text(_best(progress, self._error), "bold"))
         grid.add_row("front", f"{progress.front_size} networks, hypervolume {progress.hypervolume:.4f}")
         if progress.saturation is not None:
             grid.add_row("", Text(str(progress.saturation), style="dim"))
@@ -135,7 +136,8 @@ class ProgressDisplay:
             f"{duration(progress.seconds):>5}  {progress.complete} done, {progress.running} running, "
             f"{stopped}{progress.failed} failed{_of(progress)}; "
             f"{progress.trials_per_minute:.1f} trials a minute; "
-            f"best {_best(progress)}; front {progress.front_size}, hypervolume {progress.hypervolume:.4f}; "
+            f"best {_best(progress, self._error)}; "
+            f"front {progress.front_size}, hypervolume {progress.hypervolume:.4f}; "
             f"{duration(progress.seconds_left)} left" + (f"; MLflow {behind}" if (behind := self._behind()) else "")
         )
 
@@ -149,13 +151,13 @@ def _of(progress: Progress) -> str:
     return "" if progress.trials is None else f" of {progress.trials:,}"
 
 
-def _best(progress: Progress) -> str:
+def _best(progress: Progress, error: str) -> str:
     metrics = progress.best
     if not metrics:
         return "-"
     quality = (
         f"accuracy {percent(metrics['val_accuracy'])}"
         if "val_accuracy" in metrics
-        else f"error {metrics.get('val_error', float('nan')):.4g}"
+        else f"{error} {metrics.get('val_error', float('nan')):.4g}"
     )
     return f"{quality} at {seconds(metrics.get('inference_seconds'))}, {metrics.get('edges', 0):,.0f} edges"

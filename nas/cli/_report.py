@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nas._files import contents
+from nas._text import redacted
 from nas.errors import NasError
 
 if TYPE_CHECKING:
@@ -46,11 +47,15 @@ class StatusReport:
     """Follows a search and keeps its status where others find it.
 
     A disk that refuses is ignored: a search must not end because nobody can look at it.
+
+    Args:
+        command: see `nas.cli.search.SearchRun`.
     """
 
-    def __init__(self, study: StudyStore, executor: Executor) -> None:
+    def __init__(self, study: StudyStore, executor: Executor, command: str = "") -> None:
         self._study = study
         self._executor = executor
+        self._command = redacted(command)
         self._path = status_path(study.folder)
         self._reasons = failure_counts(study.records())
         self.behind: Callable[[], int] = lambda: 0  # trials that MLflow does not have yet
@@ -112,6 +117,9 @@ class StatusReport:
             "saturation": None if progress.saturation is None else dataclasses.asdict(progress.saturation),
             "best": {name: value for name, value in progress.best.items() if name in _BEST},
             "failures": dict(self._reasons.most_common(_MOST_REASONS)),
+            "command": self._command,  # and where it was given, for whoever resumes it
+            "folder": str(Path.cwd()),
+            "error_label": self._study.objectives.error_label,  # what val_error is called
             "mlflow_behind": self.behind(),
             "workers": [
                 {"name": each.name, "state": each.state, "trial": each.trial, "seconds": round(each.seconds, 1)}

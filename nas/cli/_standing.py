@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas._files import ordinary
 from nas.cli._report import read_status, status_path
+from nas.cli.console import command_line
 from nas.errors import NasError
 
 if TYPE_CHECKING:
@@ -89,10 +90,13 @@ def newest(store: Path, storage: str | None) -> str:
         NasError: it has none, or cannot be read.
     """
     from nas.search import StudyStore
+    from nas.tracking import default_store
 
     studies = StudyStore.studies(store, storage=storage)
     if not studies:
-        raise NasError(f"there is no study in {store}; start one with: nas search JOB.yaml")
+        where = () if store == default_store() else ("--set", f"tracking.store={store}")
+        first = command_line("search", "digits", "--minutes", "2", *where)
+        raise NasError(f"there is no study in {store}; a first one: {first}")
     return studies[-1]
 
 

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import datetime
 import functools
+import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -120,7 +121,7 @@ def _shown(record: dict[str, Any]) -> list[RenderableType]:
     title = Text.assemble((str(record["study"]), "bold"), f": {record['state']}{submission}{_age(record)}")
     parts: list[RenderableType] = [title]
     if record["state"] == "died":
-        parts.append(Text("its process died; nothing is lost: continue with nas search JOB.yaml --resume"))
+        parts.append(Text(f"its process died; nothing is lost; {_continued(record)}"))
     if record.get("message"):
         parts.append(Text(str(record["message"]).splitlines()[0]))
     grid = Table.grid(padding=(0, 2))
@@ -139,7 +140,7 @@ def _shown(record: dict[str, Any]) -> list[RenderableType]:
         quality = (
             f"accuracy {percent(best['val_accuracy'])}"
             if "val_accuracy" in best
-            else f"error {best.get('val_error', float('nan')):.4g}"
+            else f"{record.get('error_label', 'error')} {best.get('val_error', float('nan')):.4g}"
         )
         grid.add_row(
             "best", f"{quality} at {seconds(best.get('inference_seconds'))}, {best.get('edges', 0):,.0f} edges"
@@ -166,6 +167,15 @@ def _shown(record: dict[str, Any]) -> list[RenderableType]:
         parts.append(Text("failed because:"))
         parts += [Text(f"  {count:>5} × {reason}") for reason, count in record["failures"].items()]
     return parts
+
+
+def _continued(record: dict[str, Any]) -> str:
+    """How a search is continued, where its process is gone."""
+    if not record.get("command"):
+        return "resume continues it, with the same job"
+    folder = str(record.get("folder") or "")
+    where = "" if folder == str(Path.cwd()) else f"cd {shlex.quote(folder)} && "
+    return f"continue it: {where}{record['command']} --resume"
 
 
 def _age(record: dict[str, Any]) -> str:

@@ -35,7 +35,8 @@ def studies(
         data = ((study.header.get("job") or {}).get("job") or {}).get("data") or {}
         best = dict(front.best().metrics) if len(front) else {}
         quality = "accuracy" if "val_accuracy" in best else "error"
-        shown = f"{quality} {format_expected(best, quality)}" if best else "-"
+        called = quality if quality == "accuracy" else front.objectives.error_label
+        shown = f"{called} {format_expected(best, quality)}" if best else "-"
         found.append(
             {
                 "name": name,

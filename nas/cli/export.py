@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, get_args
@@ -97,10 +97,11 @@ def export(
     from nas.search import StudyStore
 
     study = StudyStore.open(store, experiment, storage=storage)
-    member = study.front().pick(pick)
+    found = study.front()
+    member = found.pick(pick)
     with writing(out):
         export_network(study, member.number, out, write=write)
-    say(f"wrote {out}: {describe(member.number, dict(member.metrics))}")
+    say(f"wrote {out}: {describe(member.number, member.metrics, found.objectives.error_label)}")
     if write is None:
         say(f"evaluate it: {command_line('evaluate', out)}")
 
@@ -185,17 +186,17 @@ _FORMATS: Final[dict[str, Callable[..., None] | None]] = {
 }
 
 
-def describe(number: int, metrics: dict[str, float]) -> str:
-    """One line that tells a network from the others."""
+def describe(number: int, metrics: Mapping[str, float], error: str = "error") -> str:
+    """One line that tells a network from the others; ``error`` is what the error is called."""
     if "shown_error" in metrics:
         from nas.tracking import format_expected
 
-        name = "accuracy" if "shown_accuracy" in metrics else "error"
-        quality = f"{name} {format_expected(metrics, name)}"
+        name, quality = ("accuracy", "accuracy") if "shown_accuracy" in metrics else (error, "error")
+        quality = f"{name} {format_expected(metrics, quality)}"
     elif "val_accuracy" in metrics:
         quality = f"validation accuracy {percent(metrics['val_accuracy'])}"
     else:
-        quality = f"validation error {metrics.get('val_error', float('nan')):.4g}"
+        quality = f"validation {error} {metrics.get('val_error', float('nan')):.4g}"
     return (
         f"trial {number}, {quality}, inference {seconds(metrics.get('inference_seconds'))} a batch, "
         f"{metrics.get('edges', 0):,.0f} edges ({percent(metrics.get('density'), 1)} density)"

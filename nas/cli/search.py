@@ -316,13 +316,14 @@ class SearchRun:
         from nas.search import StorageError, run_search
 
         job, stop = self.job, self.stop
-        display = ProgressDisplay(f"nas search · {job.tracking.experiment}", quiet=log_format() == "json")
+        title, label = f"nas search · {job.tracking.experiment}", study.objectives.error_label
+        display = ProgressDisplay(title, error=label, quiet=log_format() == "json")
         with stop.politely(lambda: console.print(_AS_SOON)):
             if job.resources.executor == "ray":
                 console.print("connecting to Ray …" if cluster_address(job.resources) else "starting workers …")
             executor = make_executor(job, dataset, study.costs)
             tracker = make_tracker(job, dataset, study)
-            status = StatusReport(study, executor)
+            status = StatusReport(study, executor, self.command)
             display.behind = status.behind = lambda: tracker.backlog
             report = Reporter(study, tracker)
             ending: Ending = "FAILED"
@@ -566,7 +567,7 @@ class SearchRun:
         best = found.best()
         path = study.folder / "best.safetensors"
         record = export_network(study, best.number, path)
-        say(f"\nbest: {describe(best.number, dict(best.metrics))}")
+        say(f"\nbest: {describe(best.number, best.metrics, found.objectives.error_label)}")
         say(f"{found.why_best()}; --pick knee, accurate or fast has others")
         if "structure" in record:
             how = "nas.training.module_of makes it a module again"
@@ -575,19 +576,21 @@ class SearchRun:
             # Not timed: MLflow's pictures are being drawn in this process meanwhile, which would count. The job named
             # the source.
             threads = self.job.resources.threads
-            tested = evaluate_file(path, data=self.job.data.source, threads=threads, timed=False)
-            found_again = tested.get("accuracy")
-            quality = f"error {tested['error']:.4g}" if found_again is None else f"accuracy {percent(found_again)}"
+            scorer, label = found.objectives.scorer, found.objectives.error_label
+            tested = evaluate_file(path, data=self.job.data.source, threads=threads, scorer=scorer, timed=False)
+            quality = f"accuracy {percent(tested['accuracy'])}" if "accuracy" in tested else ""
+            if scorer or not quality:
+                quality = f"{label} {tested['error']:.4g}" + (f" and {quality}" if quality else "")
             say(
                 f"exported to {path}; loaded again, it has test {quality} on {tested['samples']:,} samples",
             )
-            if found.objectives.scorer and tested["classes"]:  # which the accuracy need not show
+            if scorer and tested["classes"]:  # which the accuracy need not show
                 classes = ", ".join(
                     f"{percent(each['recall'])} of {each['class']}"
                     for each in tested["classes"][:_CLASSES]
                     if each["recall"] is not None
                 )
-                say(f"of each class it finds {classes}; precision: nas evaluate {path}")
+                say(f"of each class it finds {classes}; precision: {command_line('evaluate', path)}")
         if not self.command:
             return
         console.print("\nnext:")

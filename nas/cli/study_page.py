@@ -90,7 +90,8 @@ def study_page(study: StudyStore) -> str:
     baselines = study.baselines()
     said = "" if baselines is None else verdict(found, baselines)
     if (rival := beaten_by(best, baselines)) is not None:
-        said = f"{rival.label.capitalize()} beats the network picked (trial {best.number}): use that instead. {said}"
+        name = rival.label[0].upper() + rival.label[1:]
+        said = f"{name} beats the network picked (trial {best.number}): use that instead. {said}"
     header = study.header.get("job") or {}
     counts = study.counts()
     parts = [
@@ -176,7 +177,9 @@ def _network(study: StudyStore, best: FrontMember) -> str:
     line, others = line_of(study, best.number)
     if len(line) > 1:
         pictures.append(_picture(lineage_png(line, others, title=f"trial {best.number}"), "its ancestors"))
-    return f"<p>{html.escape(describe(best.number, dict(best.metrics)))}</p>" + "".join(pictures)
+    return f"<p>{html.escape(describe(best.number, best.metrics, study.objectives.error_label))}</p>" + "".join(
+        pictures
+    )
 
 
 def _tested(study: StudyStore, number: int) -> str:

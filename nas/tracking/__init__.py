@@ -9,7 +9,7 @@ from nas.tracking.config import TrackingConfig, default_store
 from nas.tracking.mlflow.champion import Champion
 from nas.tracking.mlflow.moved import mend_addresses
 from nas.tracking.mlflow.tracker import MlflowTracker
-from nas.tracking.mlflow.writer import front_addresses
+from nas.tracking.mlflow.writer import front_addresses, has_champion
 from nas.tracking.plots.adjacency import adjacency_png
 from nas.tracking.plots.animation import Animation
 from nas.tracking.plots.compare import compare_html, compare_png
@@ -45,6 +45,7 @@ __all__ = [
     "front_figure",
     "front_html",
     "front_png",
+    "has_champion",
     "lineage_html",
     "lineage_png",
     "lineage_rows",

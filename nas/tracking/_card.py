@@ -35,6 +35,7 @@ def model_card(
     hardware: Mapping[str, str],
     batch: int,
     chosen: str,
+    error: str = "error",
 ) -> str:
     """The card as Markdown.
 
@@ -50,6 +51,7 @@ def model_card(
         hardware: what process times were taken on.
         batch: samples of the forward pass that was timed.
         chosen: how it was picked from the front.
+        error: what the error is called.
     """
     data, training = _mapping(record, "data"), _mapping(record, "training")
     classes = [escaped(str(each)) for each in _mapping(record, "statistics").get("classes") or ()]  # type: ignore[attr-defined]
@@ -76,14 +78,14 @@ def model_card(
         "",
         "## Quality",
         "",
-        "| part | " + quality + " |",
+        f"| part | {'accuracy' if classifies else error} |",
         "| --- | ---: |",
         *([f"| to expect | {format_expected(metrics, quality)} |"] if "shown_error" in metrics else []),
         *(f"| {told[part]} | {text} |" for part, text in shown.items()),
         "",
         "The validation part chose this network among many, so it flatters it; quote the test part, which chose "
         "nothing, or what is to be expected, from which the flattery has been taken."
-        + ("" if classifies else " Errors are mean squared, in units of the scaled targets."),
+        + ("" if classifies or error != "error" else " Errors are mean squared, in units of the scaled targets."),
         "",
         "## Process time",
         "",
@@ -111,7 +113,7 @@ def model_card(
         "",
         "## The front it was chosen from",
         "",
-        *front_table(front, lambda _: None),
+        *front_table(front, lambda _: None, error),
         "",
         "## Use",
         "",

@@ -28,11 +28,11 @@ _SETTINGS = {
 _HARDWARE = ("processor", "gpu", "threads", "cores", "system", "torch", "numba")
 
 
-def search_name(members: Sequence[FrontPoint], finished: int, failed: int) -> str:
-    """The name of the parent run: ``search · 60 trials · best 97.8 % · front of 12``."""
+def search_name(members: Sequence[FrontPoint], finished: int, failed: int, error: str = "error") -> str:
+    """The name of the parent run: ``search · 60 trials · best 97.8 % · front of 12``; for ``error`` see `facts`."""
     parts = ["search", f"{format_count(finished + failed)} trials"]
     if members:
-        parts += [f"best {_best(members)}", f"front of {len(members)}"]
+        parts += [f"best {_best(members, error)}", f"front of {len(members)}"]
     return " · ".join(parts)
 
 
@@ -48,6 +48,7 @@ def overview(
     views: str = "",
     baselines: Sequence[BaselinePoint] = (),
     verdict: str = "",
+    error: str = "error",
 ) -> str:
     """Overview and table of the front.
 
@@ -61,20 +62,21 @@ def overview(
         views: Markdown with further links.
         baselines: what the front is compared with, below its table.
         verdict: how it compares, in words; above the table.
+        error: what the error is called.
     """
     # The UI shows the first three lines or so and hides the rest behind "Show more".
     first = f"**{format_count(finished)} trials finished, {format_count(failed)} failed.**"
     if members:
-        first += f" Best {_best(members)}, {len(members)} networks on the front, hypervolume {hypervolume:.4f}."
+        first += f" Best {_best(members, error)}, {len(members)} networks on the front, hypervolume {hypervolume:.4f}."
     settings = [f"{name} {job_params[key]}" for name, key in _SETTINGS.items() if key in job_params]
     where = [f"{key} {hardware[key]}" for key in _HARDWARE if hardware.get(key, "none") != "none"]
     lines = [first, f"Open {views}." if views and members else "", verdict, " · ".join(settings)]
     lines += ["Process times taken on: " + " · ".join(where)] if where else []
     lines = [line for line in lines if line]
     text = "\n\n".join(lines)
-    below = _baseline_lines(baselines)
+    below = _baseline_lines(baselines, error)
     room = _MOST_CHARACTERS - 100 - sum(len(line) + 1 for line in below)
-    table = front_table(members, link)
+    table = front_table(members, link, error)
     kept = list(table[:2])
     for row in table[2:]:
         if len(text) + sum(map(len, kept)) + len(row) + len(kept) > room:
@@ -84,11 +86,11 @@ def overview(
     return "\n\n".join(["\n".join(part) for part in ([text], kept if members else [], below) if part])
 
 
-def _baseline_lines(baselines: Sequence[BaselinePoint]) -> list[str]:
+def _baseline_lines(baselines: Sequence[BaselinePoint], error: str) -> list[str]:
     """Lines of a Markdown table of the baselines, the best on the validation part first."""
     found = sorted((each for each in baselines if each.metrics), key=lambda each: each.metrics.get("val_error", 0.0))
     accuracy = any("val_accuracy" in each.metrics for each in found)
-    quality = "accuracy" if accuracy else "error"
+    quality, heading = ("accuracy", "accuracy") if accuracy else ("error", error)
     write = format_accuracy if accuracy else format_number
     columns = (
         (f"val_{quality}", write),
@@ -97,7 +99,7 @@ def _baseline_lines(baselines: Sequence[BaselinePoint]) -> list[str]:
         ("edges", format_count),
     )
     lines = [
-        f"| baseline | {quality} val | {quality} test | inference | edges |",
+        f"| baseline | {heading} val | {heading} test | inference | edges |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]
     for each in found:
@@ -107,22 +109,23 @@ def _baseline_lines(baselines: Sequence[BaselinePoint]) -> list[str]:
     return (lines if found else []) + failed
 
 
-def _best(members: Sequence[FrontPoint]) -> str:
+def _best(members: Sequence[FrontPoint], error: str) -> str:
     """The best quality on the front: "97.8 %" or "error 0.0123"."""
     accuracies = [value for point in members if (value := expected(point.metrics, "accuracy")) is not None]
     if accuracies:
         return format_accuracy(max(accuracies))
     errors = [value for point in members if (value := expected(point.metrics, "error")) is not None]
-    return f"error {format_number(min(errors))}" if errors else "?"
+    return f"{error} {format_number(min(errors))}" if errors else "?"
 
 
-def front_table(members: Sequence[FrontPoint], link: Callable[[int], str | None]) -> list[str]:
-    """Lines of a Markdown table of the front; `link` gives the address of a trial's run."""
+def front_table(members: Sequence[FrontPoint], link: Callable[[int], str | None], error: str = "error") -> list[str]:
+    """Lines of a Markdown table of the front; `link` gives the address of a trial's run, ``error`` is what the error
+    is called."""
     accuracy = any("val_accuracy" in point.metrics for point in members)
-    quality = "accuracy" if accuracy else "error"
+    quality, heading = ("accuracy", "accuracy") if accuracy else ("error", error)
     write = format_accuracy if accuracy else format_number
     rows = [
-        f"| trial | {quality} (95 % interval) | {quality} test | inference | training step | edges | density | depth |",
+        f"| trial | {heading} (95 % interval) | {heading} test | inference | training step | edges | density | depth |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     columns = (

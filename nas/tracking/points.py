@@ -105,13 +105,17 @@ def _three_digits(value: float) -> str:
     return f"{value:.3g}"
 
 
-def facts(metrics: Mapping[str, float]) -> list[str]:
-    """Quality, inference time and edges, as far as known: ``["97.8 %", "210 µs", "3,120 edges"]``."""
+def facts(metrics: Mapping[str, float], error: str = "error") -> list[str]:
+    """Quality, inference time and edges, as far as known: ``["97.8 %", "210 µs", "3,120 edges"]``.
+
+    Args:
+        error: what the error is called (`nas.search.Objectives.error_label`).
+    """
     found = []
     if (accuracy := expected(metrics, "accuracy")) is not None:
         found.append(format_accuracy(accuracy))
-    elif (error := expected(metrics, "error")) is not None:
-        found.append(f"error {format_number(error)}")
+    elif (value := expected(metrics, "error")) is not None:
+        found.append(f"{error} {format_number(value)}")
     if "inference_seconds" in metrics:
         found.append(format_seconds(metrics["inference_seconds"]))
     if "edges" in metrics:
@@ -119,8 +123,8 @@ def facts(metrics: Mapping[str, float]) -> list[str]:
     return found
 
 
-def run_name(number: int, metrics: Mapping[str, float], failure: str = "") -> str:
-    """The name of a trial's run: all that the run table shows at first sight.
+def run_name(number: int, metrics: Mapping[str, float], failure: str = "", error: str = "error") -> str:
+    """The name of a trial's run: all that the run table shows at first sight; for ``error`` see `facts`.
 
     >>> run_name(12, {"val_accuracy": 0.978, "inference_seconds": 0.00021, "edges": 3120.0})
     '#012 97.8 % · 210 µs · 3,120 edges'
@@ -128,4 +132,4 @@ def run_name(number: int, metrics: Mapping[str, float], failure: str = "") -> st
     if failure:
         first_line = (failure.splitlines() or [""])[0]
         return f"#{number:03d} failed: {first_line[:80]}"
-    return " ".join([f"#{number:03d}", " · ".join(facts(metrics))]).strip()
+    return " ".join([f"#{number:03d}", " · ".join(facts(metrics, error))]).strip()

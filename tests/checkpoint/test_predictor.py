@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import nas
-from nas.checkpoint import UnlikeTrainingWarning
+from nas.checkpoint import UnlikeTrainingWarning, predicted_columns
 from nas.engine import DAGModule
 from nas.errors import CheckpointError, DataError
 from nas.graph import random_dag
@@ -107,6 +107,20 @@ def test_a_record_that_does_not_fit_is_refused(tmp_path: Path, changes: dict[str
         nas.Predictor.load(path)
 
 
+def test_predictions_are_called_what_the_targets_are() -> None:
+    record = {"columns": {"targets": ["price €", "weight"]}}
+    assert predicted_columns(record, 2) == ["prediction_price €", "prediction_weight"]
+    assert predicted_columns(record, 1) == ["prediction"]
+    assert (
+        predicted_columns({}, 2)
+        == predicted_columns({"columns": {"targets": ["a", "a"]}}, 2)
+        == [
+            "prediction_0",
+            "prediction_1",
+        ]
+    )
+
+
 def table(data: Dataset) -> pd.DataFrame:
     return pd.DataFrame(raw(data), columns=list("abcd"))
 
@@ -142,6 +156,7 @@ def test_columns_of_a_table_are_found_by_name(tmp_path: Path) -> None:
         (lambda f: f.set_axis(range(4), axis=1), "lacks 'a', 'b', 'c', 'd' and has '0'"),
         (lambda f: f.rename(columns={"d": "a"}), "has 'a.1', which the network does not know"),
         (lambda f: f.assign(b=f.b.astype(str)), r"column 'b' must hold numbers, but is str"),
+        (lambda f: f.assign(b="x", d="y"), "column 'b' must hold .*\ncolumn 'd' must hold"),  # all at once
         (lambda f: f.assign(b=pd.Timestamp("2020-01-01")), "column 'b' must hold numbers, but is datetime64"),
         (lambda f: f.assign(c=f.c.where(f.index != 3)), r"row 3 has nan in column 2 \('c'\)"),
         (lambda f: f[[]], "the table has no columns"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nas.cli._serve import serving_commands
+from nas.cli._serve import _plain_table, serving_commands
 from nas.tracking import TrackingConfig
 
 
@@ -26,6 +26,12 @@ def test_commands_are_a_shells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     body = json.loads(shlex.split(ask)[4])
     assert body == {"dataframe_split": {"columns": ["it's", "kind"], "data": [[1.5, None]]}}
     assert shlex.split(ask)[5] == shlex.split(table)[-1] == "http://127.0.0.1:8080/invocations"
+    assert _plain_table("t.csv", ["a", "b"]) == "TABLE.csv"  # there is none
+    for text, found in (("a,b,y\n1,2,3\n", "t.csv"), ("a;b;y\n1;2;3\n", "TABLE.csv"), ("", "TABLE.csv")):
+        (tmp_path / "t.csv").write_text(text)
+        assert Path(_plain_table(str(tmp_path / "t.csv"), ["a", "b"])).name == found
+    whole = serving_commands(tracking, {"a": [1.0]}, 80, table="my table's.csv")[2]
+    assert "@my table's.csv" in shlex.split(whole)
     monkeypatch.setenv("PATH", str(tools))
     serve, ask = serving_commands(tracking, {}, 8080, sample=[0.5, 7.0])
     assert serve.startswith("MLFLOW_TRACKING_URI=")

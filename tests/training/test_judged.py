@@ -113,6 +113,8 @@ def test_functions_of_ones_own(unequal: Dataset, tmp_path: Path, monkeypatch: py
         "def missed(y, probabilities):\n"
         "    return (probabilities[:, 1][y == 1] < 0.5).mean()\n"
         "f2 = make_scorer(fbeta_score, beta=2)\n"
+        "def gain(y, probabilities):\n"
+        "    return -5.0\n"
         "def broken(y, probabilities):\n"
         "    return y.nothing\n"
     )
@@ -121,8 +123,15 @@ def test_functions_of_ones_own(unequal: Dataset, tmp_path: Path, monkeypatch: py
     for name, loss in (("missed", 1.0), ("f2", 1.0)):
         judged = dataclasses.replace(unequal, scorer=f"judges_of_mine:{name}")
         assert scorer_loss(judged, outputs, y) == loss
-    with pytest.raises(JobError, match="judges_of_mine:broken failed: AttributeError"):
+    with pytest.raises(
+        JobError, match=r"judges_of_mine:broken failed: AttributeError.*class numbers \(100,\) and prob"
+    ):
         scorer_loss(dataclasses.replace(unequal, scorer="judges_of_mine:broken"), outputs, y)
+    with pytest.raises(JobError, match="judges_of_mine:gain gave a loss of -5; less is better, and the least is 0"):
+        scorer_loss(dataclasses.replace(unequal, scorer="judges_of_mine:gain"), outputs, y)
+    config = SearchConfig.model_validate({"objectives": ["judges_of_mine:missed"]})
+    data = with_scorer(read_data(DataConfig(source="wine")), config)
+    assert [each.words for each in data.findings] == ["missed, less of which is better"]
     with pytest.raises(JobError, match="'judges_of_mine:absent' cannot be imported"):
         scorer_loss(dataclasses.replace(unequal, scorer="judges_of_mine:absent"), outputs, y)
 

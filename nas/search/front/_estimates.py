@@ -50,6 +50,7 @@ __all__ = ["Estimate", "Steady", "estimates"]
 _Z: Final = 1.959964  # normal quantile of 95 %, two-sided
 SHARE: Final = 1 - math.exp(-1)
 _BAGS: Final = 200
+_WIDEST: Final = 50.0  # of an interval of logarithms: of a mean of next to nothing it has no bounds
 _LEAST: Final = 4  # trials for each parameter of a trend
 _ROUNDS: Final = 8  # of fitting trend and spread in turn
 _REACH: Final = 4.0  # deviations of a score within which another network may win in some bag
@@ -228,7 +229,7 @@ def _interval(error: float, found: Evidence) -> Estimate:
     if found.wrong is None:
         mean = max(float(found.error.mean()), 1e-30)
         spread = float(found.error.std())
-        width = _Z * spread / mean / math.sqrt(effective)
+        width = min(_Z * spread / mean / math.sqrt(effective), _WIDEST)
         deviation = spread / math.sqrt(found.samples)
         return Estimate(error, error * math.exp(-width), error * math.exp(width), deviation)
     error = min(error, 1.0)

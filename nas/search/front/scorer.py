@@ -14,7 +14,7 @@ import numpy as np
 from nas.search.config import SearchConfig
 from nas.training import DataConfig, Dataset, Finding, LoadedData
 from nas.training.quality.judged import PLAIN, scorer_label
-from nas.training.quality.scores import of_class
+from nas.training.quality.scores import of_class, one_class
 
 __all__ = ["scorer_label", "weigh_alike", "with_scorer"]
 
@@ -39,7 +39,8 @@ def with_scorer(data: LoadedData, config: SearchConfig) -> LoadedData:
         stated = str(config.scorer)
         scorer = of_class(stated, dataset.classes, _counts(dataset))
         other = f"; {stated}:{{LABEL}} judges another class" if scorer != stated else ""
-        found = Finding("judged by", scorer_label(scorer) + other, key)
+        own = ", less of which is better" if stated.partition(":")[2] and not one_class(stated)[1] else ""
+        found = Finding("judged by", scorer_label(scorer) + own + other, key)
         return replace(data, dataset=replace(dataset, scorer=scorer), findings=(*data.findings, found))
     if dataset.task != "classification" or "error" not in config.objectives:
         return data

@@ -24,15 +24,15 @@ def verdict(front: Front, baselines: Baselines) -> str:
     members = [member for member in front.near or front.members if "val_error" in member.metrics]
     if not members or not baselines.found:
         return ""
-    best = min(members, key=_expected)
+    best, error = min(members, key=_expected), front.objectives.error_label
     rivals = sorted(baselines.found, key=lambda each: _error(each.metrics))
     ahead = [each for each in rivals if _error(each.metrics) < _error(best.metrics)]
     level = [each for each in rivals if _error(each.metrics) == _error(best.metrics)]
     behind = [each for each in rivals if _error(each.metrics) > _error(best.metrics)]
-    said = [_better(each, best, members, baselines.samples) for each in ahead]
+    said = [_better(each, best, members, baselines.samples, error) for each in ahead]
     said += [
-        f"{_capital(each.label)} is as good as the most accurate member (trial {best.number}): {_shown(each.metrics)}"
-        f"{_price(each, best)}."
+        f"{_capital(each.label)} is as good as the most accurate member (trial {best.number}): "
+        f"{_shown(each.metrics, error)}{_price(each, best)}."
         for each in level
     ]
     if behind:
@@ -40,7 +40,7 @@ def verdict(front: Front, baselines: Baselines) -> str:
         every = " and so than every baseline" if len(behind) == len(rivals) > 1 else ""
         doubt = _doubt(best.metrics, behind[0].metrics, baselines.samples)
         doubt = f" (the difference to {behind[0].label} is one {doubt})" if doubt else ""
-        who = f"The most accurate member (trial {best.number}, {_shown(best.metrics)} on the test part)"
+        who = f"The most accurate member (trial {best.number}, {_shown(best.metrics, error)} on the test part)"
         said.append(f"{who} is {compared}{every}{doubt}.")
     return " ".join(said)
 
@@ -64,19 +64,20 @@ def _expected(member: FrontMember) -> tuple[float, float, int]:
     return metrics.get("shown_error", metrics["val_error"]), metrics.get("edges", math.inf), member.number
 
 
-def _better(each: Baseline, best: FrontMember, members: list[FrontMember], samples: int) -> str:
-    """Of a baseline that is better than the most accurate member."""
+def _better(each: Baseline, best: FrontMember, members: list[FrontMember], samples: int, error: str) -> str:
+    """Of a baseline that is better than the most accurate member; ``error`` is what the error is called."""
     luckiest = min(members, key=lambda member: _error(member.metrics))
     doubt = _doubt(each.metrics, best.metrics, samples)
     doubt = f", a difference {doubt}" if doubt else ""
+    its, mine = (_shown(one.metrics, error) for one in (each, best))
     if _error(each.metrics) < _error(luckiest.metrics):
         return (
-            f"{_capital(each.label)} is better than every member: {_shown(each.metrics)} on the test part, the most "
-            f"accurate member (trial {best.number}) {_shown(best.metrics)}{doubt}{_price(each, best)}."
+            f"{_capital(each.label)} is better than every member: {its} on the test part, the most "
+            f"accurate member (trial {best.number}) {mine}{doubt}{_price(each, best)}."
         )
     return (
         f"{_capital(each.label)} is better than the most accurate member by validation (trial {best.number}): "
-        f"{_shown(each.metrics)} on the test part against {_shown(best.metrics)}{doubt}{_price(each, best)}."
+        f"{its} on the test part against {mine}{doubt}{_price(each, best)}."
     )
 
 
@@ -84,9 +85,9 @@ def _error(metrics: Mapping[str, float]) -> float:
     return metrics.get("test_error", metrics["val_error"])
 
 
-def _shown(metrics: Mapping[str, float]) -> str:
-    error = _error(metrics)
-    return f"{100 * (1 - error):.2f} %" if "val_accuracy" in metrics else f"error {error:.4g}"
+def _shown(metrics: Mapping[str, float], error: str) -> str:
+    value = _error(metrics)
+    return f"{100 * (1 - value):.2f} %" if "val_accuracy" in metrics else f"{error} {value:.4g}"
 
 
 def _gap(better: Mapping[str, float], worse: Mapping[str, float]) -> str:

@@ -5,6 +5,7 @@ No pickle is involved: MLflow imports this code ("model from code"), which loads
 
 from __future__ import annotations
 
+import pandas
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
@@ -21,8 +22,8 @@ class _Refused(MlflowException, DataError):
 class Network:
     """Raw features in (an array or a table), one row a sample; out comes a table, one row a sample.
 
-    Of a classification: ``label``, and ``probability_…`` of each class. Of a regression: ``prediction``, numbered
-    where there are several, in the units of the data.
+    Of a classification: ``label``, and ``probability_…`` of each class. Of a regression: ``prediction``, of several
+    targets ``prediction_…`` of each, in the units of the data.
     """
 
     def load_context(self, context: PythonModelContext) -> None:
@@ -31,6 +32,8 @@ class Network:
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
         """See the class."""
+        if isinstance(model_input, dict):  # of columns, as "instances" and "inputs" over HTTP are handed over
+            model_input = pandas.DataFrame({name: list(column) for name, column in model_input.items()})
         try:
             return self.predictor.answers(model_input, label="label")  # a table's columns are found by name
         except DataError as error:

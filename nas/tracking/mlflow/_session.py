@@ -99,7 +99,7 @@ class Session:
             run = self.runs.get(number)
             if run is not None and run.finished and values:
                 finite = {key: value for key, value in values.items() if math.isfinite(value)}
-                self._writer.update_metrics(run, finite, run_name(number, finite), now_ms)
+                self._writer.update_metrics(run, finite, run_name(number, finite, error=self._facts.error), now_ms)
 
     def write_front(
         self,
@@ -121,7 +121,7 @@ class Session:
             writer.set_pareto(run, number in on_front)
         for point in (*members, *others):
             if point.number in self.runs:
-                name = run_name(point.number, point.metrics)
+                name = run_name(point.number, point.metrics, error=facts.error)
                 writer.update_metrics(self.runs[point.number], point.metrics, name, now_ms)
         failed = sum(run.failed for run in self.runs.values())
         finished = len(self.runs) - failed
@@ -142,12 +142,13 @@ class Session:
             link=self._link,
             baselines=baselines,
             verdict=verdict,
+            error=facts.error,
             views=f"[the front as a plot]({writer.run_link(self.parent, 'front.html')}) · {writer.view_links()}",
         )
         values = {key: readable(value) for key, value in values.items()}
         writer.log_values(self.parent, values, len(self.runs), now_ms, {"mlflow.note.content": note})
         self._write_curve(curve, now_ms)
-        name = search_name(members, finished, failed)
+        name = search_name(members, finished, failed, facts.error)
         writer.rename(self.parent, name)
         if members:
             writer.describe_experiment(bool(accuracies), name.removeprefix("search · "))

@@ -365,6 +365,23 @@ def front_addresses(config: TrackingConfig) -> dict[str, str]:
     }
 
 
+def has_champion(config: TrackingConfig) -> bool:
+    """Whether the registry has a champion of ``config.model_name``.
+
+    Raises:
+        mlflow.exceptions.MlflowException: the store cannot be read.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        new_client(config.tracking_uri).get_model_version_by_alias(config.model_name, CHAMPION)
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):  # no model; no such alias
+            return False
+        raise
+    return True
+
+
 def _trial_run(run: Run) -> TrialRun:
     tags = run.data.tags
     return TrialRun(

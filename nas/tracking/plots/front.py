@@ -111,7 +111,7 @@ def front_figure(
         mode="markers",
         name="other trials",
         marker={"size": 6, "color": DOMINATED, "opacity": 0.7},
-        customdata=[[_hover(point), point.number] for point in view.others],
+        customdata=[[view.hover(point), point.number] for point in view.others],
         hovertemplate="%{customdata[0]}<extra></extra>",
     )
     picked, labelled = view.labels(picks)
@@ -133,7 +133,7 @@ def front_figure(
         text=[view.name(point, picks) if k in labelled else "" for k, point in enumerate(view.members)],
         textposition=["bottom right" if k in picked[1:] else "top left" for k in range(len(view.members))],
         textfont={"size": 11, "color": FAINT},
-        customdata=[[_hover(point), point.number] for point in view.members],
+        customdata=[[view.hover(point), point.number] for point in view.members],
         hovertemplate="%{customdata[0]}<extra></extra>",
         marker=_edge_colours(view) | {
             "size": 12,
@@ -308,7 +308,7 @@ class FrontView:
         error: str = "error",
         axis: tuple[str, float] | None = None,
     ) -> None:
-        self.cost = cost
+        self.cost, self.error = cost, error
         self.accuracy = any("val_accuracy" in point.metrics for point in [*members, *others[:50]])
         self.axis = _axis(cost, [*members, *others]) if axis is None else axis  # of another view: the same unit
         self.x_label, self._factor = self.axis
@@ -390,7 +390,7 @@ class FrontView:
 
     def hover(self, point: FrontPoint) -> str:
         """What is shown of a point that is pointed at."""
-        return _hover(point)
+        return _hover(point, self.error)
 
     def x_limits(self) -> tuple[float, float]:
         shown = np.concatenate([self.x, self.other_x, self.base_x[np.isfinite(self.base_x) & ~self.far]])
@@ -480,7 +480,7 @@ def _add_baselines(figure: go.Figure, view: FrontView) -> None:
             text=["", label] if line else [label],
             textposition="top left" if line else _beside(x, view),
             textfont={"size": 11, "color": NEGATIVE},
-            hovertext=_hover_baseline(point),
+            hovertext=_hover_baseline(point, view.error),
             hovertemplate="%{hovertext}<extra></extra>",
             line={"color": NEGATIVE, "width": 1.5, "dash": "dot"},
             marker={"size": 12, "color": NEGATIVE, "symbol": symbol, "line": {"width": 1.5, "color": "white"}},
@@ -579,30 +579,30 @@ def _edge_colours(view: FrontView) -> dict[str, object]:
     }
 
 
-def _hover(point: FrontPoint) -> str:
+def _hover(point: FrontPoint, error: str) -> str:
     """What a person wants to know of a point, a line a fact."""
     lines = [f"<b>trial #{point.number}</b>" + (f" · child of #{point.parent}" if point.parent is not None else "")]
-    lines += _hover_facts(point.metrics)
+    lines += _hover_facts(point.metrics, error)
     if point.mutation:
         lines.append(f"<i>{_escape(point.mutation[:90])}</i>")
     return "<br>".join(lines)
 
 
-def _hover_baseline(point: BaselinePoint) -> str:
-    return "<br>".join([f"<b>{_escape(point.label)}</b>, a baseline", *_hover_facts(point.metrics)])
+def _hover_baseline(point: BaselinePoint, error: str) -> str:
+    return "<br>".join([f"<b>{_escape(point.label)}</b>, a baseline", *_hover_facts(point.metrics, error)])
 
 
-def _hover_facts(metrics: Mapping[str, float]) -> list[str]:
+def _hover_facts(metrics: Mapping[str, float], error: str) -> list[str]:
     lines = []
     if "shown_error" in metrics:
-        quality = "accuracy" if "shown_accuracy" in metrics else "error"
-        lines.append(f"{quality}, to expect: <b>{format_expected(metrics, quality)}</b>")
+        quality, name = ("accuracy", "accuracy") if "shown_accuracy" in metrics else ("error", _escape(error))
+        lines.append(f"{name}, to expect: <b>{format_expected(metrics, quality)}</b>")
     for part in ("validation", "test"):
         prefix = part[:3] if part == "validation" else part
         if f"{prefix}_accuracy" in metrics:
             lines.append(f"accuracy, {part}: <b>{format_accuracy(metrics[f'{prefix}_accuracy'])}</b>")
         elif f"{prefix}_error" in metrics:
-            lines.append(f"error, {part}: <b>{format_number(metrics[f'{prefix}_error'])}</b>")
+            lines.append(f"{_escape(error)}, {part}: <b>{format_number(metrics[f'{prefix}_error'])}</b>")
     if "inference_seconds" in metrics:
         spread = metrics.get("inference_spread")
         more = f" ± {format_seconds(spread)}" if spread is not None else ""

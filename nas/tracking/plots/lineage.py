@@ -44,6 +44,7 @@ class Ancestor:
     number: int  # trial number in the study
     metrics: Mapping[str, float]  # as in TrialResult.metrics
     mutation: str = ""  # one line: what distinguishes it from its parent
+    error: str = "error"  # what the error is called (`nas.search.Objectives.error_label`)
 
 
 def lineage_png(line: Sequence[Ancestor], others: Sequence[Mapping[str, float]] = (), *, title: str = "") -> bytes:
@@ -124,7 +125,15 @@ def lineage_rows(line: Sequence[Ancestor]) -> tuple[list[str], list[list[str]]]:
                 one.mutation,
             ]
         )
-    return ["generation", "trial", f"{quality} val", "change", "edges", "inference", "what changed"], rows
+    return [
+        "generation",
+        "trial",
+        f"{'accuracy' if accuracy else line[-1].error} val",
+        "change",
+        "edges",
+        "inference",
+        "what changed",
+    ], rows
 
 
 class _View:
@@ -134,7 +143,9 @@ class _View:
     def __init__(self, line: Sequence[Ancestor], others: Sequence[Mapping[str, float]]) -> None:
         self.line = line
         self.accuracy = "val_accuracy" in line[-1].metrics
-        self.label = "accuracy on the validation part, %" if self.accuracy else "error on the validation part"
+        self.label = (
+            "accuracy on the validation part, %" if self.accuracy else f"{line[-1].error} on the validation part"
+        )
         self.edges, self.quality = self._numbers([one.metrics for one in line])
         self.other_edges, self.other_quality = self._numbers(others)
         known = np.concatenate([self.quality, self.other_quality])

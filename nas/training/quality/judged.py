@@ -32,6 +32,7 @@ __all__ = ["PLAIN", "check_scorer", "guess_loss", "judged_evidence", "score_name
 
 PLAIN: Final = "error"  # the share of wrong classes, or the mean squared error of scaled targets
 GROUPS: Final = 32  # of validation samples
+_ROUNDING: Final = 1e-9
 # Scorers that are no measure of a prediction, or have no worst value.
 _UNFIT: Final = frozenset({
     "adjusted_mutual_info_score", "adjusted_rand_score", "completeness_score", "fowlkes_mallows_score",
@@ -91,14 +92,20 @@ def scorer_loss(dataset: Dataset, outputs: np.ndarray, y: np.ndarray) -> float:
         NaN where it is not defined, as of classes that are missing, or of outputs that are not finite.
 
     Raises:
-        JobError: a function of the job's own cannot be imported, or does not give a number.
+        JobError: a function of the job's own cannot be imported, or does not give a number of at least 0.
     """
     if dataset.target_scale is not None and dataset.target_mean is not None:
         outputs, y = (values * dataset.target_scale + dataset.target_mean for values in (outputs, y))
     scorer, label = one_class(dataset.scorer)
     if label:
         outputs, y = against_others(outputs, y, dataset.classes.index(label))
-    return _loss_of(scorer, dataset.task == "classification")(outputs, y)
+    loss = _loss_of(scorer, dataset.task == "classification")(outputs, y)
+    if loss < -_ROUNDING:  # scales, trends and intervals are of losses, which are logarithms there
+        raise JobError(
+            f"search.objectives: {scorer} gave a loss of {loss:.4g}; less is better, and the least is 0: of a gain g "
+            "that is G at most return G - g"
+        )
+    return max(loss, 0.0) if loss < 0 else loss
 
 
 def guess_loss(dataset: Dataset, part: str = "val") -> float:
@@ -204,6 +211,7 @@ def _by_scorer(
 
 
 def _by_function(name: str, function: Any, classification: bool, outputs: np.ndarray, y: np.ndarray) -> float:
+    answers = "probabilities" if classification else "predictions"
     if classification:
         powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
         outputs = powers / powers.sum(axis=1, keepdims=True)
@@ -212,4 +220,8 @@ def _by_function(name: str, function: Any, classification: bool, outputs: np.nda
     try:
         return float(function(y, outputs))
     except Exception as error:
-        raise JobError(f"search.objectives: {name} failed: {type(error).__name__}: {error}") from error
+        raise JobError(
+            f"search.objectives: {name} failed: {type(error).__name__}: {error}; it is called with "
+            f"{'class numbers' if classification else 'targets'} {y.shape} and {answers} {outputs.shape}, and "
+            "returns a number, less of which is better"
+        ) from error
