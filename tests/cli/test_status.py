@@ -65,7 +65,8 @@ def test_status_of_a_search_that_runs_is_killed_and_is_finished(job: Path, tmp_p
     found = json.loads(run("status", "mine", *store, "--json"))
     assert found["state"] == "died"
     assert found["workers"] == []
-    assert "nothing is lost: continue with nas search JOB.yaml --resume" in run("status", *store)
+    said = run("status", *store)
+    assert "nothing is lost; continue it: " in said and f"nas search {job} --trials 100000 --resume\n" in said
     entries = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines() if line.startswith("{")]
     trials = [entry for entry in entries if entry.get("event") == "trial"]
     assert [entry["trial"] for entry in trials] == list(range(len(trials)))
