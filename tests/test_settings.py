@@ -713,6 +713,7 @@ DATA: dict[str, Any] = {
     "keep": ["k"],
     "kinds": {"c": "category"},
     "missing": ["3"],
+    "ramps": True,
     "task": "regression",
     "encoding": "cp1252",
     "separator": ";",

@@ -1,14 +1,17 @@
 """Rows of a raw table as a struct, and the function that turns them into inputs: categories, dates, missing values.
 
 What becomes of a column is said by the record's `Encoding`, and is the same here: a number that is missing is replaced
-and perhaps flagged, a category has a number by an enum, of a date come days, month, weekday and hour.
+and perhaps flagged, and may become ramps; a category has a number by an enum; of a date come days, month, weekday and
+hour.
 """
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 import numpy as np
@@ -69,6 +72,20 @@ static int64_t PREFIX_quotient(int64_t a, int64_t b)
         rest += b;
     }
     return found + (rest > b - rest || (rest == b - rest && found % 2 != 0) ? 1 : 0);
+}
+"""
+_RAMP: Final = """
+/* How far x is from low to high, 0 to 1. */
+static float PREFIX_ramp(float x, float low, float high)
+{
+    return x <= low ? 0.0f : x >= high ? 1.0f : (x - low) / (high - low);
+}
+"""
+_WHOLE_RAMP: Final = """
+/* How far x is from low to high, 0 to top. */
+static int32_t PREFIX_ramp(int32_t x, int32_t low, int32_t high, int32_t top)
+{
+    return x <= low ? 0 : x >= high ? top : (int32_t)PREFIX_quotient(((int64_t)x - low) * top, (int64_t)high - low);
 }
 """
 _CLAMP: Final = """
@@ -163,7 +180,7 @@ def row_header(program: Program, prefix: str, inputs: Inputs8 | None) -> list[st
     if inputs is not None and numbers:
         lines += ["/* A number that is missing; and how many bits after the point the others have. */"]
         lines += [f"#define {capitals}_MISSING INT32_MIN"]
-        lines += [f"#define {row.fractions[k]} {_fraction(program, inputs, columns, k)}" for k in numbers]
+        lines += [f"#define {row.fractions[k]} {_fraction(inputs, columns, k)}" for k in numbers]
         lines.append("")
     lines += ["/* A row of the table. */", "typedef struct {"]
     for column, field, codes in zip(columns, row.fields, row.codes, strict=True):
@@ -187,12 +204,20 @@ def _field(column: EncodedColumn, codes: list[tuple[str, str]], capitals: str, i
     return ("int32_t" if integers else "float"), meant + ("" if never else f", or {missing}")
 
 
-def _first_input(columns: tuple[EncodedColumn, ...], number: int) -> int:
-    return sum(len(column.inputs) for column in columns[:number])
+def _places(columns: tuple[EncodedColumn, ...]) -> list[int]:
+    """The number of the first input of each column."""
+    return [0, *itertools.accumulate(len(column.inputs) for column in columns)][: len(columns)]
 
 
-def _fraction(program: Program, inputs: Inputs8, columns: tuple[EncodedColumn, ...], number: int) -> int:
-    return int(inputs.fraction[_first_input(columns, number)])
+def _fraction(inputs: Inputs8, columns: tuple[EncodedColumn, ...], number: int) -> int:
+    return int(inputs.fraction[_places(columns)[number]])
+
+
+def _ramps_read(column: EncodedColumn, first: int, read: Collection[int]) -> dict[int, tuple[float, float]]:
+    """Ends of those ramps of a column that a neuron reads, by their place among its inputs; the others are left out of
+    the code, for a network that was cut reads few."""
+    before = len(column.inputs) - len(column.ramps)
+    return {before + k: ends for k, ends in enumerate(column.ramps) if first + before + k in read}
 
 
 def row_source(program: Program, prefix: str, inputs: Inputs8 | None) -> list[str]:
@@ -206,29 +231,32 @@ def row_source(program: Program, prefix: str, inputs: Inputs8 | None) -> list[st
     helpers = _DATES if parts else ""
     helpers += _DAY if any(column.kind == "date" and _needs_day(column, inputs) for column in columns) else ""
     helpers += _MONTH if "month" in parts else ""
+    read = frozenset(program.used_inputs.tolist())
+    ramps = any(_ramps_read(column, at, read) for column, at in zip(columns, _places(columns), strict=True))
     numbers = any(_is_number(column) for column in columns)
     if inputs is not None:
-        helpers += _QUOTIENT if "days" in parts else ""
+        helpers += _QUOTIENT if "days" in parts or ramps else ""
+        helpers += _WHOLE_RAMP if ramps else ""
         if numbers or parts:
             low, high = _LIMITS[kind]
             lowest = "INT32_MIN" if kind == "int32_t" else str(low)  # -2147483648 is no int
             clamp = _CLAMP.replace("TYPE", kind).replace("LOW", lowest).replace("HIGH", str(high))
             helpers += clamp.replace("WIDE", "int64_t" if parts else "int32_t") if parts or kind != "int32_t" else ""
+    elif ramps:
+        helpers += _RAMP
     given = "float" if inputs is None else "int32_t"
     lines = helpers.replace("PREFIX_NO", f"{capitals}_NO").replace("PREFIX", prefix).splitlines()
     lines += ["", f"int {prefix}_predict_row(const {prefix}_row *row, {given} *outputs)", "{"]
     lines.append(f"    {kind} inputs[{capitals}_INPUTS];")
     clamped = inputs is not None and any("_clamp(" in line for line in lines)
-    at = 0
-    for column, field, codes in zip(columns, row.fields, row.codes, strict=True):
+    for column, field, codes, at in zip(columns, row.fields, row.codes, _places(columns), strict=True):
         values = _Values(inputs, at, prefix, clamped)
         if column.kind == "category":
             lines += _category(column, field, codes, values)
         elif column.kind == "date":
             lines += _date(column, field, values, capitals)
         else:
-            lines += _number(column, field, values, capitals)
-        at += len(column.inputs)
+            lines += _number(column, field, values, capitals, _ramps_read(column, at, read))
     return [*lines, f"    return {prefix}_predict(inputs, outputs);", "}", ""]
 
 
@@ -265,6 +293,17 @@ class _Values:
         scaled = f"{expression} * {2**bits}" if bits > 0 else f"{expression} / {2**-bits}" if bits < 0 else expression
         return self.given(scaled)
 
+    def ramp(self, place: int, expression: str, ends: tuple[float, float]) -> str:
+        """The statement that an input is how far a number, in the form of the column's first input, is between two."""
+        if self.inputs is None:
+            low, high = map(literal, ends)
+            return self.to(place, f"{self.prefix}_ramp({expression}, {low}, {high})")
+        # The field is not clamped, and so its knots are not.
+        bits = int(self.inputs.fraction[self.first])
+        low, high = (str(min(max(round(math.ldexp(end, bits)), 1 - 2**31), 2**31 - 1)) for end in ends)
+        ramp = f"{self.prefix}_ramp({expression}, {low}, {high}, {self.constant(place, 1.0)})"
+        return self.to(place, self.given(ramp))
+
     def flag(self, place: int, test: str) -> str:
         """The statement that an input is 1 where something holds."""
         return self.to(place, f"{test} ? {self.constant(place, 1.0)} : {self.constant(place, 0.0)}")
@@ -280,22 +319,31 @@ def _category(column: EncodedColumn, field: str, codes: list[tuple[str, str]], v
     return ["    " + values.flag(k, test) for k, test in enumerate(tests)]
 
 
-def _number(column: EncodedColumn, field: str, values: _Values, capitals: str) -> list[str]:
+def _number(
+    column: EncodedColumn, field: str, values: _Values, capitals: str, ramps: Mapping[int, tuple[float, float]]
+) -> list[str]:
     name = f"row->{field}"
     missing = f"{name} != {name}" if values.inputs is None else f"{name} == {capitals}_MISSING"
+    present = [values.to(0, values.given(name)), *(values.ramp(k, name, ends) for k, ends in ramps.items())]
     if column.fill is None:
-        return [f"    if ({missing}) {{", "        return -1;", "    }", "    " + values.to(0, values.given(name))]
-    then, otherwise = [values.to(0, values.constant(0, column.fill))], [values.to(0, values.given(name))]
+        return [f"    if ({missing}) {{", "        return -1;", "    }", *(f"    {line}" for line in present)]
+    absent = [values.to(0, values.constant(0, column.fill))]
+    absent += [values.to(k, values.constant(k, _ramp(column.fill, ends))) for k, ends in ramps.items()]
     if column.flagged:
-        then.append(values.to(1, values.constant(1, 1.0)))
-        otherwise.append(values.to(1, values.constant(1, 0.0)))
+        absent.append(values.to(1, values.constant(1, 1.0)))
+        present.append(values.to(1, values.constant(1, 0.0)))
     return [
         f"    if ({missing}) {{",
-        *(f"        {line}" for line in then),
+        *(f"        {line}" for line in absent),
         "    } else {",
-        *(f"        {line}" for line in otherwise),
+        *(f"        {line}" for line in present),
         "    }",
     ]
+
+
+def _ramp(x: float, ends: tuple[float, float]) -> float:
+    low, high = ends
+    return min(max((x - low) / (high - low), 0.0), 1.0)
 
 
 def _date(column: EncodedColumn, field: str, values: _Values, capitals: str) -> list[str]:

@@ -4,7 +4,9 @@
 so that whoever has a checkpoint needs neither scikit-learn nor the data. A column becomes
 
 - *number* (also integer and boolean): one input; a missing one is replaced by the median, and where the training part
-  had missing ones, a further input is 1 for these;
+  had missing ones, a further input is 1 for these; between each two neighbours of its knots, if it has any, a ramp from
+  0 to 1 (the piecewise linear encoding of Gorishniy et al. 2022, "On embeddings for numerical features in tabular deep
+  learning", with flat ends);
 - *category*: an input for each category that is frequent in the training part, 1 for the rows that have it; one for all
   others, where there are any; missing is a category like any other. Of two categories the second alone has an input;
 - *date*: days since 1970, and those of month, weekday and hour that vary.
@@ -12,6 +14,7 @@ so that whoever has a checkpoint needs neither scikit-learn nor the data. A colu
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -28,6 +31,7 @@ MISSING: Final = ""  # the category of cells that are missing
 _DAY: Final = 86_400.0
 DATE_PARTS: Final = ("days", "month", "weekday", "hour")
 _VERSION: Final = 1
+_WITH_KNOTS: Final = 2  # the version of an encoding that has any: earlier programs would leave inputs out
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class EncodedColumn:
         other: whether all further categories have one input together.
         parts: of a date, those of `DATE_PARTS` that are inputs.
         notation: how numbers or dates are written that are text, see `nas.checkpoint.cells_of`; "": as usual.
+        knots: of a number, ascending: the ends of its ramps.
     """
 
     name: str
@@ -56,6 +61,7 @@ class EncodedColumn:
     other: bool = False
     parts: tuple[str, ...] = ()
     notation: str = ""
+    knots: tuple[float, ...] = ()
 
     @property
     def stated(self) -> str:
@@ -70,7 +76,13 @@ class EncodedColumn:
             levels = tuple(f"{self.name} = {level or '(missing)'}" for level in self.levels)
             return (*levels, f"{self.name} = (other)") if self.other else levels
         plain = tuple(f"{self.name}: {part}" for part in self.parts) if self.kind == "date" else (self.name,)
-        return (*plain, f"{self.name} missing") if self.flagged else plain
+        ramps = (f"{self.name} {low:.6g} to {high:.6g}" for low, high in self.ramps)
+        return (*plain, *((f"{self.name} missing",) if self.flagged else ()), *ramps)
+
+    @property
+    def ramps(self) -> tuple[tuple[float, float], ...]:
+        """Where each of its ramps begins and ends."""
+        return tuple(itertools.pairwise(self.knots))
 
     @property
     def categories(self) -> tuple[str, ...]:
@@ -80,7 +92,9 @@ class EncodedColumn:
     @property
     def plain(self) -> bool:
         """Whether it is a number that needs nothing."""
-        return self.kind in ("number", "integer", "boolean") and self.fill is None and not self.notation
+        return (
+            self.kind in ("number", "integer", "boolean") and self.fill is None and not self.notation and not self.knots
+        )
 
     def spelt(self, cells: np.ndarray) -> np.ndarray:
         """Cells (rows,) of a category as its categories are spelt; a missing one is `MISSING`.
@@ -121,6 +135,7 @@ class EncodedColumn:
         )
         if self.flagged:
             found.append(missing.astype(np.float64))
+        found += [np.clip((filled - low) / (high - low), 0.0, 1.0) for low, high in self.ramps]
         return np.stack(found, axis=1)
 
 
@@ -151,7 +166,12 @@ class Encoding:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `from_json`."""
-        return {"version": _VERSION, "columns": [asdict(column) for column in self.columns]}
+        version = _WITH_KNOTS if any(column.knots for column in self.columns) else _VERSION
+        columns = [asdict(column) for column in self.columns]
+        for column in columns:
+            if not column["knots"]:
+                del column["knots"]  # as earlier programs wrote it
+        return {"version": version, "columns": columns}
 
     @classmethod
     def from_json(cls, values: object) -> Encoding | None:
@@ -162,9 +182,11 @@ class Encoding:
         """
         if values is None:
             return None
-        if not isinstance(values, Mapping) or values.get("version") != _VERSION:
+        if not isinstance(values, Mapping) or values.get("version") not in (_VERSION, _WITH_KNOTS):
             found = values.get("version") if isinstance(values, Mapping) else values
-            raise CheckpointError(f"the record's encoding has version {found!r}, this package reads {_VERSION}")
+            raise CheckpointError(
+                f"the record's encoding has version {found!r}, this package reads {_VERSION} and {_WITH_KNOTS}"
+            )
         columns = values.get("columns")
         if not isinstance(columns, list) or not columns:
             raise CheckpointError("the record's encoding must list columns, at least one")
@@ -210,10 +232,13 @@ def _column_of(values: object) -> EncodedColumn:
             values["other"] is True,
             tuple(str(part) for part in values["parts"]),
             notation_of(str(values["kind"]), str(values.get("notation") or "")),
+            tuple(float(knot) for knot in values.get("knots") or ()),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"a column of the record's encoding is damaged: {error!r}") from None
     bad = column.kind not in KINDS or not {*column.parts} <= {*DATE_PARTS}
+    ascending = all(low < high for low, high in column.ramps) and np.isfinite(column.knots).all()
+    bad = bad or not ascending or (bool(column.knots) and (column.kind in ("category", "date") or not column.ramps))
     if bad or (column.fill is not None and not np.isfinite(column.fill)) or not column.inputs:
         raise CheckpointError(f"column {column.name!r} of the record's encoding is damaged")
     return column

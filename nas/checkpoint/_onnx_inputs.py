@@ -110,7 +110,14 @@ def _inputs_of(nodes: _Nodes, column: EncodedColumn) -> list[str]:
         missing = nodes.add("IsNaN", [column.name])
         found = nodes.add("Where", [missing, nodes.constant(np.array(column.fill)), column.name])
     parts = [found] if column.kind != "date" else [_part(nodes, found, part) for part in column.parts]
-    return [*parts, nodes.as_double(missing)] if column.flagged else parts
+    flags = [nodes.as_double(missing)] if column.flagged else []
+    return [*parts, *flags, *(_ramp(nodes, found, low, high) for low, high in column.ramps)]
+
+
+def _ramp(nodes: _Nodes, found: str, low: float, high: float) -> str:
+    above = nodes.add("Sub", [found, nodes.constant(np.array(low))])
+    share = nodes.add("Div", [above, nodes.constant(np.array(high - low))])
+    return nodes.add("Clip", [share, nodes.constant(np.array(0.0)), nodes.constant(np.array(1.0))])
 
 
 def _is(nodes: _Nodes, name: str, level: str) -> str:

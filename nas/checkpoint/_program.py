@@ -78,7 +78,8 @@ def _inputs(column: EncodedColumn, cells: torch.Tensor) -> list[torch.Tensor]:
     missing = cells.isnan()
     filled = cells if column.fill is None else torch.where(missing, torch.full_like(cells, column.fill), cells)
     found = [filled] if column.kind != "date" else [_date(filled, part) for part in column.parts]
-    return [*found, missing.double()] if column.flagged else found
+    ramps = [((filled - low) / (high - low)).clamp(0.0, 1.0) for low, high in column.ramps]
+    return [*found, *([missing.double()] if column.flagged else []), *ramps]
 
 
 def _date(seconds: torch.Tensor, part: str) -> torch.Tensor:

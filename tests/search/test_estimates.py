@@ -197,6 +197,15 @@ def test_a_thousand_trials() -> None:
     assert len(steady_front(networks(0.02 + 0.3 / np.sqrt(costs), rng), costs)) > 5
 
 
+def test_more_members_than_take_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nas.search.front._estimates._MOST", 20)
+    rng = np.random.default_rng(0)
+    costs = np.geomspace(10, 1000, 60)
+    found = networks(0.02 + 0.5 / np.sqrt(costs), rng)
+    estimate = shown(scores_of(found), costs, list(range(60)), found)
+    assert len(estimate) == 60 and all(one.low <= one.error <= one.high for one in estimate.values())
+
+
 def test_equal_arguments_give_equal_estimates() -> None:
     found = networks(np.full(30, 0.05), np.random.default_rng(0))
     costs = np.arange(1.0, 31)

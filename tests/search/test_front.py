@@ -212,3 +212,20 @@ def test_no_knee_that_a_linear_model_or_guessing_is_level_with() -> None:
     assert front.knee().number == 3
     assert replace(front, to_beat=0.16).knee().number == 1
     assert replace(front, to_beat=0.05).knee().number == 3  # none is: then all take part
+
+
+def test_of_thousands_that_times_cannot_tell_apart_those_stay_that_a_pick_may_fall_on() -> None:
+    rng = np.random.default_rng(0)
+    many = [
+        member(k, float(error), float(1e-5 + 1e-8 * rng.random()), edges=float(edges))
+        for k, (error, edges) in enumerate(zip(rng.uniform(0.1, 0.2, 3000), rng.integers(20, 400, 3000), strict=True))
+    ]
+    front = Front.of(BOTH, many)
+    assert len(front.near) <= len(front.members) + 200
+    assert {each.number for each in front.members} <= {each.number for each in front.near}
+    errors = np.array([each.values[0] for each in many])
+    edges = np.array([each.metrics["edges"] for each in many])
+    assert front.pick("best").number == int(errors.argmin())
+    for size in (30, 100, 300):  # the best with so few edges is never left out
+        within = np.flatnonzero(edges <= size)
+        assert int(within[errors[within].argmin()]) in {each.number for each in front.near}

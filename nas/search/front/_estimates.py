@@ -192,9 +192,12 @@ def _optimism(
     optimism = {}
     for k in known:
         rivals = np.flatnonzero(within[k][places])
+        if not rivals.size:  # so many members that not even all of them take part
+            continue
         best = rivals[in_bag[:, rivals].argmin(axis=1)]
         optimism[k] = shrunk * float(flattery[np.arange(_BAGS), best].mean())
-    return optimism
+    usual = sum(optimism.values()) / len(optimism)
+    return {k: optimism.get(k, usual) for k in known}
 
 
 def _like_each_other(order: np.ndarray, evidence: Callable[[int], Evidence | None]) -> tuple[np.ndarray, np.ndarray]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
 from nas.checkpoint import DATE_PARTS, EncodedColumn, Encoding
 from nas.training.data._codes import levels_for
+from nas.training.data._ramps import bends, knots_of
 from nas.training.data._raw import RawData
 
 __all__ = ["cells", "fit_encoding"]
@@ -17,13 +18,21 @@ __all__ = ["cells", "fit_encoding"]
 _LEAST_ROWS: Final = 5  # of a category in the training part, to have one
 
 
-def fit_encoding(raw: RawData, train: np.ndarray, rows: np.ndarray, targets: np.ndarray) -> Encoding | None:
+def fit_encoding(
+    raw: RawData,
+    train: np.ndarray,
+    rows: np.ndarray,
+    targets: np.ndarray,
+    *,
+    ramps: Literal["auto"] | bool = "auto",
+) -> Encoding | None:
     """The encoding of a table's columns; None: all are numbers that are taken as they are.
 
     Args:
         raw: a table, with kinds and levels of its columns.
         train: (rows, columns) the training part of ``raw.x``.
         rows, targets: some of these rows and their targets (see `nas.training.data._codes.targets_of`).
+        ramps: whether numbers become ramps, too; "auto": those that bend.
     """
     given = [x for x in (raw.x, raw.x_val, raw.x_test) if x is not None]
     gaps = np.any([np.isnan(x).any(axis=0) for x in given], axis=0)
@@ -40,7 +49,27 @@ def fit_encoding(raw: RawData, train: np.ndarray, rows: np.ndarray, targets: np.
         else:
             columns.append(dataclasses.replace(_number(name, kind, values, bool(gaps[place])), notation=notation))
     found = Encoding(tuple(columns))
+    if ramps:
+        found = _with_ramps(found, cells(train, raw.levels), rows, targets, every=ramps is True)
     return None if found.plain else found
+
+
+def _with_ramps(
+    encoding: Encoding, train: Sequence[np.ndarray], rows: np.ndarray, targets: np.ndarray, *, every: bool
+) -> Encoding:
+    """The encoding with knots for the numbers that bend, or for every one that can have them."""
+    bent = {}
+    for place, column in enumerate(encoding.columns):
+        if column.kind in ("number", "integer"):
+            values = train[place]
+            if knots := knots_of(values[~np.isnan(values)]):
+                bent[place] = dataclasses.replace(column, knots=knots)
+    if bent and not every:
+        each = [column.apply(values[rows]) for column, values in zip(encoding.columns, train, strict=True)]
+        pairs = {place: (each[place], column.apply(train[place][rows])) for place, column in bent.items()}
+        wanted = bends(np.concatenate(each, axis=1), pairs, targets)
+        bent = {place: column for place, column in bent.items() if place in wanted}
+    return Encoding(tuple(bent.get(place, column) for place, column in enumerate(encoding.columns)))
 
 
 def cells(x: np.ndarray, levels: Sequence[tuple[str, ...]]) -> list[np.ndarray]:

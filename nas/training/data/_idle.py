@@ -15,6 +15,7 @@ from nas.training.types import Dataset
 
 __all__ = ["idle_settings"]
 
+_FOR_TABLES: Final = "it is for tables, but these are arrays; delete it"
 _OF_DATASET: Final = "the function returns a Dataset, which is taken as it is; delete it, or return arrays or a table"
 _OWN_PARTS: Final = "the source has a validation and a test part of its own; delete it"
 _OWN_TEST: Final = "the source has a test part of its own; delete it"
@@ -46,7 +47,11 @@ def idle_settings(config: DataConfig, raw: RawData | None, dataset: Dataset) -> 
     elif raw.x_val is not None:
         idle["validation"] = _OWN_VALIDATION
     if not raw.kinds:
-        idle["kinds"] = idle["missing"] = "it is for tables, but these are arrays; delete it"
+        idle["kinds"] = idle["missing"] = _FOR_TABLES
+    if config.ramps is True and not raw.kinds:
+        idle["ramps"] = _FOR_TABLES
+    elif config.ramps is True and (config.period or raw.period):
+        idle["ramps"] = "rows have a period, and pixels or time steps become no ramps; delete it"
     if dataset.task == "classification":
         idle["standardise_targets"] = _CLASSES
     return idle

@@ -75,6 +75,11 @@ class DataConfig(BaseModel):
         description="Words of a table that stand for missing values, beside empty cells and marks such as NA, n/a, ?, "
         "null and unknown among numbers.",
     )
+    ramps: Literal["auto"] | bool = Field(
+        "auto",
+        description="Whether numbers of a table also become ramps between their quantiles, by which a network has "
+        "bends for nothing (auto: those of which a line does not say it all).",
+    )
     task: Literal["auto", "classification", "regression"] = Field(
         "auto",
         description="auto: text, booleans, codes such as 01, and at most 20 different integers with five samples each "

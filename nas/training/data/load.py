@@ -210,7 +210,8 @@ def _prepared(
                 inputs = _inputs(raw)
                 train, val, test = (dataclasses.replace(part, x=inputs[part.rows]) for part in found)
                 found = train, val, test
-            encoding = fit_encoding(raw, found[0].x, rows, targets)
+            pixels = config.period or raw.period  # or time steps: all numbers of one kind
+            encoding = fit_encoding(raw, found[0].x, rows, targets, ramps=False if pixels else config.ramps)
     train, *_ = parts = tuple(_applied(encoding, part, raw) for part in found)
     if task == "regression" and statistics is None:
         _refuse_constant(train.y, raw, config.source)

@@ -130,7 +130,8 @@ def _becomes(column: EncodedColumn) -> str:
         case _:
             said = ", and an input says which" if column.flagged else ""
             filled = "" if column.fill is None else f", missing ones become the median {column.fill:.6g}{said}"
-            return f"{column.name}: {column.kind}{_written(column)}{filled}"
+            ramps = f", {len(column.ramps)} ramps between its quantiles, {inputs}" if column.knots else ""
+            return f"{column.name}: {column.kind}{_written(column)}{filled}{ramps}"
 
 
 def _written(column: EncodedColumn) -> str:

@@ -1,0 +1,87 @@
+"""Which numbers of a table bend: those of which a line does not say all that they say of the targets.
+
+A neuron has to learn each bend of a curve from the data; trees have them for nothing. A column that also comes as ramps
+between its quantiles (Gorishniy, Rubachev and Babenko 2022, "On embeddings for numerical features in tabular deep
+learning") gives them to a network, too, and edges that say nothing are cut as ever. On raw tables of thousands of rows
+that takes up to a quarter of the error away; where lines are enough, ramps are only more to search among. So they are
+for columns whose ramps say something of what a linear model of all columns leaves, judged on rows that were not fitted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+
+__all__ = ["bends", "knots_of"]
+
+_RAMPS: Final = 8
+_FEWEST: Final = 9  # different numbers: fewer are worth a category each, if anything
+_MOST_COLUMNS: Final = 512  # that are looked at one by one
+_FOLDS: Final = 5
+_PENALTY: Final = 1e-2  # of standardised inputs, a row
+_GAIN: Final = 0.002  # of the variance that lines leave: what ramps have to say of it, and ...
+_SURE: Final = 3.0  # ... how many of its standard errors
+
+
+def knots_of(values: np.ndarray) -> tuple[float, ...]:
+    """Ends of the ramps of a column, its quantiles; () where there is nothing between them.
+
+    Args:
+        values: (rows,) finite, the training part.
+    """
+    if len(np.unique(values)) < _FEWEST:
+        return ()
+    # Exact in float32, which is what C has: ramps begin and end at the same numbers everywhere.
+    knots = np.unique(np.quantile(values, np.linspace(0, 1, _RAMPS + 1)).astype(np.float32)).astype(np.float64)
+    return tuple(knots.tolist()) if len(knots) > 2 and np.isfinite(knots).all() else ()
+
+
+def bends(inputs: np.ndarray, columns: Mapping[int, tuple[np.ndarray, np.ndarray]], targets: np.ndarray) -> set[int]:
+    """Which of these columns have ramps that say something.
+
+    Args:
+        inputs: (rows, inputs) what all columns of the table become without ramps, rows in random order.
+        columns: by place, what a column becomes without and with ramps, each (rows, inputs).
+        targets: (rows, targets) centred.
+    """
+    if not 0 < len(columns) <= _MOST_COLUMNS or len(targets) < 2 * _FOLDS:
+        return set()
+    left = targets - _unseen(inputs, targets)
+    whole = float((left**2).sum())
+    found = set()
+    for place, (straight, bent) in columns.items():
+        gain = _lost(straight, left) - _lost(bent, left)
+        total = float(gain.sum())
+        if total > _GAIN * whole and total > _SURE * float(gain.std()) * len(gain) ** 0.5:
+            found.add(place)
+    return found
+
+
+def _lost(inputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Squares of errors (rows,) of a linear model, on rows that were not fitted."""
+    lost: np.ndarray = ((_unseen(inputs, targets) - targets) ** 2).sum(axis=1)
+    return lost
+
+
+def _unseen(inputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """What a ridge regression says (rows, targets) of rows that were not fitted.
+
+    The normal equations of each fold are those of all rows less its own, so that the rows are gone through once.
+    """
+    deviation = inputs.std(axis=0)
+    x = np.concatenate(
+        [(inputs - inputs.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0), np.ones((len(inputs), 1))], axis=1
+    )
+    fold = np.arange(len(x)) % _FOLDS
+    squares = [x[fold == k].T @ x[fold == k] for k in range(_FOLDS)]
+    products = [x[fold == k].T @ targets[fold == k] for k in range(_FOLDS)]
+    found = np.empty_like(targets)
+    for k in range(_FOLDS):
+        fitted = np.sum(squares, axis=0) - squares[k]
+        ridge = _PENALTY * (len(x) - (fold == k).sum()) * np.eye(x.shape[1])
+        ridge[-1, -1] = 0
+        weights = np.linalg.solve(fitted + ridge, np.sum(products, axis=0) - products[k])
+        found[fold == k] = x[fold == k] @ weights
+    return found
