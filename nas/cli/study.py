@@ -100,8 +100,10 @@ def existing_study(job: Job, *, start: Start, command: str = "") -> StudyStore |
             )
         return None
     study = StudyStore.open(tracking.store, name, storage=database)
-    if start == "new":
-        counts, other = study.counts(), next_name(job)
+    counts = study.counts()
+    # One that no trial was asked of is as good as new: its search ended before there was a worker.
+    if start == "new" and any(counts.values()):
+        other = next_name(job)
         raise JobError(
             f"study {name!r} exists in {tracking.store} ({counts['complete']} trials complete); "
             + (  # each command at the end of a line, to be copied

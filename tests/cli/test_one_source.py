@@ -14,6 +14,7 @@ import pytest
 from mlflow import MlflowClient
 
 from nas.cli import _workers
+from nas.errors import NasError
 from nas.search import StudyStore
 from nas.tracking.mlflow import tracker as _tracker
 from tests.cli.test_catch_up import behind, empty_database, job, runs  # noqa: F401 - fixtures
@@ -139,3 +140,20 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_tracker, "_BACKOFF", (0.01, 0.05))
     assert _tracker.MlflowTracker.__init__.__kwdefaults__ is not None
     monkeypatch.setitem(_tracker.MlflowTracker.__init__.__kwdefaults__, "flush_seconds", 30.0)
+
+
+def test_a_search_that_found_no_worker_may_be_typed_again(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    def no_workers(*_: object) -> None:
+        raise NasError("no cluster answers")
+
+    off = ("--set", "tracking.mlflow=false")
+    with monkeypatch.context() as patch:
+        patch.setattr(_workers, "make_executor", no_workers)
+        failed = nas("search", job, *off)
+    assert failed.exit_code == 1 and "no cluster answers" in plain(failed)
+    assert StudyStore.exists(job.parent / "store", "small")
+    other = nas("search", job, *off, "--set", "training.steps=3")  # not the same study
+    assert (other.exit_code == 1 and "training.steps: " in plain(other)) or "differs from that of study" in plain(other)
+    assert nas("search", job, *off).exit_code == 0
+    again = nas("search", job, *off)
+    assert again.exit_code == 2 and "study 'small' exists" in plain(again)
