@@ -64,8 +64,8 @@ def model_card(
         f"# {name}: trial #{number}",
         "",
         f"A sparse feed-forward network, found by `nas search` as the {chosen} of its front: "
-        f"{format_count(sizes[0])} inputs, {format_count(metrics.get('neurons', sizes[1]))} computational neurons in "
-        f"use, {format_count(sizes[2])} outputs, {format_count(metrics.get('edges', 0))} edges "
+        f"{_counted(sizes[0], 'input')}, {_counted(metrics.get('neurons', sizes[1]), 'computational neuron')} in use, "
+        f"{_counted(sizes[2], 'output')}, {_counted(metrics.get('edges', 0), 'edge')} "
         f"(density {format_accuracy(metrics.get('density', 0))}, depth {format_count(metrics.get('depth', 0))}).",
         "",
         "## Task",
@@ -90,7 +90,7 @@ def model_card(
         "## Process time",
         "",
         f"- inference: {format_seconds(metrics.get('inference_seconds', float('nan')))} for {format_count(batch)} "
-        f"samples (quartiles {format_seconds(metrics.get('inference_spread', float('nan')))} apart)",
+        f"samples (± {format_seconds(metrics.get('inference_spread', float('nan')))}, 95 %)",
         f"- training step: {format_seconds(metrics.get('train_step_seconds', float('nan')))}",
         f"- reference kernel in the same minute: {format_seconds(metrics.get('reference_seconds', float('nan')))}; "
         "compare ratios to it between machines",
@@ -147,3 +147,7 @@ def _lineage(line: Sequence[Ancestor]) -> list[str]:
 def _mapping(record: Mapping[str, object], key: str) -> Mapping[str, object]:
     found = record.get(key)
     return found if isinstance(found, Mapping) else {}
+
+
+def _counted(count: float, what: str) -> str:
+    return f"{format_count(count)} {what}" + ("" if count == 1 else "s")

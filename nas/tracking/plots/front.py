@@ -415,7 +415,8 @@ class FrontView:
         return ticks, [f"{100 - tick:.10g}" if self.accuracy else format_number(tick) for tick in ticks]
 
     def placed(self) -> list[tuple[BaselinePoint, float, float, str]]:
-        """Each baseline with its x (NaN: a line over the whole width), its y, and what is written beside it."""
+        """Each baseline with its x (NaN: a line over the whole width), its y, and its name in the legend, which says
+        how far away one is that lies beyond the edge. Beside the points names would lie over each other."""
         low, high = self.x_limits()
         found = []
         for point, x, y, far in zip(self.baselines, self.base_x.tolist(), self.base_y.tolist(), self.far, strict=True):
@@ -475,11 +476,8 @@ def _add_baselines(figure: go.Figure, view: FrontView) -> None:
         figure.add_scatter(
             x=list(view.x_limits()) if line else [x],
             y=[y, y] if line else [y],
-            mode="lines+text" if line else "markers+text",
-            name=point.label,
-            text=["", label] if line else [label],
-            textposition="top left" if line else _beside(x, view),
-            textfont={"size": 11, "color": NEGATIVE},
+            mode="lines" if line else "markers",
+            name=label,
             hovertext=_hover_baseline(point, view.error),
             hovertemplate="%{hovertext}<extra></extra>",
             line={"color": NEGATIVE, "width": 1.5, "dash": "dot"},
@@ -502,37 +500,16 @@ def _axis(cost: str, points: Sequence[FrontPoint]) -> tuple[str, float]:
     return objective.axis.replace("ms", unit), factor
 
 
-def _beside(x: float, view: FrontView) -> str:
-    """Where a label has room: on the side of the middle."""
-    return f"middle {'left' if _right_half(x, view) else 'right'}"
-
-
-def _right_half(x: float, view: FrontView) -> bool:
-    low, high = view.x_limits()
-    return x * x > low * high
-
-
 def _draw_baselines(axes: Axes, view: FrontView) -> None:
     """The same in the still picture."""
-    from matplotlib.patheffects import withStroke
-
-    right = view.x_limits()[1]
     for point, x, y, label in view.placed():
         if math.isfinite(x):
             marker = _MARKERS.get(point.name, _MARKERS[""])[1]
             axes.scatter(
-                [x], [y], s=90, c=NEGATIVE, marker=marker, edgecolors="white", linewidths=1.3, zorder=5,
-                label=point.label,
+                [x], [y], s=90, c=NEGATIVE, marker=marker, edgecolors="white", linewidths=1.3, zorder=5, label=label
             )  # fmt: skip
-            offset, side, place = (-10, "right", x) if _right_half(x, view) else (10, "left", x)
-            lift = 0
         else:
-            axes.axhline(y, color=NEGATIVE, lw=1.5, ls=":", zorder=3, label=point.label)
-            offset, side, place, lift = -4, "right", right, 6
-        axes.annotate(
-            label, (place, y), (offset, lift), textcoords="offset points", ha=side, va="center", fontsize=9,
-            color=NEGATIVE, path_effects=[withStroke(linewidth=3, foreground="white")], zorder=6,
-        )  # fmt: skip
+            axes.axhline(y, color=NEGATIVE, lw=1.5, ls=":", zorder=3, label=label)
     if view.baselines:
         legend = axes.legend(
             loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(view.baselines), frameon=False, fontsize=9

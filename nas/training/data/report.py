@@ -67,13 +67,17 @@ def describe(
     width += "" if encoding is None else f" that become {dataset.n_inputs:,} inputs"
     found.append(Finding("features", f"{width}: {_some(names)}", "data.drop, data.keep" if raw.named else "data.drop"))
     if encoding is not None:
-        said = [_becomes(column) for column in encoding.columns if not column.plain]
-        found += [Finding("column", words, "data.kinds") for words in said[:_MOST_ENCODED]]
+        said = [
+            Finding("column", _becomes(column), "data.kinds, data.ramps" if column.knots else "data.kinds")
+            for column in encoding.columns
+            if not column.plain
+        ]
+        found += said[:_MOST_ENCODED]
         if len(said) > _MOST_ENCODED:
             found.append(Finding("column", f"… and {len(said) - _MOST_ENCODED:,} more like these"))
-    said = [f"{name} ({why})" for name, why in raw.left_out]
-    if said:
-        found.append(Finding("left out", "; ".join(said[:_MOST]) + _more(len(said)), "data.keep"))
+    out = [f"{name} ({why})" for name, why in raw.left_out]
+    if out:
+        found.append(Finding("left out", "; ".join(out[:_MOST]) + _more(len(out)), "data.keep"))
     if raw.target_names:
         found.append(Finding("target", ", ".join(raw.target_names), "data.target"))
     found.append(Finding("task", f"{dataset.task}: {reason}", "data.task"))
