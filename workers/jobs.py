@@ -127,9 +127,10 @@ class ClusterJobs:
         study = job.tracking.experiment
         for other in self.list():
             if other.study == study and other.active:
+                stop = f"nas stop {other.name} --address {shlex.quote(self.address)}"
                 raise ClusterError(
-                    f"study {study!r} is {other.state} on this cluster as {other.name}; stop that first "
-                    f"(nas stop {other.name}), or submit another with --set tracking.experiment=NAME"
+                    f"study {study!r} is {other.state} on this cluster as {other.name}; stop that first ({stop}), or "
+                    "submit another with --set tracking.experiment=NAME"
                 )
         stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
         name = f"{study}-{stamp}-{secrets.token_hex(2)}"
