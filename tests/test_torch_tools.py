@@ -1,6 +1,7 @@
 """Every kind of module in the hands of torch's tools: containers, pruning, ensembles, loaders, copies on processes."""
 
 import copy
+import gc
 
 import numpy as np
 import pytest
@@ -159,14 +160,21 @@ def test_data_loaders(start):
 def test_distributed_data_parallel(kind, tmp_path):
     torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/meet", rank=0, world_size=1)
     try:
-        module, alone = made(kind, torch.float32), made(kind, torch.float32)
-        together = nn.parallel.DistributedDataParallel(module)
-        x = input_of(module, dtype=torch.float32)
-        together(x).square().sum().backward()
-        alone(x).square().sum().backward()
-        for one, two in zip(module.parameters(), alone.parameters(), strict=True):
-            assert (one.grad is None) == (two.grad is None)
-            if one.grad is not None:
-                torch.testing.assert_close(one.grad, two.grad)
+        _same_gradients_together(kind)
     finally:
+        gc.collect()
         torch.distributed.destroy_process_group()
+
+
+def _same_gradients_together(kind: str) -> None:
+    """In a function of its own, so that DDP's reducer is gone before the group: where it is the last to hold the group,
+    torch ends the group's threads while it keeps Python's lock, for which such a thread may wait for ever."""
+    module, alone = made(kind, torch.float32), made(kind, torch.float32)
+    together = nn.parallel.DistributedDataParallel(module)
+    x = input_of(module, dtype=torch.float32)
+    together(x).square().sum().backward()
+    alone(x).square().sum().backward()
+    for one, two in zip(module.parameters(), alone.parameters(), strict=True):
+        assert (one.grad is None) == (two.grad is None)
+        if one.grad is not None:
+            torch.testing.assert_close(one.grad, two.grad)
