@@ -66,7 +66,7 @@ def test_what_is_left_over_is_left_out_and_said(tmp_path: Path, column: object) 
     ids=lambda column: str(column)[:20],
 )
 def test_measurements_stay(tmp_path: Path, column: object) -> None:
-    assert read(tmp_path, column).dataset.feature_names == ("c", "a")
+    assert read(tmp_path, column).features == ("c", "a")
 
 
 def test_a_saved_index_teaches_nothing_unless_asked_for(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_a_saved_index_teaches_nothing_unless_asked_for(tmp_path: Path) -> None:
     frame.to_csv(tmp_path / "t.csv")
     assert read_data(DataConfig(source=str(tmp_path / "t.csv"))).dataset.feature_names == ("a",)
     kept = read_data(DataConfig(source=str(tmp_path / "t.csv"), keep=("Unnamed: 0",)))
-    assert kept.dataset.feature_names == ("Unnamed: 0", "a")
+    assert kept.features == ("Unnamed: 0", "a")
     assert not any(each.about == "left out" for each in kept.findings)
     with pytest.raises(DataError, match="no column 'b'"):
         read_data(DataConfig(source=str(tmp_path / "t.csv"), keep=("b",)))
