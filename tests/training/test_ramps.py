@@ -56,6 +56,13 @@ def test_too_few_rows_show_no_bend(tmp_path: Path) -> None:
     assert ramped(read(tmp_path, FRAME[["straight", "noise", "y"]].iloc[:40])) == []
 
 
+def test_wide_tables_are_read_in_no_time(tmp_path: Path) -> None:
+    wide = pd.concat([FRAME[["bent", "y"]], pd.DataFrame(RNG.normal(size=(N, 600))).add_prefix("n")], axis=1)
+    assert ramped(read(tmp_path, wide)) == []  # more numbers than are looked at one by one
+    flags = pd.concat([FRAME[["bent", "y"]], pd.DataFrame(RNG.random((N, 3000)) < 0.5).add_prefix("f")], axis=1)
+    assert ramped(read(tmp_path, flags)) == []  # more inputs than a linear model is solved for
+
+
 def test_knots_are_quantiles_of_the_training_part(tmp_path: Path) -> None:
     train = FRAME.bent.to_numpy()
     assert np.allclose(knots_of(train), np.quantile(train, np.linspace(0, 1, 9)), rtol=1e-6)

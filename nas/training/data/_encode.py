@@ -10,7 +10,7 @@ import numpy as np
 
 from nas.checkpoint import DATE_PARTS, EncodedColumn, Encoding
 from nas.training.data._codes import levels_for
-from nas.training.data._ramps import bends, knots_of
+from nas.training.data._ramps import MOST_COLUMNS, bends, knots_of
 from nas.training.data._raw import RawData
 
 __all__ = ["cells", "fit_encoding"]
@@ -58,12 +58,14 @@ def _with_ramps(
     encoding: Encoding, train: Sequence[np.ndarray], rows: np.ndarray, targets: np.ndarray, *, every: bool
 ) -> Encoding:
     """The encoding with knots for the numbers that bend, or for every one that can have them."""
+    numbers = [place for place, column in enumerate(encoding.columns) if column.kind in ("number", "integer")]
+    if len(numbers) > MOST_COLUMNS and not every:
+        return encoding
     bent = {}
-    for place, column in enumerate(encoding.columns):
-        if column.kind in ("number", "integer"):
-            values = train[place]
-            if knots := knots_of(values[~np.isnan(values)]):
-                bent[place] = dataclasses.replace(column, knots=knots)
+    for place in numbers:
+        values = train[place]
+        if knots := knots_of(values[~np.isnan(values)]):
+            bent[place] = dataclasses.replace(encoding.columns[place], knots=knots)
     if bent and not every:
         each = [column.apply(values[rows]) for column, values in zip(encoding.columns, train, strict=True)]
         pairs = {place: (each[place], column.apply(train[place][rows])) for place, column in bent.items()}

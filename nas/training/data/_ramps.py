@@ -14,11 +14,12 @@ from typing import Final
 
 import numpy as np
 
-__all__ = ["bends", "knots_of"]
+__all__ = ["MOST_COLUMNS", "bends", "knots_of"]
 
 _RAMPS: Final = 8
 _FEWEST: Final = 9  # different numbers: fewer are worth a category each, if anything
-_MOST_COLUMNS: Final = 512  # that are looked at one by one
+MOST_COLUMNS: Final = 512  # that are looked at one by one
+_MOST_INPUTS: Final = 2_048  # of the linear model: its time grows with their cube
 _FOLDS: Final = 5
 _PENALTY: Final = 1e-2  # of standardised inputs, a row
 _GAIN: Final = 0.002  # of the variance that lines leave: what ramps have to say of it, and ...
@@ -46,7 +47,7 @@ def bends(inputs: np.ndarray, columns: Mapping[int, tuple[np.ndarray, np.ndarray
         columns: by place, what a column becomes without and with ramps, each (rows, inputs).
         targets: (rows, targets) centred.
     """
-    if not 0 < len(columns) <= _MOST_COLUMNS or len(targets) < 2 * _FOLDS:
+    if not columns or inputs.shape[1] > _MOST_INPUTS or len(targets) < 2 * _FOLDS:
         return set()
     left = targets - _unseen(inputs, targets)
     whole = float((left**2).sum())
