@@ -17,6 +17,8 @@ from mlflow import MlflowClient
 from optuna.storages import BaseStorage, JournalStorage, get_storage
 from optuna.storages.journal import JournalFileBackend
 
+from nas.layers import Node
+
 __all__ = ["new_and_gone", "of_mlflow", "of_study"]
 
 _KINDS = {bool: "truth", int: "number", float: "number", str: "text"}
@@ -97,7 +99,15 @@ def of_study(store: Path, name: str, storage: str | None = None) -> set[str]:
 
 def new_and_gone(then: set[str], now: set[str]) -> tuple[list[str], list[str]]:
     """What a layout has that a former one had not, settings of jobs aside, and what it has not any more."""
-    return sorted(line for line in now - then if not _SETTINGS.search(line)), sorted(then - now)
+    gone = {line for line in then - now if not _left_out(line)}
+    return sorted(line for line in now - then if not _SETTINGS.search(line)), sorted(gone)
+
+
+def _left_out(line: str) -> bool:
+    """Whether it is of a field of a layer that there still is: files leave out those that have their defaults, and
+    which network is the best, luck of its times decides."""
+    found = re.search(r"layers\.nodes\[\]\.(\w+)", line)
+    return found is not None and found[1] in Node.model_fields
 
 
 def of_mlflow(store: Path, name: str) -> set[str]:
