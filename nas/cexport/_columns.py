@@ -177,10 +177,11 @@ def row_header(program: Program, prefix: str, inputs: Inputs8 | None) -> list[st
     if any(column.kind == "date" for column in columns):
         lines += ["/* A date that is missing. */", f"#define {capitals}_NO_DATE INT64_MIN", ""]
     numbers = [k for k, column in enumerate(columns) if _is_number(column)]
+    places = _places(columns)
     if inputs is not None and numbers:
         lines += ["/* A number that is missing; and how many bits after the point the others have. */"]
         lines += [f"#define {capitals}_MISSING INT32_MIN"]
-        lines += [f"#define {row.fractions[k]} {_fraction(inputs, columns, k)}" for k in numbers]
+        lines += [f"#define {row.fractions[k]} {int(inputs.fraction[places[k]])}" for k in numbers]
         lines.append("")
     lines += ["/* A row of the table. */", "typedef struct {"]
     for column, field, codes in zip(columns, row.fields, row.codes, strict=True):
@@ -209,10 +210,6 @@ def _places(columns: tuple[EncodedColumn, ...]) -> list[int]:
     return [0, *itertools.accumulate(len(column.inputs) for column in columns)][: len(columns)]
 
 
-def _fraction(inputs: Inputs8, columns: tuple[EncodedColumn, ...], number: int) -> int:
-    return int(inputs.fraction[_places(columns)[number]])
-
-
 def _ramps_read(column: EncodedColumn, first: int, read: Collection[int]) -> dict[int, tuple[float, float]]:
     """Ends of those ramps of a column that a neuron reads, by their place among its inputs; the others are left out of
     the code, for a network that was cut reads few."""
@@ -232,7 +229,8 @@ def row_source(program: Program, prefix: str, inputs: Inputs8 | None) -> list[st
     helpers += _DAY if any(column.kind == "date" and _needs_day(column, inputs) for column in columns) else ""
     helpers += _MONTH if "month" in parts else ""
     read = frozenset(program.used_inputs.tolist())
-    ramps = any(_ramps_read(column, at, read) for column, at in zip(columns, _places(columns), strict=True))
+    places = _places(columns)
+    ramps = any(_ramps_read(column, at, read) for column, at in zip(columns, places, strict=True))
     numbers = any(_is_number(column) for column in columns)
     if inputs is not None:
         helpers += _QUOTIENT if "days" in parts or ramps else ""
@@ -249,7 +247,7 @@ def row_source(program: Program, prefix: str, inputs: Inputs8 | None) -> list[st
     lines += ["", f"int {prefix}_predict_row(const {prefix}_row *row, {given} *outputs)", "{"]
     lines.append(f"    {kind} inputs[{capitals}_INPUTS];")
     clamped = inputs is not None and any("_clamp(" in line for line in lines)
-    for column, field, codes, at in zip(columns, row.fields, row.codes, _places(columns), strict=True):
+    for column, field, codes, at in zip(columns, row.fields, row.codes, places, strict=True):
         values = _Values(inputs, at, prefix, clamped)
         if column.kind == "category":
             lines += _category(column, field, codes, values)
@@ -327,10 +325,9 @@ def _number(
     present = [values.to(0, values.given(name)), *(values.ramp(k, name, ends) for k, ends in ramps.items())]
     if column.fill is None:
         return [f"    if ({missing}) {{", "        return -1;", "    }", *(f"    {line}" for line in present)]
-    absent = [values.to(0, values.constant(0, column.fill))]
-    absent += [values.to(k, values.constant(k, _ramp(column.fill, ends))) for k, ends in ramps.items()]
+    whole = column.apply(np.array([math.nan]))[0].tolist()
+    absent = [values.to(k, values.constant(k, whole[k])) for k in (0, *([1] if column.flagged else []), *ramps)]
     if column.flagged:
-        absent.append(values.to(1, values.constant(1, 1.0)))
         present.append(values.to(1, values.constant(1, 0.0)))
     return [
         f"    if ({missing}) {{",
@@ -339,11 +336,6 @@ def _number(
         *(f"        {line}" for line in present),
         "    }",
     ]
-
-
-def _ramp(x: float, ends: tuple[float, float]) -> float:
-    low, high = ends
-    return min(max((x - low) / (high - low), 0.0), 1.0)
 
 
 def _date(column: EncodedColumn, field: str, values: _Values, capitals: str) -> list[str]:

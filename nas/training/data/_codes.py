@@ -18,7 +18,7 @@ import numpy as np
 
 from nas.training.data._raw import RawData
 
-__all__ = ["Worth", "as_categories", "levels_for", "targets_of", "told_apart"]
+__all__ = ["Worth", "as_categories", "clearly", "folds", "levels_for", "targets_of", "told_apart"]
 
 _FEW_LEVELS, _MANY_LEVELS = 32, 128  # categories with an input of their own, the others sharing one; many if they pay
 
@@ -68,7 +68,7 @@ def levels_for(codes: np.ndarray, targets: np.ndarray) -> int:
     if n_codes <= _FEW_LEVELS:
         return _FEW_LEVELS
     few, many = (_without(codes, targets, n_codes, most) for most in (_FEW_LEVELS, _MANY_LEVELS))
-    return _MANY_LEVELS if _clearly(few - many, targets) else _FEW_LEVELS
+    return _MANY_LEVELS if clearly(few - many, targets) else _FEW_LEVELS
 
 
 def told_apart(
@@ -140,24 +140,30 @@ def _worth(values: np.ndarray, targets: np.ndarray) -> Worth | None:
     if len(distinct) < _FEWEST or len(values) < _EACH * len(distinct):
         return None
     curve = np.empty_like(targets)
-    for out in _folds(len(values)):
+    for out in folds(len(values)):
         curve[out] = _curve(values[~out], targets[~out], values[out])
     lost = ((curve - targets) ** 2).sum(axis=1)
     kept = _without(codes, targets, len(distinct), levels_for(codes, targets))
     whole = float((targets**2).sum())
-    if not _clearly(lost - kept, targets):
+    if not clearly(lost - kept, targets):
         return None
     found = Worth(1 - float(lost.sum()) / whole, 1 - float(kept.sum()) / whole)
     return found if found.number < _SIZE * found.category else None
 
 
-def _clearly(gain: np.ndarray, targets: np.ndarray) -> bool:
-    """Whether squares of errors that are less by ``gain`` (rows,) are worth speaking of."""
+def clearly(gain: np.ndarray, targets: np.ndarray, *, least: float = _GAIN, sure: float = _SURE) -> bool:
+    """Whether squares of errors that are less by ``gain`` (rows,) are worth speaking of.
+
+    Args:
+        targets: (rows, targets) centred.
+        least: share of their squares.
+        sure: standard errors of the gain.
+    """
     whole, total = float((targets**2).sum()), float(gain.sum())
-    return whole > 0 and total > _GAIN * whole and total > _SURE * float(gain.std()) * len(gain) ** 0.5
+    return whole > 0 and total > least * whole and total > sure * float(gain.std()) * len(gain) ** 0.5
 
 
-def _folds(n_rows: int) -> list[np.ndarray]:
+def folds(n_rows: int) -> list[np.ndarray]:
     """Masks of rows, which are in random order."""
     return [np.arange(n_rows) % _FOLDS == fold for fold in range(_FOLDS)]
 
@@ -175,7 +181,7 @@ def _curve(values: np.ndarray, targets: np.ndarray, at: np.ndarray) -> np.ndarra
 def _without(codes: np.ndarray, targets: np.ndarray, n_codes: int, most: int) -> np.ndarray:
     """Squares of errors (rows,) of the categories' means, each row left out of its own; see `_means`."""
     found = np.empty(len(targets))
-    for out in _folds(len(codes)):
+    for out in folds(len(codes)):
         means = _means(codes[~out], targets[~out], n_codes, most)
         found[out] = ((means[codes[out]] - targets[out]) ** 2).sum(axis=1)
     return found

@@ -10,7 +10,7 @@ import numpy as np
 
 from nas.checkpoint import DATE_PARTS, EncodedColumn, Encoding
 from nas.training.data._codes import levels_for
-from nas.training.data._ramps import MOST_COLUMNS, bends, knots_of
+from nas.training.data._ramps import MOST_COLUMNS, MOST_INPUTS, bends, knots_of
 from nas.training.data._raw import RawData
 
 __all__ = ["cells", "fit_encoding"]
@@ -50,25 +50,32 @@ def fit_encoding(
             columns.append(dataclasses.replace(_number(name, kind, values, bool(gaps[place])), notation=notation))
     found = Encoding(tuple(columns))
     if ramps:
-        found = _with_ramps(found, cells(train, raw.levels), rows, targets, every=ramps is True)
+        found = _with_ramps(found, train, raw.levels, rows, targets, every=ramps is True)
     return None if found.plain else found
 
 
 def _with_ramps(
-    encoding: Encoding, train: Sequence[np.ndarray], rows: np.ndarray, targets: np.ndarray, *, every: bool
+    encoding: Encoding,
+    train: np.ndarray,
+    levels: Sequence[tuple[str, ...]],
+    rows: np.ndarray,
+    targets: np.ndarray,
+    *,
+    every: bool,
 ) -> Encoding:
     """The encoding with knots for the numbers that bend, or for every one that can have them."""
     numbers = [place for place, column in enumerate(encoding.columns) if column.kind in ("number", "integer")]
-    if len(numbers) > MOST_COLUMNS and not every:
+    if not every and (len(numbers) > MOST_COLUMNS or len(encoding.inputs) > MOST_INPUTS):
         return encoding
     bent = {}
     for place in numbers:
-        values = train[place]
+        values = train[:, place]
         if knots := knots_of(values[~np.isnan(values)]):
             bent[place] = dataclasses.replace(encoding.columns[place], knots=knots)
     if bent and not every:
-        each = [column.apply(values[rows]) for column, values in zip(encoding.columns, train, strict=True)]
-        pairs = {place: (each[place], column.apply(train[place][rows])) for place, column in bent.items()}
+        judged = cells(train[rows], levels)
+        each = [column.apply(values) for column, values in zip(encoding.columns, judged, strict=True)]
+        pairs = {place: (each[place], column.apply(judged[place])) for place, column in bent.items()}
         wanted = bends(np.concatenate(each, axis=1), pairs, targets)
         bent = {place: column for place, column in bent.items() if place in wanted}
     return Encoding(tuple(bent.get(place, column) for place, column in enumerate(encoding.columns)))

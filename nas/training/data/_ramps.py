@@ -14,13 +14,15 @@ from typing import Final
 
 import numpy as np
 
-__all__ = ["MOST_COLUMNS", "bends", "knots_of"]
+from nas.training.data._codes import clearly, folds
+
+__all__ = ["MOST_COLUMNS", "MOST_INPUTS", "bends", "knots_of"]
 
 _RAMPS: Final = 8
 _FEWEST: Final = 9  # different numbers: fewer are worth a category each, if anything
 MOST_COLUMNS: Final = 512  # that are looked at one by one
-_MOST_INPUTS: Final = 2_048  # of the linear model: its time grows with their cube
-_FOLDS: Final = 5
+MOST_INPUTS: Final = 2_048  # of the linear model: its time grows with their cube
+_LEAST_ROWS: Final = 10  # two in each fold
 _PENALTY: Final = 1e-2  # of standardised inputs, a row
 _GAIN: Final = 0.002  # of the variance that lines leave: what ramps have to say of it, and ...
 _SURE: Final = 3.0  # ... how many of its standard errors
@@ -47,17 +49,14 @@ def bends(inputs: np.ndarray, columns: Mapping[int, tuple[np.ndarray, np.ndarray
         columns: by place, what a column becomes without and with ramps, each (rows, inputs).
         targets: (rows, targets) centred.
     """
-    if not columns or inputs.shape[1] > _MOST_INPUTS or len(targets) < 2 * _FOLDS:
+    if len(targets) < _LEAST_ROWS:
         return set()
     left = targets - _unseen(inputs, targets)
-    whole = float((left**2).sum())
-    found = set()
-    for place, (straight, bent) in columns.items():
-        gain = _lost(straight, left) - _lost(bent, left)
-        total = float(gain.sum())
-        if total > _GAIN * whole and total > _SURE * float(gain.std()) * len(gain) ** 0.5:
-            found.add(place)
-    return found
+    return {
+        place
+        for place, (straight, bent) in columns.items()
+        if clearly(_lost(straight, left) - _lost(bent, left), left, least=_GAIN, sure=_SURE)
+    }
 
 
 def _lost(inputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -75,14 +74,12 @@ def _unseen(inputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
     x = np.concatenate(
         [(inputs - inputs.mean(axis=0)) / np.where(deviation > 0, deviation, 1.0), np.ones((len(inputs), 1))], axis=1
     )
-    fold = np.arange(len(x)) % _FOLDS
-    squares = [x[fold == k].T @ x[fold == k] for k in range(_FOLDS)]
-    products = [x[fold == k].T @ targets[fold == k] for k in range(_FOLDS)]
+    parts = folds(len(x))
+    squares, products = [x[out].T @ x[out] for out in parts], [x[out].T @ targets[out] for out in parts]
     found = np.empty_like(targets)
-    for k in range(_FOLDS):
-        fitted = np.sum(squares, axis=0) - squares[k]
-        ridge = _PENALTY * (len(x) - (fold == k).sum()) * np.eye(x.shape[1])
+    for k, out in enumerate(parts):
+        ridge = _PENALTY * (len(x) - out.sum()) * np.eye(x.shape[1])
         ridge[-1, -1] = 0
-        weights = np.linalg.solve(fitted + ridge, np.sum(products, axis=0) - products[k])
-        found[fold == k] = x[fold == k] @ weights
+        weights = np.linalg.solve(np.sum(squares, axis=0) - squares[k] + ridge, np.sum(products, axis=0) - products[k])
+        found[out] = x[out] @ weights
     return found

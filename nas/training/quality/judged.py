@@ -105,7 +105,7 @@ def scorer_loss(dataset: Dataset, outputs: np.ndarray, y: np.ndarray) -> float:
             f"search.objectives: {scorer} gave a loss of {loss:.4g}; less is better, and the least is 0: of a gain g "
             "that is G at most return G - g"
         )
-    return max(loss, 0.0) if loss < 0 else loss
+    return 0.0 if loss < 0 else loss  # NaN stays
 
 
 def guess_loss(dataset: Dataset, part: str = "val") -> float:
