@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from nas.checkpoint import named_once
 from nas.errors import DataError
 from nas.training.data.checks import unmasked
-from nas.training.data.own import read_npz
+from nas.training.data.own import as_table, read_npz, with_targets
 
 __all__ = ["GivenData", "data_section"]
 
@@ -40,10 +41,10 @@ class GivenData:
             data, y = data
         if y is None and hasattr(data, "__getitem__") and hasattr(data, "__len__") and _is_torch_dataset(data):
             data, y = _stacked(data)
-        table = _as_table(data)
+        table = as_table(data)
         if table is not None:
-            table = table.set_axis(named_once([str(name) for name in table.columns])[0], axis=1)
-            self._table = table if y is None else self._with_target(table, y)
+            table = _storable(table.set_axis(named_once([str(name) for name in table.columns])[0], axis=1))
+            self._table, self.columns = (table, ()) if y is None else with_targets(table, y)
         elif isinstance(data, Mapping):
             if y is not None:
                 raise DataError("a mapping of arrays holds its targets itself, as y or y_train; leave y out")
@@ -88,7 +89,10 @@ class GivenData:
         path = folder / self.file
         try:
             if self._table is not None:
-                same = pd.read_parquet(path).equals(self._table)
+                # As a file gives it back: not every type of a column is one of Parquet's.
+                given = io.BytesIO()
+                self._table.to_parquet(given, index=not _plain_index(self._table))
+                same = pd.read_parquet(path).equals(pd.read_parquet(given))
             else:
                 kept = read_npz(path)
                 same = {*kept} == {*self._arrays} and all(
@@ -101,38 +105,6 @@ class GivenData:
                 f"the study in {folder} was begun with other data, so its trials could not be compared; "
                 "start another (name=…)"
             )
-
-    def _with_target(self, table: Any, y: Any) -> Any:
-        """The table with its targets as last columns."""
-        import pandas as pd
-
-        index = getattr(y, "index", None)
-        if (
-            isinstance(index, pd.Index)
-            and not index.equals(table.index)
-            and index.sort_values().equals(table.index.sort_values())
-        ):
-            raise DataError(
-                "X and y have rows of the same names in another order, so that it is not plain which belong together; "
-                "give y.loc[X.index], or reset_index(drop=True) of both where they are in order"
-            )
-        targets = _as_table(y)
-        if targets is None:
-            name = getattr(y, "name", None)
-            values = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
-            if values.ndim > 1:
-                names = [f"target_{place}" for place in range(values.shape[1])]
-                targets = pd.DataFrame(values.reshape(len(values), -1), columns=names)
-            else:
-                targets = pd.DataFrame({"target" if name is None else str(name): y})
-        if len(targets) != len(table):
-            raise DataError(f"X has {len(table)} rows and y has {len(targets)}; give a target for each row")
-        targets = targets.rename(columns=str)
-        self.columns = tuple(targets.columns)
-        taken = [name for name in self.columns if name in {*table.columns}]
-        if taken:
-            raise DataError(f"the target {taken[0]!r} is a column of X, too; leave it out of X, or rename it")
-        return pd.concat([table.reset_index(drop=True), targets.reset_index(drop=True)], axis=1)
 
 
 def data_section(data: GivenData, folder: Path, target: Any = None) -> dict[str, Any]:
@@ -156,14 +128,21 @@ def data_section(data: GivenData, folder: Path, target: Any = None) -> dict[str,
     return {"source": source, **({} if chosen is None else {"target": chosen})}
 
 
-def _as_table(data: Any) -> Any:
-    """Data as a pandas table; None where it is none."""
-    if hasattr(data, "columns") and hasattr(data, "iloc"):
-        sparse = {name: kind.subtype for name, kind in data.dtypes.items() if hasattr(kind, "fill_value")}
-        return data.astype(sparse) if sparse else data
-    if hasattr(data, "to_pandas") and hasattr(data, "columns"):  # polars, pyarrow
-        return data.to_pandas()
-    return None
+def _storable(table: Any) -> Any:
+    """The table with text in place of categories that no file of tables keeps: intervals, as pandas.cut has them, and
+    things of several types."""
+    import pandas as pd
+
+    def foreign(kind: Any) -> bool:
+        if not isinstance(kind, pd.CategoricalDtype):
+            return False
+        of = kind.categories
+        return isinstance(of.dtype, pd.IntervalDtype) or (
+            pd.api.types.is_object_dtype(of) and len({type(each) for each in of}) > 1
+        )
+
+    names = [name for name, kind in table.dtypes.items() if foreign(kind)]
+    return table.assign(**{name: table[name].astype(object).map(str, na_action="ignore") for name in names})
 
 
 def _plain_index(table: Any) -> bool:

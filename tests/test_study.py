@@ -18,8 +18,10 @@ import torch
 import nas
 from nas._given_data import GivenData
 from nas._keywords import job_values
+from nas.checkpoint import cells_of
 from nas.errors import DataError, JobError, NasError
 from nas.study import Study
+from nas.training import DataConfig, read_data
 from tests.cli.test_commands import nas as command
 from tests.cli.test_commands import plain
 
@@ -308,6 +310,8 @@ def test_masked_values_and_rows_in_two_orders_are_refused() -> None:
     with pytest.raises(DataError, match="y: 1 values are masked"):
         GivenData(x, np.ma.array(y, mask=np.arange(40) == 3))
     table, target = pd.DataFrame(x, columns=["a", "b"]), pd.Series(y, name="y")
+    with pytest.raises(DataError, match="y: 1 values are masked"):
+        GivenData(table, np.ma.array(y, mask=np.arange(40) == 3))
     GivenData(table, target)
     GivenData(table.sample(frac=1, random_state=0), target.sample(frac=1, random_state=0))
     for one, two in ((table, target.sample(frac=1, random_state=0)), (table.iloc[::-1], target.to_frame())):
@@ -328,3 +332,28 @@ def test_what_lies_in_memory_is_refused_without_the_file_that_it_is_kept_in(
         nas.search(*given, store=tmp_path, **QUICK)
     assert "data." not in str(refused.value) and str(tmp_path) not in str(refused.value)
     assert not [*tmp_path.iterdir()]
+
+
+def test_types_of_columns_that_files_do_not_have_are_kept_and_known_again(tmp_path: Path) -> None:
+    months = pd.period_range("2001-01", periods=60, freq="M")[RNG.integers(0, 60, 120)]
+    table = FRAME.assign(
+        band=pd.cut(X[:, 0], [-9, -1, 0, 1, 9]),
+        shop=pd.Categorical(RNG.integers(1, 5, 120)),
+        size=pd.Categorical(RNG.choice(np.array([1, "XL"], dtype=object), 120)),
+        month=months,
+    )
+    given = GivenData(table)
+    given.write(tmp_path)
+    given.refuse_other(tmp_path)
+    with pytest.raises(DataError, match="begun with other data"):
+        GivenData(table.assign(shop=table["shop"].cat.rename_categories([5, 6, 7, 8]))).refuse_other(tmp_path)
+    read = read_data(DataConfig(source=str(tmp_path / given.file), target="kind", ramps=False))
+    names = ("month: days", "month: month", "month: weekday", "shop = 4", "size = XL", "band = (-9, -1]")
+    assert {*names} <= {*read.dataset.feature_names}, read.dataset.feature_names
+    # Rows to predict have the types that the table had.
+    assert read.encoding is not None
+    cells = {column.name: cells_of(table[column.name], column.kind, column.name) for column in read.encoding.columns}
+    inputs = dict(zip(read.encoding.inputs, read.encoding.apply([*cells.values()]).T, strict=True))
+    assert (inputs["shop = 4"] == (table["shop"] == 4)).all()
+    assert (inputs["band = (-9, -1]"] == (X[:, 0] <= -1)).all()
+    assert (np.diff(inputs["month: days"][np.argsort(months)]) >= 0).all()

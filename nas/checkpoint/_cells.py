@@ -262,6 +262,8 @@ def _dates(column: Any, name: str, notation: str, marks: Collection[str]) -> np.
     """Seconds since 1970, in UTC where a zone is said."""
     import pandas as pd
 
+    if isinstance(column.dtype, pd.PeriodDtype):  # months, quarters: their first day
+        column = column.dt.to_timestamp()
     if not pd.api.types.is_datetime64_any_dtype(column):
         texts = column.map(_text)
         texts = texts.where(~texts.str.lower().isin(marks), None) if len(texts.dropna()) else texts

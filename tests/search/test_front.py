@@ -204,6 +204,8 @@ def test_the_default_also_beats_a_linear_model_or_is_the_most_accurate() -> None
     assert replace(front, to_beat=0.112).best().number == 2
     assert replace(front, to_beat=0.09).best().number == 0
     assert front.why_best().startswith("the one with the fewest edges of those within ")
+    assert "linear model" not in front.why_best()
+    assert replace(front, to_beat=0.112).why_best().endswith(") and ahead of a linear model and of guessing")
     assert "no network is better than a linear model" in replace(front, to_beat=0.09).why_best()
 
 

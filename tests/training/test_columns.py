@@ -76,8 +76,19 @@ def test_a_saved_index_teaches_nothing_unless_asked_for(tmp_path: Path) -> None:
     kept = read_data(DataConfig(source=str(tmp_path / "t.csv"), keep=("Unnamed: 0",)))
     assert kept.features == ("Unnamed: 0", "a")
     assert not any(each.about == "left out" for each in kept.findings)
-    with pytest.raises(DataError, match="no column 'b'"):
+    with pytest.raises(DataError, match="no column 'b'; the"):
         read_data(DataConfig(source=str(tmp_path / "t.csv"), keep=("b",)))
+
+
+def test_dates_that_are_left_out_are_shown_as_dates_and_say_that_rows_may_be_split_by_them(tmp_path: Path) -> None:
+    days = pd.date_range("2020-01-01", periods=N).strftime("%d.%m.%Y")
+    said = [f"{each.about} {each.words}" for each in read(tmp_path, days).findings]
+    assert "left out c (evenly spaced from 2020-01-01 to 2020-07-18, as row numbers and times are)" in said
+    split = "note the rows are sorted by date c; if the network is for later ones, data.time: c makes the latest rows"
+    assert any(line.startswith(split) for line in said)
+    by_order = read(tmp_path, days, split="chronological", task="regression", target="a")
+    assert not any("data.time: c" in each.words for each in by_order.findings)
+    assert not any("data.time" in each.words for each in read(tmp_path, np.roll(days, 7)).findings)
 
 
 def test_a_table_of_nothing_else_says_how_to_keep_it(tmp_path: Path) -> None:
@@ -97,6 +108,20 @@ def test_the_index_of_a_parquet_file_is_said(tmp_path: Path) -> None:
     frame.reset_index().set_index("y").to_parquet(tmp_path / "y.parquet")
     target = read_data(DataConfig(source=str(tmp_path / "y.parquet"), target="y"))
     assert target.dataset.classes == ("p", "q")
+
+
+def test_several_columns_in_one_word_are_refused_with_how_they_are_written(tmp_path: Path) -> None:
+    hint = r"no column 'a, c'; several columns are a list, \[a, c\], and several targets --target a --target c; the"
+    with pytest.raises(DataError, match=hint):
+        read(tmp_path, RNG.normal(size=N), target="a, c")
+
+
+def test_categories_of_a_parquet_file_are_what_they_were_before_they_were_written(tmp_path: Path) -> None:
+    numbers = RNG.integers(1, 5, N)
+    frame = pd.DataFrame({"shop": pd.Categorical(numbers), "floor": pd.Categorical(numbers, ordered=True)})
+    frame.assign(a=RNG.normal(size=N), y=["p", "q"] * (N // 2)).to_parquet(tmp_path / "t.parquet")
+    found = read_data(DataConfig(source=str(tmp_path / "t.parquet")))
+    assert found.dataset.feature_names == ("shop = 1", "shop = 2", "shop = 3", "shop = 4", "floor", "a")
 
 
 def test_arrays_lose_no_column_but_doubts_are_said(tmp_path: Path) -> None:

@@ -117,3 +117,32 @@ def test_tables_of_functions_keep_their_names(tmp_path: Path, monkeypatch: pytes
         assert abs(data.x_test[:, 1].mean()) < 1
     with pytest.raises(DataError, match="column 'a' is in one part only"):
         read_data(DataConfig(source="table_data:other"))
+    with pytest.raises(DataError, match="data.target names a column of one table, but the function returns"):
+        read_data(DataConfig(source="table_data:pair", target="y"))
+
+
+def test_tables_of_functions_may_hold_what_files_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mixed_data.py").write_text(
+        "import numpy as np, pandas as pd\n"
+        "rng = np.random.default_rng(0)\n"
+        "def table(n): return pd.DataFrame({'size': rng.normal(size=n), 'city': rng.choice(['Oslo', 'Rome'], n)})\n"
+        "F, T, V = table(80), table(20), table(10)\n"
+        "F.loc[::9, 'size'], T.loc[0, 'city'] = None, 'Bern'\n"
+        "def price(t): return ((t['city'] == 'Rome') * 3.0 + rng.normal(size=len(t))).rename('price')\n"
+        "YF, YT, YV = price(F), price(T), price(V)\n"
+        "def pair(): return F, YF\n"
+        "def parts(): return dict(x_train=F, y_train=YF, x_test=T, y_test=YT, x_val=V, y_val=YV.to_numpy())\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in ("pair", "parts"):
+        found = read_data(DataConfig(source=f"mixed_data:{name}"))
+        data = found.dataset
+        assert (found.features, data.feature_names) == (("size", "city"), ("size", "size missing", "city = Rome"))
+        assert np.isfinite(data.x_train).all() and found.columns["targets"] == ["price"]
+    assert (len(data.x_train), len(data.x_val), len(data.x_test)) == (80, 10, 20)
+    by_hand = [sum(1 for city in cities if city > 0) for cities in (data.x_train[:, 2], data.x_test[:, 2])]
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import mixed_data  # type: ignore[import-not-found]
+
+    assert by_hand == [int((each["city"] == "Rome").sum()) for each in (mixed_data.F, mixed_data.T)]

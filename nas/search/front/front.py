@@ -213,7 +213,10 @@ class Front:
             f"{100 * margin:.2g} points of the highest accuracy" if classifies else f"{margin:.2g} of the least error"
         )
         of = ", of it or of the difference to it" if self.margins else ""
-        return f"the one with the fewest edges of those within {within} (one standard error{of})"
+        near = errors <= errors.min() + self._margin(errors)
+        level = near & (errors >= self.to_beat)
+        beating = " and ahead of a linear model and of guessing" if level.any() else ""
+        return f"the one with the fewest edges of those within {within} (one standard error{of}){beating}"
 
     def _margin(self, errors: np.ndarray) -> np.ndarray:
         """How far above the least of these `errors` of `near` each may be, so that `best` makes nothing of it."""

@@ -51,10 +51,13 @@ def looks_left_over(column: pd.Series[Any]) -> str | None:
     return "text or dates that differ in every row"
 
 
-def row_number(values: np.ndarray) -> str | None:
+def row_number(values: np.ndarray, *, dates: bool = False) -> str | None:
     """Why numbers (rows,) that are all different look like row numbers, ids or times; None: they do not.
 
     Row numbers as whole floats and in any order count.
+
+    Args:
+        dates: they are seconds since 1970, and shown as dates.
     """
     if len(values) < _FEWEST_ROWS or not np.isfinite(values).all():
         return None
@@ -63,7 +66,7 @@ def row_number(values: np.ndarray) -> str | None:
     if not steps.min() > 0:
         return None
     whole = bool((values == np.round(values)).all()) and float(np.abs(values).max()) <= _EXACT
-    low, high = _short(ordered[0]), _short(ordered[-1])
+    low, high = (_moment(end) if dates else _short(end) for end in (ordered[0], ordered[-1]))
     if steps.max() - steps.min() <= _EVEN * steps.max():
         sorted_already = "" if (values == ordered).all() or (values == ordered[::-1]).all() else ", mixed"
         return f"evenly spaced from {low} to {high}{sorted_already}, as row numbers and times are"
@@ -78,3 +81,9 @@ def row_number(values: np.ndarray) -> str | None:
 
 def _short(value: np.floating[Any]) -> str:
     return f"{int(value)}" if value == np.round(value) else f"{value:.6g}"
+
+
+def _moment(seconds: np.floating[Any]) -> str:
+    """A moment as ISO 8601 has it, without a time of day that is midnight."""
+    text = str(np.datetime64(round(seconds), "s")).replace("T", " ")
+    return text.removesuffix(" 00:00:00")

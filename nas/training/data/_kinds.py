@@ -96,7 +96,7 @@ def read_column(
     if keep or found.left_out:
         return found
     if found.kind == "date":
-        why = row_number(found.values)
+        why = row_number(found.values, dates=True)
         return found if why is None or "evenly" not in why else dataclasses.replace(found, left_out=why)
     numbers = found.kind != "category" and column.dtype.kind not in "biuf"
     why = looks_left_over(_series(found.values) if numbers else column)
@@ -144,7 +144,7 @@ def _numeric(column: pd.Series[Any], name: str, where: str) -> ColumnCells | Non
     if kind.is_integer_dtype(column):
         whole_numbers_fit(column.dropna().to_numpy(), f"{where}: feature column {name!r}")
         return ColumnCells("integer", column.to_numpy(dtype=np.float64, na_value=np.nan))
-    if kind.is_datetime64_any_dtype(column):
+    if kind.is_datetime64_any_dtype(column) or isinstance(column.dtype, pd.PeriodDtype):
         return ColumnCells("date", cells_of(column, "date", name))
     if kind.is_timedelta64_dtype(column):
         return ColumnCells("number", column.dt.total_seconds().to_numpy(dtype=np.float64))

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-__all__ = ["copies_of_target", "like_ids", "rising_with_rows"]
+__all__ = ["copies_of_target", "like_ids", "rising", "rising_with_rows", "rows_by_date"]
 
 _MOST_FEATURES: Final = 512  # that are looked at one by one
 _MOST_VALUES: Final = 20  # of a feature that may be a copy of classes
@@ -57,16 +57,28 @@ def rising_with_rows(names: Sequence[str], x: np.ndarray, dates: Collection[str]
         return []
     found = []
     for name, values in zip(names, x.T, strict=True):
-        steps = np.diff(values.astype(np.float64))
-        if ((steps >= 0).all() or (steps <= 0).all()) and np.count_nonzero(steps) >= _FEWEST_STEPS:
+        if rising(values):
             found.append(
-                f"the rows are sorted by date {name}; if the network is for later ones, data.time: {name} makes the "
-                "latest rows the test part"
+                rows_by_date(name)
                 if name in dates
                 else f"the rows are sorted by feature {name}; if it counts them (batches, sessions, times), leave it "
                 f"out: data.drop: [{name}]"
             )
     return found
+
+
+def rising(values: np.ndarray) -> bool:
+    """Whether numbers (rows,) rise, or fall, from row to row, at many places."""
+    steps = np.diff(values.astype(np.float64))
+    return bool(((steps >= 0).all() or (steps <= 0).all()) and np.count_nonzero(steps) >= _FEWEST_STEPS)
+
+
+def rows_by_date(name: str) -> str:
+    """What is said of a table whose rows are sorted by a column of dates, be it a feature or left out."""
+    return (
+        f"the rows are sorted by date {name}; if the network is for later ones, data.time: {name} makes the latest "
+        "rows the test part"
+    )
 
 
 def like_ids(names: Sequence[str], x: np.ndarray, measured: Collection[str] = ()) -> list[str]:

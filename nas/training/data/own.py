@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 
 from nas._named import import_named
+from nas.checkpoint import named_once
 from nas.errors import DataError
-from nas.training.data._delimited import distinct_names
 from nas.training.data._raw import RawData
 from nas.training.data.checks import unmasked
 from nas.training.data.config import DataConfig
 from nas.training.data.idx import MAX_BYTES, refuse_expansion
-from nas.training.data.tabular import feature_kind, from_frame, plain
+from nas.training.data.tabular import from_frame, plain
 from nas.training.types import Dataset
 
-__all__ = ["call_function", "from_arrays", "load_npz", "read_npz"]
+__all__ = ["as_table", "call_function", "from_arrays", "load_npz", "read_npz", "with_targets"]
 
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
@@ -93,10 +93,32 @@ def _read_npy(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np
 def from_arrays(arrays: Mapping[str, Any], name: str, where: str) -> RawData:
     """Arrays named x and y, or x_train, y_train, x_test, y_test and perhaps x_val, y_val.
 
-    Inputs may be pandas tables, whose columns keep their names; those of the other parts are found by name.
+    Raises:
+        DataError: an array is missing, or there are two sets of them.
+    """
+    parts, notes = _parts(arrays, where)
+    for key, values in arrays.items():
+        unmasked(values, f"{where}: {key}")
+    inputs = [None if part is None else np.asarray(part[0]) for part in parts]
+    targets = [None if part is None else plain(part[1]) for part in parts]
+    assert inputs[0] is not None and targets[0] is not None
+    return RawData(
+        name,
+        inputs[0],
+        targets[0],
+        x_val=inputs[1],
+        y_val=targets[1],
+        x_test=inputs[2],
+        y_test=targets[2],
+        notes=notes,
+    )
+
+
+def _parts(arrays: Mapping[str, Any], where: str) -> tuple[list[tuple[Any, Any] | None], tuple[str, ...]]:
+    """Inputs and targets of the training, validation and test part, None for a part that is not there; and notes.
 
     Raises:
-        DataError: an array is missing, there are two sets of them, or tables have different columns.
+        DataError: see `from_arrays`.
     """
     train = ("x", "y") if "x" in arrays else ("x_train", "y_train")
     for key in train:
@@ -111,52 +133,113 @@ def from_arrays(arrays: Mapping[str, Any], name: str, where: str) -> RawData:
             raise DataError(f"{where}: {keys[0]} and {keys[1]} must be given together")
     if "x" in arrays and (twice := [key for key in ("x_train", "y_train") if key in arrays]):
         raise DataError(f"{where}: both 'x' and {twice[0]!r} are given; leave one out")
-    parts = (train, ("x_val", "y_val"), ("x_test", "y_test"))
-    unused = [key for key in arrays if key not in {each for part in parts for each in part}]
-    names = _column_names(arrays[train[0]], where)
-    for key, values in arrays.items():
-        unmasked(values, f"{where}: {key}")
-    inputs = [None if x not in arrays else _inputs(arrays[x], names, f"{where}: {x}") for x, _ in parts]
-    targets = [None if y not in arrays else plain(arrays[y]) for _, y in parts]
-    assert inputs[0] is not None and targets[0] is not None
-    return RawData(
-        name,
-        inputs[0],
-        targets[0],
-        x_val=inputs[1],
-        y_val=targets[1],
-        x_test=inputs[2],
-        y_test=targets[2],
-        feature_names=names,
-        named=bool(names),
-        notes=tuple(f"array {key!r} is not used" for key in unused),
+    names = (train, ("x_val", "y_val"), ("x_test", "y_test"))
+    unused = [key for key in arrays if key not in {each for part in names for each in part}]
+    parts = [(arrays[x], arrays[y]) if x in arrays else None for x, y in names]
+    return parts, tuple(f"array {key!r} is not used" for key in unused)
+
+
+def _from_tables(
+    arrays: Mapping[str, Any],
+    name: str,
+    where: str,
+    config: DataConfig,
+    features: Collection[str],
+    spare: Collection[str],
+) -> RawData:
+    """Parts whose inputs are tables: read as one table, so that a column is the same in all of them.
+
+    Raises:
+        DataError: see `from_arrays` and `from_frame`; or the parts have different columns or targets.
+    """
+    import pandas as pd
+
+    if config.target is not None:
+        raise DataError(
+            f"{where}: data.target names a column of one table, but the function returns its targets beside the "
+            "features; take data.target out of the job"
+        )
+    parts, notes = _parts(arrays, where)
+    frames: list[pd.DataFrame] = []
+    targets: tuple[str, ...] = ()
+    for x, y in (part for part in parts if part is not None):
+        table = as_table(x)
+        if table is None:
+            raise DataError(f"{where}: give the features of all parts as tables with names, or all as arrays")
+        joined, found = with_targets(_with_names(table), y, where)
+        if targets and len(found) == len(targets):  # by place: arrays have no names
+            joined = joined.set_axis([*joined.columns[: -len(found)], *targets], axis=1)
+        if frames and (odd := sorted({*frames[0].columns} ^ {*joined.columns})):
+            raise DataError(f"{where}: column {odd[0]!r} is in one part only; give all parts the same columns")
+        frames.append(joined)
+        targets = targets or found
+    whole = pd.concat(frames, ignore_index=True)
+    stated = config.model_copy(update={"target": targets[0] if len(targets) == 1 else targets})
+    read = from_frame(whole, name, where, stated, features, spare)
+    ends = np.cumsum([len(frame) for frame in frames])[:-1]
+    rows = iter(zip(np.split(read.x, ends), np.split(read.y, ends), strict=True))
+    x, y = next(rows)
+    (x_val, y_val), (x_test, y_test) = ((None, None) if part is None else next(rows) for part in parts[1:])
+    return dataclasses.replace(
+        read, x=x, y=y, x_val=x_val, y_val=y_val, x_test=x_test, y_test=y_test, notes=(*read.notes, *notes)
     )
 
 
-def _column_names(x: Any, where: str) -> tuple[str, ...]:
-    """Names of the columns of a table; none of an array."""
-    if not hasattr(x, "columns"):
-        return ()
-    names = tuple(str(column) for column in x.columns)
-    distinct_names(names, where)
-    return names
+def _with_names(table: Any) -> Any:
+    """A table whose columns are called what people are told they are."""
+    return table.set_axis(named_once([str(name) for name in table.columns])[0], axis=1)
 
 
-def _inputs(x: Any, names: tuple[str, ...], where: str) -> np.ndarray:
-    """Inputs as an array; tables by the names of the training part."""
-    given = _column_names(x, where)
-    if given and names and {*given} != {*names}:
-        odd = sorted({*given} ^ {*names})[0]
-        raise DataError(f"{where}: column {odd!r} is in one part only; give all parts the same columns")
-    if bool(given) != bool(names):
-        raise DataError(f"{where}: give all parts as tables with names, or all as arrays")
-    if not given:
-        return np.asarray(x)
-    ordered = x.rename(columns=str)[list(names)]
-    for name in names:
-        feature_kind(ordered[name], name, where)
-    found: np.ndarray = ordered.to_numpy(dtype=np.float64, na_value=np.nan)
-    return found
+def as_table(data: Any) -> Any:
+    """Data as a pandas table, those of polars and pyarrow too; None where it is none."""
+    if hasattr(data, "columns") and hasattr(data, "iloc"):
+        sparse = {name: kind.subtype for name, kind in data.dtypes.items() if hasattr(kind, "fill_value")}
+        return data.astype(sparse) if sparse else data
+    if hasattr(data, "to_pandas") and hasattr(data, "columns"):
+        return data.to_pandas()
+    return None
+
+
+def with_targets(table: Any, y: Any, where: str = "") -> tuple[Any, tuple[str, ...]]:
+    """A pandas table with its targets as last columns, and what these are called.
+
+    Args:
+        y: one target a row, or several: a table, a series, an array, a list.
+        where: what errors begin with.
+
+    Raises:
+        DataError: there are more or fewer targets than rows, their order is not plain, or a name is taken.
+    """
+    import pandas as pd
+
+    before = f"{where}: " if where else ""
+    index = getattr(y, "index", None)
+    if (
+        isinstance(index, pd.Index)
+        and not index.equals(table.index)
+        and index.sort_values().equals(table.index.sort_values())
+    ):
+        raise DataError(
+            f"{before}X and y have rows of the same names in another order, so that it is not plain which belong "
+            "together; give y.loc[X.index], or reset_index(drop=True) of both where they are in order"
+        )
+    targets = as_table(y)
+    if targets is None:
+        name = getattr(y, "name", None)
+        values = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(unmasked(y, f"{before}y"))
+        if values.ndim > 1:
+            names = [f"target_{place}" for place in range(values.shape[1])]
+            targets = pd.DataFrame(values.reshape(len(values), -1), columns=names)
+        else:
+            targets = pd.DataFrame({"target" if name is None else str(name): y})
+    if len(targets) != len(table):
+        raise DataError(f"{before}X has {len(table)} rows and y has {len(targets)}; give a target for each row")
+    targets = targets.rename(columns=str)
+    columns = tuple(targets.columns)
+    taken = [name for name in columns if name in {*table.columns}]
+    if taken:
+        raise DataError(f"{before}the target {taken[0]!r} is a column of X, too; leave it out of X, or rename it")
+    return pd.concat([table.reset_index(drop=True), targets.reset_index(drop=True)], axis=1), columns
 
 
 def call_function(
@@ -180,12 +263,14 @@ def call_function(
         raise DataError(f"{source}: the function failed ({type(error).__name__}: {error})") from error
     if isinstance(value, Dataset):
         return value
-    if hasattr(value, "columns") and hasattr(value, "iloc"):  # one table with features and targets, as from a file
-        return from_frame(value, function_name, source, config, features, spare)
-    if isinstance(value, Mapping):
-        return from_arrays(value, function_name, source)
+    if (table := as_table(value)) is not None:  # with features and targets, as from a file
+        return from_frame(table, function_name, source, config, features, spare)
     if isinstance(value, tuple) and len(value) == 2:
-        return from_arrays({"x": value[0], "y": value[1]}, function_name, source)
+        value = {"x": value[0], "y": value[1]}
+    if isinstance(value, Mapping):
+        if any(as_table(part) is not None for key, part in value.items() if str(key).startswith("x")):
+            return _from_tables(value, function_name, source, config, features, spare)
+        return from_arrays(value, function_name, source)
     raise DataError(
         f"{source}: returned {type(value).__name__}; expected (x, y), a mapping of arrays, a table, or a Dataset"
     )

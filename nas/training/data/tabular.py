@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import warnings
 import zipfile
 from collections.abc import Collection, Mapping
@@ -23,16 +24,16 @@ from nas.training.data._delimited import (
 )
 from nas.training.data._kinds import ColumnCells, read_column
 from nas.training.data._labels import FEWEST_EACH, MOST_CODES, code_among, numbers_in
-from nas.training.data._notation import like_number, number_notation
+from nas.training.data._leaks import rising, rows_by_date
+from nas.training.data._notation import number_notation
 from nas.training.data._raw import RawData
-from nas.training.data.checks import whole_numbers_fit
 from nas.training.data.config import TEXT_SUFFIXES, DataConfig
 from nas.training.data.idx import refuse_expansion
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["feature_kind", "from_frame", "load_openml", "load_table", "plain", "read_frame"]
+__all__ = ["from_frame", "load_openml", "load_table", "plain", "read_frame"]
 
 _ROWS_AT_ONCE = 1024  # of columns of text, while their size is added up
 _MOST_TEXTS = 10_000  # columns of text: a millisecond each, and several inputs
@@ -95,7 +96,7 @@ def _binary(path: Path) -> tuple[pd.DataFrame, list[str]]:
     try:
         _refuse_expansion(path, kind)
         if kind == "parquet":
-            return pd.read_parquet(path), []
+            return _parquet(path), []
         with pd.ExcelFile(path) as book:
             return pd.read_excel(book), [str(name) for name in book.sheet_names]
     except DataError:
@@ -106,6 +107,22 @@ def _binary(path: Path) -> tuple[pd.DataFrame, list[str]]:
         ) from error
     except Exception as error:  # pandas and the readers behind it raise a dozen unrelated types here
         raise DataError(f"{path}: cannot be read as {kind} ({error})") from error
+
+
+def _parquet(path: Path) -> pd.DataFrame:
+    """A Parquet file with the categories that pandas wrote: of whole numbers its own reader makes whole numbers.
+
+    Categories in an order that are numbers stay numbers, which have one.
+    """
+    import pandas as pd
+    import pyarrow.parquet as pq
+
+    frame = pd.read_parquet(path)
+    for column in (pq.read_schema(path).pandas_metadata or {}).get("columns", ()):
+        name, stated = column.get("name"), column.get("pandas_type") == "categorical"
+        if stated and name in frame.columns and not (column.get("metadata") or {}).get("ordered"):
+            frame[name] = frame[name].astype("category")
+    return frame
 
 
 def _refuse_expansion(path: Path, kind: str) -> None:
@@ -174,7 +191,7 @@ def from_frame(
     parted = [name for name in (config.group, config.time) if name is not None]
     for column in [*targets, *config.drop, *config.keep, *stated_kinds, *parted]:
         if column not in known:
-            raise DataError(f"{where}: no column {column!r}; the columns are {_some(columns)}")
+            raise DataError(f"{where}: no column {column!r}{_several(column, known)}; the columns are {_some(columns)}")
     no_features = ({*targets, *config.drop, *spare} | ({*parted} - {*config.keep})) - {*features}
     candidates = [column for column in columns if column not in no_features]
     left_out = {column: "data.drop" for column in columns if column in config.drop}
@@ -184,6 +201,7 @@ def from_frame(
     by_name = bool({*features} & known)  # then every other column is one too many, whatever it looks like
     read: dict[str, ColumnCells] = {}
     words = 0
+    sorted_by: list[str] = []
     problems = []  # all at once, so that nobody has to mend one column a run
     for column in candidates:
         if column in index and column not in {*features, *config.keep, *config.kinds}:
@@ -206,6 +224,8 @@ def from_frame(
             continue
         if found.left_out:
             left_out[column] = found.left_out
+            if found.kind == "date" and config.way != "chronological" and rising(found.values):
+                sorted_by.append(rows_by_date(column))
         else:
             read[column] = found
             words += found.kind == "category"
@@ -250,9 +270,18 @@ def from_frame(
         groups=None if config.group is None else _groups(frame[config.group], config.group, where),
         order=None if config.time is None else _order(frame[config.time], config, where, decimal),
         left_out=tuple(left_out.items()),
-        notes=notes,
+        notes=(*notes, *sorted_by),
         said=said,
     )
+
+
+def _several(column: str, known: Collection[str]) -> str:
+    """A hint, where what was taken for one column are several in a row."""
+    names = [name.strip() for name in column.split(",")]
+    if len(names) < 2 or not {*names} <= {*known}:
+        return ""
+    options = " ".join(f"--target {shlex.quote(name)}" for name in names)
+    return f"; several columns are a list, [{', '.join(names)}], and several targets {options}"
 
 
 def _like_codes(columns: Mapping[str, pd.Series[Any]], codes: Mapping[str, str]) -> dict[str, str]:
@@ -307,39 +336,6 @@ def _with_index(frame: pd.DataFrame) -> tuple[pd.DataFrame, set[str]]:
     levels = [level for level in frame.index.names if level is not None and str(level) not in frame.columns]
     named = frame.reset_index(level=levels).rename(columns=str) if levels else frame
     return named.reset_index(drop=True), {str(level) for level in levels}
-
-
-def feature_kind(column: pd.Series[Any], name: str, where: str) -> str:
-    """number, integer or boolean; DataError where a column is no feature."""
-    import pandas as pd
-
-    kind = pd.api.types
-    if kind.is_bool_dtype(column):
-        return "boolean"
-    if kind.is_integer_dtype(column):
-        whole_numbers_fit(column.dropna().to_numpy(), f"{where}: feature column {name!r}")
-        return "integer"
-    if kind.is_numeric_dtype(column) and not kind.is_complex_dtype(column):
-        return "number"
-    cells = [str(cell) for cell in column.dropna()]
-    numbers = [is_number(cell) for cell in cells]
-    if any(numbers) and not all(numbers):
-        row = next(row for row, cell in enumerate(column) if not pd.isna(cell) and not is_number(str(cell)))
-        raise DataError(
-            f"{where}: feature column {name!r} holds no numbers in all rows: {str(column.iloc[row])[:40]!r} in row "
-            f"{row} (counted from 0); fill or remove it, or list the column under data.drop"
-        )
-    example = cells[0][:40] if cells else "nothing"
-    if cells and all(numbers):
-        hint = " as they were read (data.decimal); numbers of more than 18 digits are none"
-    elif like_number(example):
-        hint = "; write numbers without thousands marks and units (decimal commas: data.decimal)"
-    else:
-        hint = ""
-    raise DataError(
-        f"{where}: feature column {name!r} holds no numbers (e.g. {example!r}){hint}; encode it as numbers or list it "
-        "under data.drop"
-    )
 
 
 def _filled(column: pd.Series[Any], name: str, where: str, what: str = "target") -> None:
