@@ -25,6 +25,7 @@ from ray.exceptions import AuthenticationError
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 
 from nas._scratch import scratch
+from nas._text import redacted
 from nas.errors import NasError
 from nas.job import Job
 from nas.workers.package import CODE, write_package
@@ -39,15 +40,28 @@ _NO_AGENT: Final = "No available agent"  # in what Ray says
 _CONNECT_SECONDS: Final = 10.0
 _REPLY_SECONDS: Final = 60.0  # for the next bytes of an answer
 _ANSWER_SECONDS: Final = 300.0  # for a question about a study
-_STORE: Final = "nas-runs"  # of searches that were submitted before they said which
+_STORE: Final = "nas-runs"  # of searches that were submitted before they said which, or that this head forgot
 _BEGIN: Final = "nas-answer:"  # a line before the answer; what is before it is Ray's
 _RAYS: Final = "Running entrypoint for job "  # Ray's line, which it writes late: that may be amid what the command says
+_PACKAGE: Final = "working_dir"  # in a runtime environment
 _MARK: Final = "nas-file:"  # before a file and after it, in what a question prints
 _GRACE_SECONDS: Final = 90  # a search that is stopped lets trials end (10 s) and MLflow be told (60 s)
 
 
 class ClusterError(NasError, RuntimeError):
     """The head node cannot be reached, refuses, or does not know a submission."""
+
+
+class _UnknownError(ClusterError):
+    """The head node knows of no such search."""
+
+
+class _NotBegunError(ClusterError):
+    """What was to answer a question did not start."""
+
+
+class _RefusedError(ClusterError):
+    """A question was answered with an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +165,7 @@ class ClusterJobs:
                 "nas.study": study,
                 "nas.trials": str(job.search.trials),
                 "nas.store": str(job.tracking.store),
+                **_plain_database(job),
             }
             began, said = time.monotonic(), False
             while True:
@@ -175,9 +190,12 @@ class ClusterJobs:
 
     def list(self) -> list[Submission]:
         """The searches that were submitted to this cluster, oldest first."""
-        with self._reported():
-            found = [_submission(details) for details in self._client.list_jobs() if _is_search(details)]
+        found = [_submission(details) for details in self._searches()]
         return sorted(found, key=lambda each: (each.started is None, each.started, each.name))
+
+    def _searches(self) -> Sequence[JobDetails]:
+        with self._reported():
+            return [details for details in self._client.list_jobs() if _is_search(details)]
 
     def get(self, name: str) -> Submission:
         """A search by its name, or the newest one of the study of that name."""
@@ -186,7 +204,7 @@ class ClusterJobs:
             if name in (each.name, each.study):
                 return each
         known = ", ".join(each.name for each in everything[-8:]) or "none"
-        raise ClusterError(f"no search {name!r} on {self.address}; there are: {known}")
+        raise _UnknownError(f"no search {name!r} on {self.address}; there are: {known}")
 
     def logs(self, name: str) -> str:
         """What a search has printed so far."""
@@ -226,7 +244,8 @@ class ClusterJobs:
         """What a command says there of a study that was searched there.
 
         Args:
-            name: of a search, or of its study.
+            name: of a search, or of its study. One that this head node knows nothing of, which forgets all when it is
+                started again, is looked for in its store.
             arguments: of ``nas``, without store and database, e.g. ``["front", "digits"]``.
             files: that the command writes, by names without folders.
             environment: variables for the command; Ray shows them to whoever may see jobs, so no secrets.
@@ -237,18 +256,44 @@ class ClusterJobs:
         Raises:
             ClusterError: it failed; the message is what it printed.
         """
-        found = self.get(name)
+        try:
+            details = self._details(self.get(name).name)
+        except _UnknownError as unknown:
+            try:
+                return self._asked(_question(_STORE, arguments, files), {"env_vars": dict(environment or {})})
+            except _RefusedError as error:
+                raise ClusterError(f"{unknown}; of the studies in its store: {error}") from error
+        metadata = details.metadata or {}
+        question = _question(metadata.get("nas.store", _STORE), arguments, files, metadata.get("nas.storage"))
+        runtime_env = dict(details.runtime_env or {})
+        runtime_env["env_vars"] = {**(runtime_env.get("env_vars") or {}), **(environment or {})}
+        try:
+            return self._asked(question, runtime_env)
+        except _NotBegunError:
+            if _PACKAGE not in runtime_env:
+                raise
+            # Ray throws packages away some time after their search; few questions need code of the search's own.
+            return self._asked(question, {key: value for key, value in runtime_env.items() if key != _PACKAGE})
+
+    def places(self) -> Sequence[str]:
+        """A search of each store that searches were submitted to."""
+        found = {}
+        for each in self._searches():
+            metadata = each.metadata or {}
+            found[metadata.get("nas.store", _STORE), metadata.get("nas.storage")] = str(each.submission_id)
+        return sorted(found.values())
+
+    def _details(self, name: str) -> JobDetails:
         with self._reported():
-            details = self._client.get_job_info(found.name)
-            given = dict((details.runtime_env or {}).get("env_vars") or {})
-            store = (details.metadata or {}).get("nas.store", _STORE)
+            return self._client.get_job_info(name)
+
+    def _asked(self, question: str, runtime_env: Mapping[str, Any]) -> tuple[str, dict[str, bytes]]:
+        """Runs a shell command on the head node; see `ask`."""
+        with self._reported():
             asked = self._client.submit_job(
-                entrypoint=_question(store, arguments, files),
+                entrypoint=question,
                 submission_id=f"ask-{secrets.token_hex(6)}",
-                runtime_env={
-                    **(details.runtime_env or {}),
-                    "env_vars": {**given, **(environment or {}), "PYTHONUNBUFFERED": "1"},
-                },
+                runtime_env={**runtime_env, "env_vars": {**runtime_env["env_vars"], "PYTHONUNBUFFERED": "1"}},
             )
             deadline = time.monotonic() + _ANSWER_SECONDS
             while not (state := self._client.get_job_status(asked)).is_terminal():
@@ -258,9 +303,11 @@ class ClusterJobs:
                 time.sleep(0.5)
             printed = str(self._client.get_job_logs(asked))
         if state is not JobStatus.SUCCEEDED:
-            raise ClusterError(
-                _answer(printed)[0].strip().removeprefix("error: ") or f"{asked} is {state.value.lower()}"
-            )
+            if _BEGIN not in printed:
+                why = _first_line(_why(self._details(asked)) or f"{asked} is {state.value.lower()}")
+                raise _NotBegunError(f"{self.address} could not be asked: {why}")
+            said = _answer(printed)[0].strip().removeprefix("error: ")
+            raise _RefusedError(said or f"{asked} is {state.value.lower()}")
         return _answer(printed)
 
     def _no_agent(self) -> str:
@@ -294,20 +341,37 @@ class ClusterJobs:
 
 def _entrypoint(job: Job, log_level: str) -> str:
     search = f"search job.yaml --resume-or-start --patience {_PATIENCE_MINUTES}"
-    command = f"exec nas --log-format json --log-level {log_level} {search}"
-    if job.tracking.store.is_absolute():
-        return command
-    # Below the package, results would vanish with it.
-    return f'NAS_STORE="${{NAS_STORE:-$HOME/{job.tracking.store}}}" {command}'
+    return f"NAS_STORE={_where(str(job.tracking.store))} exec nas --log-format json --log-level {log_level} {search}"
 
 
-def _question(store: str, arguments: Sequence[str], files: Sequence[str]) -> str:
-    """A shell command that runs ``nas`` in a folder of its own, and prints what it wrote as lines of base64."""
-    where = shlex.quote(store) if Path(store).is_absolute() else f'"${{NAS_STORE:-$HOME/{store}}}"'
+def _where(store: str) -> str:
+    """The store of a job, as what a shell on the head node assigns. One that is stated in full is meant; below the
+    package, results would vanish with it."""
+    return shlex.quote(store) if Path(store).is_absolute() else f'${{NAS_STORE:-"$HOME"/{shlex.quote(store)}}}'
+
+
+def _plain_database(job: Job) -> dict[str, str]:
+    """Metadata with the database that a job states, for questions; one with a password is not shown around."""
+    stated = job.tracking.storage or ""
+    nameless = re.sub(r"(?<=://)[^:@/]*@", "", stated)  # a name alone is no secret
+    return {"nas.storage": stated} if stated and redacted(nameless) == nameless else {}
+
+
+def _question(store: str, arguments: Sequence[str], files: Sequence[str], storage: str | None = None) -> str:
+    """A shell command that runs ``nas`` in a folder of its own, and prints what it wrote as lines of base64.
+
+    Args:
+        store, storage: of the study; the head node's own database where none is stated.
+    """
     written = "".join(
         f" && echo {_MARK} {shlex.quote(file)} && base64 {shlex.quote(file)} && echo {_MARK}" for file in files
     )
-    return f'export NAS_STORE={where} && cd "$(mktemp -d)" && echo {_BEGIN} && nas {shlex.join(arguments)}{written}'
+    database = f" && NAS_STORAGE={shlex.quote(storage)} && export NAS_STORAGE" if storage else ""
+    return (
+        f"NAS_STORE={_where(store)} && export NAS_STORE{database} && folder=$(mktemp -d) && "
+        f"trap 'rm -rf \"$folder\"' EXIT && trap 'exit 1' INT TERM && cd \"$folder\" && "
+        f"echo {_BEGIN} && nas {shlex.join(arguments)}{written}"
+    )
 
 
 def _answer(printed: str) -> tuple[str, dict[str, bytes]]:
@@ -355,6 +419,6 @@ def _moment(milliseconds: int | None) -> datetime.datetime | None:
     return None if not milliseconds else datetime.datetime.fromtimestamp(milliseconds / 1000, datetime.UTC)
 
 
-def _first_line(error: BaseException) -> str:
+def _first_line(error: BaseException | str) -> str:
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
     return next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)[:300]

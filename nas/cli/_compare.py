@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from rich.table import Table
 
+from nas.cli._remote import ELSEWHERE, ask
 from nas.cli.console import STORAGE, STORE, console, need_writable, percent, print_json, say, seconds, writing
 from nas.errors import JobError
 
@@ -28,6 +29,7 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
     store: Path = STORE,
     storage: str | None = STORAGE,
+    address: str | None = ELSEWHERE,
 ) -> None:
     """Compare the fronts of studies: the network that each would pick, and whose members beat whose.
 
@@ -37,13 +39,16 @@ def compare(
 
         nas compare digits digits-2 --out compared.png
     """
-    from nas.search import StudyStore
-
     if not 2 <= len(names) <= _MOST or len({*names}) < len(names):
         raise JobError(f"compare two to {_MOST} different studies, got {', '.join(names)}")
     if out is not None and out.suffix.lower() not in (".png", ".html"):
         raise JobError(f"--out must end in .png or .html, but is {out}")
     need_writable(out)
+    if address:
+        ask(address, names[0], ["compare", *names, *(["--json"] if as_json else [])], out)
+        return
+    from nas.search import StudyStore
+
     studies = {name: StudyStore.open(store, name, storage=storage) for name in names}
     fronts = {name: study.front() for name, study in studies.items()}
     _comparable(fronts)

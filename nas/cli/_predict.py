@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from nas._scratch import scratch
 from nas._text import is_formula, is_number
+from nas.cli._remote import ELSEWHERE, cluster
 from nas.cli._rows import rows_to_predict
-from nas.cli.console import STORAGE, STORE, console, need_writable, writing
+from nas.cli.console import STORAGE, STORE, asking, console, need_writable, writing
 from nas.errors import JobError, NasError
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ def predict(
     ] = None,
     store: Path = STORE,
     storage: str | None = STORAGE,
+    address: str | None = ELSEWHERE,
 ) -> None:
     """Predict for every row of a table: the label and each class's probability, or the targets in their own units.
 
@@ -67,7 +70,7 @@ def predict(
     if out is not None and out.suffix.lower() not in _WRITTEN:
         raise JobError(f"--out must end in {', '.join(_WRITTEN)}, but is {out}")
     need_writable(out)
-    predictor = _predictor(model, pick, store, storage)
+    predictor = _predictor(model, pick, store, storage, address)
     rows, names = rows_to_predict(table, predictor.module.record, predictor.n_inputs, settings or [])
     answers = predictor.answers(rows)
     if names:
@@ -89,11 +92,17 @@ def _harmless(answers: pd.DataFrame) -> pd.DataFrame:
     return answers.rename(columns=cell).map(cell)
 
 
-def _predictor(model: str, pick: str | None, store: Path, storage: str | None) -> Predictor:
+def _predictor(model: str, pick: str | None, store: Path, storage: str | None, address: str | None) -> Predictor:
     from nas.checkpoint import Predictor
     from nas.search import StudyStore
     from nas.study import Study
 
+    if address and not Path(model).is_file():
+        with scratch("predict") as folder:
+            network = folder / "network.safetensors"
+            words = ("export", model, *(() if pick is None else ("--pick", pick)), "--out", network.name)
+            network.write_bytes(cluster(address).ask(model, words, (network.name,), asking(address))[1][network.name])
+            return Predictor.load(network)
     if not Path(model).is_file() and StudyStore.exists(store, model, storage=storage):
         return Study.open(model, store=store, storage=storage).best(pick)
     if pick is not None:

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import typer
 
-from nas.cli.console import asking, say, writing
+from nas.cli.console import ADDRESS_VARIABLE, NOT_BOTH, asking, say, stated, writing
+from nas.errors import JobError
 
 __all__ = [
     "ADDRESS",
@@ -24,10 +25,10 @@ __all__ = [
     "cluster",
     "entry_of",
     "readable",
+    "refuse",
 ]
 
 LOCAL_ADDRESS: Final = "http://127.0.0.1:8265"  # of a head node on this machine
-ADDRESS_VARIABLE: Final = "RAY_API_SERVER_ADDRESS"  # Ray's own, for every command that asks a cluster
 ADDRESS = typer.Option(
     LOCAL_ADDRESS,
     "--address",
@@ -35,11 +36,22 @@ ADDRESS = typer.Option(
     help="Job server of the cluster's head node.",
 )
 
+
+def _meant(context: typer.Context, value: str | None) -> str | None:
+    """The address; none where that of the environment meets a store, which is of this machine."""
+    if not value or not any(stated(context, name) for name in ("store", "storage")):
+        return value
+    if stated(context, "address"):
+        raise typer.BadParameter(NOT_BOTH)
+    return None
+
+
 ELSEWHERE = typer.Option(
     None,
     "--address",
     envvar=ADDRESS_VARIABLE,
     help="Job server of a cluster on which the study was searched, e.g. http://10.0.0.1:8265; '': look here.",
+    callback=_meant,
 )
 
 Entry = dict[str, Any]
@@ -64,6 +76,13 @@ def ask(address: str, study: str, arguments: Sequence[str], out: Path | None = N
             out.write_bytes(files[name])
         said = said.replace(name, shlex.quote(str(out)))
     say(said)
+
+
+def refuse(address: str, why: str, *words: str) -> None:
+    """JobError of a command that needs what is only on the machine of the study; ``words`` are typed there."""
+    raise JobError(
+        f"{why}; on the head node of {address}: {shlex.join(words)}; of a study on this machine: --address ''"
+    )
 
 
 def cluster(address: str) -> Any:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nas.cli._remote import ELSEWHERE, refuse
 from nas.cli.console import STORAGE, STORE, console, percent, print_json, say, seconds
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def replay(
     ] = None,
     store: Path = STORE,
     storage: str | None = STORAGE,
+    address: str | None = ELSEWHERE,
 ) -> None:
     """Train a trial again from what its study keeps, and compare accuracy, structure and weights.
 
@@ -41,6 +43,9 @@ def replay(
 
         nas replay 12 --study digits
     """
+    if address:
+        study_of = ("--study", experiment) if experiment else ()
+        refuse(address, "a trial is trained again where its data is", "nas", "replay", str(trial), *study_of)
     from nas.cli._data import data_of_study
     from nas.cli._workers import evaluator
     from nas.errors import NasError

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nas.cli._remote import ELSEWHERE, refuse
 from nas.cli.console import STORAGE, STORE, command_line, path_prefix, say
 from nas.errors import JobError
 
@@ -26,11 +27,14 @@ def serve(
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port that the server will listen on.")] = 5001,
     store: Path = STORE,
     storage: str | None = STORAGE,
+    address: str | None = ELSEWHERE,
 ) -> None:
     """Say which command serves a study's champion over HTTP, with MLflow's own server, and how to ask it.
 
     Nothing is started: the server is MLflow's, and its options are there to be chosen.
     """
+    if address:
+        refuse(address, "a champion is served where its store or MLflow's server is", "nas", "serve", experiment)
     from nas.cli.study import statistics_of
     from nas.job import stored_job
     from nas.search import StudyStore

@@ -19,7 +19,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from nas.cli._remote import ADDRESS_VARIABLE
+from nas.cli._remote import ELSEWHERE
 from nas.cli._standing import Looks, newest
 from nas.cli._submitted import Submissions
 from nas.cli.console import STORAGE, STORE, console, duration, percent, print_json, seconds, strict_json
@@ -36,12 +36,7 @@ def status(
     ] = None,
     store: Path = STORE,
     storage: str | None = STORAGE,
-    address: Annotated[
-        str | None,
-        typer.Option(
-            "--address", envvar=ADDRESS_VARIABLE, help="Job server of a cluster, e.g. http://10.0.0.1:8265; '': none."
-        ),
-    ] = None,
+    address: str | None = ELSEWHERE,
     as_json: Annotated[bool, typer.Option("--json", help="Print the status as JSON.")] = False,
     watch: Annotated[
         bool, typer.Option("--watch", "-w", help="Go on until the search has ended; with --json an object a line.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +10,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from nas.cli.console import STORAGE, STORE, console, print_json
+from nas.cli._remote import ELSEWHERE, ask, cluster
+from nas.cli.console import STORAGE, STORE, asking, console, print_json, say
 from nas.errors import NasError
 
 __all__ = ["delete", "studies"]
@@ -19,8 +21,12 @@ def studies(
     as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False,
     store: Path = STORE,
     storage: str | None = STORAGE,
+    address: str | None = ELSEWHERE,
 ) -> None:
     """List the studies of a store, the oldest first: trials, and the best of each."""
+    if address:
+        _studies_there(address, as_json)
+        return
     from nas.search import StudyStore
     from nas.tracking import expected, format_expected
 
@@ -65,13 +71,30 @@ def studies(
     console.print(table)
 
 
+def _studies_there(address: str, as_json: bool) -> None:
+    """Those of each store that searches were submitted to."""
+    found = cluster(address)
+    words = ["studies", *(["--json"] if as_json else [])]
+    said = [found.ask(place, words, (), asking(address))[0] for place in found.places() or [""]]
+    if as_json:
+        print_json([study for answer in said for study in json.loads(answer)])
+    else:
+        say("\n".join(said))
+
+
 def delete(
     experiment: Annotated[str, typer.Argument(help="Name of the study.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     store: Path = STORE,
     storage: str | None = STORAGE,
+    address: str | None = ELSEWHERE,
 ) -> None:
     """Delete a study of a store with all its trials and files. What it wrote to MLflow stays there."""
+    if address:
+        if not yes:
+            typer.confirm(f"delete study {experiment} on {address} with all its trials for good?", abort=True)
+        ask(address, experiment, ["delete", experiment, "--yes"])
+        return
     from nas.search import StudyStore
 
     study = StudyStore.open(store, experiment, storage=storage)

@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from nas.cli._remote import ADDRESS, ADDRESS_VARIABLE, LOCAL_ADDRESS, cluster, readable
-from nas.cli.console import command_line, say
+from nas.cli.console import asking, command_line, say
 
 __all__ = ["submit"]
 
@@ -44,7 +44,13 @@ def submit(
 
     job = Job.from_yaml(job_file, settings or [], environment=False)
     jobs = cluster(address)
-    found = jobs.submit(job, Path.cwd(), copy_data=not remote_data, on_wait=lambda why: say(f"{why} …"))
+    found = jobs.submit(
+        job,
+        Path.cwd(),
+        copy_data=not remote_data,
+        environment=asking(address),  # the commands that it prints at its end are for here, too
+        on_wait=lambda why: say(f"{why} …"),
+    )
     where = () if address == os.environ.get(ADDRESS_VARIABLE, LOCAL_ADDRESS) else ("--address", address)
     say(Text.assemble("submitted as ", (found.name, "bold")))
     for command in (("status",), ("logs", "-f"), ("stop",)):

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from nas.cli._remote import ELSEWHERE, refuse
 from nas.cli.console import STORAGE, STORE, console, need_writable, writing
 from nas.errors import JobError, NasError
 
@@ -37,6 +38,7 @@ def watch(
     ] = None,
     store: Path = STORE,
     storage: str | None = STORAGE,
+    address: str | None = ELSEWHERE,
 ) -> None:
     """Watch a trial learn: adjacency matrix, graph, closeness functions, losses, edges and accuracy, frame by frame.
 
@@ -51,6 +53,9 @@ def watch(
     """
     if out.suffix.lower() not in _ENDINGS:
         raise JobError(f"--out must end in {', '.join(_ENDINGS)}, but is {out}")
+    if address:
+        why = "a trial is trained again where its data is (the film of a champion, a job with tracking.animation makes)"
+        refuse(address, why, "nas", "watch", experiment, trial, "--out", str(out))
     need_writable(out)  # not after the training
     from nas.cli._champion import animation_of, write_animation
     from nas.cli._data import data_of_study

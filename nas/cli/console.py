@@ -25,6 +25,8 @@ from nas._text import format_seconds, harmless, redacted_address
 from nas.errors import NasError
 
 __all__ = [
+    "ADDRESS_VARIABLE",
+    "NOT_BOTH",
     "PATIENCE_SECONDS",
     "STORAGE",
     "STORE",
@@ -42,6 +44,7 @@ __all__ = [
     "say",
     "seconds",
     "stage",
+    "stated",
     "strict_json",
     "writing",
 ]
@@ -80,11 +83,31 @@ def _console(*, stderr: bool = False) -> Console:
 
 console, errors = _console(), _console(stderr=True)
 
+ADDRESS_VARIABLE: Final = "RAY_API_SERVER_ADDRESS"  # Ray's own, for every command that asks a cluster
 _ASKED_AS: Final = "NAS_ASKED_AS"  # how this program is called by somebody who asks from another machine
 _ASKED_AT: Final = "NAS_ASKED_AT"  # and which address has to be added there
 
+NOT_BOTH: Final = "--address names a cluster, --store and --storage are of this machine; leave the one or the other out"
+
+
+def stated(context: typer.Context, name: str) -> bool:
+    """Whether a parameter was typed, and is no default or variable."""
+    return getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
+
+
+def _of_this_machine(context: typer.Context, parameter: typer.CallbackParam, value: Any) -> Any:
+    typed = [stated(context, name) for name in ("address", parameter.name or "")]
+    if all(typed) and context.params.get("address"):
+        raise typer.BadParameter(NOT_BOTH)
+    return value
+
+
 STORE = typer.Option(
-    "nas-runs", "--store", envvar="NAS_STORE", help="Folder with the studies (tracking.store of the job)."
+    "nas-runs",
+    "--store",
+    envvar="NAS_STORE",
+    help="Folder with the studies (tracking.store of the job).",
+    callback=_of_this_machine,
 )
 TARGET = typer.Option(
     None, "--target", help="Target column of a table (data.target; default: the last); of several targets, once each."
@@ -94,6 +117,7 @@ STORAGE = typer.Option(
     "--storage",
     envvar="NAS_STORAGE",
     help="Database of the studies (tracking.storage of the job), if they are not in the store.",
+    callback=_of_this_machine,
 )
 
 
@@ -118,8 +142,9 @@ def command_line(*words: str | Path, store: Path | None = None, storage: str | N
 
 
 def asking(address: str) -> dict[str, str]:
-    """Variables for a command that answers elsewhere: the commands that it prints are for the shell here."""
-    return {_ASKED_AS: shlex.join(_program()), _ASKED_AT: address}
+    """Variables for a command that answers elsewhere: the commands that it prints are for the shell here, and it does
+    not ask a cluster in turn, whatever its machine is set to (itself, for ever)."""
+    return {_ASKED_AS: shlex.join(_program()), _ASKED_AT: address, ADDRESS_VARIABLE: ""}
 
 
 def _program() -> list[str]:

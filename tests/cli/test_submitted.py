@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+import shlex
 import socket
 import time
 from collections.abc import Iterator
@@ -119,6 +120,29 @@ def test_a_cluster_that_does_not_answer_is_not_readable(made: Cluster, monkeypat
     assert "nas_store_readable 0.0" in generate_latest(registry).decode()
     once = CliRunner().invoke(_app.app, ["metrics", "--once", "--address", "http://there"])
     assert once.exit_code == 1 and "nothing answers" in once.stderr
+
+
+def test_what_needs_the_data_is_refused_and_a_store_of_this_machine_is_not_asked_of_a_cluster(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def said(*words: str) -> str:
+        found = CliRunner().invoke(_app.app, list(words), env={"COLUMNS": "1000"})
+        assert found.exit_code, found.output
+        return " ".join(found.output.split())
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RAY_API_SERVER_ADDRESS", "http://there")
+    for words in (["replay", "3", "--study", "my study"], ["watch", "digits", "5"], ["serve", "digits"]):
+        refused = said(*words)
+        assert f"on the head node of http://there: {shlex.join(['nas', *words])}" in refused
+        assert refused.endswith("of a study on this machine: --address ''")
+    for words in (["front", "x"], ["compare", "x", "y"], ["predict", "x", "t.csv"], ["status", "x"], ["delete", "x"]):
+        for options in (
+            ["--address", "http://a", "--store", "s"],
+            ["--storage", "sqlite:///s", "--address", "http://a"],
+        ):
+            assert "leave the one or the other out" in said(*words, *options)
+        assert "http://there" not in said(*words, "--store", "s")
 
 
 def test_a_server_that_takes_a_question_and_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

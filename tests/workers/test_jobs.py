@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,15 +15,17 @@ from typing import Any
 import numpy as np
 import pytest
 from ray.cluster_utils import Cluster
+from ray.job_submission import JobStatus
 from typer.testing import CliRunner
 
 from nas import Predictor
 from nas.cli import _app
+from nas.cli.console import asking
 from nas.errors import NasError
 from nas.job import Job
 from nas.search import StudyStore
 from nas.workers import jobs
-from nas.workers.jobs import ClusterError, ClusterJobs, _entrypoint
+from nas.workers.jobs import ClusterError, ClusterJobs, _answer, _entrypoint, _plain_database, _question
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -114,6 +118,8 @@ def test_a_search_is_submitted_followed_and_found_again(
     assert [row["trial"] for row in json.loads(run("front", "digits", "--json", *where))["front"]]
     assert "wrote here.safetensors: trial" in run("export", "digits", "--out", "here.safetensors", *where)
     assert Predictor.load(tmp_path / "here.safetensors").classes == ("minus", "plus")
+    assert run("predict", "digits", "toy.csv", "--out", "said.csv", *where) == "wrote said.csv: 120 rows\n"
+    assert "digits" in [each["name"] for each in json.loads(run("studies", "--json", *where))]
     with pytest.raises(ClusterError, match="^cannot pick 'nothing'"):
         ClusterJobs(address).ask("digits", ["export", "digits", "--pick", "nothing"])
     # Results are where the head node keeps them, not in the package, which Ray throws away.
@@ -168,8 +174,101 @@ def test_a_wrong_token_is_refused_and_the_message_says_which_variables(address: 
 def test_results_never_lie_in_the_package() -> None:
     relative = Job.from_mapping({"tracking": {"store": "runs"}})
     absolute = Job.from_mapping({"tracking": {"store": "/data/runs"}})
-    assert _entrypoint(relative, "info").startswith('NAS_STORE="${NAS_STORE:-$HOME/runs}" exec nas ')
-    assert _entrypoint(absolute, "info").startswith("exec nas ")
+    assert _entrypoint(relative, "info").startswith('NAS_STORE=${NAS_STORE:-"$HOME"/runs} exec nas ')
+    # The head's own variable would replace what the job states in full, and questions would look elsewhere.
+    assert _entrypoint(absolute, "info").startswith("NAS_STORE=/data/runs exec nas ")
+
+
+@pytest.mark.parametrize("store", ["runs", "a 'b\" $(touch x) }", "/tmp/a 'b"])
+def test_a_question_is_asked_of_the_store_of_its_search_and_leaves_nothing(store: str, tmp_path: Path) -> None:
+    program = tmp_path / "nas"
+    program.write_text(
+        '#!/bin/sh\necho "$NAS_STORE,$NAS_STORAGE,$RAY_API_SERVER_ADDRESS"; echo made > a.txt; exit $1\n'
+    )
+    program.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "HOME": "/home/me", "TMPDIR": str(tmp_path)}
+    environment |= {"RAY_API_SERVER_ADDRESS": "http://the-head-itself"} | asking("http://there")
+    for code in ("0", "1"):
+        question = _question(store, [code], ["a.txt"], "sqlite:///x y.db")
+        asked = subprocess.run(["sh", "-c", question], env=environment, capture_output=True, text=True, cwd=tmp_path)
+        where = store if store.startswith("/") else f"/home/me/{store}"
+        files = {} if code == "1" else {"a.txt": b"made\n"}
+        assert _answer(asked.stdout) == (f"{where},sqlite:///x y.db,", files), asked.stderr
+        assert asked.returncode == int(code)
+        assert [*tmp_path.iterdir()] == [program]
+
+
+def test_a_database_that_a_job_states_is_asked_and_a_password_is_not_shown_around() -> None:
+    def shown(storage: str) -> dict[str, str]:
+        return _plain_database(Job.from_mapping({"tracking": {"storage": storage}}))
+
+    for storage in ("postgresql://me@host/db", "sqlite:////data/studies.db"):
+        assert shown(storage) == {"nas.storage": storage}
+    assert shown("postgresql://me:pw@host/db") == shown("postgresql://host/db?password=pw") == {}
+    assert _plain_database(Job()) == {}
+
+
+@dataclass
+class Head:
+    """What Ray's client says of a search whose package Ray has thrown away, or of none."""
+
+    searches: list[SimpleNamespace]
+    asked: list[dict[str, Any]] = field(default_factory=list)
+
+    def list_jobs(self) -> list[Any]:
+        return self.searches
+
+    def get_job_info(self, name: str) -> Any:
+        (found,) = [each for each in self.searches if each.submission_id == name] or [
+            SimpleNamespace(driver_exit_code=None, message="runtime_env setup failed: no package\nTraceback")
+        ]
+        return found
+
+    def submit_job(self, **question: Any) -> str:
+        self.asked.append(question)
+        return str(question["submission_id"])
+
+    def get_job_status(self, name: str) -> JobStatus:
+        return JobStatus.FAILED if self.gone() else JobStatus.SUCCEEDED
+
+    def get_job_logs(self, name: str) -> str:
+        return "" if self.gone() else "nas-answer:\nsaid\n"
+
+    def gone(self) -> bool:
+        return bool({"working_dir", "pip"} & {*self.asked[-1]["runtime_env"]})
+
+
+def of_head(*searches: SimpleNamespace) -> tuple[ClusterJobs, Head]:
+    made, head = ClusterJobs.__new__(ClusterJobs), Head([*searches])
+    made.address, made._client = "http://there:8265", head  # type: ignore[assignment]
+    return made, head
+
+
+def search_of(study: str, **more: Any) -> SimpleNamespace:
+    metadata = {"nas.study": study, "nas.store": f"/of/{study}", **more.pop("metadata", {})}
+    times = {"start_time": 1, "end_time": 2, "status": JobStatus.SUCCEEDED}
+    return SimpleNamespace(submission_id=f"{study}-1", metadata=metadata, **times, **{"runtime_env": {}, **more})
+
+
+def test_a_study_is_asked_about_when_ray_has_thrown_its_package_away() -> None:
+    """Which it does ten minutes after the search, at the earliest."""
+    made, head = of_head(search_of("digits", runtime_env={"working_dir": "gcs://x", "env_vars": {"A": "1"}}))
+    assert made.ask("digits", ["front", "digits"], environment={"B": "2"}) == ("said", {})
+    assert [sorted(each["runtime_env"]) for each in head.asked] == [["env_vars", "working_dir"], ["env_vars"]]
+    assert head.asked[-1]["runtime_env"]["env_vars"] == {"A": "1", "B": "2", "PYTHONUNBUFFERED": "1"}
+    assert "NAS_STORE=/of/digits " in head.asked[-1]["entrypoint"]
+    made, head = of_head(search_of("digits", runtime_env={"pip": ["x"]}))
+    with pytest.raises(ClusterError, match=r"^http://there:8265 could not be asked: runtime_env setup failed: no"):
+        made.ask("digits", ["front", "digits"])
+
+
+def test_a_study_of_an_earlier_head_node_is_looked_for_in_the_store() -> None:
+    made, head = of_head()
+    assert made.ask("digits", ["front", "digits"]) == ("said", {})
+    assert 'NAS_STORE=${NAS_STORE:-"$HOME"/nas-runs}' in head.asked[-1]["entrypoint"]
+    assert made.places() == []
+    database = {"metadata": {"nas.storage": "sqlite:///x"}}
+    assert of_head(search_of("a"), search_of("a"), search_of("b", **database))[0].places() == ["a-1", "b-1"]
 
 
 def test_a_node_whose_agent_does_not_listen_is_said_at_once_with_the_port(
