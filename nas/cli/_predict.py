@@ -36,7 +36,7 @@ def predict(
         str,
         typer.Argument(
             help="A .csv, .tsv, .parquet or .xlsx file; the target may be there or not. Or a folder of images, an "
-            "image, an .npz or IDX file."
+            "image, an .npz or IDX file, or module:function, which returns rows."
         ),
     ],
     out: Annotated[

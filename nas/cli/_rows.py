@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,8 @@ from nas.errors import DataError
 __all__ = ["rows_to_predict"]
 
 _IMAGES: Final = "images:"
+_FOLDER: Final = "idx:"
+_FUNCTION: Final = re.compile(r"[^\W\d][\w.]*:[^\W\d]\w*")
 _IDX: Final = ("-ubyte", ".idx", "-ubyte.gz", ".idx.gz")
 
 
@@ -20,7 +23,7 @@ def rows_to_predict(source: str, record: dict[str, Any], inputs: int, settings: 
 
     Args:
         source: a table (.csv, .tsv, .parquet, .xlsx); a folder of images, or one; an .npz file with one array that
-            fits the network, or an IDX file.
+            fits the network, or an IDX file; ``module:function`` of one's own, which returns rows, or (x, y).
         record: of the network.
         inputs: features that it takes.
         settings: ``data.key=value`` each: how to read a table.
@@ -30,6 +33,11 @@ def rows_to_predict(source: str, record: dict[str, Any], inputs: int, settings: 
         JobError: a setting is wrong.
     """
     path = Path(source.removeprefix(_IMAGES))
+    if source.startswith(_FOLDER) and not path.exists():
+        named = Path(source.removeprefix(_FOLDER)) / "t10k-images-idx3-ubyte"
+        raise DataError(f"{source}: a folder of four files; name the one with the images, such as {named}")
+    if _FUNCTION.fullmatch(source) and not path.exists():
+        return _returned(source, inputs, settings), []
     if not path.exists():
         raise DataError(f"{path}: no such file (looked in {path.absolute().parent})")
     kind = _kind(path)
@@ -42,6 +50,27 @@ def rows_to_predict(source: str, record: dict[str, Any], inputs: int, settings: 
     if kind == "arrays":
         return _array(path, inputs), []
     return _table(path, record, settings), []
+
+
+def _returned(source: str, inputs: int, settings: list[str]) -> Any:
+    """The rows that a function of the user's own returns, with or without their targets."""
+    from nas.training.data.own import as_table, returned_by
+
+    if settings:
+        raise DataError(f"--set says how to read a table, but {source} is a function; leave it out")
+    value = returned_by(source)
+    if isinstance(value, tuple) and len(value) == 2:
+        value = value[0]
+    if (table := as_table(value)) is not None:
+        return table
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        array = np.empty(0)
+    if array.ndim < 2 or array.size != len(array) * inputs:
+        what = f"shape {array.shape}" if array.ndim > 1 else type(value).__name__
+        raise DataError(f"{source}: returned {what}; expected a table, or rows of {inputs} features, or (x, y)")
+    return array.reshape(len(array), inputs)
 
 
 def _kind(path: Path) -> str:

@@ -59,7 +59,7 @@ def test_images_are_answered_file_by_file(
     assert one.output.splitlines()[1].startswith("03.png,right,")
 
 
-def test_arrays_are_answered_row_by_row_and_others_are_refused(tmp_path: Path) -> None:
+def test_arrays_are_answered_row_by_row_and_others_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     draw(tmp_path / "shapes", (6, 6), 1)
     net = str(searched(tmp_path / "shapes"))
     images = np.stack([np.asarray(PIL.open(path)) for path in sorted((tmp_path / "shapes").rglob("*.png"))])
@@ -80,3 +80,19 @@ def test_arrays_are_answered_row_by_row_and_others_are_refused(tmp_path: Path) -
     ]:
         asked = CliRunner().invoke(app, ["predict", net, str(tmp_path / name)])
         assert asked.exit_code == 1 and said in " ".join(asked.output.split())
+
+    # What `data.source` may be besides: a folder of IDX files, and a function.
+    (tmp_path / "some_rows.py").write_text(
+        f"import numpy as np\nX = np.load({str(tmp_path / 'some.npz')!r})['pictures']\n"
+        "def rows(): return X\ndef pair(): return X, [0] * len(X)\ndef words(): return ['a', 'b']\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    for source, said in [
+        ("idx:pictures", "name the one with the images, such as pictures/t10k-images-idx3-ubyte"),
+        ("some_rows:words", "returned list; expected a table, or rows of 36 features, or (x, y)"),
+        ("some_rows:absent", "cannot be imported"),
+    ]:
+        asked = CliRunner().invoke(app, ["predict", net, source])
+        assert asked.exit_code == 1 and said in " ".join(asked.output.split()), asked.output
+    for source in ("some_rows:rows", "some_rows:pair"):
+        assert CliRunner().invoke(app, ["predict", net, source]).output == answers[0]

@@ -21,7 +21,7 @@ from nas.training.data.idx import MAX_BYTES, refuse_expansion
 from nas.training.data.tabular import from_frame, plain
 from nas.training.types import Dataset
 
-__all__ = ["as_table", "call_function", "from_arrays", "load_npz", "read_npz", "with_targets"]
+__all__ = ["as_table", "call_function", "from_arrays", "load_npz", "read_npz", "returned_by", "with_targets"]
 
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
@@ -250,17 +250,8 @@ def call_function(
     Raises:
         DataError: it cannot be imported, fails, or returns something else than arrays.
     """
-    module_name, _, function_name = source.partition(":")
-    try:
-        function = getattr(import_named(module_name), function_name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise DataError(f"{source}: cannot be imported ({error}); expected module:function") from error
-    try:
-        value = function()
-    except (DataError, KeyboardInterrupt):
-        raise
-    except BaseException as error:  # the user's own code may raise anything
-        raise DataError(f"{source}: the function failed ({type(error).__name__}: {error})") from error
+    value = returned_by(source)
+    function_name = source.partition(":")[2]
     if isinstance(value, Dataset):
         return value
     if (table := as_table(value)) is not None:  # with features and targets, as from a file
@@ -274,3 +265,22 @@ def call_function(
     raise DataError(
         f"{source}: returned {type(value).__name__}; expected (x, y), a mapping of arrays, a table, or a Dataset"
     )
+
+
+def returned_by(source: str) -> Any:
+    """What the user's ``module:function`` returns, whatever that is.
+
+    Raises:
+        DataError: it cannot be imported, or fails.
+    """
+    module_name, _, function_name = source.partition(":")
+    try:
+        function = getattr(import_named(module_name), function_name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise DataError(f"{source}: cannot be imported ({error}); expected module:function") from error
+    try:
+        return function()
+    except (DataError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # the user's own code may raise anything
+        raise DataError(f"{source}: the function failed ({type(error).__name__}: {error})") from error
