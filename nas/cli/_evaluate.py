@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from nas.cli.console import console, percent, print_json, seconds
+from nas.cli.console import console, one_or_all, percent, print_json, seconds
 from nas.errors import DataError, JobError, NasError
 
 if TYPE_CHECKING:
@@ -38,7 +38,11 @@ def evaluate(
         ),
     ] = None,
     target: Annotated[
-        str | None, typer.Option("--target", help="Target column of a table (default: the last).")
+        list[str] | None,
+        typer.Option(
+            "--target",
+            help="Target column of a table (data.target; default: as in training); of several targets, once each.",
+        ),
     ] = None,
     part: Annotated[
         str | None,
@@ -70,7 +74,7 @@ def evaluate(
     found = evaluate_file(
         checkpoint,
         data=data,
-        target=target,
+        target=one_or_all(target),
         part=part,
         settings=settings or (),
         batch=batch,
@@ -87,7 +91,7 @@ def evaluate_file(
     path: Path,
     *,
     data: str | None = None,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     part: str | None = None,
     settings: Sequence[str] = (),
     batch: int = 1024,
@@ -249,7 +253,7 @@ def _dataset(
 
 
 def _data_config(
-    record: dict[str, Any], data: str | None, target: str | None, settings: Sequence[str]
+    record: dict[str, Any], data: str | None, target: str | Sequence[str] | None, settings: Sequence[str]
 ) -> tuple[DataConfig, bool]:
     """Which data to load, and whether its source is what the network was trained on."""
     from pydantic import ValidationError

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import nas as package
+from nas.cli import _evaluate
 from nas.search import StudyStore
 from tests.cli.test_commands import JOB, nas, plain
 
@@ -147,3 +148,13 @@ def test_a_study_of_before_fingerprints_goes_on_and_says_so(tmp_path: Path, monk
     refused = nas("search", "old.yaml", "--resume", "--trials", "3")
     assert refused.exit_code == 1
     assert "its values or its split differ" in plain(refused)
+
+
+def test_networks_of_several_targets_are_evaluated_on_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(_evaluate, "evaluate_file", lambda path, *, target, **rest: asked.append(target))
+    for targets in ([], ["a"], ["a", "b"]):
+        nas("evaluate", "net.safetensors", "--json", *(word for each in targets for word in ("--target", each)))
+    assert asked == [None, "a", ["a", "b"]]
+    config, _ = _evaluate._data_config({}, "t.csv", ["a", "b"], ())
+    assert config.target == ("a", "b")

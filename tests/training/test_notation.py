@@ -144,6 +144,10 @@ def test_durations_and_times_of_day_are_seconds(tmp_path: Path) -> None:
         found = read(tmp_path, texts)
         assert found.encoding is not None and found.encoding.columns[0].stated == "number h:m:s"
         np.testing.assert_allclose(cells_of(pd.Series(texts), "number", "c", CLOCK), seconds)
+    typed = pd.DataFrame({"c": pd.to_timedelta(seconds, "s"), "a": VALUES, "y": LABELS})
+    typed.to_parquet(tmp_path / "t.parquet")  # what is typed there is text in a CSV of the same rows
+    read_typed = read_data(DataConfig(source=str(tmp_path / "t.parquet")))
+    assert read_typed.encoding is not None and read_typed.encoding.columns[0].stated == "number h:m:s"
     assert clock_seconds("-1 days +23:00:00") == -3600 and clock_seconds("1:99") is None
     np.testing.assert_allclose(cells_of(pd.Series(pd.to_timedelta(seconds, "s")), "number", "c"), seconds)
 

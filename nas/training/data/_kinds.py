@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from nas.checkpoint import MARKS, cells_of, without_numbers
+from nas.checkpoint import CLOCK, MARKS, cells_of, without_numbers
 from nas.errors import DataError
 from nas.training.data._columns import looks_left_over, row_number
 from nas.training.data._delimited import is_number
@@ -147,7 +147,7 @@ def _numeric(column: pd.Series[Any], name: str, where: str) -> ColumnCells | Non
     if kind.is_datetime64_any_dtype(column) or isinstance(column.dtype, pd.PeriodDtype):
         return ColumnCells("date", cells_of(column, "date", name))
     if kind.is_timedelta64_dtype(column):
-        return ColumnCells("number", column.dt.total_seconds().to_numpy(dtype=np.float64))
+        return ColumnCells("number", column.dt.total_seconds().to_numpy(dtype=np.float64), notation=CLOCK)
     if kind.is_numeric_dtype(column) and not kind.is_complex_dtype(column):
         return ColumnCells("number", column.to_numpy(dtype=np.float64, na_value=np.nan))
     if isinstance(column.dtype, pd.CategoricalDtype):
