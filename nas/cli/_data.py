@@ -111,7 +111,7 @@ def data_of_study(config: DataConfig, study: StudyStore, *, named: str | None, r
     header, whose = study.header.get("job") or {}, f"study {study.name!r} was made with"
     before = Fingerprint.from_json(header.get("fingerprint"))
     if before is not None:
-        loaded = recorded_data(_ramps_as_then(config, header), named, whose)
+        loaded = recorded_data(config, named, whose, knots=_knots_then(header))
         difference = before.difference(loaded.fingerprint)
     else:
         known = tuple(header.get("feature_names") or ())
@@ -128,13 +128,12 @@ def data_of_study(config: DataConfig, study: StudyStore, *, named: str | None, r
     return dataclasses.replace(loaded, dataset=dataclasses.replace(loaded.dataset, scorer=study.objectives.scorer))
 
 
-def _ramps_as_then(config: DataConfig, header: Mapping[str, Any]) -> DataConfig:
-    """No ramps for the inputs of a study that has none: it may have been begun before there were any."""
+def _knots_then(header: Mapping[str, Any]) -> dict[str, tuple[float, ...]]:
+    """Ends of the ramps that a study's inputs have: an earlier program may have found others, or none."""
     from nas.checkpoint import Encoding
 
     encoding = Encoding.from_json(header.get("encoding"))
-    known = encoding is not None and any(column.knots for column in encoding.columns)
-    return config if known else config.model_copy(update={"ramps": False})
+    return {} if encoding is None else {column.name: column.knots for column in encoding.columns}
 
 
 def as_trained(config: DataConfig, record: Mapping[str, Any]) -> DataConfig:

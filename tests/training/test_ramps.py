@@ -56,6 +56,28 @@ def test_too_few_rows_show_no_bend(tmp_path: Path) -> None:
     assert ramped(read(tmp_path, FRAME[["straight", "noise", "y"]].iloc[:40])) == []
 
 
+def test_narrow_ramps_where_they_say_more(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    frame = pd.DataFrame({"wavy": rng.uniform(0, 1, 2000), "bent": rng.normal(0, 1, 2000), "noise": rng.random(2000)})
+    frame["few"] = np.repeat(np.arange(20) + 0.5, 100)  # more quantiles are the same numbers again
+    frame["y"] = 3 * frame.bent.abs() + np.sin(30 * frame.wavy) + (frame.few % 2 > 1) + rng.normal(0, 0.3, 2000)
+    found = read(tmp_path, frame).encoding
+    assert found is not None
+    ramps = {each.name: len(each.ramps) for each in found.columns}
+    assert ramps == {"wavy": 32, "bent": 8, "noise": 0, "few": 19}
+
+
+def test_ramps_as_they_were_found_before(tmp_path: Path) -> None:
+    before = {"bent": (20.0, 50.0, 80.0), "gone": (0.0, 1.0)}
+    FRAME.to_csv(tmp_path / "t.csv", index=False)
+    config = DataConfig(source=str(tmp_path / "t.csv"), target="y")
+    found = read_data(config, knots=before).encoding
+    assert found is not None
+    assert {each.name: each.knots for each in found.columns if each.knots} == {"bent": before["bent"]}
+    found = read_data(config, knots={}).encoding
+    assert found is not None and not any(each.knots for each in found.columns)
+
+
 def test_wide_tables_are_read_in_no_time(tmp_path: Path) -> None:
     wide = pd.concat([FRAME[["bent", "y"]], pd.DataFrame(RNG.normal(size=(N, 600))).add_prefix("n")], axis=1)
     assert ramped(read(tmp_path, wide)) == []  # more numbers than are looked at one by one

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
 import numpy as np
 
 from nas.checkpoint import DATE_PARTS, EncodedColumn, Encoding
 from nas.training.data._codes import levels_for
-from nas.training.data._ramps import MOST_COLUMNS, MOST_INPUTS, bends, knots_of
+from nas.training.data._ramps import MOST_COLUMNS, MOST_INPUTS, RAMPS, bends, knots_of
 from nas.training.data._raw import RawData
 
-__all__ = ["cells", "fit_encoding"]
+__all__ = ["Ramps", "cells", "fit_encoding"]
 
 _LEAST_ROWS: Final = 5  # of a category in the training part, to have one
+# Whether numbers become ramps, too; "auto": those that bend; a mapping: their ends by column, as they once were found.
+Ramps = Literal["auto"] | bool | Mapping[str, tuple[float, ...]]
 
 
 def fit_encoding(
@@ -24,7 +26,7 @@ def fit_encoding(
     rows: np.ndarray,
     targets: np.ndarray,
     *,
-    ramps: Literal["auto"] | bool = "auto",
+    ramps: Ramps = "auto",
 ) -> Encoding | None:
     """The encoding of a table's columns; None: all are numbers that are taken as they are.
 
@@ -32,7 +34,7 @@ def fit_encoding(
         raw: a table, with kinds and levels of its columns.
         train: (rows, columns) the training part of ``raw.x``.
         rows, targets: some of these rows and their targets (see `nas.training.data._codes.targets_of`).
-        ramps: whether numbers become ramps, too; "auto": those that bend.
+        ramps: see `Ramps`.
     """
     given = [x for x in (raw.x, raw.x_val, raw.x_test) if x is not None]
     gaps = np.any([np.isnan(x).any(axis=0) for x in given], axis=0)
@@ -49,7 +51,9 @@ def fit_encoding(
         else:
             columns.append(dataclasses.replace(_number(name, kind, values, bool(gaps[place])), notation=notation))
     found = Encoding(tuple(columns))
-    if ramps:
+    if isinstance(ramps, Mapping):
+        found = Encoding(tuple(dataclasses.replace(each, knots=ramps.get(each.name, ())) for each in found.columns))
+    elif ramps:
         found = _with_ramps(found, train, raw.levels, rows, targets, every=ramps is True)
     return None if found.plain else found
 
@@ -70,15 +74,27 @@ def _with_ramps(
     bent = {}
     for place in numbers:
         values = train[:, place]
-        if knots := knots_of(values[~np.isnan(values)]):
-            bent[place] = dataclasses.replace(encoding.columns[place], knots=knots)
+        known = values[~np.isnan(values)]
+        each = [knots for ramps in RAMPS[: 1 if every else None] if (knots := knots_of(known, ramps))]
+        # Of few different numbers, more quantiles are the same ones again.
+        each = [knots for k, knots in enumerate(each) if not k or len(knots) > len(each[k - 1])]
+        if each:
+            bent[place] = [dataclasses.replace(encoding.columns[place], knots=knots) for knots in each]
+    chosen = dict.fromkeys(bent, 1)
     if bent and not every:
         judged = cells(train[rows], levels)
-        each = [column.apply(values) for column, values in zip(encoding.columns, judged, strict=True)]
-        pairs = {place: (each[place], column.apply(judged[place])) for place, column in bent.items()}
-        wanted = bends(np.concatenate(each, axis=1), pairs, targets)
-        bent = {place: column for place, column in bent.items() if place in wanted}
-    return Encoding(tuple(bent.get(place, column) for place, column in enumerate(encoding.columns)))
+        straight = [column.apply(values) for column, values in zip(encoding.columns, judged, strict=True)]
+        columns = {
+            place: [straight[place], *(column.apply(judged[place]) for column in ramped)]
+            for place, ramped in bent.items()
+        }
+        chosen = bends(np.concatenate(straight, axis=1), columns, targets)
+    return Encoding(
+        tuple(
+            bent[place][chosen[place] - 1] if place in chosen else column
+            for place, column in enumerate(encoding.columns)
+        )
+    )
 
 
 def cells(x: np.ndarray, levels: Sequence[tuple[str, ...]]) -> list[np.ndarray]:

@@ -135,18 +135,21 @@ def read_data(
     features: Sequence[str] = (),
     spare: Collection[str] = (),
     encoding: Encoding | None = None,
+    knots: Mapping[str, tuple[float, ...]] | None = None,
     twice: bool = False,
 ) -> LoadedData:
     """`load_data` with a report and a fingerprint, which takes longer.
 
     Args:
         config, statistics, features, spare, encoding: see `load_data`.
+        knots: ends of the ramps of columns, by name, as they were when the same data was read before; None: to be found
+            out as ``config`` says.
         twice: call a function of the user's own a second time, and refuse data that is random.
 
     Raises:
         DataError: see `load_data`.
     """
-    found = _prepared(config, statistics, features, spare, encoding)
+    found = _prepared(config, statistics, features, spare, encoding, knots)
     if isinstance(found, Dataset):
         loaded = LoadedData(
             found,
@@ -187,6 +190,7 @@ def _prepared(
     features: Sequence[str],
     spare: Collection[str],
     encoding: Encoding | None,
+    knots: Mapping[str, tuple[float, ...]] | None = None,
 ) -> _Prepared | Dataset:
     raw = _load(_of_kinds(config, features, encoding), features, spare)
     if isinstance(raw, Dataset):
@@ -211,7 +215,8 @@ def _prepared(
                 train, val, test = (dataclasses.replace(part, x=inputs[part.rows]) for part in found)
                 found = train, val, test
             pixels = config.period or raw.period  # or time steps: all numbers of one kind
-            encoding = fit_encoding(raw, found[0].x, rows, targets, ramps=False if pixels else config.ramps)
+            ramps = False if pixels else config.ramps if knots is None else knots
+            encoding = fit_encoding(raw, found[0].x, rows, targets, ramps=ramps)
     train, *_ = parts = tuple(_applied(encoding, part, raw) for part in found)
     if task == "regression" and statistics is None:
         _refuse_constant(train.y, raw, config.source)
