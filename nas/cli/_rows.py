@@ -10,10 +10,11 @@ import numpy as np
 
 from nas.errors import DataError
 
-__all__ = ["rows_to_predict"]
+__all__ = ["rows_of", "rows_to_predict"]
 
 _IMAGES: Final = "images:"
 _FOLDER: Final = "idx:"
+_TEST_IMAGES: Final = "t10k-images-idx3-ubyte"
 _FUNCTION: Final = re.compile(r"[^\W\d][\w.]*:[^\W\d]\w*")
 _IDX: Final = ("-ubyte", ".idx", "-ubyte.gz", ".idx.gz")
 
@@ -34,7 +35,7 @@ def rows_to_predict(source: str, record: dict[str, Any], inputs: int, settings: 
     """
     path = Path(source.removeprefix(_IMAGES))
     if source.startswith(_FOLDER) and not path.exists():
-        named = Path(source.removeprefix(_FOLDER)) / "t10k-images-idx3-ubyte"
+        named = Path(source.removeprefix(_FOLDER)) / _TEST_IMAGES
         raise DataError(f"{source}: a folder of four files; name the one with the images, such as {named}")
     if _FUNCTION.fullmatch(source) and not path.exists():
         return _returned(source, inputs, settings), []
@@ -50,6 +51,19 @@ def rows_to_predict(source: str, record: dict[str, Any], inputs: int, settings: 
     if kind == "arrays":
         return _array(path, inputs), []
     return _table(path, record, settings), []
+
+
+def rows_of(source: str) -> str:
+    """What to name for predictions of the rows of ``data.source``, from whatever folder; "TABLE.csv" stands for what
+    cannot be named so."""
+    path = Path(source.removeprefix(_IMAGES))
+    if source and path.exists():
+        return str(path.absolute())
+    images = Path(source.removeprefix(_FOLDER)) / _TEST_IMAGES
+    if source.startswith(_FOLDER):
+        found = next((each for each in (images, images.with_name(f"{images.name}.gz")) if each.exists()), None)
+        return "TABLE.csv" if found is None else str(found.absolute())
+    return source if _FUNCTION.fullmatch(source) and not source.startswith("openml:") else "TABLE.csv"
 
 
 def _returned(source: str, inputs: int, settings: list[str]) -> Any:

@@ -5,21 +5,27 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import os
 import shlex
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from nas.cli._remote import ELSEWHERE, refuse
-from nas.cli.console import STORAGE, STORE, command_line, path_prefix, say
+from nas.cli.console import STORAGE, STORE, command_line, errors, path_prefix, say
 from nas.errors import JobError
 
 if TYPE_CHECKING:
     from nas.tracking import TrackingConfig
 
 __all__ = ["serve"]
+
+_ANY: Final = "TABLE.csv"  # stands for a table that MLflow's server can read
+_WAIT_SECONDS: Final = "5"  # for a server that may not be there
+_MOST_NUMBERS: Final = 64  # of a sample, in a command
 
 
 def serve(
@@ -45,7 +51,7 @@ def serve(
     tracking = job.tracking.model_copy(update={"store": store})
     if not tracking.mlflow or tracking.champion is None:
         why = "registers no model (tracking.mlflow, tracking.champion)"
-    elif tracking.server is None and not _registered(tracking):  # of a server nobody may be able to wait for an answer
+    elif not _registered(tracking):
         why = "has registered no model: its search has not ended, or a baseline beats its networks"
     else:
         why = ""
@@ -58,16 +64,28 @@ def serve(
     # An average sample: it is of the right width, and as raw as any.
     sample = [float(f"{value:.4g}") for value in (means if len(means) == inputs else means[:1] * inputs)]
     examples = header.get("examples") or {}
-    for line in serving_commands(
-        tracking, examples, port, sample=sample, table=_plain_table(job.data.source, examples)
-    ):
+    table = _plain_table(job.data.source, examples)
+    for line in serving_commands(tracking, examples, port, sample=sample, table=table):
         say(line)
+    if examples and table == _ANY:
+        say(f"# {_ANY}: those columns, cells separated by commas, numbers with points, in UTF-8")
 
 
 def _registered(tracking: TrackingConfig) -> bool:
-    """Whether a store's registry has the champion, whose files are where the store is now."""
+    """Whether the registry has the champion, of a store with its files where the store is now.
+
+    A server that gives no answer may have it: this is said.
+    """
     from nas.tracking import has_champion, mend_addresses
 
+    if tracking.server is not None:
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", _WAIT_SECONDS)
+        try:
+            return has_champion(tracking)
+        except Exception as error:  # of the network, of MLflow, of what else answers there
+            why = f"{error}".partition("\n")[0][:200]
+            say(f"{tracking.server} does not say whether it has the champion: {why}", output=errors)
+            return True
     if not (tracking.store / "mlflow.db").exists():
         return False
     mend_addresses(tracking)
@@ -82,7 +100,7 @@ def _plain_table(source: str, columns: Iterable[str]) -> str:
             with Path(source).open(encoding="utf-8", newline="") as file:
                 if {*columns} <= {*next(csv.reader(file))}:
                     return source
-    return "TABLE.csv"
+    return _ANY
 
 
 def serving_commands(
@@ -91,7 +109,7 @@ def serving_commands(
     port: int,
     *,
     sample: Sequence[float] = (),
-    table: str = "TABLE.csv",
+    table: str = _ANY,
 ) -> tuple[str, ...]:
     """Shell commands that serve the champion, and that ask it for predictions: of a row; where columns have names, also
     of a table in a file.
@@ -110,11 +128,15 @@ def serving_commands(
         row = {"dataframe_split": {"columns": [*examples], "data": [[values[0] for values in examples.values()]]}}
     else:
         row = {"inputs": [list(sample)]}
-    asked = shlex.quote(json.dumps(row, ensure_ascii=False))
+    asked = f"-d {shlex.quote(json.dumps(row, ensure_ascii=False))}"
     where = f"http://127.0.0.1:{port}/invocations"
+    made = ""
+    if not examples and len(sample) > _MOST_NUMBERS and len({*sample}) == 1:  # images: nobody reads a thousand numbers
+        row_of = f"import json; print(json.dumps({{'inputs': [[{sample[0]}] * {len(sample)}]}}))"
+        made, asked = f"{shlex.quote(sys.executable)} -c {shlex.quote(row_of)} | ", "-d @-"
     whole = f"curl -H 'Content-Type: text/csv' --data-binary {shlex.quote(f'@{table}')} {where}"
     return (
         f"{server} --model-uri {address} --env-manager local --host 127.0.0.1 --port {port}",
-        f"curl -H 'Content-Type: application/json' -d {asked} {where}",
+        f"{made}curl -H 'Content-Type: application/json' {asked} {where}",
         *((whole,) if examples else ()),
     )

@@ -250,9 +250,11 @@ def _hardware(study: StudyStore, number: int) -> str:
 
 
 def _usage(study: StudyStore, number: int) -> str:
+    from nas.cli._rows import rows_of
     from nas.cli.console import command_line
 
     store = study.root.absolute()
+    source = ((study.header.get("job") or {}).get("job") or {}).get("data", {}).get("source", "")
     code = (
         "import nas\n\n"
         f"study = nas.Study.open({study.name!r}, store={str(store)!r})\n"
@@ -263,7 +265,7 @@ def _usage(study: StudyStore, number: int) -> str:
     file = f"{study.name}.safetensors"
     shell = (
         command_line(
-            "predict", study.name, "TABLE.csv", "--pick", str(number), "--out", "predictions.csv", store=store
+            "predict", study.name, rows_of(source), "--pick", str(number), "--out", "predictions.csv", store=store
         ),
         command_line("export", study.name, "--pick", str(number), "--out", file, store=store),
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from nas.cli._serve import _plain_table, serving_commands
+from nas.cli._rows import rows_of
+from nas.cli._serve import _plain_table, _registered, serving_commands
 from nas.tracking import TrackingConfig
 
 
@@ -44,3 +46,33 @@ def test_options_are_those_of_mlflow() -> None:
     known = {option for each in commands.commands["serve"].params for option in each.opts}
     words = shlex.split(serving_commands(TrackingConfig(), {}, 1)[0])
     assert {word for word in words if word.startswith("--")} <= known
+
+
+def test_a_sample_of_a_thousand_numbers_is_made_by_a_command() -> None:
+    _, ask = serving_commands(TrackingConfig(), {}, 8080, sample=[0.5] * 784)
+    made, asked = ask.split(" | ")
+    answer = subprocess.run(["bash", "-c", made], capture_output=True, text=True, check=True)
+    assert json.loads(answer.stdout) == {"inputs": [[0.5] * 784]} and len(ask) < 400
+    assert shlex.split(asked)[-2:] == ["@-", "http://127.0.0.1:8080/invocations"]
+
+
+def test_a_server_is_asked_for_the_champion(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tracking = TrackingConfig(mlflow_uri="http://127.0.0.1:9")  # where nobody answers
+    assert _registered(tracking)
+    assert "127.0.0.1:9 does not say whether it has the champion" in " ".join(capsys.readouterr().err.split())
+    monkeypatch.setattr("nas.tracking.has_champion", lambda config: False)
+    assert not _registered(tracking)
+
+
+def test_the_report_names_what_can_be_predicted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("my table.csv", "pictures/a.png", "digits/t10k-images-idx3-ubyte.gz"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).touch()
+    assert rows_of("my table.csv") == str(tmp_path / "my table.csv")
+    assert rows_of("images:pictures") == str(tmp_path / "pictures")
+    assert rows_of("idx:digits") == str(tmp_path / "digits" / "t10k-images-idx3-ubyte.gz")
+    assert rows_of("plant:readings") == "plant:readings"
+    assert {rows_of(each) for each in ("digits.csv", "wine", "openml:adult", "idx:gone", "")} == {"TABLE.csv"}
