@@ -279,7 +279,9 @@ def test_a_job_file_is_written_for_a_table_and_runs(tmp_path: Path, monkeypatch:
     assert "churn.yaml exists already" in plain(command("init", "churn.csv", "--target", "kind"))
 
 
-def test_evaluation_has_the_metrics_that_are_asked_for(study: Study, tmp_path: Path) -> None:
+def test_evaluation_has_the_metrics_that_are_asked_for(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = study.export(tmp_path / "net.safetensors")
     shown = plain(command("evaluate", path))
     assert "scores balanced_accuracy 0." in shown or "scores balanced_accuracy 1" in shown
@@ -288,6 +290,13 @@ def test_evaluation_has_the_metrics_that_are_asked_for(study: Study, tmp_path: P
     assert {*asked["scores"]} == {"roc_auc", "matthews_corrcoef"}
     refused = command("evaluate", path, "--metrics", "auc")
     assert refused.exit_code == 2 and "no metric 'auc'" in plain(refused)
+    # A function of one's own, as an objective may be.
+    (tmp_path / "own_judges.py").write_text("def missed(y, p): return float((p.argmax(1) != y).mean())\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    own = json.loads(command("evaluate", path, "--metrics", "accuracy,own_judges:missed", "--json").output)["scores"]
+    assert own["missed"] == pytest.approx(1 - own["accuracy"])
+    absent = plain(command("evaluate", path, "--metrics", "own_judges:absent"))
+    assert "--metrics: 'own_judges:absent' cannot be imported" in absent
 
 
 def test_names_with_colons_stay_as_they_are() -> None:

@@ -58,7 +58,8 @@ def evaluate(
         str | None,
         typer.Option(
             "--metrics",
-            help="Names of scikit-learn's scorers with commas between them: roc_auc,f1 (default: the usual ones).",
+            help="Names of scikit-learn's scorers, or module:function, with commas between them: roc_auc,f1 (default: "
+            "the usual ones).",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
@@ -105,7 +106,8 @@ def evaluate_file(
     Args:
         data: None: what the network was trained on, which must still be that.
         settings: ``data.key=value``, as in a job.
-        metrics: names of scikit-learn's scorers; None: the usual ones.
+        metrics: names of scikit-learn's scorers, or ``module:function`` of the user's own, as an objective may be;
+            None: the usual ones.
         scorer: what the error is by, see `nas.training.Dataset`.
         timed: False: without process times, where other threads of this process work, too.
 
@@ -128,6 +130,7 @@ def evaluate_file(
     )
     from nas.training import evaluate as metrics_of
     from nas.training.quality.judged import scorer_loss
+    from nas.training.quality.scores import one_class
 
     try:
         module = checkpoint.load(path)
@@ -153,7 +156,10 @@ def evaluate_file(
     if scorer:
         found["error"] = scorer_loss(dataclasses.replace(dataset, scorer=scorer), outputs, y)
     names = default_scorers(dataset.task, n_outputs) if metrics is None else metrics
+    own = [name for name in names if ":" in name and not one_class(name)[1]]
+    named = [name for name in names if name not in own]
     unscaled = _unscaled(dataset, outputs, y)
+    scores = scorer_values(named, *unscaled, dataset.task, dataset.classes) | _own_losses(own, dataset, outputs, y)
     times: dict[str, Any] = {}
     if timed:
         rows = np.resize(np.arange(len(x)), batch)
@@ -173,7 +179,7 @@ def evaluate_file(
         "note": note,
         "task": dataset.task,
         **found,
-        "scores": scorer_values(names, *unscaled, dataset.task, dataset.classes),
+        "scores": scores,
         "classes": class_report(outputs, y, dataset.classes) if dataset.task == "classification" else [],
         "edges": dag.n_edges if layers is None else layers.n_weights,
         "density": dag.density,
@@ -181,6 +187,18 @@ def evaluate_file(
         **times,
         "hardware": hardware(threads),
     }
+
+
+def _own_losses(names: Sequence[str], dataset: Dataset, outputs: np.ndarray, y: np.ndarray) -> dict[str, float]:
+    """What functions of the user's own say of outputs, by their names."""
+    from nas.training.quality.judged import scorer_label, scorer_loss
+
+    try:
+        return {
+            scorer_label(name): scorer_loss(dataclasses.replace(dataset, scorer=name), outputs, y) for name in names
+        }
+    except JobError as error:
+        raise JobError(f"--metrics{str(error).removeprefix('search.objectives')}") from error
 
 
 def _outputs(module: nn.Module, x: np.ndarray) -> np.ndarray:

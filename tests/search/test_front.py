@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nas.search import Front, FrontMember, Objectives, PickError
+from nas.training.types import Evidence
 
 BOTH = Objectives(("error", "inference_time"))
 
@@ -231,3 +232,17 @@ def test_of_thousands_that_times_cannot_tell_apart_those_stay_that_a_pick_may_fa
     for size in (30, 100, 300):  # the best with so few edges is never left out
         within = np.flatnonzero(edges <= size)
         assert int(within[errors[within].argmin()]) in {each.number for each in front.near}
+
+
+def test_an_interval_ends_where_the_loss_of_a_scorer_does() -> None:
+    few = np.random.default_rng(0).normal(0.8, 2, 32).astype(np.float32)  # pseudo-values of few samples
+
+    def front(scorer: str) -> Front:
+        trials = [
+            FrontMember(number, (0.8, 30.0 - number), {"val_error": 0.8, "edges": 30.0 - number}) for number in range(2)
+        ]
+        objectives = Objectives(("error", "edges"), scorer=scorer)
+        return Front.estimated(objectives, trials, lambda number: Evidence(few, None, 32, 32))
+
+    highest = {scorer: front(scorer).members[0].metrics["shown_error_high"] for scorer in ("f1:yes", "own:loss", "r2")}
+    assert highest["f1:yes"] == 1 < min(highest["own:loss"], highest["r2"])

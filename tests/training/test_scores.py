@@ -33,7 +33,7 @@ def test_regressions_have_theirs_and_several_targets_too() -> None:
 def test_what_is_not_defined_is_none_and_what_is_none_is_refused() -> None:
     y = np.zeros(20, dtype=np.int64)
     assert scorer_values(("roc_auc",), RNG.normal(size=(20, 2)), y, "classification") == {"roc_auc": None}
-    with pytest.raises(JobError, match="no metric 'auc'; scikit-learn's scorers are .*roc_auc"):
+    with pytest.raises(JobError, match="no metric 'auc'; there are module:function and .*roc_auc"):
         scorer_values(("auc",), RNG.normal(size=(20, 2)), y, "classification")
 
 

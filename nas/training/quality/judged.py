@@ -28,7 +28,16 @@ from nas.errors import JobError
 from nas.training.quality.scores import against_others, default_scorers, known_outputs, one_class
 from nas.training.types import Dataset, Evidence
 
-__all__ = ["PLAIN", "check_scorer", "guess_loss", "judged_evidence", "score_name", "scorer_label", "scorer_loss"]
+__all__ = [
+    "PLAIN",
+    "check_scorer",
+    "guess_loss",
+    "judged_evidence",
+    "score_name",
+    "scorer_label",
+    "scorer_loss",
+    "worst_loss",
+]
 
 PLAIN: Final = "error"  # the share of wrong classes, or the mean squared error of scaled targets
 GROUPS: Final = 32  # of validation samples
@@ -39,6 +48,11 @@ _UNFIT: Final = frozenset({
     "homogeneity_score", "mutual_info_score", "normalized_mutual_info_score", "positive_likelihood_ratio",
     "rand_score", "v_measure_score",
 })  # fmt: skip
+# Of these the value lies between 0 and 1, for every class and every kind of mean.
+_SHARES: Final = (
+    "accuracy", "average_precision", "balanced_accuracy", "f1", "jaccard", "precision", "recall", "roc_auc",
+    "top_k_accuracy",
+)  # fmt: skip
 _USUAL: Final = ("balanced_accuracy", "f1", "roc_auc", "neg_log_loss", "neg_mean_absolute_error", "r2")
 
 Loss = Callable[[np.ndarray, np.ndarray], float]
@@ -73,6 +87,12 @@ def scorer_label(name: str) -> str:
     if ":" in name:
         return name.rpartition(":")[2]
     return name.removeprefix("neg_") if name.startswith("neg_") else f"1 - {name}"
+
+
+def worst_loss(name: str) -> float:
+    """The most that the loss of a scorer can be; infinite where it has no bound, or nobody knows of one."""
+    scorer, _ = one_class(name)
+    return 1.0 if any(scorer == share or scorer.startswith(f"{share}_") for share in _SHARES) else math.inf
 
 
 def score_name(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import warnings
 from collections.abc import Sequence
@@ -90,7 +91,9 @@ def scorer_values(
     for name in (of_class(name, classes, counts) for name in names):
         scorer, label = one_class(name)
         if scorer not in get_scorer_names():
-            raise JobError(f"no metric {scorer!r}; scikit-learn's scorers are {', '.join(get_scorer_names())}")
+            near = difflib.get_close_matches(scorer, get_scorer_names(), n=4, cutoff=0.5)
+            some = f"such as {', '.join(near)}" if near else f"which are {', '.join(get_scorer_names())}"
+            raise JobError(f"no metric {scorer!r}; there are module:function and scikit-learn's scorers, {some}")
         if label and label not in classes:
             raise JobError(f"{name}: there is no class {label!r}; the classes are {', '.join(classes[:20])}")
         given, wanted = against_others(outputs, y, list(classes).index(label)) if label else (outputs, targets)
