@@ -16,6 +16,8 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
 
+from nas._text import said_of
+
 __all__ = ["import_named", "offer_user_folders"]
 
 
@@ -50,7 +52,7 @@ def import_named(name: str) -> ModuleType:
     except BaseException as error:  # the user's own code may raise anything
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(place.filename).name}, line {place.lineno}"
-        raise ImportError(f"{name} fails as it is imported: {type(error).__name__}: {error} ({where})") from error
+        raise ImportError(f"{name} fails as it is imported: {said_of(error)} ({where})") from error
 
 
 def _import(name: str) -> ModuleType:

@@ -18,6 +18,7 @@ __all__ = [
     "plain",
     "redacted",
     "redacted_address",
+    "said_of",
 ]
 
 MOST_REASON: Final = 2000
@@ -53,6 +54,20 @@ def harmless(text: str) -> str:
     'a title, ?right to left'
     """
     return _CONTROLS.sub("?", _ESCAPES.sub("", text.replace("\r\n", "\n")))
+
+
+def said_of(error: BaseException, *, named: bool = True) -> str:
+    """What an error of anybody's code says, ``named`` by its type; also of one whose message fails to be made.
+
+    >>> said_of(ValueError("no such column"))
+    'ValueError: no such column'
+    """
+    kind = type(error).__name__
+    try:
+        said = str(error)
+    except BaseException as another:  # the user's own code may raise anything
+        return f"{kind} (its message cannot be shown: {type(another).__name__})"
+    return f"{kind}: {said}" if named else said
 
 
 def redacted(text: str) -> str:

@@ -79,7 +79,7 @@ ALLOWED: dict[str, set[str]] = {
     "nas._files": set(),
     "nas._locks": {"nas._text"},
     "nas._logs": {"nas._text"},
-    "nas._named": set(),
+    "nas._named": {"nas._text"},
     "nas._scratch": set(),
     "nas._sqlite": set(),
     "nas._stamps": {"nas._scratch"},

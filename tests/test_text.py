@@ -6,7 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nas._text import plain, redacted
+from nas._text import plain, redacted, said_of
+from nas.training import TrialResult
+
+
+def test_an_error_whose_message_fails_is_named() -> None:
+    class Silent(ValueError):
+        def __str__(self) -> str:
+            raise SystemExit(0)
+
+    said = "Silent (its message cannot be shown: SystemExit)"
+    assert (
+        said_of(Silent("x")) == said_of(Silent("x"), named=False) == TrialResult.failed(1, Silent("x")).reason == said
+    )
+    assert (said_of(ValueError("x")), said_of(ValueError("x"), named=False)) == ("ValueError: x", "x")
 
 
 @given(st.text(st.characters(codec=None), max_size=60), st.integers(10, 40))

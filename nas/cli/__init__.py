@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -26,6 +27,14 @@ def main() -> None:
     def interrupted(*_: object) -> NoReturn:
         raise KeyboardInterrupt
 
+    own, leave = os.getpid(), os._exit
+
+    def stay(status: int) -> NoReturn:
+        if os.getpid() != own:  # a child ends as it likes
+            leave(status)
+        raise RuntimeError(f"os._exit({status}) would end the whole program without a word; raise an error, or return")
+
+    os._exit = stay  # functions, spaces and strategies of the user's own run in this process
     # Python looks for cycles once more when it ends, among all that numba, torch and Ray have made: two seconds.
     atexit.register(gc.freeze)
     try:

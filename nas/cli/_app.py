@@ -23,7 +23,7 @@ from typer.core import TyperGroup
 import nas
 from nas._logs import Level, LogFormat, configure
 from nas._named import offer_user_folders
-from nas._text import plain
+from nas._text import plain, said_of
 from nas.cli import (
     _calibrate,
     _compare,
@@ -108,11 +108,11 @@ class _Group(TyperGroup):
         except KeyboardInterrupt as error:
             errors.print("interrupted")
             raise typer.Exit(1) from error
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # of the program's own commands, none leaves it like that
             if (place := _place_in_own_code(error)) is None:
                 raise
             _logger.debug("code of the user's own failed", exc_info=error)
-            raise _failed(f"{place}: {type(error).__name__}: {error}") from error
+            raise _failed(f"{place}: {said_of(error)}") from error
 
 
 def _warned(
@@ -136,7 +136,7 @@ def _failed(why: str, code: int = 1) -> typer.Exit:
     return typer.Exit(code)
 
 
-def _place_in_own_code(error: Exception) -> str | None:
+def _place_in_own_code(error: BaseException) -> str | None:
     """Where in a space, strategy or function of the user's own something was raised; None: it was not in any."""
     installed = [Path(nas.__file__).parent, *(Path(each) for each in {sys.prefix, sys.base_prefix})]
     for frame in reversed(traceback.extract_tb(error.__traceback__)):

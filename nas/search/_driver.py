@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from nas._text import said_of
 from nas.search.config import UNLIMITED, HalvingConfig
 from nas.search.errors import StorageError, StudyError
 from nas.search.executor import Executor
@@ -118,7 +119,7 @@ def run_search(
         ).run()
 
 
-def _of_storage(error: Exception) -> bool:
+def _of_storage(error: BaseException) -> bool:
     """Whether the study's database or disk is what failed."""
     if isinstance(error, OSError):
         return error.errno in DISK_FAILURES
@@ -260,11 +261,11 @@ class _Search:
         try:
             candidate = self.strategy.ask(number)
             self.store.record(candidate, self.strategy.domains)
-        except Exception as error:  # this genome cannot be made; the next may
+        except (Exception, SystemExit) as error:  # this genome cannot be made; the next may
             if _of_storage(error):
                 raise  # not the genome's fault: the trial is asked for again when database and disk are back
             _logger.exception("trial %d could not be asked", number)
-            self._ended(self.store.fail(number, f"not asked: {type(error).__name__}: {error}"))
+            self._ended(self.store.fail(number, f"not asked: {said_of(error)}"))
             return None
         self._make_ready(candidate)
         return self.ready.pop()

@@ -60,6 +60,8 @@ def _own(name: str) -> type[Strategy]:
         raise JobError(f"search.strategy: cannot load {name!r}: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Strategy)):
         raise JobError(f"search.strategy: {name!r} must name a subclass of nas.search.Strategy")
+    if lacks := ", ".join(sorted(getattr(found, "__abstractmethods__", ()))):
+        raise JobError(f"search.strategy: {name!r} lacks {lacks}, which a strategy has to have")
     return found
 
 

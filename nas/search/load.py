@@ -58,6 +58,8 @@ def space_class(config: SpaceConfig) -> type[SearchSpace]:
         ) from error
     if not (isinstance(found, type) and issubclass(found, SearchSpace)):
         raise JobError(f"space.name: {config.name!r} must name a subclass of nas.search.SearchSpace, got {found!r}")
+    if lacks := ", ".join(sorted(getattr(found, "__abstractmethods__", ()))):
+        raise JobError(f"space.name: {config.name!r} lacks {lacks}, which a space has to have")
     return found
 
 

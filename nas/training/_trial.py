@@ -13,6 +13,7 @@ import numpy as np
 import pydantic
 import torch
 
+from nas._text import said_of
 from nas.engine.cuda import GPU
 from nas.errors import NasError, TrialError
 from nas.manifold import ManifoldNetwork, compact, without_idle_neurons
@@ -229,6 +230,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, pydantic.ValidationError):
         found = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
         return f"the genome's hyperparameters do not fit the training configuration: {found}"
-    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
-        return f"out of memory: {error}"
-    return str(error) if isinstance(error, NasError) else f"{type(error).__name__}: {error}"
+    said = said_of(error, named=False)
+    if isinstance(error, MemoryError) or "out of memory" in said.lower():
+        return f"out of memory: {said}"
+    return said if isinstance(error, NasError) else said_of(error)

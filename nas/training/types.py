@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator, model_validator
 
+from nas._text import said_of
 from nas.graph import DAG
 from nas.manifold import DEFAULT_FAMILY, TERMS, family_named
 from nas.training.compression.config import SparsifyConfig
@@ -301,7 +302,7 @@ class TrialResult:
     @classmethod
     def failed(cls, number: int, error: BaseException | str) -> TrialResult:
         """Of a trial that an error ended, or a reason."""
-        reason = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+        reason = error if isinstance(error, str) else said_of(error)
         return cls(number, TrialStatus.FAILED, reason=reason)
 
 

@@ -184,6 +184,29 @@ def test_code_of_the_users_own_that_fails_is_a_sentence(here: Path, name: str, c
     assert said in plain(result) and isinstance(result.exception, SystemExit)
 
 
+def test_code_of_the_users_own_that_leaves_the_program_is_a_sentence(here: Path) -> None:
+    """Not the end of the program with status 0, as the trials were done."""
+    space = "import sys\nfrom nas.search_spaces.neuron_dag import NeuronDag\n"
+    space += "class Space(NeuronDag):\n    def {}: sys.exit(0)\n"
+    search = ("search", "wine", "--set", "resources.executor=serial", "--set", "tracking.mlflow=false")
+    for number, (method, code, said) in enumerate(
+        [
+            ("initial(self, *a, **b)", 1, "space_10.py, line 4, in initial: SystemExit: 0"),
+            ("encode(self, genome)", 1, "3 failed: not asked: SystemExit: 0"),
+        ]
+    ):
+        Path(f"space_1{number}.py").write_text(space.format(method))
+        result = nas(*search, "--set", f"space.name=space_1{number}:Space", "--set", "search.trials=3")
+        assert result.exit_code == code and said in plain(result), plain(result)
+    Path("left.py").write_text("import os\ndef data():\n    os.fork() or os._exit(7)\n    os.wait()\n    os._exit(0)\n")
+    done = fresh(here, "from nas.cli import main; main()", "data", "left:data")
+    assert done.returncode == 1
+    assert "left:data: the function failed (RuntimeError: os._exit(0) would end the whole program" in done.stderr
+    Path("lacking.py").write_text("from nas.search import Strategy\nclass Mine(Strategy):\n    pass\n")
+    refused = nas(*search, "--set", "search.strategy=lacking:Mine", "--set", "tracking.experiment=other")
+    assert refused.exit_code == 2 and "'lacking:Mine' lacks _ask, which a strategy has to have" in plain(refused)
+
+
 def test_a_store_that_is_a_file_and_an_address_that_is_none(here: Path) -> None:
     Path("file").write_text("")
     assert "file is a file; a store is a folder" in plain(nas("studies", "--store", "file"))

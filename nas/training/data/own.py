@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from nas._named import import_named
+from nas._text import said_of
 from nas.checkpoint import named_once
 from nas.errors import DataError
 from nas.training.data._raw import RawData
@@ -283,4 +284,4 @@ def returned_by(source: str) -> Any:
     except (DataError, KeyboardInterrupt):
         raise
     except BaseException as error:  # the user's own code may raise anything
-        raise DataError(f"{source}: the function failed ({type(error).__name__}: {error})") from error
+        raise DataError(f"{source}: the function failed ({said_of(error)})") from error

@@ -24,6 +24,7 @@ from typing import Any, Final
 import numpy as np
 
 from nas._named import import_named
+from nas._text import said_of
 from nas.errors import JobError
 from nas.training.quality.scores import against_others, default_scorers, known_outputs, one_class
 from nas.training.types import Dataset, Evidence
@@ -226,7 +227,7 @@ def _by_scorer(
     except (TypeError, AttributeError) as error:  # e.g. probabilities of a regression
         if ":" not in name:
             return math.nan
-        raise JobError(f"search.objectives: {name} failed: {type(error).__name__}: {error}") from error
+        raise JobError(f"search.objectives: {name} failed: {said_of(error)}") from error
     return 1.0 - value if sign > 0 else -value
 
 
@@ -239,9 +240,9 @@ def _by_function(name: str, function: Any, classification: bool, outputs: np.nda
         outputs, y = outputs[:, 0], y[:, 0]
     try:
         return float(function(y, outputs))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise JobError(
-            f"search.objectives: {name} failed: {type(error).__name__}: {error}; it is called with "
+            f"search.objectives: {name} failed: {said_of(error)}; it is called with "
             f"{'class numbers' if classification else 'targets'} {y.shape} and {answers} {outputs.shape}, and "
             "returns a number, less of which is better"
         ) from error
