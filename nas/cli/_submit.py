@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from nas._text import redacted
 from nas.cli._remote import ADDRESS, ADDRESS_VARIABLE, LOCAL_ADDRESS, cluster, readable
-from nas.cli.console import asking, command_line, say
+from nas.cli.console import SUBMITTED_AS, asking, command_line, say
 
 __all__ = ["submit"]
 
@@ -44,14 +45,17 @@ def submit(
 
     job = Job.from_yaml(job_file, settings or [], environment=False)
     jobs = cluster(address)
+    where = () if address == os.environ.get(ADDRESS_VARIABLE, LOCAL_ADDRESS) else ("--address", address)
+    again = [word for setting in settings or () for word in ("--set", setting)]
+    again += ["--remote-data"] if remote_data else []
     found = jobs.submit(
         job,
         Path.cwd(),
         copy_data=not remote_data,
-        environment=asking(address),  # the commands that it prints at its end are for here, too
+        # The commands that it prints at its end are for here, too.
+        environment=asking(address) | {SUBMITTED_AS: redacted(command_line("submit", job_file, *where, *again))},
         on_wait=lambda why: say(f"{why} …"),
     )
-    where = () if address == os.environ.get(ADDRESS_VARIABLE, LOCAL_ADDRESS) else ("--address", address)
     say(Text.assemble("submitted as ", (found.name, "bold")))
     for command in (("status",), ("logs", "-f"), ("stop",)):
         say(f"  {command_line(*command, found.name, *where)}")

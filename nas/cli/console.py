@@ -30,7 +30,9 @@ __all__ = [
     "PATIENCE_SECONDS",
     "STORAGE",
     "STORE",
+    "SUBMITTED_AS",
     "TARGET",
+    "asked_elsewhere",
     "asking",
     "command_line",
     "console",
@@ -84,6 +86,7 @@ def _console(*, stderr: bool = False) -> Console:
 console, errors = _console(), _console(stderr=True)
 
 ADDRESS_VARIABLE: Final = "RAY_API_SERVER_ADDRESS"  # Ray's own, for every command that asks a cluster
+SUBMITTED_AS: Final = "NAS_SUBMITTED_AS"  # the command that submitted a search, and that continues it
 _ASKED_AS: Final = "NAS_ASKED_AS"  # how this program is called by somebody who asks from another machine
 _ASKED_AT: Final = "NAS_ASKED_AT"  # and which address has to be added there
 
@@ -139,6 +142,11 @@ def command_line(*words: str | Path, store: Path | None = None, storage: str | N
     if storage and storage != os.environ.get("NAS_STORAGE"):
         found += ["--storage", redacted_address(storage)]
     return shlex.join(found)
+
+
+def asked_elsewhere() -> bool:
+    """Whether what is printed is for somebody on another machine, see `asking`."""
+    return _ASKED_AT in os.environ
 
 
 def asking(address: str) -> dict[str, str]:

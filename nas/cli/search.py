@@ -6,6 +6,7 @@ import contextlib
 import functools
 import json
 import math
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -17,8 +18,21 @@ import typer
 from rich.text import Text
 
 from nas.cli._projection import Reporter, make_tracker
-from nas.cli.console import PATIENCE_SECONDS, TARGET, command_line, console, duration, one_or_all, percent, say, stage
+from nas.cli.console import (
+    PATIENCE_SECONDS,
+    SUBMITTED_AS,
+    TARGET,
+    asked_elsewhere,
+    command_line,
+    console,
+    duration,
+    one_or_all,
+    percent,
+    say,
+    stage,
+)
 from nas.cli.interrupt import Stop, stop_on_signals
+from nas.errors import NasError
 
 if TYPE_CHECKING:
     from nas.cli._progress import ProgressDisplay
@@ -248,6 +262,19 @@ class SearchRun:
                     raise
                 self._say_stopped(study)
                 return Outcome(study, study.front(), stopped=True)
+            except NasError as error:
+                # Who raises it knows the option, but not the command.
+                if self.command and (said := str(error)).endswith("--resume"):
+                    error.args = (f"{said}:\n  {self._again()}",)
+                raise
+
+    def _again(self, trials: int | None = None) -> str:
+        """What continues the study, as far as was asked for or to so many trials: a command, or arguments in Python."""
+        if submitted := os.environ.get(SUBMITTED_AS):
+            return submitted if trials is None else f"{submitted} --set search.trials={trials}"
+        if not self.command:
+            return "resume=True" + ("" if trials is None else f", trials={trials}")
+        return f"{self.command} --resume" + ("" if trials is None else f" --trials {trials}")
 
     def _read(self) -> LoadedData:
         """The data of a new study; where classes count alike in what networks are judged by, they do in the job."""
@@ -289,7 +316,7 @@ class SearchRun:
         done = sum(counts.values()) - counts["running"]
         compared = study.baselines() is not None or not job.search.baselines
         if not counts["running"] and done >= job.search.trials and study.retimed() and compared:
-            again = f"{self.command} --resume --trials {2 * max(done, job.search.trials)}".strip()
+            again = self._again(2 * max(done, job.search.trials))
             wanted = f"all {done} trials are" if done == job.search.trials else f"{done} trials are"
             fewer = "" if done == job.search.trials else f", more than the {job.search.trials} asked for"
             say(f"{wanted} done{fewer}; more: {again}")
@@ -384,7 +411,7 @@ class SearchRun:
                     if ending == "FINISHED" and found is not None:
                         self._conclude(study, found)  # before the pictures, which nobody should have to wait for
                 finally:
-                    _caught_up(tracker, ending, stop, study.folder)
+                    _caught_up(tracker, ending, stop, study.folder, self._again())
         return found
 
     def _warm_up(self, executor: Executor, strategy: Strategy) -> None:
@@ -401,7 +428,7 @@ class SearchRun:
         counts = study.counts()
         console.print(f"stopped; {counts['complete']} complete trials are kept in {self.job.tracking.store}")
         if self.command:
-            say(Text.assemble("resume: ", (f"{self.command} --resume", "bold")))
+            say(Text.assemble("resume: ", (self._again(), "bold")))
 
     def _announce(self, dataset: Dataset, study: StudyStore | None) -> None:
         from nas.cli._workers import cluster_address
@@ -480,7 +507,7 @@ class SearchRun:
                     executor = SerialExecutor(dataset, self.job.training, threads=self.job.resources.threads)
                     self._publish(study, found, dataset, executor, tracker, known=tracker.champion)
             finally:
-                _caught_up(tracker, "FINISHED", self.stop, study.folder)
+                _caught_up(tracker, "FINISHED", self.stop, study.folder, self._again())
 
     def _publish(
         self,
@@ -498,7 +525,6 @@ class SearchRun:
             known: the champion that has been published already and need not be again.
         """
         from nas.cli._champion import animation_of, make_champion
-        from nas.errors import NasError
         from nas.search import beaten_by
 
         tracking, training = self.job.tracking, self.job.training
@@ -543,13 +569,13 @@ class SearchRun:
         from nas.cli.export import describe
         from nas.cli.front import estimates_line, front_table
         from nas.cli.study import export_network
-        from nas.errors import NasError
 
         if self.brief:
             return
         counts = study.counts()
         if found.missed:
-            raise NasError(f"{found.missed}; relax a bound of search.constraints, or search longer: --resume")
+            longer = self._again(2 * max(sum(counts.values()), 1))
+            raise NasError(f"{found.missed}; relax a bound of search.constraints, or search longer:\n  {longer}")
         if not len(found):
             raise NasError(nothing_completed(study))
         if counts["failed"]:
@@ -611,7 +637,7 @@ def next_commands(job: Job, study: str, best: Mapping[str, float]) -> list[str]:
     words: list[tuple[str, ...]] = [("front", study), ("report", study)]
     words.append(("export", study, "--pick", pick, "--out", "network.safetensors"))
     lines = [command_line(*each, store=tracking.store, storage=tracking.storage) for each in words]
-    if tracking.mlflow and tracking.server is None:  # `nas ui` shows what is in files of the store
+    if tracking.mlflow and tracking.server is None and not asked_elsewhere():  # `nas ui` shows files of the store
         lines.insert(0, command_line("ui", store=tracking.store))
     return lines
 
@@ -650,7 +676,7 @@ def _duration_line(job: Job) -> str:
     return f"time: {duration(60 * minutes)} of search; then {after}some seconds to time the front again"
 
 
-def _caught_up(tracker: Tracker, ending: Ending, stop: Stop, folder: Path) -> None:
+def _caught_up(tracker: Tracker, ending: Ending, stop: Stop, folder: Path, again: str) -> None:
     """Ends the tracker; says how far MLflow is while it catches up, here and in the status, and what it lacks then.
 
     Ctrl-C leaves the rest in the journal; so does a search that failed, whose user waits to be told why.
@@ -685,7 +711,7 @@ def _caught_up(tracker: Tracker, ending: Ending, stop: Stop, folder: Path) -> No
         console.print(f"{doing}: {duration(took)}")
     amend_status(folder, mlflow_behind=left, log=True)
     if missing := [*([f"{left:,} trials"] if left else []), *tracker.left_out]:
-        say(f"MLflow does not have {', '.join(missing)} yet; --resume logs them")
+        say(f"MLflow does not have {', '.join(missing)} yet; to log them: {again}")
 
 
 def _say_stopping(display: ProgressDisplay) -> None:

@@ -84,7 +84,7 @@ def test_a_search_that_is_done_logs_what_mlflow_did_not_take(job: Path, monkeypa
         first = nas("search", job)
     assert first.exit_code == 0, first.output
     assert "MLflow does not have 4 trials, the front" in plain(first)
-    assert "the champion, the end of the parent run yet; --resume logs them" in plain(first)
+    assert "the champion, the end of the parent run yet; to log them: nas search " in plain(first)
     assert behind(job) == 4
     assert "4 trials behind" in plain(nas("status", "small", "--store", job.parent / "store"))
 
@@ -120,7 +120,7 @@ def test_ctrl_c_while_mlflow_catches_up_ends_the_run_and_leaves_the_rest(
     assert first.exit_code == 0, first.output
     assert "trials, the front" in plain(first)
     assert "the end of the parent run" not in plain(first)
-    assert "the champion yet; --resume logs them" in plain(first)
+    assert "the champion yet; to log them: nas search " in plain(first)
     assert runs(job)[0].info.status == "FINISHED"
     assert behind(job) > 0
     monkeypatch.setitem(MlflowTracker.__init__.__kwdefaults__, "flush_seconds", 60.0)  # type: ignore[arg-type]
@@ -197,6 +197,6 @@ def test_the_status_follows_the_catching_up(tmp_path: Path, monkeypatch: pytest.
             return 3
 
     seen: list[int] = []
-    _search._caught_up(Tracker(), "FINISHED", Stop(), tmp_path)
+    _search._caught_up(Tracker(), "FINISHED", Stop(), tmp_path, "nas search x --resume")
     assert seen == [7, 5]
     assert json.loads(status.read_text()) == {"format": 1, "study": "small", "state": "finished", "mlflow_behind": 3}

@@ -15,6 +15,7 @@ from nas.cli import app
 from nas.cli.console import asking, command_line
 from nas.cli.search import next_commands
 from nas.job import Job
+from nas.search import StorageError
 
 # A command ends with its line; a prompt such as "export one:" may stand before it.
 _COMMAND = re.compile(r"(?:^|: )\s*(nas [a-z]+ .*|nas [a-z]+)$", re.MULTILINE)
@@ -77,6 +78,34 @@ def test_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "odd.Name_1--2" in resume and "2 done" in pasted(resume).output
 
 
+def test_what_ends_a_search_that_can_be_continued_says_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    quick = [f"--set={key}={value}" for key, value in {**_QUICK, "search.trials": 2}.items()]
+
+    def failing(*_: Any, **__: Any) -> None:
+        raise StorageError("the disk failed; continue with --resume")
+
+    def stopped(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    for name, how, said in (("a", failing, "continue with --resume: "), ("b", stopped, "resume: ")):
+        with monkeypatch.context() as patch:
+            patch.setattr("nas.search.run_search", how)
+            ended = nas("search", "wine", *quick, f"--set=tracking.experiment={name}")
+            (line,) = commands(ended.output)
+            assert ended.exit_code == 1 and f"{said}{line}" in " ".join(ended.output.split())
+            # Of one that was submitted, the command that continues it is that which submitted it.
+            patch.setenv("NAS_SUBMITTED_AS", "nas submit my.yaml --address http://there")
+            ended = nas("search", "wine", *quick, f"--set=tracking.experiment={name}-2")
+            assert commands(ended.output) == ["nas submit my.yaml --address http://there"]
+        assert "2 done" in pasted(line).output
+    bound = nas("search", "wine", *quick, '--set=search.constraints=["edges<=0"]', "--set=tracking.experiment=c")
+    (line,) = commands(bound.output)[-1:]
+    assert bound.exit_code == 1 and line.endswith("--resume --trials 4")
+
+
 def _interrupted(*_: Any, **__: Any) -> None:
     raise KeyboardInterrupt
 
@@ -112,6 +141,9 @@ def test_what_is_asked_elsewhere_is_said_for_here(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setenv(name, value)
     assert command_line("export", "x", store=Path("/there")) == "nas export x --address http://10.0.0.1:8265"
     assert command_line("evaluate", "x.safetensors") == "nas evaluate x.safetensors"
+    lines = next_commands(Job.from_mapping({"data": {"source": "wine"}}), "x", {"val_accuracy": 0.97})
+    assert [line.split()[1] for line in lines] == ["front", "report", "export"]  # nas ui has no --address
+    assert all(line.endswith("--address http://10.0.0.1:8265") for line in lines)
 
 
 def test_passwords_are_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
