@@ -55,6 +55,7 @@ def test_rows_as_they_are_go_in_however_they_are_written(study: Study, tmp_path:
     written = pd.read_csv(_csv(FRAME, tmp_path / "t.csv"))  # dates are text then, and whole numbers may be floats
     assert (network.predict(written) == labels).all()
     assert (network.predict(FRAME.drop(columns="churn").to_numpy(dtype=object)) == labels).all()
+    assert (network.predict(FRAME.head(9).to_dict("records")) == labels[:9]).all()
     one = FRAME.iloc[:1].assign(city="a city nobody knows")
     assert network.probabilities(one).shape == (1, 2)
     with pytest.raises(DataError, match="column 'fee' is missing in row 0"):

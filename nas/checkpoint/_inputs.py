@@ -258,6 +258,10 @@ def _table(raw: Any) -> Any:
         raw = pd.DataFrame(raw)
     elif hasattr(raw, "to_pandas"):  # polars, pyarrow
         raw = raw.to_pandas()
+    elif isinstance(raw, list | tuple) and raw and all(isinstance(row, Mapping) for row in raw):  # records, as of JSON
+        import pandas as pd
+
+        raw = pd.DataFrame(list(raw))
     if hasattr(raw, "columns") and hasattr(raw, "iloc"):
         return raw.set_axis(named_once([str(name) for name in raw.columns])[0], axis=1)
     if isinstance(raw, Mapping):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from nas.training import DataConfig, Dataset
 
-__all__ = ["evaluate", "evaluate_file", "written_score"]
+__all__ = ["evaluate", "evaluate_file", "least_found", "written_score"]
 
 _ROWS = 4096  # samples in one pass
 _MOST_CLASSES = 12  # that are listed one by one
@@ -189,6 +189,13 @@ def evaluate_file(
     }
 
 
+def least_found(classes: Sequence[dict[str, Any]], most: int) -> Sequence[dict[str, Any]]:
+    """All of a report on classes, or where there are more than ``most`` those of which least is found."""
+    if len(classes) <= most:
+        return classes
+    return sorted(classes, key=lambda each: 2.0 if each["recall"] is None else each["recall"])[:most]
+
+
 def _own_losses(names: Sequence[str], dataset: Dataset, outputs: np.ndarray, y: np.ndarray) -> dict[str, float]:
     """What functions of the user's own say of outputs, by their names."""
     from nas.training.quality.judged import scorer_label, scorer_loss
@@ -349,9 +356,13 @@ def _table(found: dict[str, Any]) -> Table:
         )
     if found["scores"]:
         table.add_row("scores", ", ".join(written_score(name, value) for name, value in found["scores"].items()))
-    for each in found["classes"][:_MOST_CLASSES]:
-        words = f"{each['samples']:,} samples, recall {percent(each['recall'], 1)}, precision "
-        table.add_row("class", Text(f"{each['class']}: {words}{percent(each['precision'], 1)}"))
+    classes = found["classes"]
+    for each in least_found(classes, _MOST_CLASSES):
+        samples = f"{each['samples']:,} sample{'s' if each['samples'] != 1 else ''}"
+        words = f"{samples}, recall {percent(each['recall'], 1)}, precision {percent(each['precision'], 1)}"
+        table.add_row("class", Text(f"{each['class']}: {words}"))
+    if len(classes) > _MOST_CLASSES:
+        table.add_row("class", f"… and {len(classes) - _MOST_CLASSES:,} more, of which no less is found")
     table.add_row("structure", f"{found['edges']:,} edges, depth {found['depth']}, density {percent(found['density'])}")
     spread, ratio = seconds(found["inference_spread"]), found["inference_seconds"] / found["reference_seconds"]
     table.add_row(

@@ -564,7 +564,7 @@ class SearchRun:
 
     def _conclude(self, study: StudyStore, found: Front) -> None:
         from nas.cli._baselines import print_baselines
-        from nas.cli._evaluate import evaluate_file
+        from nas.cli._evaluate import evaluate_file, least_found
         from nas.cli._report import failure_counts
         from nas.cli.export import describe
         from nas.cli.front import estimates_line, front_table
@@ -613,10 +613,16 @@ class SearchRun:
             if scorer and tested["classes"]:  # which the accuracy need not show
                 classes = ", ".join(
                     f"{percent(each['recall'])} of {each['class']}"
-                    for each in tested["classes"][:_CLASSES]
+                    for each in least_found(tested["classes"], _CLASSES)
                     if each["recall"] is not None
                 )
-                say(f"of each class it finds {classes}; precision: {command_line('evaluate', path)}")
+                count = len(tested["classes"])
+                which = (
+                    "of each class it finds"
+                    if count <= _CLASSES
+                    else f"of its {count:,} classes it finds least of these:"
+                )
+                say(f"{which} {classes}; precision: {command_line('evaluate', path)}")
         if not self.command:
             return
         console.print("\nnext:")

@@ -158,3 +158,10 @@ def test_networks_of_several_targets_are_evaluated_on_several(monkeypatch: pytes
     assert asked == [None, "a", ["a", "b"]]
     config, _ = _evaluate._data_config({}, "t.csv", ["a", "b"], ())
     assert config.target == ("a", "b")
+
+
+def test_of_many_classes_those_are_shown_of_which_least_is_found() -> None:
+    shares = [1.0, 0.5, None, 0.0, 1.0]
+    classes = [{"class": str(place), "recall": share} for place, share in enumerate(shares)]
+    assert [each["class"] for each in _evaluate.least_found(classes, 2)] == ["3", "1"]
+    assert _evaluate.least_found(classes, 5) == classes

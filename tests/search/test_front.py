@@ -237,12 +237,16 @@ def test_of_thousands_that_times_cannot_tell_apart_those_stay_that_a_pick_may_fa
 def test_an_interval_ends_where_the_loss_of_a_scorer_does() -> None:
     few = np.random.default_rng(0).normal(0.8, 2, 32).astype(np.float32)  # pseudo-values of few samples
 
-    def front(scorer: str) -> Front:
+    def highest(scorer: str, groups: np.ndarray) -> float:
+        error = float(groups.mean())
         trials = [
-            FrontMember(number, (0.8, 30.0 - number), {"val_error": 0.8, "edges": 30.0 - number}) for number in range(2)
+            FrontMember(number, (error, 30.0 - number), {"val_error": error, "edges": 30.0 - number})
+            for number in range(2)
         ]
         objectives = Objectives(("error", "edges"), scorer=scorer)
-        return Front.estimated(objectives, trials, lambda number: Evidence(few, None, 32, 32))
+        front = Front.estimated(objectives, trials, lambda number: Evidence(groups, None, 32, 32))
+        return front.members[0].metrics["shown_error_high"]
 
-    highest = {scorer: front(scorer).members[0].metrics["shown_error_high"] for scorer in ("f1:yes", "own:loss", "r2")}
-    assert highest["f1:yes"] == 1 < min(highest["own:loss"], highest["r2"])
+    assert highest("f1:yes", few) == 1 < min(highest("own:loss", few), highest("r2", few))
+    none = np.zeros(32, np.float32)  # no error in any group is no certainty
+    assert 0.1 < highest("balanced_accuracy", none) < 0.25 and highest("r2", none) == 0

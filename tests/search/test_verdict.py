@@ -81,3 +81,16 @@ def test_regression_compares_errors() -> None:
 def test_nothing_to_compare() -> None:
     assert said([], [BOOSTING]) == ""
     assert said([member(1, 0.1)], [Baseline("linear", "logistic regression", reason="broken")]) == ""
+
+
+def test_a_difference_of_errors_within_the_interval_is_said() -> None:
+    def of(test: float) -> str:
+        metrics = {"val_error": 0.2, "test_error": 0.25, "shown_error": 0.24, "shown_error_low": 0.2}
+        front = Front.of(Objectives(("error",)), [FrontMember(1, (0.2,), metrics | {"shown_error_high": 0.29})])
+        ridge = Baseline("linear", "ridge regression", {"val_error": 0.5, "test_error": test})
+        return verdict(front, Baselines((ridge,), 50))
+
+    within = "within the interval of what is to be expected"
+    assert f"(the difference to ridge regression is one {within})" in of(0.26) and within not in of(0.5)
+    assert f"a difference {within}" in of(0.22)
+    assert "Ridge regression is as good as the most accurate member" in of(0.250001)  # as far as it is shown

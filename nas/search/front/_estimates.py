@@ -129,6 +129,7 @@ def estimates(
     steady: Steady | None = None,
     chosen: bool = True,
     plain: np.ndarray | None = None,
+    most: float = math.inf,
 ) -> dict[int, Estimate]:
     """Honest errors of members of a front.
 
@@ -140,6 +141,7 @@ def estimates(
         steady: how the scores were steadied before trials were compared by them; None: they were not.
         chosen: whether the error was an objective; False: nobody chose by it, so it flatters nobody.
         plain: (T,) trials that no choice flatters; None: there are none.
+        most: what an error that is no share of wrong samples can be at most.
 
     Returns:
         By place; members without evidence are missing. Equal arguments give equal estimates.
@@ -159,7 +161,7 @@ def estimates(
         raised = [max(errors[k] + optimism[k], 0.0) for k in order]
         risen = isotonic_regression(raised).x
         errors |= {k: float(error) for k, error in zip(order, risen, strict=True)}
-    return {k: _interval(errors[k], found) for k, found in known.items()}
+    return {k: _interval(errors[k], found, most) for k, found in known.items()}
 
 
 def _optimism(
@@ -226,15 +228,20 @@ def _compared(found: Evidence) -> np.ndarray:
     return found.error if found.wrong is None else blended(found.error, found.wrong, found.samples)
 
 
-def _interval(error: float, found: Evidence) -> Estimate:
-    """Wilson's interval of a count, in logarithms for a mean square: both keep to what an error can be."""
+def _interval(error: float, found: Evidence, most: float) -> Estimate:
+    """Wilson's interval of a count, in logarithms for a mean square: both keep to what an error can be.
+
+    Of a share that is 0 in every group of samples, logarithms say nothing: its upper end is Wilson's of the groups.
+    """
     effective = 1 / (1 / found.samples + 1 / max(found.test_samples, 1))
     if found.wrong is None:
         mean = max(float(found.error.mean()), 1e-30)
         spread = float(found.error.std())
         width = min(_Z * spread / mean / math.sqrt(effective), _WIDEST)
         deviation = spread / math.sqrt(found.samples)
-        return Estimate(error, error * math.exp(-width), error * math.exp(width), deviation)
+        none = math.isfinite(most) and not found.error.any()
+        high = most * _Z**2 / (effective + _Z**2) if none else error * math.exp(width)
+        return Estimate(error, error * math.exp(-width), max(min(high, most), error), deviation)
     error = min(error, 1.0)
     drawn = (error * found.samples + 1) / (found.samples + 2)  # so that no errors among few samples are no certainty
     deviation = math.sqrt(drawn * (1 - drawn) / found.samples)

@@ -142,11 +142,19 @@ class Front:
         front = cls.of(objectives, compared)
         near = {trial.number for trial in front.near}
         shown = [k for k, trial in enumerate(trials) if trial.number in near]
-        found = estimates(scores, costs, shown, at, steady=steady, chosen=place is not None, plain=plain)
+        found = estimates(
+            scores,
+            costs,
+            shown,
+            at,
+            steady=steady,
+            chosen=place is not None,
+            plain=plain,
+            most=worst_loss(objectives.scorer),
+        )
         linear = [float(one.error.mean()) for k in np.flatnonzero(plain).tolist() if (one := at(k)) is not None]
         to_beat = min([to_beat, *linear])
-        most = worst_loss(objectives.scorer)
-        known = {trials[k].number: _with_estimate(compared[k], found.get(k), most) for k in shown}
+        known = {trials[k].number: _with_estimate(compared[k], found.get(k)) for k in shown}
         members = tuple(known[member.number] for member in front.members)
         front = cls(objectives, members, 0.0, tuple(known[trial.number] for trial in front.near), to_beat=to_beat)
         hypervolume = objectives.hypervolume(front._judged(members))
@@ -467,14 +475,13 @@ def _smallest(trial: FrontMember) -> tuple[float, tuple[float, ...], int]:
     return trial.metrics.get("edges", math.inf), trial.values, trial.number
 
 
-def _with_estimate(trial: FrontMember, estimate: Estimate | None, most: float) -> FrontMember:
-    """The trial with what is to be expected of it, as far as an error can be: ``most`` is the worst one."""
+def _with_estimate(trial: FrontMember, estimate: Estimate | None) -> FrontMember:
     if estimate is None:
         return trial
     shown = {
         "shown_error": estimate.error,
         "shown_error_low": estimate.low,
-        "shown_error_high": max(min(estimate.high, most), estimate.error),
+        "shown_error_high": estimate.high,
         "shown_error_deviation": estimate.deviation,
     }
     if "val_accuracy" in trial.metrics:

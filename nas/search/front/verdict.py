@@ -16,7 +16,8 @@ def verdict(front: Front, baselines: Baselines) -> str:
 
     The most accurate member is the one of which the least error is to be expected, of equal ones that with the fewest
     edges, as `pick("accurate")` has it; the test part decides nothing. A difference that is less than 1.96 standard
-    errors of a difference of two accuracies (of independent samples) is called one that so many samples cannot tell.
+    errors of a difference of two accuracies (of independent samples) is called one that so many samples cannot tell; of
+    other errors it is said where a baseline's lies within the interval that the member's lies in.
 
     Returns:
         Some sentences; "" where there is no member or no baseline to compare.
@@ -26,9 +27,11 @@ def verdict(front: Front, baselines: Baselines) -> str:
         return ""
     best, error = min(members, key=_expected), front.objectives.error_label
     rivals = sorted(baselines.found, key=lambda each: _error(each.metrics))
-    ahead = [each for each in rivals if _error(each.metrics) < _error(best.metrics)]
-    level = [each for each in rivals if _error(each.metrics) == _error(best.metrics)]
-    behind = [each for each in rivals if _error(each.metrics) > _error(best.metrics)]
+    mine = _shown(best.metrics, error)
+    level = [each for each in rivals if _shown(each.metrics, error) == mine]  # as far as it is shown
+    others = [each for each in rivals if each not in level]
+    ahead = [each for each in others if _error(each.metrics) < _error(best.metrics)]
+    behind = [each for each in others if _error(each.metrics) > _error(best.metrics)]
     said = [_better(each, best, members, baselines.samples, error) for each in ahead]
     said += [
         f"{_capital(each.label)} is as good as the most accurate member (trial {best.number}): "
@@ -40,7 +43,7 @@ def verdict(front: Front, baselines: Baselines) -> str:
         every = " and so than every baseline" if len(behind) == len(rivals) > 1 else ""
         doubt = _doubt(best.metrics, behind[0].metrics, baselines.samples)
         doubt = f" (the difference to {behind[0].label} is one {doubt})" if doubt else ""
-        who = f"The most accurate member (trial {best.number}, {_shown(best.metrics, error)} on the test part)"
+        who = f"The most accurate member (trial {best.number}, {mine} on the test part)"
         said.append(f"{who} is {compared}{every}{doubt}.")
     return " ".join(said)
 
@@ -99,7 +102,9 @@ def _gap(better: Mapping[str, float], worse: Mapping[str, float]) -> str:
 
 def _doubt(one: Mapping[str, float], other: Mapping[str, float], samples: int) -> str:
     if "val_accuracy" not in one:
-        return ""
+        member, rival = (one, other) if "shown_error_high" in one else (other, one)
+        low, high = (member.get(f"shown_error_{end}", math.nan) for end in ("low", "high"))
+        return "within the interval of what is to be expected" if low <= _error(rival) <= high else ""
     variance = sum(error * (1 - error) for error in (_error(one), _error(other))) / samples
     if abs(_error(one) - _error(other)) >= 1.96 * math.sqrt(variance):
         return ""
