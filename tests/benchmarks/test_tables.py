@@ -48,7 +48,7 @@ def test_every_method_sees_the_same_rows_and_no_record_is_made_twice(
     kept = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("toy-*.json")}
     assert {*kept} == {"toy-dag-nas-0-0.2.json", "toy-boosting-0-0.2.json"}
     page = (tmp_path / "tables.md").read_text()
-    assert "| toy | classification | 400 |" in page and "of 1 tables" in page
+    assert "| toy | classification | 400 |" in page and "of 1 tables" in page and "| dag-nas, accurate |" in page
     tables.main([*asked, "--methods", "boosting"])
     assert {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("toy-*.json")} == kept
 
@@ -60,13 +60,19 @@ def test_ranks_ties_and_fronts() -> None:
             "bytes": 1000, "process_seconds": 5.0,
         }  # fmt: skip
 
-    page = tables.report(
-        [
-            record("oj", "dag-nas", 0.104, 1e-5), record("oj", "boosting", 0.1, 1e-3), record("oj", "mlp", 0.104, 1e-4),
-            record("wage", "dag-nas", 0.7, 1e-5), record("wage", "boosting", 0.6, 1e-5),
-        ],
-        5.0,
-    )  # fmt: skip
+    records = [
+        record("oj", "dag-nas", 0.104, 1e-5), record("oj", "boosting", 0.1, 1e-3), record("oj", "mlp", 0.104, 1e-4),
+        record("wage", "dag-nas", 0.7, 1e-5), record("wage", "boosting", 0.6, 1e-5),
+    ]  # fmt: skip
+    page = tables.report(records, 5.0)
     assert "| oj | classification | 9 | 10.40 / 10 / 1.0 | 10.00 / 1,000 / 1.0 | 10.40 / 100 / 1.0 |" in page
     assert "| **mean rank of the error (tables)** |  |  | 2.25 (2) | 1.00 (2) | 2.50 (1) |" in page
     assert "of the least error on 1 of 2 tables, and on the front of error and latency on 1 of 2." in page
+
+    # The other pick has a column of its own where every record of a search has it, and takes part in no rank.
+    other = {"accurate": {"test_error": 0.05, "inference_seconds": 2e-5, "bytes": 3000}}
+    assert tables.report([records[0] | other, *records[1:]], 5.0) == page
+    both = tables.report([each | (other if each["method"] == "dag-nas" else {}) for each in records], 5.0)
+    assert "| table | task | rows | dag-nas | dag-nas, accurate | boosting | mlp |" in both
+    assert "| oj | classification | 9 | 10.40 / 10 / 1.0 | 5.00 / 20 / 3.0 | 10.00 / 1,000 / 1.0 |" in both
+    assert "| **mean rank of the error (tables)** |  |  | 2.25 (2) | — | 1.00 (2) | 2.50 (1) |" in both
