@@ -131,6 +131,20 @@ def test_what_networks_are_really_worth_is_not_drawn_away() -> None:
     assert np.allclose(steady(scores), scores, rtol=0.01)
 
 
+@pytest.mark.parametrize("wild", [1e3, 1e6, 1e12, np.inf])
+def test_one_wild_answer_says_nothing_of_other_networks(wild: float) -> None:
+    """A regression that is far off on a single sample made every error one and the same: only the fastest was left."""
+    rng = np.random.default_rng(6)
+    costs = np.geomspace(1, 20, 80)
+    rows = rng.exponential(1, 2000) * rng.exponential(1, (80, 2000)) * (0.5 / costs)[:, None]
+    rows[0, 7] += wild
+    found = [Evidence(row.astype(np.float32), None, 2000, 2000) for row in rows]
+    scores = np.array([float(one.error.mean()) for one in found])
+    steady = Steady.of(scores, costs[:, None], found.__getitem__)(scores)
+    assert np.allclose(steady[1:], scores[1:], rtol=0.2)
+    assert steady[0] > steady[1:].max() / 2
+
+
 def test_a_study_without_evidence_has_the_front_of_its_values() -> None:
     trials = [FrontMember(k, (0.1 - 0.01 * k, k + 1.0), {"val_error": 0.1 - 0.01 * k}) for k in range(5)]
     assert Front.estimated(BOTH, trials, lambda _: None) == Front.of(BOTH, trials)

@@ -88,9 +88,12 @@ class Steady:
         logs = logs[:, np.ptp(logs, axis=0) > 0]
         if len(places) < _LEAST * (1 + 2 * logs.shape[1]) or not logs.shape[1]:
             return steady  # too few to know a trend, or nothing but the error was asked for: all at one cost
-        floor = 0.5 / rows.shape[1] * max(float(rows.max()), 1e-12)  # half an error: fewer are not seen
-        least = np.maximum(scores[places], floor)
-        noise = (rows - rows.mean(axis=0)).var(axis=1) / rows.shape[1] / least**2
+        # By the usual network: of regressions, one that is wild on a single sample must not say what an error is, nor
+        # what the others have in common.
+        largest = max(float(np.median(rows.max(axis=1))), 1e-12)
+        least = np.maximum(scores[places], 0.5 / rows.shape[1] * largest)  # half an error: fewer are not seen
+        common = np.minimum(rows, largest).mean(axis=0)
+        noise = (rows - common).var(axis=1, dtype=np.float64) / rows.shape[1] / least**2
         x = (logs - logs.mean(axis=0)) / logs.std(axis=0)
         x = np.column_stack([np.ones(len(x)), x, x**2])
         y, spread = np.log(least), 0.05
@@ -209,7 +212,7 @@ def _like_each_other(order: np.ndarray, evidence: Callable[[int], Evidence | Non
     rows: list[np.ndarray] = []
     for k in order.tolist():
         found = evidence(k)
-        if found is None or (rows and len(found.error) != len(rows[0])):
+        if found is None or (rows and len(found.error) != len(rows[0])) or not np.isfinite(found.error).all():
             continue
         places.append(k)
         rows.append(_compared(found).astype(np.float32))
