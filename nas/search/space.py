@@ -141,6 +141,7 @@ class TaskShape:
     task: Task = "classification"
     period: int | None = None  # row width of images, None where inputs have no geometry
     channels: int | None = None  # numbers a pixel, None where inputs are no images
+    samples: int = 0  # of the training part; 0: not known
 
     @property
     def pixels(self) -> tuple[int, int] | None:
@@ -152,7 +153,9 @@ class TaskShape:
     @classmethod
     def of(cls, dataset: Dataset) -> TaskShape:
         """The shape of `dataset`."""
-        return cls(dataset.n_inputs, dataset.n_outputs, dataset.task, dataset.period, dataset.channels)
+        return cls(
+            dataset.n_inputs, dataset.n_outputs, dataset.task, dataset.period, dataset.channels, len(dataset.x_train)
+        )
 
 
 class SearchSpace(ABC):

@@ -263,6 +263,17 @@ def test_no_linear_model_beyond_the_bounds_or_far_larger_than_other_roots(store:
     assert not linear(load_space(SpaceConfig(name="neuron_dag"), TaskShape(784, 10)))
 
 
+@pytest.mark.parametrize(("samples", "edges"), [(0, 1000), (16_000, 1000), (32_000, 2000), (1_000_000, 4000)])
+def test_many_samples_are_worth_larger_roots(store: StudyStore, samples: int, edges: int) -> None:
+    training = TrainingConfig()
+    space = load_space(SpaceConfig(name="neuron_dag"), TaskShape(20, 3, samples=samples))
+    objectives = Objectives(("error", "edges"))
+    evolution = EvolutionStrategy(space, training, objectives, 1, inheritance=store_inheritance(store, training))
+    roots = [evolution.ask(number) for number in range(evolution.initial)]
+    assert max(map(_kept, roots)) == edges
+    assert min(map(_kept, roots)) < 100
+
+
 def _kept(candidate: Candidate) -> int:
     return int(candidate.genome.hyperparameters.get("sparsify.edges", candidate.genome.dag.n_edges))
 

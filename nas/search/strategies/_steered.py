@@ -35,8 +35,10 @@ __all__ = ["SteeredStrategy", "log_uniform"]
 _GUESSED: Final = (2, 0)
 _ROOTS: Final = (1, 3, 4, 2, 0)
 _FIRST: Final = 11  # roots before the first child
-_SMALL: Final = 0.04  # of the largest first root: sizes that stay worth a try as long as networks there are any good
-_ROOT_LEAST, _ROOT_PER_NEURON = 1000, 8  # edges of the largest first root: in all, or for each input and output
+_SMALL: Final = 0.04  # of `_wide`: sizes that stay worth a try as long as networks there are any good
+# Edges of the largest first root: in all, for each input and output, or for so many samples of the training part, up to
+# what was measured: on tables of 37,000 and 70,000 rows 4,000 rather than 1,000 took 2 to 6 % of the best error away.
+_ROOT_LEAST, _ROOT_PER_NEURON, _ROOT_SAMPLES, _ROOT_MOST = 1000, 8, 16, 4000
 _GROWN: Final = (0.2, 1.5)  # edges that come before a child is cut, as a share of its parent's
 _LENGTHS: Final = (0.5, 1.2)  # steps of a child, as a share of a full training; at the end of a search twice that
 # The last of a budget goes into gaps of the front. A search of a hundred trials has networks at steps of a tenth to a
@@ -127,7 +129,7 @@ class SteeredStrategy(Strategy, ABC):
             place = number - len(self._linear) - self._guesses
             octaves = _ROOTS[place % len(_ROOTS)] if guess is None else _GUESSED[guess]
             return max(self._least, round(min(self._top, most) * 0.5**octaves))
-        low, high = self.ladder.span(_SMALL * self._top)
+        low, high = self.ladder.span(_SMALL * self._wide)
         low = max(low, self._least)  # aims below it would all become this one
         high = max(high, low + 1)
         if most < high:  # all that is worth a try is within; what is larger is cut to it
@@ -168,9 +170,14 @@ class SteeredStrategy(Strategy, ABC):
         return place // len(self.space.first_hyperparameters) if 0 <= place < self._guesses else None
 
     @property
+    def _wide(self) -> int:
+        """Edges of the largest first root by what goes in and comes out."""
+        return max(_ROOT_LEAST, _ROOT_PER_NEURON * (self.space.shape.n_inputs + self.space.shape.n_outputs))
+
+    @property
     def _top(self) -> int:
         """Edges of the largest first root."""
-        return max(_ROOT_LEAST, _ROOT_PER_NEURON * (self.space.shape.n_inputs + self.space.shape.n_outputs))
+        return max(self._wide, min(self.space.shape.samples // _ROOT_SAMPLES, _ROOT_MOST))
 
     @property
     def _poor(self) -> float:
