@@ -83,6 +83,8 @@ class Stop:
         def overdue(number: int, frame: FrameType | None) -> None:
             if self._timer is None and callable(before):
                 before(number, frame)
+            elif _would_be_lost(frame):
+                signal.setitimer(signal.ITIMER_REAL, _PUT_OFF_SECONDS)
             else:
                 raise KeyboardInterrupt
 

@@ -363,9 +363,12 @@ class SearchRun:
                 if job.search.budget_minutes is None:
                     slow_start.start()
                 else:
-                    self._warm_up(executor, strategy)
+                    with stop.within_grace():
+                        self._warm_up(executor, strategy)
                 stop.check()
-                with display, stop.politely(functools.partial(_say_stopping, display)):
+                # A trial in this process, which may have to compile all it runs first, cannot look.
+                serial = stop.within_grace() if job.resources.executor == "serial" else contextlib.nullcontext()
+                with display, stop.politely(functools.partial(_say_stopping, display)), serial:
                     found = run_search(
                         strategy,
                         executor,

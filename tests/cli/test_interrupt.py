@@ -8,12 +8,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from nas.cli import interrupt as _interrupt
 from nas.cli.interrupt import Stop, stop_on_signals
-from nas.search import StudyStore
+from nas.search import StudyStore, executor
 from tests.cli.test_commands import nas
 
 JOB = """
@@ -97,6 +98,25 @@ def test_what_cannot_look_is_interrupted_in_time(monkeypatch: pytest.MonkeyPatch
         with pytest.raises(KeyboardInterrupt):
             time.sleep(5.0)
     assert signal.getsignal(signal.SIGALRM) is before
+
+
+@pytest.mark.parametrize("more", [(), ("--minutes", "1")])  # with minutes, workers compile before the search
+def test_a_trial_in_this_process_and_what_it_compiles_do_not_hold_up_a_stop(
+    more: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def long(*_: Any) -> list[Any]:
+        signal.raise_signal(signal.SIGTERM)
+        time.sleep(60.0)
+        return []
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(_interrupt, "_GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(executor, "evaluated", long)
+    began = time.monotonic()
+    settings = ["--set=resources.executor=serial", "--set=tracking.mlflow=false", "--set=search.trials=3"]
+    ended = nas("search", "wine", *settings, *more)
+    assert ended.exit_code == 1 and "resume: nas search wine" in ended.output
+    assert time.monotonic() - began < 30.0
 
 
 @pytest.mark.parametrize("asked", [False, True])
