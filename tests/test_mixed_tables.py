@@ -138,7 +138,7 @@ def test_the_served_champion_takes_the_very_table(study: Study, tmp_path: Path) 
     job = stored_job(store.header["job"]["job"], "the study")
     dataset = data_of_study(job.data, store, remedy="", named=None).dataset
     found = store.front()
-    champion = make_champion(store, found, found.best(), dataset, job.training, chosen="best", name="mixed")
+    champion = make_champion(store, found, found.best(), dataset, job.training, chosen="best", tracking=job.tracking)
     model = mlflow.pyfunc.load_model(str(save_served(champion, tmp_path)))
     expected = list(study.best().predict(FRAME))
     assert list(model.predict(FRAME)["label"]) == expected

@@ -14,7 +14,7 @@ from nas.cli.study import export_network, statistics_of
 
 if TYPE_CHECKING:
     from nas.search import Front, FrontMember, StudyStore
-    from nas.tracking import Animation, Champion, FrontPoint
+    from nas.tracking import Animation, Champion, FrontPoint, TrackingConfig
     from nas.training import Dataset, PinnedCosts, Recording, TrainingConfig
 
 __all__ = ["animation_of", "make_champion", "write_animation"]
@@ -31,14 +31,14 @@ def make_champion(
     training: TrainingConfig,
     *,
     chosen: str,
-    name: str,
+    tracking: TrackingConfig,
     animation: Animation | None = None,
 ) -> Champion:
     """All that is published of a member of the front; its checkpoint is written into the study's folder.
 
     Args:
         chosen: how it was picked, for the card.
-        name: of the registered model.
+        tracking: says what the registered model is called, and where it is.
         animation: of its training, where there is one.
 
     Raises:
@@ -54,7 +54,7 @@ def make_champion(
     line, others = line_of(study, member.number)
     kinds = [str(kind) for kind in (record.get("columns") or {}).get("kinds") or ()]
     card = model_card(
-        name=name,
+        name=tracking.model_name,
         number=member.number,
         metrics=member.metrics,
         record=record,
@@ -69,6 +69,7 @@ def make_champion(
         hardware={key: str(value) for key, value in result.hardware.items()},
         batch=training.inference_batch,
         chosen=chosen,
+        uri=tracking.tracking_uri,
         error=found.objectives.error_label,
     )
     return Champion(

@@ -558,7 +558,7 @@ class SearchRun:
                     dataset,
                     training,
                     chosen=tracking.champion,
-                    name=tracking.model_name,
+                    tracking=tracking,
                     animation=film,
                 )
             )

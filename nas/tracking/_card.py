@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 
-from nas._text import format_seconds, plain
+from nas._text import format_seconds, plain, redacted_address
 from nas.tracking.note import front_table
 from nas.tracking.plots.lineage import Ancestor, lineage_rows
 from nas.tracking.points import (
@@ -35,6 +36,7 @@ def model_card(
     hardware: Mapping[str, str],
     batch: int,
     chosen: str,
+    uri: str,
     error: str = "error",
 ) -> str:
     """The card as Markdown.
@@ -51,10 +53,12 @@ def model_card(
         hardware: what process times were taken on.
         batch: samples of the forward pass that was timed.
         chosen: how it was picked from the front.
+        uri: of the MLflow store that it is registered in.
         error: what the error is called.
     """
     data, training = _mapping(record, "data"), _mapping(record, "training")
     classes = [escaped(str(each)) for each in _mapping(record, "statistics").get("classes") or ()]  # type: ignore[attr-defined]
+    address = uri if uri.startswith("sqlite:") else redacted_address(uri)  # a file's path may have an @
     classifies = "val_accuracy" in metrics
     quality = "accuracy" if classifies else "error"
     write = format_accuracy if classifies else format_number
@@ -118,8 +122,11 @@ def model_card(
         "## Use",
         "",
         "```python",
-        f'model = mlflow.pyfunc.load_model("models:/{name}@champion")   # raw features in, a table out',
-        "model.predict(features)",
+        "import mlflow",
+        "",
+        f"mlflow.set_tracking_uri({json.dumps(address, ensure_ascii=False)})",
+        f"model = mlflow.pyfunc.load_model({json.dumps(f'models:/{name}@champion', ensure_ascii=False)})",
+        "model.predict(model.input_example)   # rows as they were measured, a table out",
         "```",
         "",
         'Without MLflow: `nas.Predictor.load("network.safetensors")`, the file in the artifacts of the trial\'s run. '

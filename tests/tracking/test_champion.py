@@ -172,8 +172,12 @@ def test_card() -> None:
         hardware={"processor": "abacus", "threads": "1"},
         batch=1024,
         chosen="knee",
+        uri="http://someone:secret@there:5000",
     )  # fmt: skip
     for fact in ("# study: trial #7", "digits", "ash, birch, cedar", "88.0 %", "abacus", "1,000 training",
                  "models:/study@champion", "8 earlier generations", "add 19 / edges", "| #007 |"):  # fmt: skip
         assert fact in card, fact
     assert "None" not in card and "nan" not in card
+    code = card.partition("```python")[2].partition("```")[0]  # as it is pasted
+    compile(code, "card", "exec")
+    assert "import mlflow" in code and "set_tracking_uri" in code and "there:5000" in code and "secret" not in card
