@@ -160,6 +160,8 @@ def export_program(
 def _saved(
     program: torch.export.ExportedProgram, path: str | os.PathLike[str], extra: dict[str, Any] | None = None
 ) -> None:
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # folders of this machine, which are nobody's business where the file goes
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="No complete tensor found")
         # Not into the file itself: where the disk is full, torch ends the whole process (std::terminate).

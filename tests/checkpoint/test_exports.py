@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+import nas
 from nas.checkpoint import export_dot, export_graphml, export_onnx, export_program, load, save
 from nas.engine import ACTIVATIONS, DAGModule, Edge, MaskedLinear, wire
 from nas.errors import ExportError
@@ -170,6 +171,12 @@ def test_programs_of_odd_graphs(dag: DAG) -> None:
     module = module_of(dag, bias=dag.n != 9)
     x = torch.randn(4, dag.n_inputs)
     torch.testing.assert_close(export_program(module).module()(x), module(x), rtol=1e-4, atol=1e-5)
+
+
+def test_a_program_names_no_folder_of_the_machine_that_wrote_it(tmp_path: Path) -> None:
+    dag = DAG.from_edges([("a", "h"), ("h", "y")], inputs=["a"], outputs=["y"])
+    export_program(DAGModule(dag), tmp_path / "network.pt2")
+    assert str(Path(nas.__file__).parent).encode() not in (tmp_path / "network.pt2").read_bytes()
 
 
 def test_programs_contain_plain_torch_operations_only() -> None:

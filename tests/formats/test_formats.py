@@ -32,6 +32,7 @@ from nas.job import Job, stored_job
 from nas.search import StudyError, StudyStore
 from nas.tracking.mlflow._journal import Journal
 from nas.training.cost.calibration import CalibrationError, check_place
+from tests.formats.write import exports_said
 from tests.kinds import KINDS
 
 ROWS = {
@@ -385,3 +386,19 @@ def test_arrays_of_the_golden_checkpoint_have_not_changed() -> None:
     (weight,) = (parameter.detach().numpy() for name, parameter in network.named_parameters() if name == "weight")
     assert weight.shape == (network.dag.n_edges,)
     assert np.isfinite(weight).all()
+
+
+@pytest.mark.parametrize("folder", sorted((Path(__file__).parent / "exports").iterdir()), ids=lambda path: path.name)
+def test_exported_files_of_every_version_say_what_they_said(folder: Path) -> None:
+    """ONNX, torch's program and C, and the checkpoint that they came from."""
+    then, now = json.loads((folder / "answers.json").read_text()), exports_said(folder)
+    assert now.pop("labels") == then.pop("labels")
+    assert now.pop("integers") == then.pop("integers")
+    (then_class, then_scores), (now_class, scores) = then.pop("c"), now.pop("c")
+    assert now_class == then_class
+    np.testing.assert_allclose(scores, then_scores, rtol=1e-5, atol=1e-5)
+    for kind, said in then.items():
+        np.testing.assert_allclose(now[kind], said, rtol=1e-5, atol=1e-5, err_msg=kind)
+    np.testing.assert_allclose(now["predictor"], now["onnx"][1], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(now["pt2"], scores, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(now["pt2"], now["onnx"][0], rtol=1e-4, atol=1e-4)

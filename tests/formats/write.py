@@ -2,17 +2,22 @@
 
 ``python -m tests.formats.write``, once a release, into folders of that version, which are never written again
 (``-journal``: within one release, studies moved from a database to Optuna's journal; ``kinds``: only the networks;
-``studies NAME``: only the studies, where a format changed within a release); the tests beside it read them all.
+``studies NAME``: only the studies, where a format changed within a release; ``exports``: only what networks are
+exported as); the tests beside it read them all.
 
 * a store with a study of a raw table (five trials that ended, one that was begun), its network, and what that network
   says of three rows;
 * in kinds/ a network of each kind, and what it says of three samples;
+* in exports/ a checkpoint, and what it was exported as: ONNX, torch's program (packed), C in floats and in integers,
+  with what each says of three samples;
 * in studies/ a study for each strategy, space, storage and executor, with its job file, one with MLflow's database, its
   registered model and baselines. `layout.py` compares them with what is written today.
 """
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import os
 import shutil
@@ -24,6 +29,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from typer.testing import CliRunner
@@ -31,6 +37,7 @@ from typer.testing import CliRunner
 import nas
 from nas.cli import app
 from nas.search import StudyStore
+from tests.cexport.compilers import Library
 from tests.kinds import KINDS, input_of, made
 
 HERE = Path(__file__).parent
@@ -157,8 +164,67 @@ def write_kinds() -> None:
     (target / "answers.json").write_text(json.dumps(said) + "\n")
 
 
+EXPORTS: dict[str, Any] = {
+    "data": {"source": "iris"},
+    "space": NEURONS,
+    "search": {"trials": 3, "strategy": "random", "baselines": False},
+    "training": {**BRIEF, "steps": 200},
+    "resources": {"executor": "serial"},
+    "tracking": {"experiment": "exports", "mlflow": False},
+}
+SAMPLES = [[5.1, 3.5, 1.4, 0.2], [6.0, 2.7, 4.5, 1.5], [6.5, 3.0, 5.8, 2.2]]
+
+
+def exports_said(folder: Path) -> dict[str, Any]:
+    """What the files in `folder` say of `SAMPLES`: by the checkpoint probabilities, by the others scores."""
+    import onnxruntime
+
+    x = np.array(SAMPLES)
+    predictor = nas.Predictor.load(folder / "network.safetensors")
+    session = onnxruntime.InferenceSession(folder / "network.onnx")
+    program = torch.export.load(io.BytesIO(gzip.decompress((folder / "network.pt2.gz").read_bytes()))).module()
+    with tempfile.TemporaryDirectory() as name:
+        for file in folder.glob("*.[ch]"):
+            shutil.copy(file, name)
+        compiled = Library(Path(name))
+        plain = compiled.predict("network", x.astype(np.float32), 3)
+        whole = compiled.predict("whole", (x * 100).astype(np.int16), 3, np.int32)
+    scores, probabilities = session.run(None, {"features": x})
+    return {
+        "predictor": predictor.probabilities(x).tolist(),
+        "labels": [str(label) for label in predictor.predict(x)],
+        "onnx": [scores.tolist(), probabilities.tolist()],
+        "pt2": program(torch.tensor(x)).tolist(),
+        "c": [each.tolist() for each in plain],
+        "integers": [each.tolist() for each in whole],
+    }
+
+
+def write_exports() -> None:
+    """A network as each kind of file that others run, and what they say."""
+    target = HERE / "exports" / metadata.version("dag-nas")
+    if target.exists():
+        sys.exit(f"{target} is there already, and is never written again")
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        Path("exports.yaml").write_text(json.dumps(EXPORTS))
+        run("search", "exports.yaml")
+        for file in ("network.safetensors", "network.onnx", "network.pt2", "network.c"):
+            run("export", "exports", "--out", file)
+        run("export", "exports", "--out", "whole.c", "--precision", "int8", "--finish", "0")
+        Path("network.pt2.gz").write_bytes(gzip.compress(Path("network.pt2").read_bytes(), mtime=0))
+        target.mkdir(parents=True)
+        for found in (*Path().glob("network.*"), *Path().glob("whole.*")):
+            if found.suffix != ".pt2":
+                shutil.copy(found, target)
+    (target / "answers.json").write_text(json.dumps(exports_said(target)) + "\n")
+
+
 def main() -> None:
     """Writes the folders of this version."""
+    if sys.argv[1:] == ["exports"]:
+        write_exports()
+        return
     if sys.argv[1:] == ["kinds"]:
         write_kinds()
         return
@@ -184,6 +250,7 @@ def main() -> None:
     said = nas.Predictor.load(target / "network.safetensors").answers(pd.DataFrame(ROWS))
     (target / "answers.json").write_text(said.to_json(orient="records", indent=1) + "\n")
     write_kinds()
+    write_exports()
     write_studies(metadata.version("dag-nas"))
 
 
