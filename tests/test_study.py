@@ -132,6 +132,14 @@ def test_the_report_is_one_page_with_all_in_it(study: Study) -> None:
     assert 'src="http' not in page
 
 
+def test_of_many_classes_the_report_has_those_of_which_least_is_found(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nas.cli.study_page._MOST_CLASSES", 1)
+    page = study.report(tmp_path / "few.html").read_text(encoding="utf-8")
+    assert "and 1 more classes, of which no less is found" in page
+
+
 def test_a_study_opens_again_and_goes_on(study: Study, store: Path) -> None:
     assert Study.open("search", store=store).front.hypervolume == study.front.hypervolume
     more = QUICK | {"baselines": True, "minutes": 0.3, "trials": 4}

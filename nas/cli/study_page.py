@@ -27,6 +27,7 @@ td { text-align: right; } td.text, th.text { text-align: left; }
 tr.picked { font-weight: 600; background: #eef7ee; } .faint { color: #777; } img { max-width: 100%; }
 pre { background: #f6f6f4; padding: .8rem; overflow-x: auto; } .verdict { font-size: 1.05rem; }
 """
+_MOST_CLASSES: Final = 24  # that have a line of their own
 _SHOWN: Final = 0.01  # of all importance, below which a hyperparameter is left out
 _TABLE: Final = (
     '<table style="border-collapse:collapse;font-variant-numeric:tabular-nums" class="front">{head}{body}</table>'
@@ -184,7 +185,7 @@ def _network(study: StudyStore, best: FrontMember) -> str:
 
 def _tested(study: StudyStore, number: int) -> str:
     """Scores and a line for each class; "" of a structure of one's own, which no file of a network holds."""
-    from nas.cli._evaluate import evaluate_file, written_score
+    from nas.cli._evaluate import evaluate_file, least_found, written_score
     from nas.cli.study import export_network
     from nas.errors import NasError
 
@@ -193,15 +194,20 @@ def _tested(study: StudyStore, number: int) -> str:
         path = Path(folder) / "network.safetensors"
         try:
             export_network(study, number, path)
-            found = evaluate_file(path, data=source, part="test", timed=False)
+            judged = study.objectives
+            found = evaluate_file(path, data=source, part="test", scorer=judged.scorer, timed=False)
         except NasError as error:
             return f'<p class="faint">not evaluated again: {html.escape(str(error))}</p>'
     scores = ", ".join(written_score(name, value) for name, value in found["scores"].items())
+    if judged.scorer:
+        scores = f"{judged.error_label} {found['error']:.4g}, {scores}"
     rows = [
         [str(each["class"]), f"{each['samples']:,}", *(percent(each[key], 1) for key in ("recall", "precision", "f1"))]
-        for each in found["classes"]
+        for each in least_found(found["classes"], _MOST_CLASSES)
     ]
     table = _table(["class", "samples", "recall", "precision", "F1"], rows) if rows else ""
+    if (more := len(found["classes"]) - len(rows)) > 0:
+        table += _faint(f"and {more:,} more classes, of which no less is found")
     return f"<p>{found['samples']:,} samples: {html.escape(scores)}</p>{table}"
 
 
