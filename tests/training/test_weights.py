@@ -52,3 +52,11 @@ def test_the_other_parts_stay_as_they_are(tmp_path: Path) -> None:
         read_data(DataConfig(source=str(tmp_path / "t.csv"), class_weight={"rar": 2}))
     with pytest.raises(DataError, match="class_weight is for classification"):
         read_data(DataConfig(source=str(tmp_path / "t.csv"), target="a", class_weight="balanced"))
+
+
+@pytest.mark.parametrize("key", [1, 1.0, True, np.int64(1), np.float64(1), np.bool_(True), "x"])
+def test_labels_may_be_named_by_what_the_target_holds(key: object) -> None:
+    names = {1: "1", "x": "x"} | ({True: "True"} if isinstance(key, bool | np.bool_) else {})
+    assert DataConfig.model_validate({"source": "digits", "class_weight": {key: 3}}).class_weight == {names[key]: 3}  # type: ignore[index]
+    with pytest.raises(ValueError, match="'1' is given twice"):
+        DataConfig.model_validate({"source": "digits", "class_weight": {1: 3, "1": 2}})

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -199,6 +200,24 @@ class DataConfig(BaseModel):
 
         check_each(check, kinds)
         return kinds
+
+    @field_validator("class_weight", mode="before")
+    @classmethod
+    def _labels_as_text(cls, weights: Any) -> Any:
+        """From Python, a label may be named by what the target holds: a number or a boolean."""
+        if not isinstance(weights, Mapping):
+            return weights
+        import numpy as np
+
+        from nas.training.data._labels import label_texts
+
+        texts = [
+            label if isinstance(label, str) else label_texts(np.array([label]), (), "data.class_weight")[0]
+            for label in weights
+        ]
+        if twice := [text for k, text in enumerate(texts) if text in texts[:k]]:
+            raise ValueError(f"label {twice[0]!r} is given twice; leave one out")
+        return dict(zip(texts, weights.values(), strict=True))
 
     @field_validator("class_weight")
     @classmethod
