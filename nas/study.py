@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas._files import write_whole
 from nas.errors import DataError, JobError, NasError
 
 if TYPE_CHECKING:
@@ -344,7 +345,7 @@ class Study:
         from nas.cli.study_page import study_page
 
         path = self.folder / "report.html" if path is None else Path(path)
-        path.write_text(study_page(self._store), encoding="utf-8")
+        write_whole(path, study_page(self._store))
         return path
 
     def _member(self, pick: str | int | None) -> FrontMember:

@@ -24,7 +24,7 @@ ALLOWED: dict[str, set[str]] = {
     "nas.errors": set(),
     "nas.graph": {"nas._files", "nas._text"},
     "nas.engine": {"nas._files", "nas._scratch", "nas.graph"},
-    "nas.layers": {"nas.graph", "nas.engine"},
+    "nas.layers": {"nas._files", "nas.graph", "nas.engine"},
     "nas.recurrent": {"nas.graph", "nas.engine"},
     "nas.manifold": {"nas._named", "nas.graph", "nas.engine"},
     "nas.checkpoint": {
@@ -36,7 +36,15 @@ ALLOWED: dict[str, set[str]] = {
         "nas.recurrent",
         "nas.manifold",
     },
-    "nas.cexport": {"nas.graph", "nas.engine", "nas.layers", "nas.recurrent", "nas.manifold", "nas.checkpoint"},
+    "nas.cexport": {
+        "nas._files",
+        "nas.graph",
+        "nas.engine",
+        "nas.layers",
+        "nas.recurrent",
+        "nas.manifold",
+        "nas.checkpoint",
+    },
     "nas.training": {
         "nas._named",
         "nas._scratch",

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from torch import nn
 
+from nas._files import write_together
 from nas.cexport import _float
 from nas.cexport._columns import row_header, row_note, row_source
 from nas.cexport._common import (
@@ -64,15 +65,14 @@ class CSource:
     integers: IntegerNetwork | None = None
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Write ``path`` and the header beside it, as ``.h``.
+        """Write ``path`` and the header beside it, as ``.h``: both or none.
 
         Raises:
             OSError: a file cannot be written.
         """
         path = Path(path)
-        path.with_suffix(".h").write_text(self.header, encoding="ascii")
         own = self.source.replace(f'#include "{self.prefix}.h"', f'#include "{path.stem}.h"')
-        path.write_text(own, encoding="ascii")
+        write_together({path.with_suffix(".h"): self.header, path: own})
 
 
 def export_c(

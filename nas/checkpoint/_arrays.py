@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import safetensors
 
-from nas._files import ordinary
-from nas.checkpoint._file import Record, encoded, read, start, write
+from nas._files import ordinary, write_whole
+from nas.checkpoint._file import Record, encoded, read, start
 from nas.errors import CheckpointError
 from nas.graph import DAG
 
@@ -40,7 +40,7 @@ def save_arrays(
         OSError: the folder is missing or not writeable, or the disk is full.
     """
     data = encoded("arrays", dag, arrays, record or {})
-    write(path, data, flush=flush)
+    write_whole(path, data, flush=flush)
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 

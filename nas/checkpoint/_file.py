@@ -1,4 +1,4 @@
-"""The file itself: safetensors written atomically, and read with suspicion.
+"""The file itself: safetensors, read with suspicion.
 
 Metadata (all strings): ``format`` and ``version`` of this package, ``kind`` (one of `NETWORKS`, or "arrays"), ``dag``
 and ``record`` as JSON, and what the kind adds.
@@ -6,13 +6,10 @@ and ``record`` as JSON, and what the kind adds.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import numpy as np
@@ -34,7 +31,6 @@ __all__ = [
     "read",
     "record_json",
     "start",
-    "write",
 ]
 
 Record = Mapping[str, Any]
@@ -83,37 +79,6 @@ def encoded(
             f"graph and record must fit in {MAX_HEADER_BYTES} bytes, but take {length}; make the record shorter"
         )
     return data
-
-
-def write(path: str | os.PathLike[str], data: bytes, *, flush: bool = True) -> None:
-    """Write a file, or leave what was there untouched: a temporary file beside it, flushed to disk, then renamed.
-
-    Args:
-        flush: False: leave it to the system when it reaches the disk; after a power cut it may be empty or damaged.
-
-    Raises:
-        OSError: the folder is missing or not writeable, or the disk is full.
-    """
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            if flush:
-                file.flush()
-                os.fsync(file.fileno())
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    if not flush:
-        return
-    with contextlib.suppress(OSError):  # not every file system can flush a folder
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def read(path: str | os.PathLike[str], *kinds: str) -> Contents:

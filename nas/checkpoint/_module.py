@@ -12,7 +12,8 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
-from nas.checkpoint._file import NETWORKS, Contents, Record, encoded, parsed, read, write
+from nas._files import write_whole
+from nas.checkpoint._file import NETWORKS, Contents, Record, encoded, parsed, read
 from nas.checkpoint._layers import CheckpointLayers, layers_in, layers_metadata
 from nas.checkpoint._neurons import (
     CheckpointManifold,
@@ -82,7 +83,7 @@ def save(path: str | os.PathLike[str], module: nn.Module, record: Record) -> Non
         raise CheckpointError(
             f"a {kind.saves.__name__} that could not be loaded again is not saved: {error}"
         ) from error
-    write(path, data)
+    write_whole(path, data)
 
 
 def load(path: str | os.PathLike[str], *, modules: Collection[str] = ()) -> CheckpointNetwork:

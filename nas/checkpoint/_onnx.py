@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from torch import nn
 
+from nas._files import write_whole
 from nas.checkpoint._file import Record, record_json
 from nas.checkpoint._folded import folded
 from nas.checkpoint._onnx_dag import numbers, write_dag, write_recurrent
@@ -18,7 +18,7 @@ from nas.checkpoint._onnx_inputs import take_raw
 from nas.engine import DAGModule, MaskedLinear
 from nas.errors import ExportError
 from nas.layers import LayerDAG
-from nas.layers import export_onnx as export_layers
+from nas.layers import onnx_model as layers_model
 from nas.recurrent import RecurrentDAG
 
 __all__ = ["export_onnx", "onnx_model"]
@@ -48,18 +48,12 @@ def export_onnx(
         OSError: the file cannot be written.
     """
     onnx = onnx_package()
-    if isinstance(module, LayerDAG):
-        export_layers(module, path)
-        if record is None:
-            return
-        model = onnx.load(os.fspath(path))
-    else:
-        model = onnx_model(module)
+    model = layers_model(module) if isinstance(module, LayerDAG) else onnx_model(module)
     if record is not None and raw:
         take_raw(model, record)
     if record is not None:
         onnx.helper.set_model_props(model, {"record": record_json(record)})
-    Path(path).write_bytes(model.SerializeToString())
+    write_whole(path, model.SerializeToString())
 
 
 def onnx_model(module: nn.Module) -> Any:

@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from nas._files import write_whole
 from nas.checkpoint._encoding import MISSING, EncodedColumn, Encoding, date_part
-from nas.checkpoint._file import Record, write
+from nas.checkpoint._file import Record
 from nas.checkpoint._folded import folded
 from nas.engine import DAGModule, MaskedLinear
 from nas.errors import ExportError
@@ -167,7 +168,7 @@ def _saved(
         # Not into the file itself: where the disk is full, torch ends the whole process (std::terminate).
         buffer = io.BytesIO()
         torch.export.save(program, buffer, extra_files=extra)
-    write(path, buffer.getvalue())
+    write_whole(path, buffer.getvalue())
 
 
 def _folded_within(module: nn.Module) -> nn.Module:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nas._files import write_whole
 from nas.cli._lineage import line_of
 from nas.cli.study import export_network, statistics_of
 
@@ -167,8 +168,8 @@ def write_animation(path: Path, animation: Animation) -> None:
     """
     match path.suffix.lower():
         case ".mp4":
-            path.write_bytes(animation.mp4)
+            write_whole(path, animation.mp4)
         case ".html":
-            path.write_text(animation.page, encoding="utf-8")
+            write_whole(path, animation.page)
         case _:
-            path.write_bytes(animation.png())
+            write_whole(path, animation.png())

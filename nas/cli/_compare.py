@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from rich.table import Table
 
+from nas._files import write_whole
 from nas.cli._remote import ELSEWHERE, ask
 from nas.cli.console import STORAGE, STORE, console, need_writable, percent, print_json, say, seconds, writing
 from nas.errors import JobError
@@ -159,6 +160,6 @@ def _draw(path: Path, studies: Mapping[str, StudyStore], fronts: Mapping[str, Fr
     members = {name: each.members for name, each in points.items()}
     with writing(path):
         if path.suffix.lower() == ".png":
-            path.write_bytes(compare_png(members, cost=first.cost, error=first.error))
+            write_whole(path, compare_png(members, cost=first.cost, error=first.error))
         else:
-            path.write_text(compare_html(members, cost=first.cost, error=first.error), encoding="utf-8")
+            write_whole(path, compare_html(members, cost=first.cost, error=first.error))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 import yaml
 
+from nas._files import write_whole
 from nas.cli.console import TARGET, command_line, one_or_all, say, writing
 from nas.errors import JobError, NasError
 
@@ -46,11 +47,10 @@ def init(
     if path.suffix.lower() not in (".yaml", ".yml"):
         raise JobError(f"--out must end in .yaml or .yml, but is {path}")
     text = _job_file(stated, read_data(job.data).findings)
-    try:
-        with writing(path), path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise NasError(f"{path} exists already; --out names another file") from None
+    if path.exists():
+        raise NasError(f"{path} exists already; --out names another file")
+    with writing(path):
+        write_whole(path, text)
     say(f"wrote {path}; run it: {command_line('search', path)}")
 
 

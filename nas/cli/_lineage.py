@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from nas._files import write_whole
 from nas.cli._remote import ELSEWHERE, ask
 from nas.cli.console import STORAGE, STORE, console, need_writable, print_json, writing
 from nas.errors import JobError, NasError
@@ -84,9 +85,9 @@ def draw(path: Path, line: list[Ancestor], others: list[Mapping[str, float]]) ->
 
     with writing(path):
         if path.suffix.lower() == ".png":
-            path.write_bytes(lineage_png(line, others))
+            write_whole(path, lineage_png(line, others))
         else:
-            path.write_text(lineage_html(line, others), encoding="utf-8")
+            write_whole(path, lineage_html(line, others))
 
 
 def trial_number(study: StudyStore, text: str) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from nas._files import write_whole
 from nas._scratch import scratch
 from nas._text import is_formula, is_number
 from nas.cli._remote import ELSEWHERE, cluster
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
 
 __all__ = ["predict"]
 
-_WRITTEN: Final[dict[str, Callable[[pd.DataFrame, Path], None]]] = {
-    ".csv": lambda answers, out: _harmless(answers).to_csv(out, index=False),
-    ".tsv": lambda answers, out: _harmless(answers).to_csv(out, index=False, sep="\t"),
-    ".parquet": lambda answers, out: answers.to_parquet(out, index=False),
+_WRITTEN: Final[dict[str, Callable[[pd.DataFrame], bytes | str]]] = {
+    ".csv": lambda answers: _harmless(answers).to_csv(index=False),
+    ".tsv": lambda answers: _harmless(answers).to_csv(index=False, sep="\t"),
+    ".parquet": lambda answers: answers.to_parquet(index=False),
 }
 
 
@@ -79,8 +80,12 @@ def predict(
         _harmless(answers).to_csv(sys.stdout, index=False)
         return
     with writing(out):
-        _WRITTEN[out.suffix.lower()](answers, out)
+        _written(answers, out)
     console.print(f"wrote {out}: {len(answers):,} rows")
+
+
+def _written(answers: pd.DataFrame, out: Path) -> None:
+    write_whole(out, _WRITTEN[out.suffix.lower()](answers))
 
 
 def _harmless(answers: pd.DataFrame) -> pd.DataFrame:

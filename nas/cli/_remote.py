@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import typer
 
+from nas._files import write_whole
 from nas.cli.console import ADDRESS_VARIABLE, NOT_BOTH, asking, say, stated, writing
 from nas.errors import JobError
 
@@ -73,7 +74,7 @@ def ask(address: str, study: str, arguments: Sequence[str], out: Path | None = N
     said, files = cluster(address).ask(study, words, () if name is None else (name,), asking(address))
     if out is not None and name is not None:
         with writing(out):
-            out.write_bytes(files[name])
+            write_whole(out, files[name])
         said = said.replace(name, shlex.quote(str(out)))
     say(said)
 

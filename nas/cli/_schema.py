@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from nas._files import write_whole
 from nas.cli.console import console, writing
 
 __all__ = ["schema"]
@@ -35,5 +36,5 @@ def schema(
         console.print(text, soft_wrap=True)
     else:
         with writing(out):
-            out.write_text(text + "\n", encoding="utf-8")
+            write_whole(out, text + "\n")
         console.print(f"wrote {out}")

@@ -202,7 +202,10 @@ def need_writable(path: Path | None) -> None:
         raise NasError(f"{path}: cannot be written, because it is a folder; name a file in it")
     if not path.absolute().parent.is_dir():
         raise NasError(f"{path}: cannot be written, because there is no folder {path.parent}; make it, or name another")
-    if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
+    folder = Path(os.path.realpath(path)).parent
+    # A file is written aside in its folder, then renamed; but a pipe or a device as it is.
+    asked = [path] * path.exists() + [folder] * (path.is_file() or not path.exists())
+    if not all(os.access(each, os.W_OK) for each in asked):
         raise NasError(f"{path}: cannot be written (no permission); name another place")
 
 

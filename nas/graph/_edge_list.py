@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Hashable, Iterable
-from pathlib import Path
 from typing import Any, Final, Literal, overload
 
 from numpy.typing import ArrayLike, NDArray
 
-from nas._files import contents
+from nas._files import contents, write_whole
 from nas._text import is_formula
 from nas.errors import GraphError
 from nas.graph._check import checked_weights, distinct_names, short
@@ -142,7 +141,7 @@ def write_edge_list(path: AnyPath, dag: DAG, weight: ArrayLike | None = None, *,
         facts = {**json.loads(dag.to_json()), "names": dag.names}
         del facts["sources"], facts["targets"]
         lines.append(f"# {_NOTE}{json.dumps(facts)}")
-    Path(path).write_bytes("\n".join([*lines, ""]).encode())
+    write_whole(path, "\n".join([*lines, ""]))
 
 
 def _guarded(label: str) -> str:

@@ -10,13 +10,12 @@ import io
 import json
 import os
 from collections.abc import Hashable, Iterable
-from pathlib import Path
 from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nas._files import contents
+from nas._files import contents, write_whole
 from nas.errors import GraphError
 from nas.graph._check import checked_weights
 from nas.graph._dag import DAG, Role
@@ -145,8 +144,9 @@ def write_graphml(path: AnyPath, dag: DAG, weight: ArrayLike | None = None) -> N
         name = attributes.get("nas_name")
         if name is not None and (name != name.strip() or not name.isprintable() or name[:1] in ("", '"')):
             attributes["nas_name"] = json.dumps(name)
-    with Path(path).open("wb") as file:
-        networkx.write_graphml(graph, file)
+    written = io.BytesIO()
+    networkx.write_graphml(graph, written)
+    write_whole(path, written.getvalue())
 
 
 def to_dot(dag: DAG, weight: ArrayLike | None = None) -> str:
@@ -173,7 +173,7 @@ def to_dot(dag: DAG, weight: ArrayLike | None = None) -> str:
 
 def write_dot(path: AnyPath, dag: DAG, weight: ArrayLike | None = None) -> None:
     """Write `to_dot` to a file; ``dot -Tsvg FILE`` of Graphviz draws it."""
-    Path(path).write_text(to_dot(dag, weight), encoding="utf-8")
+    write_whole(path, to_dot(dag, weight))
 
 
 def _names(dag: DAG) -> tuple[str, ...]:

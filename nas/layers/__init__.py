@@ -26,7 +26,7 @@ from nas.layers._edit import (
 from nas.layers._inherit import inherit_layers, state_arrays
 from nas.layers._layer_dag import LayerDAG, layer_shapes
 from nas.layers._mutate import LAYER_OPERATORS, LayerMutation, Palette, mutate
-from nas.layers._onnx import export_onnx
+from nas.layers._onnx import export_onnx, onnx_model
 from nas.layers._ops import Attention, Conv, Dropout, Flatten, GlobalPool, Identity, Linear, Module, Pool
 from nas.layers._spec import INPUT, MERGES, Block, LayerSpec, MergeKind, Node, allow_modules, inner_nodes
 from nas.layers._structure import LayerStructure
@@ -60,6 +60,7 @@ __all__ = [
     "insert_node",
     "layer_shapes",
     "mutate",
+    "onnx_model",
     "remove_node",
     "remove_skip",
     "replace_node",

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
-from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 
+from nas._files import write_whole
 from nas.layers._layer_dag import LayerDAG
 
-__all__ = ["export_onnx"]
+__all__ = ["export_onnx", "onnx_model"]
 
 TRACED_OPSET: Final = 20  # the newest that torch's tracing exporter writes
 OPSET: Final = 23  # what the file is brought to
@@ -27,8 +28,14 @@ def export_onnx(module: LayerDAG, path: str | os.PathLike[str]) -> None:
         torch.onnx.errors.OnnxExporterError: a module of the user's own does what ONNX has no word for.
         OSError: the file cannot be written.
     """
+    write_whole(path, onnx_model(module).SerializeToString())
+
+
+def onnx_model(module: LayerDAG) -> Any:
+    """The ``onnx.ModelProto`` that `export_onnx` writes."""
     import onnx.version_converter
 
+    traced: Any = io.BytesIO()
     outputs = ["y"] if isinstance(module.spec.output, str) else list(module.spec.output)
     was_training = module.training
     module.eval()
@@ -39,7 +46,7 @@ def export_onnx(module: LayerDAG, path: str | os.PathLike[str]) -> None:
             torch.onnx.export(
                 module,
                 (torch.zeros(2, module.n_inputs),),
-                os.fspath(path),
+                traced,
                 input_names=["x"],
                 output_names=outputs,
                 dynamic_axes={name: {0: "batch"} for name in ("x", *outputs)},
@@ -48,5 +55,4 @@ def export_onnx(module: LayerDAG, path: str | os.PathLike[str]) -> None:
             )
     finally:
         module.train(was_training)
-    model = onnx.version_converter.convert_version(onnx.load(os.fspath(path)), OPSET)
-    Path(path).write_bytes(model.SerializeToString())
+    return onnx.version_converter.convert_version(onnx.load_model_from_string(traced.getvalue()), OPSET)

@@ -13,7 +13,7 @@ def test_no_label_of_a_model_is_a_formula_to_a_spreadsheet(suffix: str, separato
     labels = ["=cmd|'/C calc'!A0", "@x", "-1.5", "+3", "plain", "\t=1"]
     answers = pd.DataFrame({"y": labels, "=p": [0.5, -0.5, 1.0, 1.0, 1.0, 1.0]})
     out = tmp_path / f"answers{suffix}"
-    _predict._WRITTEN[suffix](answers, out)
+    _predict._written(answers, out)
     read = pd.read_csv(out, sep=separator, dtype=str)
     assert list(read.columns) == ["y", "'=p"]
     assert list(read["y"]) == ["'=cmd|'/C calc'!A0", "'@x", "-1.5", "+3", "plain", "'\t=1"]

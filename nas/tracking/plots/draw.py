@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from nas._files import write_whole
 from nas.errors import GraphError
 from nas.graph import DAG
 from nas.tracking.plots.dag import dag_png
@@ -33,7 +33,7 @@ def draw(
     dag, weight = _graph(network)
     picture = dag_png(dag, weight, period=period, title=title)
     if path is not None:
-        Path(path).write_bytes(picture)
+        write_whole(path, picture)
     return picture
 
 
