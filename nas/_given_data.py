@@ -129,20 +129,24 @@ def data_section(data: GivenData, folder: Path, target: Any = None) -> dict[str,
 
 
 def _storable(table: Any) -> Any:
-    """The table with text in place of categories that no file of tables keeps: intervals, as pandas.cut has them, and
-    things of several types."""
+    """The table with text in place of categories that no file of tables keeps: intervals, as pandas.cut has them,
+    periods, durations and things of several types."""
     import pandas as pd
 
     def foreign(kind: Any) -> bool:
         if not isinstance(kind, pd.CategoricalDtype):
             return False
         of = kind.categories
-        return isinstance(of.dtype, pd.IntervalDtype) or (
-            pd.api.types.is_object_dtype(of) and len({type(each) for each in of}) > 1
+        return (
+            isinstance(of.dtype, pd.IntervalDtype | pd.PeriodDtype)
+            or pd.api.types.is_timedelta64_dtype(of)
+            or (pd.api.types.is_object_dtype(of) and len({type(each) for each in of}) > 1)
         )
 
-    names = [name for name, kind in table.dtypes.items() if foreign(kind)]
-    return table.assign(**{name: table[name].astype(object).map(str, na_action="ignore") for name in names})
+    def texts(column: Any) -> Any:  # still categories: years would be numbers, months dates
+        return column.astype(object).map(str, na_action="ignore").astype("category")
+
+    return table.assign(**{name: texts(table[name]) for name, kind in table.dtypes.items() if foreign(kind)})
 
 
 def _plain_index(table: Any) -> bool:

@@ -358,6 +358,8 @@ def test_types_of_columns_that_files_do_not_have_are_kept_and_known_again(tmp_pa
         shop=pd.Categorical(RNG.integers(1, 5, 120)),
         size=pd.Categorical(RNG.choice(np.array([1, "XL"], dtype=object), 120)),
         month=months,
+        year=pd.Categorical(months.asfreq("Y")),
+        shift=pd.Categorical(pd.to_timedelta(RNG.integers(1, 4, 120), unit="h")),
     )
     given = GivenData(table)
     given.write(tmp_path)
@@ -372,5 +374,7 @@ def test_types_of_columns_that_files_do_not_have_are_kept_and_known_again(tmp_pa
     cells = {column.name: cells_of(table[column.name], column.kind, column.name) for column in read.encoding.columns}
     inputs = dict(zip(read.encoding.inputs, read.encoding.apply([*cells.values()]).T, strict=True))
     assert (inputs["shop = 4"] == (table["shop"] == 4)).all()
+    assert (inputs["year = 2003"] == (months.year == 2003)).all()
+    assert (inputs["shift = 0 days 02:00:00"] == (table["shift"] == pd.Timedelta("2h"))).all()
     assert (inputs["band = (-9, -1]"] == (X[:, 0] <= -1)).all()
     assert (np.diff(inputs["month: days"][np.argsort(months)]) >= 0).all()

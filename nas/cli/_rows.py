@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ __all__ = ["rows_of", "rows_to_predict"]
 _IMAGES: Final = "images:"
 _FOLDER: Final = "idx:"
 _TEST_IMAGES: Final = "t10k-images-idx3-ubyte"
-_FUNCTION: Final = re.compile(r"[^\W\d][\w.]*:[^\W\d]\w*")
+_FUNCTION: Final = re.compile(r"(?!(?:idx|images|openml):)[^\W\d][\w.]*:[^\W\d]\w*")
 _IDX: Final = ("-ubyte", ".idx", "-ubyte.gz", ".idx.gz")
 
 
@@ -24,7 +25,8 @@ def rows_to_predict(source: str, record: dict[str, Any], inputs: int, settings: 
 
     Args:
         source: a table (.csv, .tsv, .parquet, .xlsx); a folder of images, or one; an .npz file with one array that
-            fits the network, or an IDX file; ``module:function`` of one's own, which returns rows, or (x, y).
+            fits the network, or an IDX file; ``module:function`` of one's own, which returns rows, or
+            them with targets as `data.source` takes them.
         record: of the network.
         inputs: features that it takes.
         settings: ``data.key=value`` each: how to read a table.
@@ -63,11 +65,11 @@ def rows_of(source: str) -> str:
     if source.startswith(_FOLDER):
         found = next((each for each in (images, images.with_name(f"{images.name}.gz")) if each.exists()), None)
         return "TABLE.csv" if found is None else str(found.absolute())
-    return source if _FUNCTION.fullmatch(source) and not source.startswith("openml:") else "TABLE.csv"
+    return source if _FUNCTION.fullmatch(source) else "TABLE.csv"
 
 
 def _returned(source: str, inputs: int, settings: list[str]) -> Any:
-    """The rows that a function of the user's own returns, with or without their targets."""
+    """The rows that a function of the user's own returns, with or without their targets; of parts, the test part."""
     from nas.training.data.own import as_table, returned_by
 
     if settings:
@@ -75,6 +77,8 @@ def _returned(source: str, inputs: int, settings: list[str]) -> Any:
     value = returned_by(source)
     if isinstance(value, tuple) and len(value) == 2:
         value = value[0]
+    if isinstance(value, Mapping):
+        value = next((value[part] for part in ("x", "x_test", "x_train") if part in value), value)
     if (table := as_table(value)) is not None:
         return table
     try:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from nas._text import redacted, redacted_address
 from nas.cli._remote import ELSEWHERE, refuse
 from nas.cli.console import STORAGE, STORE, command_line, errors, path_prefix, say
 from nas.errors import JobError
@@ -83,8 +84,9 @@ def _registered(tracking: TrackingConfig) -> bool:
         try:
             return has_champion(tracking)
         except Exception as error:  # of the network, of MLflow, of what else answers there
-            why = f"{error}".partition("\n")[0][:200]
-            say(f"{tracking.server} does not say whether it has the champion: {why}", output=errors)
+            why = redacted(f"{error}").partition("\n")[0][:200]  # MLflow quotes addresses with their passwords
+            server = redacted_address(tracking.server)
+            say(f"{server} does not say whether it has the champion: {why}", output=errors)
             return True
     if not (tracking.store / "mlflow.db").exists():
         return False

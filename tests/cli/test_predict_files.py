@@ -85,14 +85,16 @@ def test_arrays_are_answered_row_by_row_and_others_are_refused(tmp_path: Path, m
     (tmp_path / "some_rows.py").write_text(
         f"import numpy as np\nX = np.load({str(tmp_path / 'some.npz')!r})['pictures']\n"
         "def rows(): return X\ndef pair(): return X, [0] * len(X)\ndef words(): return ['a', 'b']\n"
+        "def parts(): return {'x_train': X[:1], 'y_train': [0], 'x_test': X, 'y_test': [0] * len(X)}\n"
     )
     monkeypatch.chdir(tmp_path)
     for source, said in [
         ("idx:pictures", "name the one with the images, such as pictures/t10k-images-idx3-ubyte"),
         ("some_rows:words", "returned list; expected a table, or rows of 36 features, or (x, y)"),
         ("some_rows:absent", "cannot be imported"),
+        ("images:absent", "absent: no such file"),
     ]:
         asked = CliRunner().invoke(app, ["predict", net, source])
         assert asked.exit_code == 1 and said in " ".join(asked.output.split()), asked.output
-    for source in ("some_rows:rows", "some_rows:pair"):
+    for source in ("some_rows:rows", "some_rows:pair", "some_rows:parts"):
         assert CliRunner().invoke(app, ["predict", net, source]).output == answers[0]

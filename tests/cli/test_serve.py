@@ -59,9 +59,10 @@ def test_a_sample_of_a_thousand_numbers_is_made_by_a_command() -> None:
 def test_a_server_is_asked_for_the_champion(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tracking = TrackingConfig(mlflow_uri="http://127.0.0.1:9")  # where nobody answers
+    tracking = TrackingConfig(mlflow_uri="http://me:secret@127.0.0.1:9")  # where nobody answers
     assert _registered(tracking)
-    assert "127.0.0.1:9 does not say whether it has the champion" in " ".join(capsys.readouterr().err.split())
+    said = " ".join(capsys.readouterr().err.split())
+    assert "127.0.0.1:9 does not say whether it has the champion" in said and "secret" not in said
     monkeypatch.setattr("nas.tracking.has_champion", lambda config: False)
     assert not _registered(tracking)
 

@@ -131,6 +131,12 @@ def test_tables_of_functions_may_hold_what_files_may(tmp_path: Path, monkeypatch
         "def price(t): return ((t['city'] == 'Rome') * 3.0 + rng.normal(size=len(t))).rename('price')\n"
         "YF, YT, YV = price(F), price(T), price(V)\n"
         "def pair(): return F, YF\n"
+        "def none(): return F, None\n"
+        "def uneven(): return F, [[1], [1, 2]] * 40\n"
+        "def no_columns(): return F, np.empty((80, 0))\n"
+        "def two(t): return pd.DataFrame({'p': t['city'] == 'Rome', 'q': rng.normal(size=len(t)) - 50}, dtype=float)\n"
+        "Y2, Z2 = two(F), two(T)[['q', 'p']]\n"
+        "def several(): return dict(x_train=F, y_train=Y2, x_test=T, y_test=Z2)\n"
         "def parts(): return dict(x_train=F, y_train=YF, x_test=T, y_test=YT, x_val=V, y_val=YV.to_numpy())\n"
     )
     monkeypatch.chdir(tmp_path)
@@ -141,6 +147,11 @@ def test_tables_of_functions_may_hold_what_files_may(tmp_path: Path, monkeypatch
         assert (found.features, data.feature_names) == (("size", "city"), ("size", "size missing", "city = Rome"))
         assert np.isfinite(data.x_train).all() and found.columns["targets"] == ["price"]
     assert (len(data.x_train), len(data.x_val), len(data.x_test)) == (80, 10, 20)
+    for name, said in [("none", "y is NoneType"), ("uneven", "y cannot be an array"), ("no_columns", "no columns")]:
+        with pytest.raises(DataError, match=said):
+            read_data(DataConfig(source=f"mixed_data:{name}"))
+    several = read_data(DataConfig(source="mixed_data:several", ramps=False)).dataset
+    assert abs(several.y_test[:, 1].mean()) < 1  # targets are found by name, too: q is about -50
     by_hand = [sum(1 for city in cities if city > 0) for cities in (data.x_train[:, 2], data.x_test[:, 2])]
     monkeypatch.syspath_prepend(str(tmp_path))
     import mixed_data  # type: ignore[import-not-found]

@@ -16,7 +16,7 @@ from nas.errors import JobError
 from nas.search import Baselines, SearchConfig, error_reference, with_scorer
 from nas.training import DataConfig, Dataset, load_data, read_data
 from nas.training.quality.evidence import quality
-from nas.training.quality.judged import guess_loss, judged_evidence, scorer_label, scorer_loss
+from nas.training.quality.judged import guess_loss, judged_evidence, scorer_label, scorer_loss, worst_loss
 
 
 class Fixed(nn.Module):
@@ -173,3 +173,10 @@ def test_where_classes_are_very_unequal_they_count_alike(tmp_path: Path) -> None
     with pytest.raises(JobError, match="'f1:rarely' judges class 'rarely', but the classes are often, rare"):
         error_reference(dataclasses.replace(other, scorer="f1:rarely"))
     assert with_scorer(read_data(DataConfig(source="iris")), SearchConfig()).dataset.scorer == ""
+
+
+def test_shares_end_at_one_and_nothing_else_does() -> None:
+    shares = ("accuracy", "balanced_accuracy", "f1", "f1:fraud", "recall_macro", "roc_auc_ovr", "average_precision")
+    assert {worst_loss(name) for name in shares} == {1.0}
+    free = ("", "r2", "neg_log_loss", "matthews_corrcoef", "precision_money:loss", "f1_own:cost")
+    assert {worst_loss(name) for name in free} == {math.inf}

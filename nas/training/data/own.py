@@ -168,7 +168,7 @@ def _from_tables(
         if table is None:
             raise DataError(f"{where}: give the features of all parts as tables with names, or all as arrays")
         joined, found = with_targets(_with_names(table), y, where)
-        if targets and len(found) == len(targets):  # by place: arrays have no names
+        if len(found) == len(targets) and not {*found} & {*targets}:  # by place: arrays have no names
             joined = joined.set_axis([*joined.columns[: -len(found)], *targets], axis=1)
         if frames and (odd := sorted({*frames[0].columns} ^ {*joined.columns})):
             raise DataError(f"{where}: column {odd[0]!r} is in one part only; give all parts the same columns")
@@ -209,7 +209,7 @@ def with_targets(table: Any, y: Any, where: str = "") -> tuple[Any, tuple[str, .
         where: what errors begin with.
 
     Raises:
-        DataError: there are more or fewer targets than rows, their order is not plain, or a name is taken.
+        DataError: there are none, more or fewer than rows, their order is not plain, or a name is taken.
     """
     import pandas as pd
 
@@ -227,14 +227,22 @@ def with_targets(table: Any, y: Any, where: str = "") -> tuple[Any, tuple[str, .
     targets = as_table(y)
     if targets is None:
         name = getattr(y, "name", None)
-        values = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(unmasked(y, f"{before}y"))
+        unmasked(y, f"{before}y")
+        try:
+            values = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
+        except ValueError as error:  # rows of several lengths
+            raise DataError(f"{before}y cannot be an array ({error})") from error
+        if values.ndim == 0:
+            raise DataError(f"{before}y is {type(y).__name__}; give a target for each row")
         if values.ndim > 1:
-            names = [f"target_{place}" for place in range(values.shape[1])]
-            targets = pd.DataFrame(values.reshape(len(values), -1), columns=names)
+            values = values.reshape(len(values), math.prod(values.shape[1:]))
+            targets = pd.DataFrame(values, columns=[f"target_{place}" for place in range(values.shape[1])])
         else:
             targets = pd.DataFrame({"target" if name is None else str(name): y})
     if len(targets) != len(table):
         raise DataError(f"{before}X has {len(table)} rows and y has {len(targets)}; give a target for each row")
+    if not len(targets.columns):
+        raise DataError(f"{before}y has no columns; give a target for each row")
     targets = targets.rename(columns=str)
     columns = tuple(targets.columns)
     taken = [name for name in columns if name in {*table.columns}]

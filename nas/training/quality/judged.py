@@ -93,6 +93,8 @@ def scorer_label(name: str) -> str:
 def worst_loss(name: str) -> float:
     """The most that the loss of a scorer can be; infinite where it has no bound, or nobody knows of one."""
     scorer, _ = one_class(name)
+    if ":" in scorer:  # a function of the user's own, whatever it is called
+        return math.inf
     return 1.0 if any(scorer == share or scorer.startswith(f"{share}_") for share in _SHARES) else math.inf
 
 
