@@ -299,10 +299,13 @@ def test_evaluation_has_the_metrics_that_are_asked_for(
     refused = command("evaluate", path, "--metrics", "auc")
     assert refused.exit_code == 2 and "no metric 'auc'" in plain(refused)
     # A function of one's own, as an objective may be.
-    (tmp_path / "own_judges.py").write_text("def missed(y, p): return float((p.argmax(1) != y).mean())\n")
+    (tmp_path / "own_judges.py").write_text(
+        "def missed(y, p): return float((p.argmax(1) != y).mean())\ndef accuracy(y, p): return 7.0\n"
+    )
     monkeypatch.syspath_prepend(str(tmp_path))
-    own = json.loads(command("evaluate", path, "--metrics", "accuracy,own_judges:missed", "--json").output)["scores"]
-    assert own["missed"] == pytest.approx(1 - own["accuracy"])
+    names = "accuracy,own_judges:missed,own_judges:accuracy"
+    own = json.loads(command("evaluate", path, "--metrics", names, "--json").output)["scores"]
+    assert own["missed"] == pytest.approx(1 - own["accuracy"]) and own["own_judges:accuracy"] == 7
     absent = plain(command("evaluate", path, "--metrics", "own_judges:absent"))
     assert "--metrics: 'own_judges:absent' cannot be imported" in absent
 

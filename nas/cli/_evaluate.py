@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -159,7 +159,8 @@ def evaluate_file(
     own = [name for name in names if ":" in name and not one_class(name)[1]]
     named = [name for name in names if name not in own]
     unscaled = _unscaled(dataset, outputs, y)
-    scores = scorer_values(named, *unscaled, dataset.task, dataset.classes) | _own_losses(own, dataset, outputs, y)
+    scores = scorer_values(named, *unscaled, dataset.task, dataset.classes)
+    scores |= _own_losses(own, dataset, outputs, y, taken=scores)
     times: dict[str, Any] = {}
     if timed:
         rows = np.resize(np.arange(len(x)), batch)
@@ -196,13 +197,20 @@ def least_found(classes: Sequence[dict[str, Any]], most: int) -> Sequence[dict[s
     return sorted(classes, key=lambda each: 2.0 if each["recall"] is None else each["recall"])[:most]
 
 
-def _own_losses(names: Sequence[str], dataset: Dataset, outputs: np.ndarray, y: np.ndarray) -> dict[str, float]:
-    """What functions of the user's own say of outputs, by their names."""
+def _own_losses(
+    names: Sequence[str], dataset: Dataset, outputs: np.ndarray, y: np.ndarray, taken: Collection[str]
+) -> dict[str, float]:
+    """What functions of the user's own say of outputs, by their names; with the module where a name is taken or
+    several have it."""
     from nas.training.quality.judged import scorer_label, scorer_loss
 
+    labels = [scorer_label(name) for name in names]
     try:
         return {
-            scorer_label(name): scorer_loss(dataclasses.replace(dataset, scorer=name), outputs, y) for name in names
+            name if label in taken or labels.count(label) > 1 else label: scorer_loss(
+                dataclasses.replace(dataset, scorer=name), outputs, y
+            )
+            for name, label in zip(names, labels, strict=True)
         }
     except JobError as error:
         raise JobError(f"--metrics{str(error).removeprefix('search.objectives')}") from error
