@@ -49,6 +49,8 @@ def main() -> None:
             raise
         sys.stderr.write("interrupted\n")  # before the command itself began, which says more
         sys.exit(1)
+    finally:
+        os._exit = leave  # whoever called this from a program of their own may leave it as they like
 
 
 def __getattr__(name: str) -> Any:
