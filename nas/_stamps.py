@@ -193,12 +193,14 @@ def _folder_of_process() -> Path:
             f"compiled code can be kept nowhere: {_ROOT}, the home folder and the folder of temporary files cannot be "
             f"written ({error}); name a folder with NUMBA_CACHE_DIR or TMPDIR"
         ) from error
+    stated = os.environ.get("NUMBA_CACHE_DIR")
     _logger.warning(
         "compiled code is kept for this run only, and takes about a minute to make: neither %s nor the home folder can "
-        "be written; name a folder of yours with NUMBA_CACHE_DIR",
-        _ROOT,
+        "be written; name a folder of yours with NUMBA_CACHE_DIR%s",
+        _ROOT if not stated else f"{stated} (NUMBA_CACHE_DIR), {_ROOT}",
+        " instead" if stated else "",
     )
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(folder))  # numba has read it; this is for processes started from here
+    os.environ["NUMBA_CACHE_DIR"] = str(folder)  # numba has read it; this is for processes started from here
     return folder
 
 

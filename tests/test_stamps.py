@@ -128,13 +128,15 @@ def unwritable(tmp_path, code, **variables):
     return subprocess.run([sys.executable, "-c", code], env=given, cwd=tmp_path, capture_output=True, text=True)
 
 
-def test_kernels_are_kept_for_a_run_where_neither_package_nor_home_can_be_written(tmp_path):
+@pytest.mark.parametrize("stated", [{}, {"NUMBA_CACHE_DIR": "/dev/null/kernels"}], ids=["unset", "unwritable"])
+def test_kernels_are_kept_for_a_run_where_neither_package_nor_home_can_be_written(stated, tmp_path):
     child = UNWRITABLE + "subprocess.run([sys.executable, '-c', 'from nas.graph import DAG'], check=True)\n"
-    done = unwritable(tmp_path, child)
+    done = unwritable(tmp_path, child, **stated)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"{tmp_path}/nas-run-")
     assert done.stderr.count("compiled code is kept for this run only") == 1
     assert "NUMBA_CACHE_DIR" in done.stderr
+    assert all(f"neither {folder} (NUMBA_CACHE_DIR), " in done.stderr for folder in stated.values())
     assert list(tmp_path.iterdir()) == []
 
 

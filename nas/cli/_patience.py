@@ -8,7 +8,7 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -40,6 +40,7 @@ def patiently(
     store: Path,
     stop: Stop,
     *,
+    again: str = "",
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
@@ -55,6 +56,7 @@ def patiently(
         minutes: from the first failure of a row to the last attempt; 0: no second attempt.
         store: folder of the study, on the disk that may be full.
         stop: no further attempt once it was requested.
+        again: the command that continues the search, said to whoever interrupts a wait.
 
     Raises:
         StorageError: they were not back in time.
@@ -71,28 +73,42 @@ def patiently(
         except (StorageError, OSError) as error:
             if isinstance(error, OSError) and error.errno not in _FULL:
                 raise
-            stop.check()
-            settled = clock() - began > _SETTLED_SECONDS
-            tries = 1 if settled else tries + 1
-            lacked = _lacked_room(error)
-            # The disk of a database may be another; a file that lacked room is on this one, or not of the study.
-            full = is_full(store) or (lacked == "yes" and (isinstance(error, StorageError) or tries <= _UNSURE_TRIES))
-            if full or (lacked == "perhaps" and tries <= _UNSURE_TRIES):
-                doing = "waiting until there is room" if full else "it may be for want of room: looking again"
-                _say(f"{doing} in {store} ({_first_line(error)}); Ctrl-C stops", "disk_full")
-                sleep(min(_ROOM_SECONDS * tries, _WAITS[1]))
-                while is_full(store):
-                    sleep(_ROOM_SECONDS)
-                _say("there is room again; going on" if full else "going on", "disk_has_room")
-                since, start = None, "either"
-                continue
-            if since is None or settled:
-                wait, since = _WAITS[0], clock()
-            if clock() - since + wait > 60 * minutes:
-                raise
-            _logger.warning("%s; going on in %.0f s", _first_line(error), wait, extra={"event": "storage_failed"})
-        sleep(wait)
+            with _continued_by(again):
+                stop.check()
+                settled = clock() - began > _SETTLED_SECONDS
+                tries = 1 if settled else tries + 1
+                lacked = _lacked_room(error)
+                # The disk of a database may be another; a file that lacked room is on this one, or not of the study.
+                full = is_full(store) or (
+                    lacked == "yes" and (isinstance(error, StorageError) or tries <= _UNSURE_TRIES)
+                )
+                if full or (lacked == "perhaps" and tries <= _UNSURE_TRIES):
+                    doing = "waiting until there is room" if full else "it may be for want of room: looking again"
+                    _say(f"{doing} in {store} ({_first_line(error)}); Ctrl-C stops", "disk_full")
+                    sleep(min(_ROOM_SECONDS * tries, _WAITS[1]))
+                    while is_full(store):
+                        sleep(_ROOM_SECONDS)
+                    _say("there is room again; going on" if full else "going on", "disk_has_room")
+                    since, start = None, "either"
+                    continue
+                if since is None or settled:
+                    wait, since = _WAITS[0], clock()
+                if clock() - since + wait > 60 * minutes:
+                    raise
+                _logger.warning("%s; going on in %.0f s", _first_line(error), wait, extra={"event": "storage_failed"})
+        with _continued_by(again):
+            sleep(wait)
         wait, start = min(2 * wait, _WAITS[1]), "either"
+
+
+@contextlib.contextmanager
+def _continued_by(again: str) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        if again:
+            say(f"resume: {again}")
+        raise
 
 
 def _lacked_room(error: BaseException | None) -> Literal["yes", "perhaps", "no"]:

@@ -163,7 +163,9 @@ def search(
             if SearchRun(job, again, start=how, stop=stop).run().stopped:
                 raise typer.Exit(1)
 
-        patiently(run, start, patience, job.tracking.store, stop)
+        # Nobody knows whether it came to making the study.
+        later = os.environ.get(SUBMITTED_AS) or f"{again} --resume-or-start"
+        patiently(run, start, patience, job.tracking.store, stop, again=later)
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,7 +204,24 @@ def test_a_file_at_the_end_of_a_search_waits_for_room_too(code: int, times: int,
     assert len(calls) == {3: 4, 1000: 6, 1: 1}[times]
 
 
-def test_nobody_waits_after_a_stop() -> None:
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "refused", "best.safetensors"), StorageError("gone")], ids=["disk", "database"]
+)
+def test_whoever_interrupts_a_wait_is_told_how_to_go_on(
+    error: Exception, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(start: str) -> None:
+        raise error
+
+    def interrupted(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        patiently(run, "new", 5.0, tmp_path, Stop(), again="nas search job.yaml --resume", sleep=interrupted)
+    assert capsys.readouterr().out == "resume: nas search job.yaml --resume\n"
+
+
+def test_nobody_waits_after_a_stop(capsys: pytest.CaptureFixture[str]) -> None:
     stop = Stop()
 
     def run(start: str) -> None:
@@ -213,7 +230,8 @@ def test_nobody_waits_after_a_stop() -> None:
         raise StorageError("gone")
 
     with pytest.raises(KeyboardInterrupt):
-        patiently(run, "new", 5.0, Path(), stop)
+        patiently(run, "new", 5.0, Path(), stop, again="nas search job.yaml --resume")
+    assert capsys.readouterr().out == "resume: nas search job.yaml --resume\n"
 
 
 def test_a_slow_first_trial_of_a_search_without_a_budget_is_explained(

@@ -15,6 +15,7 @@ import pytest
 
 from nas.errors import JobError
 from nas.search import StorageError, StudyError, StudyStore
+from nas.search.study import _hold
 from nas.training import Dataset
 from tests.search.conftest import MakeStrategy
 from tests.search.test_driver import search
@@ -223,6 +224,31 @@ def test_a_store_of_another_user_is_read_and_not_continued(
         os.seteuid(0)
         for folder, mode in modes.items():
             folder.chmod(mode)
+
+
+def test_a_study_is_held_until_the_last_of_it_is_deleted(
+    make: MakeStrategy, store: StudyStore, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search(make, store, dataset, 2)
+    other, remove, refused = StudyStore.open(store.root, store.name), shutil.rmtree, []
+
+    def removing(folder: Path, **options: bool) -> None:
+        with pytest.raises(StudyError, match="being driven by another process") as caught, other.hold():
+            pass
+        refused.append(caught)
+        remove(folder, **options)
+
+    monkeypatch.setattr(_hold, "_LOCK_SECONDS", 0.0)
+    monkeypatch.setattr(shutil, "rmtree", removing)
+    store.delete()
+    assert len(refused) == 1 and not store.folder.exists()
+
+
+def test_whoever_waits_for_a_study_that_is_deleted_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "lock"
+    monkeypatch.setattr(_hold, "_lock", lambda file, name: path.unlink())  # got when the other let go of it
+    with pytest.raises(StudyError, match="has just been deleted"), _hold.held(path, "study"):
+        pass
 
 
 def fill(folder: Path, size: int) -> None:

@@ -27,11 +27,13 @@ def held(path: Path, name: str) -> Iterator[None]:
         name: of the study, for messages.
 
     Raises:
-        StudyError: another process holds it.
+        StudyError: another process holds it, or has deleted the study in the meantime.
         OSError: the file cannot be written.
     """
     with path.open("a+", encoding="utf-8") as file:
         _lock(file, name)
+        if not path.exists() or not os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            raise StudyError(f"study {name!r} has just been deleted by another process")
         with contextlib.suppress(OSError):  # a full disk; it is only for people
             os.ftruncate(file.fileno(), 0)  # not by way of a buffer, which would fail once more when it is closed
             os.write(file.fileno(), f"process {os.getpid()} on {os.uname().nodename}\n".encode())

@@ -281,17 +281,18 @@ class StudyStore:
         """Remove the study with all its files; nothing of it can be had back.
 
         Raises:
-            StudyError: another process drives it, or the database fails.
+            StudyError: another process drives it, or this one does, or the database fails.
         """
-        with self.lock():
-            pass
-        journal = self.folder / JOURNAL
-        with database_errors(self.name, None):
-            if journal.exists():
-                journal.unlink()  # first: without it there is no study, whatever is left of its files
-            else:
-                self._storage.delete_study(self._study_id)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if self._driven is not None:
+            raise StudyError(f"study {self.name!r} is being driven by this process")
+        with self.hold():  # to the end: whoever drives it meanwhile would lose the files under its trials
+            journal = self.folder / JOURNAL
+            with database_errors(self.name, None):
+                if journal.exists():
+                    journal.unlink()  # first: without it there is no study, whatever is left of its files
+                else:
+                    self._storage.delete_study(self._study_id)
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
     def costs(self) -> PinnedCosts | None:
