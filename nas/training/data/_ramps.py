@@ -3,7 +3,7 @@
 A neuron has to learn each bend of a curve from the data; trees have them for nothing. A column that also comes as ramps
 between its quantiles (Gorishniy, Rubachev and Babenko 2022, "On embeddings for numerical features in tabular deep
 learning") gives them to a network, too, and edges that say nothing are cut as ever. On raw tables of thousands of rows
-that takes up to a quarter of the error away; where lines are enough, ramps are only more to search among. So they are
+that takes up to a third of the error away; where lines are enough, ramps are only more to search among. So they are
 for columns whose ramps say something of what a linear model of all columns leaves, judged on rows that were not fitted;
 and where narrower ones say clearly more again (often in tables of many rows), these.
 """
