@@ -15,7 +15,6 @@ __all__ = ["rows_of", "rows_to_predict"]
 
 _IMAGES: Final = "images:"
 _FOLDER: Final = "idx:"
-_TEST_IMAGES: Final = "t10k-images-idx3-ubyte"
 _FUNCTION: Final = re.compile(r"(?!(?:idx|images|openml):)[^\W\d][\w.]*:[^\W\d]\w*")
 _IDX: Final = ("-ubyte", ".idx", "-ubyte.gz", ".idx.gz")
 
@@ -37,7 +36,9 @@ def rows_to_predict(source: str, record: dict[str, Any], inputs: int, settings: 
     """
     path = Path(source.removeprefix(_IMAGES))
     if source.startswith(_FOLDER) and not path.exists():
-        named = Path(source.removeprefix(_FOLDER)) / _TEST_IMAGES
+        from nas.training.data.idx import TEST_IMAGES
+
+        named = Path(source.removeprefix(_FOLDER)) / TEST_IMAGES
         raise DataError(f"{source}: a folder of four files; name the one with the images, such as {named}")
     if _FUNCTION.fullmatch(source) and not path.exists():
         return _returned(source, inputs, settings), []
@@ -61,8 +62,10 @@ def rows_of(source: str) -> str:
     path = Path(source.removeprefix(_IMAGES))
     if source and path.exists():
         return str(path.absolute())
-    images = Path(source.removeprefix(_FOLDER)) / _TEST_IMAGES
     if source.startswith(_FOLDER):
+        from nas.training.data.idx import TEST_IMAGES
+
+        images = Path(source.removeprefix(_FOLDER)) / TEST_IMAGES
         found = next((each for each in (images, images.with_name(f"{images.name}.gz")) if each.exists()), None)
         return "TABLE.csv" if found is None else str(found.absolute())
     return source if _FUNCTION.fullmatch(source) else "TABLE.csv"

@@ -10,7 +10,7 @@ from nas._named import import_named
 from nas.errors import JobError
 from nas.manifold import family_named
 from nas.search.config import EvolutionOptions, OptunaOptions, SearchConfig
-from nas.search.load import first_problem
+from nas.search.load import first_problem, refuse_abstract
 from nas.search.space import SearchSpace
 from nas.search.strategies.evolution import EvolutionStrategy
 from nas.search.strategies.inherit import store_inheritance
@@ -60,8 +60,7 @@ def _own(name: str) -> type[Strategy]:
         raise JobError(f"search.strategy: cannot load {name!r}: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Strategy)):
         raise JobError(f"search.strategy: {name!r} must name a subclass of nas.search.Strategy")
-    if lacks := ", ".join(sorted(getattr(found, "__abstractmethods__", ()))):
-        raise JobError(f"search.strategy: {name!r} lacks {lacks}, which a strategy has to have")
+    refuse_abstract(found, f"search.strategy: {name!r}", "strategy")
     return found
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "first_problem",
     "kinds_of",
     "load_space",
+    "refuse_abstract",
     "refuse_unreadable",
     "space_class",
     "space_options",
@@ -58,9 +59,22 @@ def space_class(config: SpaceConfig) -> type[SearchSpace]:
         ) from error
     if not (isinstance(found, type) and issubclass(found, SearchSpace)):
         raise JobError(f"space.name: {config.name!r} must name a subclass of nas.search.SearchSpace, got {found!r}")
-    if lacks := ", ".join(sorted(getattr(found, "__abstractmethods__", ()))):
-        raise JobError(f"space.name: {config.name!r} lacks {lacks}, which a space has to have")
+    refuse_abstract(found, f"space.name: {config.name!r}", "space")
     return found
+
+
+def refuse_abstract(found: type, where: str, what: str) -> None:
+    """Refuse a class of the user's own that lacks methods: Python would say so only when one is made, in its own words.
+
+    Args:
+        where: the key of the job and what it names, for the message.
+        what: the class is to be, e.g. "space".
+
+    Raises:
+        JobError: it lacks some.
+    """
+    if lacks := ", ".join(sorted(getattr(found, "__abstractmethods__", ()))):
+        raise JobError(f"{where} lacks {lacks}, which a {what} has to have")
 
 
 def first_genome(space: SearchSpace) -> Genome | None:

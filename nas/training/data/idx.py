@@ -20,7 +20,16 @@ from nas._scratch import cache_home
 from nas.errors import DataError
 from nas.training.data._raw import RawData
 
-__all__ = ["MAX_BYTES", "find_mnist", "load_idx_folder", "load_mnist", "most_expanded", "read_idx", "refuse_expansion"]
+__all__ = [
+    "MAX_BYTES",
+    "TEST_IMAGES",
+    "find_mnist",
+    "load_idx_folder",
+    "load_mnist",
+    "most_expanded",
+    "read_idx",
+    "refuse_expansion",
+]
 
 _TYPES: Final = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MAX_BYTES: Final = 8 * 2**30
@@ -28,10 +37,12 @@ MAX_BYTES: Final = 8 * 2**30
 _FREE_BYTES: Final = 64 * 2**20
 _MOST_EXPANSION: Final = 200
 _PIECE: Final = 2**24
+TEST_IMAGES: Final = "t10k-images-idx3-ubyte"
+"""The file of a folder with the images of the test part; it may be gzipped and end in ``.gz``."""
 _FILES: Final = (
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
+    TEST_IMAGES,
     "t10k-labels-idx1-ubyte",
 )
 
