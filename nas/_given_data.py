@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from nas.checkpoint import named_once
 from nas.errors import DataError
-from nas.training.data.checks import unmasked
-from nas.training.data.own import as_table, read_npz, with_targets
+from nas.training.data.held import held_data, say_in_file
+from nas.training.data.own import read_npz
 
 __all__ = ["GivenData", "data_section"]
 
@@ -31,30 +30,17 @@ class GivenData:
         self.source: str | None = None
         self.columns: tuple[str, ...] = ()
         self._table: Any = None
-        self._arrays: dict[str, np.ndarray] = {}
+        self._arrays: Mapping[str, np.ndarray] = {}
         if isinstance(data, str | os.PathLike):
             if y is not None:
                 raise DataError("y is for data in memory; of a file, name the column with target=")
             self.source = os.fspath(data)
             return
-        if y is None and isinstance(data, tuple) and len(data) == 2:
-            data, y = data
-        if y is None and hasattr(data, "__getitem__") and hasattr(data, "__len__") and _is_torch_dataset(data):
-            data, y = _stacked(data)
-        table = as_table(data)
-        if table is not None:
-            table = _storable(table.set_axis(named_once([str(name) for name in table.columns])[0], axis=1))
-            self._table, self.columns = (table, ()) if y is None else with_targets(table, y)
-        elif isinstance(data, Mapping):
-            if y is not None:
-                raise DataError("a mapping of arrays holds its targets itself, as y or y_train; leave y out")
-            self._arrays = {str(name): _array(value, str(name)) for name, value in data.items()}
-        elif y is None:
-            raise DataError(
-                f"of {type(data).__name__} the targets must be given, too: a pair (X, y), or nas.search(X, y)"
-            )
-        else:
-            self._arrays = {"x": _array(data, "X"), "y": _array(y, "y")}
+        held = held_data(data, y)
+        self._arrays = held.arrays
+        if held.table is not None:
+            self._table, self.columns = _storable(held.table), held.targets
+            self._table.attrs = say_in_file(held)  # what others say of it, files need not be able to hold
 
     @property
     def file(self) -> str:
@@ -92,7 +78,8 @@ class GivenData:
                 # As a file gives it back: not every type of a column is one of Parquet's.
                 given = io.BytesIO()
                 self._table.to_parquet(given, index=not _plain_index(self._table))
-                same = pd.read_parquet(path).equals(pd.read_parquet(given))
+                kept_table, given_table = pd.read_parquet(path), pd.read_parquet(given)
+                same = kept_table.equals(given_table) and kept_table.attrs == given_table.attrs
             else:
                 kept = read_npz(path)
                 same = {*kept} == {*self._arrays} and all(
@@ -153,35 +140,3 @@ def _plain_index(table: Any) -> bool:
     import pandas as pd
 
     return isinstance(table.index, pd.RangeIndex) and table.index.name is None
-
-
-def _array(value: Any, name: str) -> np.ndarray:
-    """An array that npz files hold without objects."""
-    if hasattr(value, "detach"):
-        value = value.detach().cpu().numpy()
-    if hasattr(value, "toarray"):  # sparse, of SciPy: networks read every feature
-        value = value.toarray()
-    array = value.to_numpy() if hasattr(value, "to_numpy") else np.asarray(unmasked(value, name))
-    if array.dtype.kind != "O":
-        return np.asarray(array)
-    kinds = {type(each) for each in array.ravel().tolist()}
-    labels = name.startswith("y")  # of which True and 1 would be one, while features are numbers in any case
-    if kinds <= ({int, float} if labels else {int, float, bool}) or kinds in ({str}, {bool}):
-        return np.array(array.tolist())
-    names = ", ".join(sorted(kind.__name__ for kind in kinds))
-    raise DataError(f"{name} holds {names}; give numbers, or text, or a table (pandas.DataFrame)")
-
-
-def _is_torch_dataset(data: Any) -> bool:
-    return any(
-        f"{kind.__module__}.{kind.__qualname__}" == "torch.utils.data.dataset.Dataset" for kind in type(data).mro()
-    )
-
-
-def _stacked(data: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Samples (input, target) of a torch data set, one after the other."""
-    samples = [data[place] for place in range(len(data))]
-    if not samples or not all(isinstance(sample, tuple | list) and len(sample) == 2 for sample in samples):
-        raise DataError("a torch Dataset must give pairs (input, target), at least one")
-    inputs, targets = zip(*samples, strict=True)
-    return np.stack([_array(each, "an input") for each in inputs]), np.stack([_array(each, "y") for each in targets])

@@ -58,9 +58,10 @@ def search(
     Ctrl-C (in a notebook: interrupting the kernel) stops the search early; what it found by then is returned.
 
     Args:
-        data: a table (pandas, polars, pyarrow); an array X (samples, features), or a pair (X, y); a mapping of arrays
-            (x, y, or x_train, y_train, x_test, y_test); a torch `Dataset` of pairs; a path or name as ``data.source``
-            of a job file has it; or a job file (.yaml).
+        data: a table (pandas, polars, pyarrow, columns by name, records); features X (samples, features), or a pair
+            (X, y), of tables or arrays; a mapping with these (X, y, or x_train, y_train, x_test, y_test), or with parts
+            (``{"train": table, "val": table, "test": table}``); a torch `Dataset` of pairs; a path or name as
+            ``data.source`` of a job file has it; or a job file (.yaml).
         y: targets, where ``data`` has none: (samples,) labels or numbers, or (samples, targets) numbers.
         target: the target column of a table, or columns (default: the last).
         minutes: wall time after which no trial is started any more (default: 50 trials).

@@ -25,6 +25,7 @@ from nas.checkpoint._onnx import export_onnx
 from nas.checkpoint._predictor import Predictor, predicted_columns
 from nas.checkpoint._program import RawRows, export_program, export_rows
 from nas.checkpoint._recurrent import CheckpointRecurrent
+from nas.checkpoint._tables import as_table
 
 __all__ = [
     "CLOCK",
@@ -47,6 +48,7 @@ __all__ = [
     "Predictor",
     "RawRows",
     "UnlikeTrainingWarning",
+    "as_table",
     "cells_of",
     "clock_seconds",
     "export_dot",

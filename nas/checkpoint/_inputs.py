@@ -14,6 +14,7 @@ import numpy as np
 
 from nas.checkpoint._cells import cells_of, named_once
 from nas.checkpoint._encoding import EncodedColumn, Encoding
+from nas.checkpoint._tables import as_table
 from nas.errors import CheckpointError, DataError
 
 __all__ = ["Inputs", "UnlikeTrainingWarning"]
@@ -252,20 +253,14 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 def _table(raw: Any) -> Any:
     """``raw`` as a pandas table; None where it is an array."""
-    if getattr(getattr(raw, "dtype", None), "names", None):  # a structured array
-        import pandas as pd
-
-        raw = pd.DataFrame(raw)
-    elif hasattr(raw, "to_pandas"):  # polars, pyarrow
-        raw = raw.to_pandas()
-    elif isinstance(raw, list | tuple) and raw and all(isinstance(row, Mapping) for row in raw):  # records, as of JSON
-        import pandas as pd
-
-        raw = pd.DataFrame(list(raw))
-    if hasattr(raw, "columns") and hasattr(raw, "iloc"):
-        return raw.set_axis(named_once([str(name) for name in raw.columns])[0], axis=1)
+    table = as_table(raw)
+    if table is not None:
+        return table.set_axis(named_once([str(name) for name in table.columns])[0], axis=1)
     if isinstance(raw, Mapping):
-        raise DataError("a mapping is no table; give a table (pandas.DataFrame) or an array (samples, inputs)")
+        raise DataError(
+            "a mapping must have a column of values for each name, all of one length; of a single row give a list with "
+            "it, or a table (pandas.DataFrame)"
+        )
     return None
 
 

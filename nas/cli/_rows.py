@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -73,17 +72,14 @@ def rows_of(source: str) -> str:
 
 def _returned(source: str, inputs: int, settings: list[str]) -> Any:
     """The rows that a function of the user's own returns, with or without their targets; of parts, the test part."""
-    from nas.training.data.own import as_table, returned_by
+    from nas.training.data.held import rows_to_predict
+    from nas.training.data.own import returned_by
 
     if settings:
         raise DataError(f"--set says how to read a table, but {source} is a function; leave it out")
-    value = returned_by(source)
-    if isinstance(value, tuple) and len(value) == 2:
-        value = value[0]
-    if isinstance(value, Mapping):
-        value = next((value[part] for part in ("x", "x_test", "x_train") if part in value), value)
-    if (table := as_table(value)) is not None:
-        return table
+    value = rows_to_predict(returned_by(source), source)
+    if hasattr(value, "iloc"):
+        return value
     try:
         array = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):

@@ -138,6 +138,7 @@ def test_columns_of_a_table_are_found_by_name(tmp_path: Path) -> None:
         frame.astype("Float64"),
         frame.astype(object),
         frame.to_records(index=False),
+        frame.to_dict("list"),
     ):
         np.testing.assert_array_equal(predictor.outputs(given), expected)
     np.testing.assert_array_equal(predictor.predict(frame[["d", "c", "b", "a"]]), predictor.predict(raw(data)))
@@ -160,7 +161,7 @@ def test_columns_of_a_table_are_found_by_name(tmp_path: Path) -> None:
         (lambda f: f.assign(b=pd.Timestamp("2020-01-01")), "column 'b' must hold numbers, but is datetime64"),
         (lambda f: f.assign(c=f.c.where(f.index != 3)), r"row 3 has nan in column 2 \('c'\)"),
         (lambda f: f[[]], "the table has no columns"),
-        (lambda f: f.to_dict("list"), "a mapping is no table"),
+        (lambda f: f.iloc[0].to_dict(), "a mapping must have a column of values for each name"),
     ],
 )
 def test_tables_with_other_columns_are_refused(tmp_path: Path, change: Any, message: str) -> None:

@@ -277,7 +277,7 @@ def test_a_function_of_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert load_data(DataConfig(source="my_own_data:pair")).n_outputs == 2
     with pytest.raises(DataError, match=r"the function failed .KeyError: 'disk'"):
         load_data(DataConfig(source="my_own_data:broken"))
-    with pytest.raises(DataError, match="returned int; expected"):
+    with pytest.raises(DataError, match="got int; expected"):
         load_data(DataConfig(source="my_own_data:wrong"))
     with pytest.raises(DataError, match="cannot be imported"):
         load_data(DataConfig(source="my_own_data:absent"))

@@ -44,8 +44,8 @@ class DataConfig(BaseModel):
     - ``idx:FOLDER``: four files named as MNIST's, gzipped or not;
     - ``images:FOLDER``: PNG, JPEG or BMP files, a folder a class, below ``train`` and ``test`` where there are these;
     - ``openml:NAME`` or ``openml:NUMBER``: downloaded by scikit-learn;
-    - ``module:function``: a function without arguments that returns ``(x, y)``, a mapping of arrays as in an npz
-      file, or a finished `Dataset`.
+    - ``module:function``: a function without arguments that returns ``(x, y)``, a table, either by part
+      (`nas.training.data.held`), or a finished `Dataset`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,4 +1,4 @@
-"""Arrays: npz files, and what functions of the user's own return."""
+"""Arrays of npz files, and what functions of the user's own return."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import numpy as np
 
 from nas._named import import_named
 from nas._text import said_of
-from nas.checkpoint import named_once
 from nas.errors import DataError
 from nas.training.data._raw import RawData
 from nas.training.data.checks import unmasked
 from nas.training.data.config import DataConfig
+from nas.training.data.held import by_part, held_data, parts_of
 from nas.training.data.idx import MAX_BYTES, refuse_expansion
 from nas.training.data.tabular import from_frame, plain
 from nas.training.types import Dataset
 
-__all__ = ["as_table", "call_function", "from_arrays", "load_npz", "read_npz", "returned_by", "with_targets"]
+__all__ = ["call_function", "from_arrays", "load_npz", "read_npz", "returned_by"]
 
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
@@ -34,9 +34,9 @@ def load_npz(path: Path) -> RawData:
         DataError: the file is damaged, holds pickles, or lacks an array.
     """
     arrays = read_npz(path)
-    lower = {name.lower(): array for name, array in arrays.items()}
-    if len(lower) == len(arrays) and {"x", "x_train"} & {*lower}:
-        return from_arrays(lower, path.stem, str(path))
+    named = by_part(arrays)
+    if {"x", "x_train"} & {*named}:
+        return from_arrays(named, path.stem, str(path))
     inputs, targets = _by_shape(arrays)
     if inputs is None or targets is None:
         return from_arrays(arrays, path.stem, str(path))
@@ -97,7 +97,7 @@ def from_arrays(arrays: Mapping[str, Any], name: str, where: str) -> RawData:
     Raises:
         DataError: an array is missing, or there are two sets of them.
     """
-    parts, notes = _parts(arrays, where)
+    parts, notes = parts_of(arrays, where)
     for key, values in arrays.items():
         unmasked(values, f"{where}: {key}")
     inputs = [None if part is None else np.asarray(part[0]) for part in parts]
@@ -115,142 +115,6 @@ def from_arrays(arrays: Mapping[str, Any], name: str, where: str) -> RawData:
     )
 
 
-def _parts(arrays: Mapping[str, Any], where: str) -> tuple[list[tuple[Any, Any] | None], tuple[str, ...]]:
-    """Inputs and targets of the training, validation and test part, None for a part that is not there; and notes.
-
-    Raises:
-        DataError: see `from_arrays`.
-    """
-    train = ("x", "y") if "x" in arrays else ("x_train", "y_train")
-    for key in train:
-        if key not in arrays:
-            found = ", ".join(repr(each) for each in list(arrays)[:12]) or "none"
-            raise DataError(
-                f"{where}: no array {key!r}, only {found}; expected x and y, or x_train, y_train, x_test, y_test"
-            )
-    for part in ("val", "test"):
-        keys = (f"x_{part}", f"y_{part}")
-        if (keys[0] in arrays) != (keys[1] in arrays):
-            raise DataError(f"{where}: {keys[0]} and {keys[1]} must be given together")
-    if "x" in arrays and (twice := [key for key in ("x_train", "y_train") if key in arrays]):
-        raise DataError(f"{where}: both 'x' and {twice[0]!r} are given; leave one out")
-    names = (train, ("x_val", "y_val"), ("x_test", "y_test"))
-    unused = [key for key in arrays if key not in {each for part in names for each in part}]
-    parts = [(arrays[x], arrays[y]) if x in arrays else None for x, y in names]
-    return parts, tuple(f"array {key!r} is not used" for key in unused)
-
-
-def _from_tables(
-    arrays: Mapping[str, Any],
-    name: str,
-    where: str,
-    config: DataConfig,
-    features: Collection[str],
-    spare: Collection[str],
-) -> RawData:
-    """Parts whose inputs are tables: read as one table, so that a column is the same in all of them.
-
-    Raises:
-        DataError: see `from_arrays` and `from_frame`; or the parts have different columns or targets.
-    """
-    import pandas as pd
-
-    if config.target is not None:
-        raise DataError(
-            f"{where}: data.target names a column of one table, but the function returns its targets beside the "
-            "features; take data.target out of the job"
-        )
-    parts, notes = _parts(arrays, where)
-    frames: list[pd.DataFrame] = []
-    targets: tuple[str, ...] = ()
-    for x, y in (part for part in parts if part is not None):
-        table = as_table(x)
-        if table is None:
-            raise DataError(f"{where}: give the features of all parts as tables with names, or all as arrays")
-        joined, found = with_targets(_with_names(table), y, where)
-        if len(found) == len(targets) and not {*found} & {*targets}:  # by place: arrays have no names
-            joined = joined.set_axis([*joined.columns[: -len(found)], *targets], axis=1)
-        if frames and (odd := sorted({*frames[0].columns} ^ {*joined.columns})):
-            raise DataError(f"{where}: column {odd[0]!r} is in one part only; give all parts the same columns")
-        frames.append(joined)
-        targets = targets or found
-    whole = pd.concat(frames, ignore_index=True)
-    stated = config.model_copy(update={"target": targets[0] if len(targets) == 1 else targets})
-    read = from_frame(whole, name, where, stated, features, spare)
-    ends = np.cumsum([len(frame) for frame in frames])[:-1]
-    rows = iter(zip(np.split(read.x, ends), np.split(read.y, ends), strict=True))
-    x, y = next(rows)
-    (x_val, y_val), (x_test, y_test) = ((None, None) if part is None else next(rows) for part in parts[1:])
-    return dataclasses.replace(
-        read, x=x, y=y, x_val=x_val, y_val=y_val, x_test=x_test, y_test=y_test, notes=(*read.notes, *notes)
-    )
-
-
-def _with_names(table: Any) -> Any:
-    """A table whose columns are called what people are told they are."""
-    return table.set_axis(named_once([str(name) for name in table.columns])[0], axis=1)
-
-
-def as_table(data: Any) -> Any:
-    """Data as a pandas table, those of polars and pyarrow too; None where it is none."""
-    if hasattr(data, "columns") and hasattr(data, "iloc"):
-        sparse = {name: kind.subtype for name, kind in data.dtypes.items() if hasattr(kind, "fill_value")}
-        return data.astype(sparse) if sparse else data
-    if hasattr(data, "to_pandas") and hasattr(data, "columns"):
-        return data.to_pandas()
-    return None
-
-
-def with_targets(table: Any, y: Any, where: str = "") -> tuple[Any, tuple[str, ...]]:
-    """A pandas table with its targets as last columns, and what these are called.
-
-    Args:
-        y: one target a row, or several: a table, a series, an array, a list.
-        where: what errors begin with.
-
-    Raises:
-        DataError: there are none, more or fewer than rows, their order is not plain, or a name is taken.
-    """
-    import pandas as pd
-
-    before = f"{where}: " if where else ""
-    index = getattr(y, "index", None)
-    if (
-        isinstance(index, pd.Index)
-        and not index.equals(table.index)
-        and index.sort_values().equals(table.index.sort_values())
-    ):
-        raise DataError(
-            f"{before}X and y have rows of the same names in another order, so that it is not plain which belong "
-            "together; give y.loc[X.index], or reset_index(drop=True) of both where they are in order"
-        )
-    targets = as_table(y)
-    if targets is None:
-        name = getattr(y, "name", None)
-        unmasked(y, f"{before}y")
-        try:
-            values = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
-        except ValueError as error:  # rows of several lengths
-            raise DataError(f"{before}y cannot be an array ({error})") from error
-        if values.ndim == 0:
-            raise DataError(f"{before}y is {type(y).__name__}; give a target for each row")
-        if values.ndim > 1:
-            values = values.reshape(len(values), math.prod(values.shape[1:]))
-            targets = pd.DataFrame(values, columns=[f"target_{place}" for place in range(values.shape[1])])
-        else:
-            targets = pd.DataFrame({"target" if name is None else str(name): y})
-    if len(targets) != len(table):
-        raise DataError(f"{before}X has {len(table)} rows and y has {len(targets)}; give a target for each row")
-    if not len(targets.columns):
-        raise DataError(f"{before}y has no columns; give a target for each row")
-    targets = targets.rename(columns=str)
-    columns = tuple(targets.columns)
-    taken = [name for name in columns if name in {*table.columns}]
-    if taken:
-        raise DataError(f"{before}the target {taken[0]!r} is a column of X, too; leave it out of X, or rename it")
-    return pd.concat([table.reset_index(drop=True), targets.reset_index(drop=True)], axis=1), columns
-
-
 def call_function(
     source: str, config: DataConfig, features: Collection[str] = (), spare: Collection[str] = ()
 ) -> RawData | Dataset:
@@ -263,17 +127,17 @@ def call_function(
     function_name = source.partition(":")[2]
     if isinstance(value, Dataset):
         return value
-    if (table := as_table(value)) is not None:  # with features and targets, as from a file
-        return from_frame(table, function_name, source, config, features, spare)
-    if isinstance(value, tuple) and len(value) == 2:
-        value = {"x": value[0], "y": value[1]}
-    if isinstance(value, Mapping):
-        if any(as_table(part) is not None for key, part in value.items() if str(key).startswith("x")):
-            return _from_tables(value, function_name, source, config, features, spare)
-        return from_arrays(value, function_name, source)
-    raise DataError(
-        f"{source}: returned {type(value).__name__}; expected (x, y), a mapping of arrays, a table, or a Dataset"
-    )
+    held = held_data(value, where=source)
+    if held.table is None:
+        return from_arrays(held.arrays, function_name, source)
+    if held.targets and config.target is not None:
+        raise DataError(
+            f"{source}: data.target names a column of one table, but the function returns its targets beside the "
+            "features; take data.target out of the job"
+        )
+    if held.targets:
+        config = config.model_copy(update={"target": held.targets[0] if len(held.targets) == 1 else held.targets})
+    return held.parted(from_frame(held.table, function_name, source, config, features, spare))
 
 
 def returned_by(source: str) -> Any:

@@ -28,6 +28,7 @@ from nas.training.data._leaks import rising, rows_by_date
 from nas.training.data._notation import number_notation
 from nas.training.data._raw import RawData
 from nas.training.data.config import TEXT_SUFFIXES, DataConfig
+from nas.training.data.held import parted, said_in_file
 from nas.training.data.idx import refuse_expansion
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def load_table(path: Path, config: DataConfig, features: Collection[str] = (), s
         )
     frame, sheets = _binary(path)
     said = ((f"sheet {sheets[0]!r}, the first of {len(sheets)}", ""),) if len(sheets) > 1 else ()
-    return from_frame(frame, name, str(path), config, features, spare, said=said)
+    read_table = from_frame(frame, name, str(path), config, features, spare, said=said)
+    return parted(read_table, *said_in_file(frame, str(path)))
 
 
 def read_frame(config: DataConfig, targets: Collection[str] = ()) -> pd.DataFrame:
