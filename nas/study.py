@@ -16,7 +16,6 @@ import html
 import os
 import shutil
 import tempfile
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,8 +93,6 @@ def search(
     if not keep:
         values.setdefault("tracking", {}).update(store=_scratch(os.getpid()).name)
         values["tracking"].setdefault("mlflow", False)
-    for of_bars in ("IProgress not found", 'install "ipywidgets"'):  # in notebooks: progress is lines of text there
-        warnings.filterwarnings("ignore", of_bars)
     with _quiet(not verbose), _prepared(data, y, target, values, resume=resume) as job:
         found = _run(job, resume=resume, brief=not keep and not verbose, pick=pick)
     return Study(found, kept=keep, pick=pick)
@@ -122,7 +119,10 @@ def _run(job: Job, *, resume: bool, brief: bool, pick: str | int | None) -> Stud
     if not len(outcome.front) and not outcome.stopped:
         raise NasError(nothing_completed(outcome.study))
     if not len(outcome.front):
-        raise NasError(f"study {outcome.study.name!r} was stopped before a trial was complete; resume=True goes on")
+        name = outcome.study.name
+        raise NasError(
+            f"study {name!r} was stopped before a trial was complete; nas.search(…, name={name!r}, resume=True) goes on"
+        )
     return outcome.study
 
 

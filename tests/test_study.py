@@ -20,6 +20,7 @@ from nas._given_data import GivenData
 from nas._keywords import job_values
 from nas.checkpoint import cells_of
 from nas.errors import DataError, JobError, NasError
+from nas.search import SerialExecutor
 from nas.study import Study
 from nas.training import DataConfig, read_data
 from tests.cli.test_commands import nas as command
@@ -171,6 +172,23 @@ def test_data_in_memory_is_kept_with_the_study_or_goes(data: Any, tmp_path: Path
         assert len(list(folder.glob("data.*"))) == 1
     assert not folder.exists()
     assert not list(tmp_path.iterdir())
+
+
+def test_what_interrupts_the_ending_of_the_workers_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    closed = []
+
+    def close(self: object) -> None:
+        closed.append(1)
+        if len(closed) == 1:
+            raise KeyboardInterrupt  # the second of two
+
+    monkeypatch.setattr(SerialExecutor, "close", close)
+    found = nas.search(FRAME, name="twice", store=tmp_path, **QUICK | {"trials": 1, "verbose": True})
+    assert len(closed) == 2 and len(found.front) == 1
+    said = capsys.readouterr().out
+    assert f"resume: nas.search(…, name='twice', store='{tmp_path}', resume=True)" in said and "--pick" not in said
 
 
 def test_a_file_gives_the_study_its_name(tmp_path: Path) -> None:

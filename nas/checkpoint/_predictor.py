@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Predictor", "predicted_columns"]
 
 _ROWS = 4096  # samples in one pass
+_SHOWN = 6  # names, in a line
 
 
 class Predictor:
@@ -66,6 +67,12 @@ class Predictor:
         )
         if self.task == "classification" and len(self.classes) != self.n_outputs:
             raise CheckpointError(f"the record names {len(self.classes)} classes for {self.n_outputs} outputs")
+
+    def __repr__(self) -> str:
+        numbers = f"{self.n_outputs} number{'' if self.n_outputs == 1 else 's'}"
+        targets = [name.removeprefix("prediction_") for name in predicted_columns(self.module.record, self.n_outputs)]
+        outputs = _some(self.classes or (targets if self.n_outputs > 1 else ())) or numbers
+        return f"<Predictor: {self.task}, {outputs} from {_some(self.feature_names) or f'{self.n_inputs} features'}>"
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, modules: Sequence[str] = ()) -> Predictor:
@@ -171,6 +178,10 @@ class Predictor:
         if name.endswith("scale") and not (values > 0).all():
             raise CheckpointError(f"{name} in the record's statistics must be positive")
         return values
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (f", … ({len(names)} in all)" if len(names) > _SHOWN else "")
 
 
 def predicted_columns(record: Mapping[str, Any], count: int) -> list[str]:

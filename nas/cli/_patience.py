@@ -6,6 +6,7 @@ import contextlib
 import errno
 import logging
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -29,6 +30,8 @@ _ROOM_BYTES: Final = 2**20
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 _SERVER_FULL: Final = "53100"  # PostgreSQL: its own disk is full
 _UNSURE_TRIES: Final = 5  # in a row, where it may be want of room or a broken disk
+
+_ADVICE: Final = re.compile(r"; [^;]*\bcontinue with --resume:?$")
 
 _logger = logging.getLogger(__name__)
 
@@ -84,7 +87,7 @@ def patiently(
                 )
                 if full or (lacked == "perhaps" and tries <= _UNSURE_TRIES):
                     doing = "waiting until there is room" if full else "it may be for want of room: looking again"
-                    _say(f"{doing} in {store} ({_first_line(error)}); Ctrl-C stops", "disk_full")
+                    _say(f"{doing} in {store} ({_what_failed(error)}); Ctrl-C stops", "disk_full")
                     sleep(min(_ROOM_SECONDS * tries, _WAITS[1]))
                     while is_full(store):
                         sleep(_ROOM_SECONDS)
@@ -95,7 +98,7 @@ def patiently(
                     wait, since = _WAITS[0], clock()
                 if clock() - since + wait > 60 * minutes:
                     raise
-                _logger.warning("%s; going on in %.0f s", _first_line(error), wait, extra={"event": "storage_failed"})
+                _logger.warning("%s; going on in %.0f s", _what_failed(error), wait, extra={"event": "storage_failed"})
         with _continued_by(again):
             sleep(wait)
         wait, start = min(2 * wait, _WAITS[1]), "either"
@@ -151,7 +154,7 @@ def is_full(folder: Path) -> bool:
 
 def say_paused(error: Exception) -> None:
     """Why a search pauses, before it ends what it has begun."""
-    _say(_first_line(error), "storage_failed")
+    _say(_what_failed(error), "storage_failed")
 
 
 def _say(text: str, event: str) -> None:
@@ -162,5 +165,7 @@ def _say(text: str, event: str) -> None:
         say(text, output=errors)
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
+def _what_failed(error: Exception) -> str:
+    """The first line of a message, without the advice to continue: what waits goes on by itself, or says how in the
+    end."""
+    return _ADVICE.sub("", str(error).splitlines()[0])

@@ -11,7 +11,7 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,6 +47,7 @@ __all__ = [
     "seconds",
     "stage",
     "stated",
+    "status_line",
     "strict_json",
     "writing",
 ]
@@ -56,6 +57,7 @@ PATIENCE_SECONDS: Final = 3.0  # of a wait that nothing is said of
 # A command in a message: what is pasted must be one line.
 _COMMAND: Final = re.compile(r"(?:\S+ -m |\S*/)?\bnas [a-z]")
 
+_NOTEBOOK: Final = 100  # columns of a notebook's outputs that are seen without scrolling
 _WIDTH: Final = int(os.environ.get("COLUMNS") or 120)  # of files and pipes, for which rich would assume 80
 
 
@@ -226,17 +228,35 @@ def stage(doing: str) -> Iterator[None]:
     started = time.monotonic()
     if not console.is_terminal:
         say(f"{doing} …")
-    with console.status(doing):
+    with status_line(doing):
         yield
     took = time.monotonic() - started
     if took > PATIENCE_SECONDS:
         say(f"{doing}: {duration(took)}")
 
 
+@contextlib.contextmanager
+def status_line(doing: str) -> Iterator[Callable[[str], None]]:
+    """Shows what is done while it lasts, on a terminal; calling what is given changes it. Elsewhere nothing is shown:
+    notebooks would keep an empty output of it."""
+    if not console.is_terminal:
+        yield lambda doing: None
+        return
+    with console.status(doing) as shown:
+        yield shown.update
+
+
 def say(text: str | Text, *, output: Console = console) -> None:
     """Prints sentences: broken between words on a terminal, each in one line elsewhere. A command of this program that
-    they end with stays whole, however wide the terminal is; it begins a line where it does not fit into the last."""
+    they end with stays whole, however wide the terminal is; it begins a line where it does not fit into the last. In a
+    notebook, whose lines do not break by themselves, they are broken, too."""
     shown = Text(text) if isinstance(text, str) else text
+    if output.is_jupyter:
+        broken = shown.divide(_line_starts(shown.plain, _NOTEBOOK))
+        for line in broken:
+            line.rstrip()
+        output.print(Text("\n").join(broken), soft_wrap=True)
+        return
     if not output.is_terminal:
         output.print(shown, soft_wrap=True)
         return

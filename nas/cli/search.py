@@ -30,6 +30,7 @@ from nas.cli.console import (
     percent,
     say,
     stage,
+    status_line,
 )
 from nas.cli.interrupt import Stop, stop_on_signals
 from nas.errors import NasError
@@ -266,8 +267,9 @@ class SearchRun:
                 return Outcome(study, study.front(), stopped=True)
             except NasError as error:
                 # Who raises it knows the option, but not the command.
-                if self.command and (said := str(error)).endswith("--resume"):
-                    error.args = (f"{said}:\n  {self._again()}",)
+                if (said := str(error)).endswith("--resume"):
+                    python = said.removesuffix("with --resume") + f"with {self._again()}"
+                    error.args = (f"{said}:\n  {self._again()}" if self.command else python,)
                 raise
 
     def _again(self, trials: int | None = None) -> str:
@@ -275,7 +277,12 @@ class SearchRun:
         if submitted := os.environ.get(SUBMITTED_AS):
             return submitted if trials is None else f"{submitted} --set search.trials={trials}"
         if not self.command:
-            return "resume=True" + ("" if trials is None else f", trials={trials}")
+            from nas.tracking import default_store
+
+            tracking = self.job.tracking
+            store = "" if tracking.store == default_store() else f", store={str(tracking.store)!r}"
+            more = "" if trials is None else f", trials={trials}"
+            return f"nas.search(…, name={tracking.experiment!r}{store}, resume=True{more})"
         return f"{self.command} --resume" + ("" if trials is None else f" --trials {trials}")
 
     def _read(self) -> LoadedData:
@@ -347,10 +354,12 @@ class SearchRun:
         job, stop = self.job, self.stop
         title, label = f"nas search · {job.tracking.experiment}", study.objectives.error_label
         display = ProgressDisplay(title, error=label, quiet=log_format() == "json")
-        with stop.politely(lambda: console.print(_AS_SOON)):
+        # Whatever is interrupted below, and the ending of the workers, too, no process of theirs is left.
+        with stop.politely(lambda: console.print(_AS_SOON)), contextlib.ExitStack() as made:
             if job.resources.executor == "ray":
                 console.print("connecting to Ray …" if cluster_address(job.resources) else "starting workers …")
             executor = make_executor(job, dataset, study.costs)
+            made.callback(executor.close)
             tracker = make_tracker(job, dataset, study)
             status = StatusReport(study, executor, self.command)
             display.behind = status.behind = lambda: tracker.backlog
@@ -409,7 +418,7 @@ class SearchRun:
             finally:
                 slow_start.cancel()
                 status.end({"FINISHED": "finished", "KILLED": "stopped"}.get(ending, "failed"), found)
-                with console.status("ending the workers"):
+                with status_line("ending the workers"):
                     executor.close()
                     report.reconcile()
                 try:
@@ -432,8 +441,7 @@ class SearchRun:
     def _say_stopped(self, study: StudyStore) -> None:
         counts = study.counts()
         console.print(f"stopped; {counts['complete']} complete trials are kept in {self.job.tracking.store}")
-        if self.command:
-            say(Text.assemble("resume: ", (self._again(), "bold")))
+        say(Text.assemble("resume: ", (self._again(), "bold")))
 
     def _announce(self, dataset: Dataset, study: StudyStore | None) -> None:
         from nas.cli._workers import cluster_address
@@ -599,7 +607,8 @@ class SearchRun:
         path = study.folder / "best.safetensors"
         record = export_network(study, best.number, path)
         say(f"\nbest: {describe(best.number, best.metrics, found.objectives.error_label)}")
-        say(f"{found.why_best()}; --pick knee, accurate or fast has others")
+        pick = "--pick knee, accurate or fast" if self.command else 'best("knee"), best("accurate") or best("fast")'
+        say(f"{found.why_best()}; {pick} has others")
         if "structure" in record:
             how = "nas.training.module_of makes it a module again"
             say(f"exported to {path}: the state of your own structure; {how}")
@@ -696,7 +705,7 @@ def _caught_up(tracker: Tracker, ending: Ending, stop: Stop, folder: Path, again
 
     patient = ending == "FINISHED"
     doing = "MLflow takes the front and its pictures"
-    with console.status(doing) as shown:
+    with status_line(doing) as shown:
         began = said = noted = time.monotonic()
 
         def waiting(left: int) -> bool:
@@ -706,12 +715,12 @@ def _caught_up(tracker: Tracker, ending: Ending, stop: Stop, folder: Path, again
                 amend_status(folder, mlflow_behind=left)
             trials = f"{left:,} trial{'s' if left > 1 else ''}"
             if left:
-                shown.update(f"MLflow has {trials} still to take; Ctrl-C leaves them for --resume")
+                shown(f"MLflow has {trials} still to take; Ctrl-C leaves them for --resume")
             elif networks := tracker.undrawn:
                 of = f"{networks} network{'s' if networks > 1 else ''}"
-                shown.update(f"drawing the graph, weights and training of {of}; Ctrl-C leaves the rest for --resume")
+                shown(f"drawing the graph, weights and training of {of}; Ctrl-C leaves the rest for --resume")
             else:
-                shown.update(doing)
+                shown(doing)
             if not console.is_terminal and left and time.monotonic() - said >= _SAY_SECONDS:
                 said = time.monotonic()
                 console.print(f"MLflow has {trials} still to take")

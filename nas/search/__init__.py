@@ -11,6 +11,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
+import nas.search._bars  # noqa: F401 - before Optuna
 from nas.search._driver import Progress, run_search
 from nas.search._make import make_strategy
 from nas.search._replay import Replay, replay

@@ -129,6 +129,7 @@ def test_columns_of_a_table_are_found_by_name(tmp_path: Path) -> None:
     data = dataset("classification")
     columns = {"named": True, "targets": ["tree"], "left_out": ["row"]}
     predictor = nas.Predictor.load(saved(tmp_path / "net.safetensors", data, columns=columns, data={"drop": ["note"]}))
+    assert repr(predictor) == "<Predictor: classification, {} from a, b, c, d>".format(", ".join(data.classes))
     expected = predictor.outputs(raw(data))
     frame = table(data)
     for given in (

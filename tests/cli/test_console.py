@@ -1,16 +1,22 @@
 """How values look."""
 
+import ast
+import importlib
+import inspect
 import io
 import json
+import logging
 import math
+import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 from rich.text import Text
 
 import nas
-from nas.cli.console import command_line, duration, percent, print_json, say, seconds
+from nas.cli.console import command_line, duration, percent, print_json, say, seconds, status_line
 
 
 @pytest.mark.parametrize(
@@ -95,3 +101,35 @@ def test_a_command_stays_one_line_however_narrow_the_terminal(command: str) -> N
 def test_a_path_wider_than_the_terminal_stays_one_word() -> None:
     path = "/a/very/long/path/of/a/store/that/goes/on/and/on.safetensors"
     assert path in _said(f"exported to {path}; loaded again")
+
+
+def test_in_a_notebook_sentences_break_and_what_is_waited_for_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Notebook(Console):
+        shown: list[str]
+
+        def print(self, text: Text, **_: Any) -> None:  # type: ignore[override]
+            self.shown.append(text.plain)
+
+    output = Notebook(file=io.StringIO(), force_jupyter=True)
+    output.shown = []
+    say("accuracy to expect on samples " * 6, output=output)  # one output: its lines are no paragraphs
+    assert [len(line) < 100 for line in output.shown[0].split("\n")] == [True, True] and len(output.shown) == 1
+    monkeypatch.setattr("nas.cli.console.console", output)
+    with status_line("ending the workers") as change:
+        change("still ending them")
+    assert len(output.shown) == 1
+
+
+def test_libraries_do_not_ask_for_what_notebooks_are_not_shown_by() -> None:
+    # Optuna imports a bar that complains: what quiets it comes before it.
+    first = next(each for each in ast.parse(inspect.getsource(nas.search)).body if _imports_of_nas(each))
+    assert ast.unparse(first) == "import nas.search._bars"
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        importlib.reload(importlib.import_module("nas.search._bars"))
+        warnings.warn("IProgress not found. Please update jupyter and ipywidgets.", stacklevel=1)
+    assert not caught and not logging.getLogger("ray.widgets.util").isEnabledFor(logging.INFO)
+
+
+def _imports_of_nas(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Import | ast.ImportFrom) and "nas" in ast.unparse(statement)

@@ -94,7 +94,9 @@ def test_a_full_disk_is_waited_for_without_patience(
     def run(start: str) -> None:
         calls.append(start)
         if len(calls) == 1:
-            raise StorageError("the disk of study 'x' failed: no space")
+            raise StorageError(
+                "the disk of study 'x' failed: no space; make room, and continue with --resume:\n  nas search a.yaml"
+            )
 
     patiently(run, "resume", 0.0, Path("here"), Stop(), sleep=clock.sleep, clock=clock)
     assert calls == ["resume", "either"]
