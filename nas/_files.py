@@ -7,11 +7,11 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, Final
 
-__all__ = ["MOST_TEXT", "contents", "ordinary", "write_together", "write_whole"]
+__all__ = ["MOST_TEXT", "contents", "ordinary", "write_together", "write_whole", "written_whole"]
 
 MOST_TEXT: Final = 2**26
 """Bytes of a file that is read as text at once: far more than a graph or a record has, far less than any memory."""
@@ -79,6 +79,30 @@ def write_whole(path: str | os.PathLike[str], data: bytes | str, *, flush: bool 
     write_together({path: data}, flush=flush)
 
 
+@contextlib.contextmanager
+def written_whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """`write_whole` of what is too large to be held as bytes: written to the file that the block gets.
+
+    Raises:
+        OSError: see `write_whole`; also what the block raises, which then leaves what was there.
+    """
+    target = Path(os.path.realpath(path))
+    temporary = _aside(target)
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None:  # of the temporary file, or of none
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from error
+        raise
+    _flush_folder(target.parent)
+
+
 def write_together(files: Mapping[str | os.PathLike[str], bytes | str], *, flush: bool = True) -> None:
     """`write_whole` of files that belong together: none is renamed before all are on the disk."""
     aside: dict[Path, Path] = {}
@@ -91,8 +115,7 @@ def write_together(files: Mapping[str | os.PathLike[str], bytes | str], *, flush
                 Path(path).write_bytes(kept)
                 continue
             target = Path(os.path.realpath(path))
-            temporary = target.with_name(f".{target.name[:_NAME]}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
-            aside[target] = temporary
+            aside[target] = temporary = _aside(target)
             with temporary.open("xb") as file:
                 if mode is not None:
                     os.fchmod(file.fileno(), stat.S_IMODE(mode))
@@ -112,6 +135,10 @@ def write_together(files: Mapping[str | os.PathLike[str], bytes | str], *, flush
     if flush:
         for folder in {target.parent for target in aside}:
             _flush_folder(folder)
+
+
+def _aside(target: Path) -> Path:
+    return target.with_name(f".{target.name[:_NAME]}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
 
 
 def _mode(path: str | os.PathLike[str]) -> int | None:

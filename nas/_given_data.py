@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from nas._files import written_whole
 from nas.errors import DataError
 from nas.training.data.held import held_data, say_in_file
 from nas.training.data.own import read_npz
@@ -55,17 +56,18 @@ class GivenData:
         """
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / self.file
-        if self._table is None:
-            np.savez(path, **self._arrays)  # type: ignore[arg-type]
-            return path
-        try:
-            self._table.to_parquet(path, index=not _plain_index(self._table))
-        except OSError:
-            raise
-        except Exception as error:  # pyarrow raises a dozen unrelated types, all of which name the column
-            raise DataError(
-                f"the table cannot be kept as Parquet ({error}); give each column values of one type"
-            ) from (error)
+        with written_whole(path) as file:
+            if self._table is None:
+                np.savez(file, **self._arrays)  # type: ignore[arg-type]
+                return path
+            try:
+                self._table.to_parquet(file, index=not _plain_index(self._table))
+            except OSError:
+                raise
+            except Exception as error:  # pyarrow raises a dozen unrelated types, all of which name the column
+                raise DataError(
+                    f"the table cannot be kept as Parquet ({error}); give each column values of one type"
+                ) from error
         return path
 
     def refuse_other(self, folder: Path) -> None:

@@ -36,8 +36,19 @@ def own_folder(most: int | None = None) -> Path:
             has a longer one, it is made in /tmp.
 
     Raises:
-        OSError: there is no folder in which one can be made; the message names it.
+        TemporaryFilesError: there is no folder in which one can be made; the message names it.
     """
+    try:
+        return _own_folder(most)
+    except OSError as error:
+        from nas.errors import TemporaryFilesError  # here, because this file is also used by itself
+
+        raise TemporaryFilesError(
+            f"a folder for temporary files is needed, and none can be used ({error}); name another with TMPDIR"
+        ) from error
+
+
+def _own_folder(most: int | None) -> Path:
     base = Path(tempfile.gettempdir())
     if most is not None and len(os.fsencode(base)) + 1 + len(_PREFIX) + _DRAWN > most:
         base = Path("/tmp")

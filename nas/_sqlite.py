@@ -5,8 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
 
-__all__ = ["sqlite_url"]
+__all__ = ["sqlite_file", "sqlite_url"]
+
+
+def sqlite_file(address: str) -> Path | None:
+    """The file of an SQLAlchemy address; None: it is of a server, or no address at all."""
+    try:
+        url = make_url(address)
+    except (ArgumentError, ValueError):  # the latter of a port that is no number
+        return None
+    named = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
+    return Path(url.database or "") if named and not url.query.get("uri") else None
 
 
 def sqlite_url(path: Path) -> str:

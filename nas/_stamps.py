@@ -21,13 +21,14 @@ from typing import Any, Final
 from numba.core import caching
 
 from nas._scratch import own_folder
-from nas.errors import NasError
+from nas.errors import NasError, TemporaryFilesError
 
 __all__ = ["compiled_since", "modules_behind", "stamp_of"]
 
 _ROOT: Final = Path(__file__).parent
 
 _kept: set[Path] = set()  # folders of compiled kernels
+_unwritable: list[str] = []  # the folder that was stated, "" for none, where kernels are kept for a run only
 
 _logger = logging.getLogger(__name__)
 
@@ -167,13 +168,25 @@ class _UserWide(_Ours, caching.UserWideCacheLocator):  # type: ignore[misc]
         return super().from_function(py_func, py_file) if known else None  # numba would make a folder called "~"
 
 
+class _StampOfProcess(_Stamp):
+    """A stamp that is written, with the first kernel that is compiled, for this run only."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        _say_for_this_run()
+        return super().__reduce__()
+
+
 class _OfProcess(_Ours, caching.InTreeCacheLocator):  # type: ignore[misc]
     """Where neither the package's folder nor the user's can be written: kernels live as long as this process, and the
-    processes that it starts take them from there."""
+    processes that it starts take them from there. That is said once something is compiled: many a command has nothing
+    to compile."""
 
     def __init__(self, py_func: Any, py_file: str) -> None:
         super().__init__(py_func, py_file)
         self._cache_path = str(_folder_of_process() / Path(py_file).relative_to(_ROOT).with_suffix(""))
+
+    def get_source_stamp(self) -> _Stamp:
+        return _StampOfProcess(Path(self._py_file))
 
     @classmethod
     def from_function(cls, py_func: Any, py_file: str) -> Any:
@@ -188,20 +201,25 @@ class _OfProcess(_Ours, caching.InTreeCacheLocator):  # type: ignore[misc]
 def _folder_of_process() -> Path:
     try:
         folder = own_folder() / "kernels"
-    except OSError as error:
+    except TemporaryFilesError as error:
         raise NasError(
             f"compiled code can be kept nowhere: {_ROOT}, the home folder and the folder of temporary files cannot be "
-            f"written ({error}); name a folder with NUMBA_CACHE_DIR or TMPDIR"
+            f"written ({error.__cause__}); name a folder with NUMBA_CACHE_DIR or TMPDIR"
         ) from error
-    stated = os.environ.get("NUMBA_CACHE_DIR")
+    _unwritable.append(os.environ.get("NUMBA_CACHE_DIR", ""))
+    os.environ["NUMBA_CACHE_DIR"] = str(folder)  # numba has read it; this is for processes started from here
+    return folder
+
+
+@lru_cache(maxsize=1)
+def _say_for_this_run() -> None:
+    stated = "".join(_unwritable)
     _logger.warning(
         "compiled code is kept for this run only, and takes about a minute to make: neither %s nor the home folder can "
         "be written; name a folder of yours with NUMBA_CACHE_DIR%s",
         _ROOT if not stated else f"{stated} (NUMBA_CACHE_DIR), {_ROOT}",
         " instead" if stated else "",
     )
-    os.environ["NUMBA_CACHE_DIR"] = str(folder)  # numba has read it; this is for processes started from here
-    return folder
 
 
 caching.CacheImpl._locator_classes[:0] = [_Provided, _InTree, _UserWide, _OfProcess]

@@ -13,6 +13,7 @@ __all__ = [
     "JobError",
     "LayerError",
     "NasError",
+    "TemporaryFilesError",
     "TrialError",
     "UnreachableOutputError",
 ]
@@ -48,6 +49,10 @@ class DataError(NasError, ValueError):
 
 class CheckpointError(NasError, ValueError):
     """A checkpoint that is truncated, foreign, or of a newer format."""
+
+
+class TemporaryFilesError(NasError, OSError):
+    """There is no folder in which this process can make temporary files; the message names those that were tried."""
 
 
 class TrialError(NasError, RuntimeError):

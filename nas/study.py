@@ -11,17 +11,15 @@ same store, so that `nas ui`, `nas front` and the other commands know studies fr
 from __future__ import annotations
 
 import contextlib
-import functools
 import html
-import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas._files import write_whole
+from nas._scratch import own_folder, scratch
 from nas.errors import DataError, JobError, NasError
 
 if TYPE_CHECKING:
@@ -91,17 +89,11 @@ def search(
 
     values = job_values({"minutes": minutes, "trials": trials, "name": name, "store": store, **fields}, settings)
     if not keep:
-        values.setdefault("tracking", {}).update(store=_scratch(os.getpid()).name)
+        values.setdefault("tracking", {}).update(store=str(own_folder() / "studies"))  # they go with the process
         values["tracking"].setdefault("mlflow", False)
     with _quiet(not verbose), _prepared(data, y, target, values, resume=resume) as job:
         found = _run(job, resume=resume, brief=not keep and not verbose, pick=pick)
     return Study(found, kept=keep, pick=pick)
-
-
-@functools.lru_cache(maxsize=1)
-def _scratch(process: int) -> tempfile.TemporaryDirectory[str]:
-    """The store of a process's studies that are not kept; it goes with the process."""
-    return tempfile.TemporaryDirectory(prefix="nas-")
 
 
 def _run(job: Job, *, resume: bool, brief: bool, pick: str | int | None) -> StudyStore:
@@ -523,8 +515,8 @@ class StudyTrial:
         from nas.checkpoint import Predictor
         from nas.cli.study import export_network
 
-        with tempfile.TemporaryDirectory(prefix="nas-") as folder:
-            path = Path(folder) / "network.safetensors"
+        with scratch("predictor") as folder:
+            path = folder / "network.safetensors"
             export_network(self._store, self.number, path)
             return Predictor.load(path)
 

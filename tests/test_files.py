@@ -16,6 +16,7 @@ import pytest
 
 from nas import draw
 from nas._files import write_whole
+from nas._given_data import GivenData
 from nas.cexport import export_c
 from nas.checkpoint import export_onnx, export_program, save
 from nas.cli import _lineage, _predict, _remote
@@ -60,6 +61,8 @@ WRITERS: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
     "net.csv": lambda path, _: write_edge_list(path, DAG),
     "net.png": lambda path, _: draw(DAG, path),
     "lineage.html": lambda path, _: _lineage.draw(path, LINE, []),
+    "data.npz": lambda path, _: GivenData(np.ones((99, 2)), np.ones(99)).write(path.parent),
+    "data.parquet": lambda path, _: GivenData(pd.DataFrame({"a": range(99), "b": 1.5})).write(path.parent),
     "predictions.csv": lambda path, _: _predict._written(pd.DataFrame({"a": range(200)}), path),
     "report.html": answer,
 }
@@ -116,7 +119,9 @@ def test_nothing_else_writes_files_that_people_keep() -> None:
         "nas/tracking/plots/animation.py",
         "nas/training/cost/calibration.py",
     }
-    writes = re.compile(r"""\.write_(?:text|bytes)\(|open\([^)\n]*["'][wx]b?["']""")
+    writes = re.compile(
+        r"""\.write_(?:text|bytes)\(|open\([^)\n]*["'][wx]b?["']|np\.save\w*\(path|to_(?:csv|parquet)\(path"""
+    )
     found = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "nas").rglob("*.py")

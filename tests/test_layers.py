@@ -38,6 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "nas.cexport": {
         "nas._files",
+        "nas._scratch",
         "nas.graph",
         "nas.engine",
         "nas.layers",
@@ -97,7 +98,7 @@ ALLOWED: dict[str, set[str]] = {
     "nas._metrics_named": {"nas._jobfile", "nas._rules", "nas.training", "nas.search"},
     "nas._settings": {"nas._jobfile", "nas._metrics_named", "nas._rules", "nas.training", "nas.search", "nas.tracking"},
     "nas.job": {"nas._jobfile", "nas._schema", "nas._settings", "nas.training", "nas.search", "nas.tracking"},
-    "nas._given_data": {"nas.checkpoint", "nas.training"},
+    "nas._given_data": {"nas._files", "nas.checkpoint", "nas.training"},
     "nas._keywords": {"nas._jobfile", "nas.job"},
     "nas.__main__": {"nas.cli"},
     "nas.cli": {"nas.*"},

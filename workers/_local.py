@@ -67,8 +67,8 @@ class LocalRay:
             self.folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise WorkerError(
-                f"Ray needs a folder for temporary files, and none can be made ({error}); name one with TMPDIR, or use "
-                "resources.executor=serial"
+                f"Ray needs a folder for temporary files, and none can be made ({error.__cause__ or error}); name one "
+                "with TMPDIR, or use resources.executor=serial"
             ) from error
         self._others = {child.pid for child in psutil.Process().children()}
         # So Ray writes none into a file. It goes with this Ray: a cluster that is met later has a token of its own, or

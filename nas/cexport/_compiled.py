@@ -7,13 +7,12 @@ import os
 import shlex
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from nas._scratch import scratch
 from nas.cexport._source import CSource
 from nas.errors import ExportError
 
@@ -66,8 +65,8 @@ def compiled_loop(source: CSource, rows: np.ndarray) -> Callable[[int], None]:
     out = "float" if integers is None else "int32_t"
     rows = np.ascontiguousarray(rows, dtype=kind)
     outputs = np.zeros(source.n_outputs, np.int32 if integers is not None else np.float32)
-    with tempfile.TemporaryDirectory(prefix="nas-c-") as folder:
-        path = Path(folder) / f"{source.prefix}.c"
+    with scratch("c") as folder:
+        path = folder / f"{source.prefix}.c"
         source.write(path)
         loop = path.with_name("loop.c")
         loop.write_text(

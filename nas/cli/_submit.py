@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -44,16 +45,18 @@ def submit(
     from nas.job import Job
 
     job = Job.from_yaml(job_file, settings or [], environment=False)
+    job.tracking.refuse_relative(stated=True)
     jobs = cluster(address)
     where = () if address == os.environ.get(ADDRESS_VARIABLE, LOCAL_ADDRESS) else ("--address", address)
     again = [word for setting in settings or () for word in ("--set", setting)]
     again += ["--remote-data"] if remote_data else []
+    continued = command_line("submit", job_file, "--address", address, *again)
     found = jobs.submit(
         job,
         Path.cwd(),
         copy_data=not remote_data,
-        # The commands that it prints at its end are for here, too.
-        environment=asking(address) | {SUBMITTED_AS: redacted(command_line("submit", job_file, *where, *again))},
+        # The commands that it prints at its end are for here, too, but perhaps for another shell.
+        environment=asking(address) | {SUBMITTED_AS: redacted(f"cd {shlex.quote(str(Path.cwd()))} && {continued}")},
         on_wait=lambda why: say(f"{why} …"),
     )
     say(Text.assemble("submitted as ", (found.name, "bold")))

@@ -101,13 +101,12 @@ def need_cores(resources: ResourcesConfig) -> None:
 
 def need_temporary() -> None:
     """Raises: NasError: this process can make no temporary files, which pictures and checkpoints go through."""
+    probe = own_folder() / "probe"
     try:
-        (own_folder() / "probe").write_bytes(bytes(2**16))
-        (own_folder() / "probe").unlink()
+        probe.write_bytes(bytes(2**16))
+        probe.unlink()
     except OSError as error:
-        raise NasError(
-            f"a folder for temporary files is needed, and none can be used ({error}); name another with TMPDIR"
-        ) from error
+        raise NasError(f"temporary files cannot be written ({error}); name another folder with TMPDIR") from error
 
 
 def evaluator(job: Job, costs: PinnedCosts | None = None) -> Evaluate:

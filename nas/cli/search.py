@@ -240,6 +240,8 @@ class SearchRun:
         job = self.job
         need_cores(job.resources)
         need_temporary()
+        if os.environ.get(SUBMITTED_AS):
+            job.tracking.refuse_relative()
         if job.training.latency:
             c_compiler()  # no trial of this search could be measured without
         # Nothing is touched before the study is held: whoever comes second leaves everything as it is.

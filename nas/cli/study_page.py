@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 import html
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from nas._scratch import scratch
 from nas.cli.console import percent, seconds
 
 if TYPE_CHECKING:
@@ -190,8 +189,8 @@ def _tested(study: StudyStore, number: int) -> str:
     from nas.errors import NasError
 
     source = ((study.header.get("job") or {}).get("job") or {}).get("data", {}).get("source")
-    with tempfile.TemporaryDirectory(prefix="nas-") as folder:
-        path = Path(folder) / "network.safetensors"
+    with scratch("report") as folder:
+        path = folder / "network.safetensors"
         try:
             export_network(study, number, path)
             judged = study.objectives

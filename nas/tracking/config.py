@@ -8,7 +8,8 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from nas._sqlite import sqlite_url
+from nas._sqlite import sqlite_file, sqlite_url
+from nas.errors import JobError
 
 __all__ = ["MODEL_NAME", "NAME", "TrackingConfig", "default_store"]
 
@@ -58,6 +59,27 @@ class TrackingConfig(BaseModel):
     def server(self) -> str | None:
         """The MLflow server, if not files in the store."""
         return self.mlflow_uri or os.environ.get("NAS_MLFLOW_URI") or None
+
+    def refuse_relative(self, *, stated: bool = False) -> None:
+        """For a search that was submitted: a file beside its package would vanish with that.
+
+        Args:
+            stated: look at what the job says only, not at this machine's variables.
+
+        Raises:
+            JobError: the study or MLflow would be kept in such a file.
+        """
+        kept = {
+            "tracking.storage": self.storage if stated else self.database,
+            "tracking.mlflow_uri": self.mlflow_uri if stated else self.server,
+        }
+        for key, address in kept.items():
+            file = sqlite_file(address or "")
+            if file is not None and not file.is_absolute():
+                raise JobError(
+                    f"{key} is {address}, a file of the folder that a submitted search runs in, which is removed after "
+                    f"it; give an absolute path, as in sqlite:////data/{file.name}, or the address of a server"
+                )
 
     champion: str | None = Field(
         "best",

@@ -12,8 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from nas._scratch import cache_home
-from nas.search import StudyStore
+from nas._scratch import cache_home, own_folder, scratch
+from nas.cli.console import writing
+from nas.errors import TemporaryFilesError
+from nas.search import StudyError, StudyStore
+from nas.search.study.storage import database_errors
+from nas.tracking.plots._folder import offer_folder
+from nas.tracking.plots._theme import new_figure
 from nas.training.cost.calibration import calibration_path
 from nas.training.data.idx import mnist_places
 from tests.cli.test_commands import JOB, nas, plain
@@ -143,6 +148,58 @@ def test_a_search_without_a_folder_for_temporary_files_says_so(here: Path, monke
     assert "a folder for temporary files is needed, and none can be used (" in plain(refused)
     assert "name another with TMPDIR" in plain(refused)
     assert not (here / "nas-runs").exists()
+    monkeypatch.setenv("MPLCONFIGDIR", "/dev/null")  # nothing is to be written there either
+    offer_folder.cache_clear()
+    with pytest.raises(TemporaryFilesError, match="a folder for temporary files is needed"), writing(Path("x.png")):
+        new_figure(1, 1)
+    for other in ("predictor", "report"):
+        with pytest.raises(TemporaryFilesError, match="TMPDIR"), scratch(other):
+            pass
+
+
+def test_matplotlib_gets_a_folder_where_it_has_none(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would complain of one that cannot be written, and leave another when it is killed."""
+    file = here / "file"
+    file.touch()
+    (here / "folder").mkdir()
+    for name, value, its_own in (
+        ("MPLCONFIGDIR", here / "folder", True),
+        ("MPLCONFIGDIR", here / "new" / "folder", True),
+        ("MPLCONFIGDIR", file, False),
+        ("HOME", file, False),
+        ("XDG_CACHE_HOME", file, False),
+    ):
+        with monkeypatch.context() as patch:
+            for each in ("MPLCONFIGDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+                patch.delenv(each, raising=False)
+            patch.setenv("HOME", str(here))
+            patch.setenv(name, str(value))
+            before = os.environ.get("MPLCONFIGDIR")
+            offer_folder.cache_clear()
+            offer_folder()
+            now = os.environ.pop("MPLCONFIGDIR", None)
+        assert now == (before if its_own else str(own_folder() / "matplotlib")), (name, value)
+    assert not (here / "new").exists()
+
+
+def test_a_database_whose_folder_cannot_be_used_is_a_sentence_at_once(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite says "unable to open database file", as on a full disk: it was tried again for half a minute."""
+    write(here, {"small.yaml": JOB})
+    for address, said in (
+        ("sqlite:///none/x.db", f"there is no folder {here / 'none'}; make it, or name another database"),
+        (f"sqlite:///{here}", "is a folder; name a file in it"),
+    ):
+        monkeypatch.setenv("NAS_STORAGE", address)
+        refused = nas("search", "small.yaml")
+        assert refused.exit_code == 1 and f"the study database {address} cannot be used: " in plain(refused)
+        assert said in plain(refused) and "looking again" not in plain(refused)
+    monkeypatch.setenv("NAS_STORAGE", "sqlite:///x.db")
+    monkeypatch.setattr("nas.search.study.storage._writable", lambda path: False)  # the owner of all may do anything
+    assert f"{here} cannot be written" in plain(nas("search", "small.yaml"))
+    with pytest.raises(StudyError, match="name another folder with NAS_STORE"), database_errors("x", None):
+        raise PermissionError(errno.EACCES, "Permission denied", "nas-runs")
 
 
 def test_a_user_without_a_home_has_a_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

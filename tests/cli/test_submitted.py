@@ -151,3 +151,34 @@ def test_a_server_that_takes_a_question_and_says_nothing_is_given_up(monkeypatch
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(NasError, match=f"nothing answers at {address}"):
             Submissions(address).look()
+
+
+def test_a_submitted_search_keeps_nothing_beside_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative file would lie in the folder that Ray unpacks the job to, and go with it."""
+    monkeypatch.chdir(tmp_path)
+    Path("a job.yaml").write_text("data: {source: wine}\n")
+    submitted: list[Any] = []
+
+    class Head:
+        def submit(self, *_: Any, **given: Any) -> Found:
+            submitted.append(given["environment"])
+            return Found("wine-1", "wine")
+
+    monkeypatch.setattr("nas.cli._submit.cluster", lambda address: Head())
+
+    def nas(*words: str, **variables: str) -> Any:
+        return CliRunner().invoke(_app.app, [*words], env={"COLUMNS": "300", **variables})
+
+    for setting in ("tracking.storage=sqlite:///study.db", "tracking.mlflow_uri=sqlite:///kept/study.db"):
+        refused = nas("submit", "a job.yaml", "--set", setting)
+        assert refused.exit_code == 2 and not submitted
+        assert f"{setting.replace('=', ' is ')}, a file of the folder that a submitted search runs in" in refused.output
+        assert "sqlite:////data/study.db" in refused.output
+    # Variables of this machine are not those of the head node, where its own are looked at.
+    for setting in ("tracking.storage=sqlite:////data/study.db", "tracking.storage=postgresql://me@host/studies"):
+        assert nas("submit", "a job.yaml", "--set", setting, NAS_STORAGE="sqlite:///here.db").exit_code == 0
+    there = nas("search", "a job.yaml", NAS_STORAGE="sqlite:///x.db", NAS_SUBMITTED_AS=submitted[0]["NAS_SUBMITTED_AS"])
+    assert there.exit_code == 2 and "tracking.storage is sqlite:///x.db, a file of the folder" in there.output
+    # What continues it is read in any folder and any shell: the job and what it names lie here.
+    again = submitted[0]["NAS_SUBMITTED_AS"]
+    assert again.startswith(f"cd {shlex.quote(str(tmp_path))} && nas submit 'a job.yaml' --address http://")

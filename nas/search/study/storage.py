@@ -22,7 +22,7 @@ from sqlalchemy import event, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from nas._locks import locked
-from nas._sqlite import sqlite_url
+from nas._sqlite import sqlite_file, sqlite_url
 from nas._text import SECRET, redacted, redacted_address
 from nas.errors import NasError
 from nas.search.errors import StorageError, StudyError
@@ -52,6 +52,7 @@ DATABASE = "optuna.db"  # the SQLite file in the folder of a store of an earlier
 TOO_MANY_FILES = (errno.EMFILE, errno.ENFILE)
 # No trial's fault: the search pauses, and the trial is run when they are over.
 DISK_FAILURES = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE, *TOO_MANY_FILES)
+_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)  # Linux
 DATABASE_FAILURES = (optuna.exceptions.StorageInternalError, SQLAlchemyError)
 
@@ -64,12 +65,29 @@ def open_database(root: Path, url: str | None) -> RDBStorage:
     address = _address(path) if url is None else url
     # The default of 5 s to wait for another process's write is short on a loaded machine.
     sqlite = address.startswith("sqlite")
+    if url is not None and (file := sqlite_file(url)) is not None:
+        _refuse_place(file, redacted_address(url))
     options: dict[str, Any] = {"connect_args": {"timeout": 60}} if sqlite else {"pool_pre_ping": True}
     storage = _patient(lambda: RDBStorage(address, engine_kwargs=options))
     if sqlite:
         event.listen(storage.engine, "connect", _faster_sqlite)
         storage.engine.dispose()  # connections made before
     return storage
+
+
+def _refuse_place(file: Path, database: str) -> None:
+    """Raises: StudyError: SQLite could not open the file, of which it would say nothing else: no waiting helps."""
+    folder = file.absolute().parent
+    if not folder.is_dir():
+        why = f"there is no folder {folder}; make it, or name another database"
+    elif file.is_dir():
+        why = f"{file} is a folder; name a file in it"
+    elif not (_writable(folder) and (_writable(file) or not file.exists())):
+        why = f"{folder} cannot be written, where SQLite keeps more than one file; name another place, or have its "
+        why += "permissions changed"
+    else:
+        return
+    raise StudyError(f"the study database {database} cannot be used: {why}")
 
 
 def study_names(database: BaseStorage) -> list[str]:
@@ -248,7 +266,9 @@ def database_errors(database: str, url: str | None) -> Iterator[None]:
         if isinstance(error, NasError):
             raise
         kind = StorageError if isinstance(error, (OSError, *DATABASE_FAILURES)) else StudyError
-        raise kind(f"the study database {database} cannot be used: {_safe(error, url)}") from error
+        denied = isinstance(error, OSError) and error.errno in _DENIED
+        remedy = "; name another folder with NAS_STORE, or have its permissions changed" if denied else ""
+        raise kind(f"the study database {database} cannot be used: {_safe(error, url)}{remedy}") from error
 
 
 def _safe(error: Exception, url: str | None) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nas.tracking.plots._folder import offer_folder
 from nas.tracking.plots._legible import legible
 
 if TYPE_CHECKING:
@@ -49,7 +50,12 @@ _SOLID = (INPUT, COMPUTATIONAL, OUTPUT, POSITIVE, NEGATIVE, NEUTRAL, DOMINATED, 
 
 
 def new_figure(width: float, height: float, dpi: int = 100) -> Figure:
-    """An empty white figure of `width` x `height` inches, ready to be rendered off screen."""
+    """An empty white figure of `width` x `height` inches, ready to be rendered off screen.
+
+    Raises:
+        OSError: matplotlib needs a folder that can be written, and there is none, not even for temporary files.
+    """
+    offer_folder()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
