@@ -33,7 +33,7 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
         with path.open("rb") as file:
             content = file.read(_MAX_BYTES + 1)
     except FileNotFoundError:
-        raise JobError(f"{path}: no such job file; those in examples/ run as they are") from None
+        raise JobError(f"{path}: no such job file; those in examples/ of the source code run as they are") from None
     except OSError as error:
         raise JobError(f"{path}: cannot be read ({error.strerror})") from error
     if len(content) > _MAX_BYTES:

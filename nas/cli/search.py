@@ -7,6 +7,7 @@ import functools
 import json
 import math
 import os
+import shlex
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -285,7 +286,13 @@ class SearchRun:
             store = "" if tracking.store == default_store() else f", store={str(tracking.store)!r}"
             more = "" if trials is None else f", trials={trials}"
             return f"nas.search(…, name={tracking.experiment!r}{store}, resume=True{more})"
-        return f"{self.command} --resume" + ("" if trials is None else f" --trials {trials}")
+        if trials is None:
+            return f"{self.command} --resume"
+        words = shlex.split(self.command)
+        if "--trials" in words:  # said once: the later would count, but who reads both?
+            place = words.index("--trials")
+            del words[place : place + 2]
+        return f"{shlex.join(words)} --resume --trials {trials}"
 
     def _read(self) -> LoadedData:
         """The data of a new study; where classes count alike in what networks are judged by, they do in the job."""

@@ -102,7 +102,8 @@ def test_a_study_is_not_overwritten_but_continued(folder: Path) -> None:
     assert "6 done, 0 running, 0 failed of 6" in plain(grown)
     done = nas("search", job, "--resume", "--trials", "6")
     assert done.exit_code == 0
-    assert "all 6 trials are done" in plain(done)
+    assert "all 6 trials are done; more: " in plain(done) and plain(done).count("--trials") == 1
+    assert "--resume --trials 12" in plain(done)
     other = nas("search", job, "--resume", "--set", "data.seed=5")
     assert other.exit_code == 2
     assert "data differs from that of study 'small' (seed: 0 before, 5 now)" in plain(other)
