@@ -161,7 +161,14 @@ def cells_of(column: Any, kind: str, name: str, notation: str = "", missing: Col
         if plain and cell in known:
             found[row] = known[cell]
             continue
-        found[row] = value = _number(cell, row, name, notation, marks)
+        value = _number(cell, notation, marks)
+        if value is None:
+            wanted = "true or false" if kind == "boolean" else "numbers"
+            such = "" if kind == "boolean" else f"; write them such as {notation or '1234.5'!r}"
+            raise DataError(
+                f"column {name!r} must hold {wanted}, but has {str(cell).strip()[:40]!r} in row {row}{such}"
+            )
+        found[row] = value
         if plain:
             known[cell] = value
     return found
@@ -212,7 +219,8 @@ def clock_seconds(text: str) -> float | None:
     return 86_400 * float(match["days"] or 0) + (-within if match["minus"] else within)
 
 
-def _number(cell: Any, row: int, name: str, notation: str, marks: Collection[str]) -> float:
+def _number(cell: Any, notation: str, marks: Collection[str]) -> float | None:
+    """A cell as a number, NaN where it is missing; None: it is none."""
     if _is_missing(cell):
         return float("nan")
     if isinstance(cell, datetime.timedelta):
@@ -224,13 +232,7 @@ def _number(cell: Any, row: int, name: str, notation: str, marks: Collection[str
         return float("nan")
     if text.lower() in _TRUE:
         return _TRUE[text.lower()]
-    value = _as_written(text, notation)
-    if value is None:
-        wanted = notation or "1234.5"
-        raise DataError(
-            f"column {name!r} must hold numbers, but has {text[:40]!r} in row {row}; write them such as {wanted!r}"
-        )
-    return value
+    return _as_written(text, notation)
 
 
 def _as_written(text: str, notation: str) -> float | None:

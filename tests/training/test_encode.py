@@ -229,3 +229,9 @@ def test_numbers_that_stand_for_missing_values_are_missing_in_numbers_and_in_tex
     assert np.isnan(cells_of(column, "number", "a", missing=["-999", "none"])).tolist() == [False, True, False]
     assert cells_of(column, "category", "a", missing=["-999"]).tolist() == ["1", None, "3"]
     assert cells_of(column, "number", "a").tolist() == [1.0, -999.0, 3.0]
+    for kind, wanted in (
+        ("boolean", "true or false, but has 'ja' in row 1$"),
+        ("number", "numbers, but .*as '1234.5'"),
+    ):
+        with pytest.raises(DataError, match=f"column 'a' must hold {wanted}"):
+            cells_of(pd.Series([True, "ja"]), kind, "a")
