@@ -7,6 +7,8 @@ imported before `main` runs, so that a signal in the first moment ends it in ord
 from __future__ import annotations
 
 import atexit
+import contextlib
+import faulthandler
 import gc
 import os
 import signal
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
+_LEAVING: Final = ("_exit", "execv", "execve")  # by which a process ends at once; others of os call these
 _OF_TYPER: Final = 130  # what it ends with, without a word, when it is interrupted while it reads arguments
 
 
@@ -27,14 +30,22 @@ def main() -> None:
     def interrupted(*_: object) -> NoReturn:
         raise KeyboardInterrupt
 
-    own, leave = os.getpid(), os._exit
+    own = os.getpid()
+    leaving: dict[str, Any] = {name: getattr(os, name) for name in _LEAVING}
 
-    def stay(status: int) -> NoReturn:
-        if os.getpid() != own:  # a child ends as it likes
-            leave(status)
-        raise RuntimeError(f"os._exit({status}) would end the whole program without a word; raise an error, or return")
+    def staying(name: str) -> Any:
+        def stay(*given: Any) -> NoReturn:
+            if os.getpid() != own:  # a child ends as it likes
+                leaving[name](*given)
+            said = f"{given[0]!r}" if name == "_exit" else f"{os.fsdecode(given[0])!r}, …"
+            raise RuntimeError(f"os.{name}({said}) would end the program without a word; raise an error, or return")
 
-    os._exit = stay  # functions, spaces and strategies of the user's own run in this process
+        return stay
+
+    for name in _LEAVING:  # functions, spaces and strategies of the user's own run in this process
+        setattr(os, name, staying(name))
+    with contextlib.suppress(OSError, ValueError):  # without a standard error
+        faulthandler.enable()  # it names the line of theirs where a library of theirs crashes
     # Python looks for cycles once more when it ends, among all that numba, torch and Ray have made: two seconds.
     atexit.register(gc.freeze)
     try:
@@ -50,7 +61,8 @@ def main() -> None:
         sys.stderr.write("interrupted\n")  # before the command itself began, which says more
         sys.exit(1)
     finally:
-        os._exit = leave  # whoever called this from a program of their own may leave it as they like
+        for name, leave in leaving.items():  # whoever called this from a program of their own may leave it as they like
+            setattr(os, name, leave)
 
 
 def __getattr__(name: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -258,7 +259,14 @@ def test_code_of_the_users_own_that_leaves_the_program_is_a_sentence(here: Path)
     Path("left.py").write_text("import os\ndef data():\n    os.fork() or os._exit(7)\n    os.wait()\n    os._exit(0)\n")
     done = fresh(here, "from nas.cli import main; main()", "data", "left:data")
     assert done.returncode == 1
-    assert "left:data: the function failed (RuntimeError: os._exit(0) would end the whole program" in done.stderr
+    assert "left:data: the function failed (RuntimeError: os._exit(0) would end the program" in done.stderr
+    program = "    os.fork() or {0}\n    os.wait()\n    {0}\n".format("os.execlp('true', 'true')")
+    Path("other.py").write_text(f"import os\ndef data():\n{program}")
+    done = fresh(here, "from nas.cli import main; main()", "data", "other:data")
+    assert done.returncode == 1 and "true', …) would end the program without a word" in done.stderr, done.stderr
+    Path("crash.py").write_text("import ctypes\ndef data():\n    ctypes.string_at(0)\n")
+    done = fresh(here, "from nas.cli import main; main()", "data", "crash:data")
+    assert done.returncode == -signal.SIGSEGV and 'crash.py", line 3 in data' in done.stderr
     Path("lacking.py").write_text("from nas.search import Strategy\nclass Mine(Strategy):\n    pass\n")
     refused = nas(*search, "--set", "search.strategy=lacking:Mine", "--set", "tracking.experiment=other")
     assert refused.exit_code == 2 and "'lacking:Mine' lacks _ask, which a strategy has to have" in plain(refused)
