@@ -91,7 +91,8 @@ def study_page(study: StudyStore) -> str:
     said = "" if baselines is None else verdict(found, baselines)
     if (rival := beaten_by(best, baselines)) is not None:
         name = rival.label[0].upper() + rival.label[1:]
-        said = f"{name} beats the network picked (trial {best.number}): use that instead. {said}"
+        by = "on the validation part by more than its estimate leaves open"
+        said = f"{name} beats the network picked (trial {best.number}) {by}: use that instead. {said}"
     header = study.header.get("job") or {}
     counts = study.counts()
     parts = [

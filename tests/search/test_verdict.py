@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from nas.search import Baseline, Baselines, Front, FrontMember, Objectives, verdict
 
 
@@ -44,6 +48,15 @@ def test_a_member_that_is_better_by_luck_alone_counts_for_less() -> None:
     text = said([member(4, 0.05, val=0.01), member(5, 0.02, val=0.02, inference_seconds=5e-5)], [BOOSTING])
     assert "Gradient boosting is better than the most accurate member by validation (trial 4)" in text
     assert "every member" not in text
+
+
+@pytest.mark.parametrize("cost", ["inference_time", "edges"])
+def test_of_equals_it_is_the_one_that_a_pick_of_the_accurate_takes(cost: str) -> None:
+    equal = {"shown_error": 0.02, "edges": 18.0}
+    first, second = member(4, 0.03, val=0.03, **equal), member(5, 0.02, val=0.01, inference_seconds=2e-4, **equal)
+    front = Front.of(Objectives(("error", cost)), [first, second])
+    front = replace(front, members=(first, second), near=(first, second))
+    assert f"trial {front.pick('accurate').number}, " in verdict(front, Baselines((BOOSTING,), 300))
 
 
 def test_what_few_samples_cannot_tell_is_said() -> None:

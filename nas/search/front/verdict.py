@@ -15,9 +15,9 @@ def verdict(front: Front, baselines: Baselines) -> str:
     """What a person has to know of a front and its baselines, on the test part.
 
     The most accurate member is the one of which the least error is to be expected, of equal ones that with the fewest
-    edges, as `pick("accurate")` has it; the test part decides nothing. A difference that is less than 1.96 standard
-    errors of a difference of two accuracies (of independent samples) is called one that so many samples cannot tell; of
-    other errors it is said where a baseline's lies within the interval that the member's lies in.
+    edges, the same that `pick("accurate")` takes; the test part decides nothing. A difference that is less than 1.96
+    standard errors of a difference of two accuracies (of independent samples) is called one that so many samples cannot
+    tell; of other errors it is said where a baseline's lies within the interval that the member's lies in.
 
     Returns:
         Some sentences; "" where there is no member or no baseline to compare.
@@ -25,7 +25,9 @@ def verdict(front: Front, baselines: Baselines) -> str:
     members = [member for member in front.near or front.members if "val_error" in member.metrics]
     if not members or not baselines.found:
         return ""
-    best, error = min(members, key=_expected), front.objectives.error_label
+    picked = front.near and front.objectives.error_place == 0  # else the accurate one is that of another objective
+    best = front.pick("accurate") if picked else min(members, key=_expected)
+    error = front.objectives.error_label
     rivals = sorted(baselines.found, key=lambda each: _error(each.metrics))
     mine = _shown(best.metrics, error)
     level = [each for each in rivals if _shown(each.metrics, error) == mine]  # as far as it is shown
