@@ -56,7 +56,7 @@ def test_of_equals_it_is_the_one_that_a_pick_of_the_accurate_takes(cost: str) ->
     first, second = member(4, 0.03, val=0.03, **equal), member(5, 0.02, val=0.01, inference_seconds=2e-4, **equal)
     front = Front.of(Objectives(("error", cost)), [first, second])
     front = replace(front, members=(first, second), near=(first, second))
-    assert f"trial {front.pick('accurate').number}, " in verdict(front, Baselines((BOOSTING,), 300))
+    assert f"member (trial {front.pick('accurate').number}" in verdict(front, Baselines((BOOSTING,), 300))
 
 
 def test_what_few_samples_cannot_tell_is_said() -> None:
