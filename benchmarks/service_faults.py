@@ -20,6 +20,7 @@ import argparse
 import collections
 import contextlib
 import ctypes
+import importlib
 import os
 import re
 import shlex
@@ -33,8 +34,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from benchmarks.faults import compiled, how_often, kind_of, reported
 from benchmarks.services import RayNode, Secrets, working_folder
+from nas.graph import random_dag
 
 __all__ = ["FAULTS", "disagreements", "main", "telling"]
 
@@ -74,6 +78,7 @@ class Life:
         self._begun, self._store = root / "begun", root / "tried"
         self._temporary = root / "temporary"
         self._temporary.mkdir()
+        self._loaded = root / "loaded"
         _import()
         self._trials = _BEFORE if new else _TRIALS
         self.what = "a search of two trials in an empty store" if new else "one more trial"
@@ -83,6 +88,17 @@ class Life:
         code, said = self._ended(self._search(self._begun, _BEFORE), 10 * _SECONDS)  # it may have to compile first
         if code != 0:
             raise RuntimeError(f"the search that everything begins with ended with {code}:\n{said}")
+        self._begin_with_all()
+
+    def _begin_with_all(self) -> None:
+        """Has this process import, and load of compiled code, what a search and a look at one have met on their way:
+        in each of their copies that would take seconds."""
+        with self._copy():
+            self._look()
+        random_dag(4, 4, 3, density=0.5, rng=np.random.default_rng(0))
+        for name in self._loaded.read_text().split():
+            with contextlib.suppress(Exception):  # some are parts of others and cannot be imported by themselves
+                importlib.import_module(name)
 
     def calls(self) -> list[str]:
         """What the life of a trial does to the files of a store, call by call."""
@@ -178,7 +194,7 @@ class Life:
 
     def _forked(self, act: Callable[[], object]) -> int:
         sys.stdout.flush()
-        output = self._root / "said"
+        output, known = self._root / "said", {*sys.modules}
         child = os.fork()
         if child:
             return child
@@ -201,6 +217,8 @@ class Life:
 
             traceback.print_exc()
         finally:
+            with self._loaded.open("a") as file:
+                file.writelines(f"{name}\n" for name in {*sys.modules} - known)
             sys.stdout.flush()
             sys.stderr.flush()
             atexit._run_exitfuncs()
