@@ -11,6 +11,7 @@ __all__ = [
     "MOST_REASON",
     "SECRET",
     "check_each",
+    "counted",
     "format_seconds",
     "harmless",
     "is_formula",
@@ -102,6 +103,15 @@ def format_seconds(value: float, *, unknown: str = "?") -> str:
         if abs(scaled) >= 0.9995 or unit == "ns":
             break
     return f"{scaled:.{2 if abs(scaled) < 9.995 else 1 if abs(scaled) < 99.95 else 0}f} {unit}"
+
+
+def counted(count: int, what: str) -> str:
+    """So many of something, of which one is told from several by an s.
+
+    >>> counted(1, "network"), counted(0, "network"), counted(2_000, "complete trial")
+    ('1 network', '0 networks', '2,000 complete trials')
+    """
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def is_formula(cell: str) -> bool:

@@ -16,6 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from nas._text import counted
 from nas.cli.console import PATIENCE_SECONDS, console, duration, percent, say, seconds
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class ProgressDisplay:
         grid.add_row("trials", trials)
         grid.add_row("speed", f"{progress.trials_per_minute:.1f} trials a minute")
         grid.add_row("best", Text(_best(progress, self._error), "bold"))
-        grid.add_row("front", f"{progress.front_size} networks, hypervolume {progress.hypervolume:.4f}")
+        grid.add_row("front", f"{counted(progress.front_size, 'network')}, hypervolume {progress.hypervolume:.4f}")
         if progress.saturation is not None:
             grid.add_row("", Text(str(progress.saturation), style="dim"))
         grid.add_row("time", f"{duration(progress.seconds)} gone, {duration(progress.seconds_left)} left")

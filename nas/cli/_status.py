@@ -19,6 +19,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from nas._text import counted
 from nas.cli._remote import ELSEWHERE
 from nas.cli._standing import Looks, newest
 from nas.cli._submitted import Submissions
@@ -140,11 +141,11 @@ def _shown(record: dict[str, Any]) -> list[RenderableType]:
         grid.add_row(
             "best", f"{quality} at {seconds(best.get('inference_seconds'))}, {best.get('edges', 0):,.0f} edges"
         )
-        grid.add_row("front", f"{record['front']} networks, hypervolume {record['hypervolume']:.4f}")
+        grid.add_row("front", f"{counted(record['front'], 'network')}, hypervolume {record['hypervolume']:.4f}")
     if saturation := record.get("saturation"):
         grid.add_row("", str(Saturation(**saturation)))
     if record.get("mlflow_behind"):
-        grid.add_row("MLflow", f"{record['mlflow_behind']:,} trials behind")
+        grid.add_row("MLflow", f"{counted(record['mlflow_behind'], 'trial')} behind")
     workers = record["workers"]
     if workers:
         states = collections.Counter(each["state"] for each in workers)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from rich.text import Text
 
+from nas._text import counted
 from nas.cli._projection import Reporter, make_tracker
 from nas.cli.console import (
     PATIENCE_SECONDS,
@@ -448,8 +449,9 @@ class SearchRun:
             console.print(f"workers are ready after {duration(took)}, which the budget does not count")
 
     def _say_stopped(self, study: StudyStore) -> None:
-        counts = study.counts()
-        console.print(f"stopped; {counts['complete']} complete trials are kept in {self.job.tracking.store}")
+        kept = study.counts()["complete"]
+        are = "is" if kept == 1 else "are"
+        console.print(f"stopped; {counted(kept, 'complete trial')} {are} kept in {self.job.tracking.store}")
         say(Text.assemble("resume: ", (self._again(), "bold")))
 
     def _announce(self, dataset: Dataset, study: StudyStore | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from nas._text import format_seconds
+from nas._text import counted, format_seconds
 from nas.tracking.points import (
     BaselinePoint,
     FrontPoint,
@@ -67,7 +67,8 @@ def overview(
     # The UI shows the first three lines or so and hides the rest behind "Show more".
     first = f"**{format_count(finished)} trials finished, {format_count(failed)} failed.**"
     if members:
-        first += f" Best {_best(members, error)}, {len(members)} networks on the front, hypervolume {hypervolume:.4f}."
+        first += f" Best {_best(members, error)}, {counted(len(members), 'network')} on the front"
+        first += f", hypervolume {hypervolume:.4f}."
     settings = [f"{name} {job_params[key]}" for name, key in _SETTINGS.items() if key in job_params]
     where = [f"{key} {hardware[key]}" for key in _HARDWARE if hardware.get(key, "none") != "none"]
     lines = [first, f"Open {views}." if views and members else "", verdict, " · ".join(settings)]

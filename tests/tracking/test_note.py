@@ -25,7 +25,7 @@ def note(members: list[FrontPoint]) -> str:
 def test_facts_come_first() -> None:
     text = note([member(12)])
     first, second, *_ = text.split("\n\n")
-    assert first == "**60 trials finished, 2 failed.** Best 97.8 %, 1 networks on the front, hypervolume 0.5123."
+    assert first == "**60 trials finished, 2 failed.** Best 97.8 %, 1 network on the front, hypervolume 0.5123."
     assert second == "Open [a](b)."
     assert "strategy evolution · steps 800" in text and "processor abacus" in text
 
