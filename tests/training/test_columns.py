@@ -2,10 +2,12 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
 from nas.errors import DataError
 from nas.training import DataConfig, LoadedData, read_data
@@ -241,3 +243,27 @@ def test_numbers_with_leading_zeros_may_be_codes(tmp_path: Path) -> None:
         found = read_data(DataConfig(source=str(tmp_path / "t.parquet")))
         assert sum("read as numbers" in note for note in notes(found)) == count
     assert not any("codes" in note for note in notes(read(tmp_path, RNG.integers(0, 9, N))))
+
+
+def test_numbers_that_may_stand_for_missing_values_are_said_and_may_be_named_as_numbers(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"vibration": rng.gamma(2, 1, 200).round(3), "age": rng.integers(18, 90, 200)})
+    table["answer"], table["wide"] = rng.integers(1, 6, 200), rng.normal(0, 900, 200)
+    for name, number in (("vibration", -999), ("age", 999), ("answer", -9), ("wide", -999)):
+        table.loc[table.sample(9, random_state=1).index, name] = number
+    table["y"] = rng.normal(size=200)
+    table.to_csv(tmp_path / "t.csv", index=False)
+
+    def notes(**more: Any) -> list[str]:
+        found = read_data(DataConfig(source=str(tmp_path / "t.csv"), ramps=False, **more)).findings
+        return [each.words for each in found if "missing value" in each.words]
+
+    said = notes()
+    assert len(said) == 3 and all(text.startswith("column ") for text in said)
+    assert any("vibration is -999 in 9 rows" in text and "data.missing: [-999]" in text for text in said)
+    assert not any("wide" in text for text in said)  # one number of many
+    (left,) = notes(missing=[-999, 999.0])
+    assert "answer is -9" in left
+    assert DataConfig(source="t.csv", missing=-999).missing == ("-999",)
+    with pytest.raises(ValidationError):
+        DataConfig(source="t.csv", missing=[True])

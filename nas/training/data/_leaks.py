@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-__all__ = ["copies_of_target", "like_ids", "rising", "rising_with_rows", "rows_by_date"]
+__all__ = ["copies_of_target", "like_ids", "like_missing", "rising", "rising_with_rows", "rows_by_date"]
 
 _MOST_FEATURES: Final = 512  # that are looked at one by one
 _MOST_VALUES: Final = 20  # of a feature that may be a copy of classes
@@ -18,6 +18,8 @@ _SAMPLE: Final = 2000  # rows by which most features are told from copies
 _EACH: Final = 5  # rows of each value, on average: fewer say the class by chance
 _SAME: Final = 1e-9  # of 1, how far the correlation of a copy in other units is from it
 _EXACT: Final = 2**53  # whole numbers up to it are exact as float64
+_STAND_INS: Final = (-9, -99, -999, -9999, -99999, 99, 999, 9999, 99999)  # what people write for a missing number
+_FEWEST_GONE: Final = 3  # rows with one of these
 _FEWEST_STEPS: Final = 20  # places in a row at which a feature rises: fewer are classes in order, or chance
 
 
@@ -42,6 +44,30 @@ def copies_of_target(names: Sequence[str], x: np.ndarray, y: np.ndarray) -> list
                 f"feature {name} says the target in every row; if it is known no earlier than the target, leave it "
                 f"out: data.drop: [{name}]"
             )
+    return found
+
+
+def like_missing(names: Sequence[str], x: np.ndarray) -> list[str]:
+    """Notes on numbers that may stand for missing values: -999 and the like, farther from all other values than these
+    are from each other.
+
+    Args:
+        names: of the features that are numbers.
+        x: (rows, features); NaN where missing.
+    """
+    found = []
+    for name, values in zip(names, x.T, strict=True):
+        for number in _STAND_INS:
+            same = values == number
+            count, others = int(same.sum()), values[~same & np.isfinite(values)]
+            if count < _FEWEST_GONE or not len(others):
+                continue
+            low, high = float(others.min()), float(others.max())
+            if max(low - number, number - high) > high - low > 0:
+                found.append(
+                    f"column {name} is {number} in {count:,} rows and {low:.6g} to {high:.6g} in the others; if that "
+                    f"stands for a missing value, data.missing: [{number}] says so"
+                )
     return found
 
 

@@ -73,8 +73,8 @@ class DataConfig(BaseModel):
     )
     missing: tuple[str, ...] = Field(
         (),
-        description="Words of a table that stand for missing values, beside empty cells and marks such as NA, n/a, ?, "
-        "null and unknown among numbers.",
+        description="Words or numbers of a table that stand for missing values ([-999, on request]), beside empty "
+        "cells and marks such as NA, n/a, ?, null and unknown among numbers.",
     )
     ramps: Literal["auto"] | bool = Field(
         "auto",
@@ -232,6 +232,15 @@ class DataConfig(BaseModel):
         if separator != "auto" and (len(separator) != 1 or separator in '"\r\n' or separator.isalnum()):
             raise ValueError("expected auto or one character that is no letter, digit or quote, such as ; or a tab")
         return separator
+
+    @field_validator("missing", mode="before")
+    @classmethod
+    def _numbers_are_words(cls, missing: Any) -> Any:
+        """-999 may be written as the number that it is, and a single one by itself."""
+        several = missing if isinstance(missing, list | tuple) else [missing]
+        if any(isinstance(each, bool) or not isinstance(each, str | int | float) for each in several):
+            return missing  # refused as it is
+        return [f"{int(each)}" if isinstance(each, float) and each.is_integer() else f"{each}" for each in several]
 
     @model_validator(mode="after")
     def _what_is_said_acts(self) -> DataConfig:

@@ -10,7 +10,7 @@ import numpy as np
 from nas.checkpoint import CLOCK, EncodedColumn, Encoding
 from nas.training.data._columns import row_number
 from nas.training.data._labels import unlike_labels
-from nas.training.data._leaks import copies_of_target, like_ids, rising_with_rows
+from nas.training.data._leaks import copies_of_target, like_ids, like_missing, rising_with_rows
 from nas.training.data._raw import RawData
 from nas.training.data._split import Part
 from nas.training.data.config import DataConfig
@@ -102,6 +102,8 @@ def describe(
         notes += copies_of_target(names, x, y)[:_MOST]
         dates = {name for name, kind in zip(raw.feature_names, raw.kinds, strict=False) if kind == "date"}
         notes += rising_with_rows(names, raw.x, dates)[:_MOST] if raw.named else []
+        plain = [place for place, kind in enumerate(raw.kinds) if kind in ("number", "integer")]
+        notes += like_missing([names[place] for place in plain], raw.x[:, plain])[:_MOST] if raw.named else []
         written = {name for name, notation in zip(raw.feature_names, raw.notations, strict=False) if notation}
         notes += like_ids(names, raw.x, dates | written)[:_MOST] if raw.named else []
     return (*found, *(Finding("note", note) for note in notes))
