@@ -64,8 +64,8 @@ soak: install ## 5,000 short trials: does a search keep its speed and its memory
 faults: install ## a fault at every write, flush and rename of a study, one after another: about ten minutes
 	@$(BIN)/python -m benchmarks.faults --out benchmarks/results/faults.md
 
-service-faults: install ## the same for a trial's life in the whole service, at every 40th call: about ten minutes
-	@$(BIN)/python -m benchmarks.service_faults --every 40 --out benchmarks/results/service_faults.md
+service-faults: install ## the same for a trial's life in the whole service, at every 20th call: about five minutes
+	@$(BIN)/python -m benchmarks.service_faults --every 20 --out benchmarks/results/service_faults.md
 
 stops: install ## a search is told to stop by each signal at each stage: about ten minutes
 	@$(BIN)/python -m benchmarks.stops --out benchmarks/results/stops.md

@@ -331,7 +331,8 @@ def how_often(tried: Mapping[tuple[str, str], int], kinds: Sequence[str], wrong:
 
 def kind_of(call: str, study: str = _NAME) -> str:
     """A call without what is different in every run: numbers of trials and names of temporary files and of runs."""
-    name = re.sub(r"\.\d+(\.[0-9a-f]+)?\.tmp$", ".tmp", call.replace(f" {study}/", " "))
+    name = re.sub(r"(\.\d+)?(\.[0-9a-f]+)?\.tmp$", ".tmp", call.replace(f" {study}/", " "))
+    name = re.sub(r"(\.uploading)\.\w+$", r"\1", name)
     name = re.sub(r"[0-9a-f]{32}", "…", name)
     return re.sub(r"\d{6}", "…", name)
 

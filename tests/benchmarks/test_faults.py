@@ -31,6 +31,8 @@ def test_a_study_is_whole_after_a_fault_at_some_calls() -> None:
         ("rename faults/genomes/000003.safetensors", "rename genomes/….safetensors"),
         ("create faults/trials/.000003.safetensors.30032.2612a3de.tmp", "create trials/.….safetensors.tmp"),
         ("rename faults/.optuna.journal.812.tmp", "rename .optuna.journal.tmp"),
+        ("create faults/.status.json.66e90c7f.tmp", "create .status.json.tmp"),
+        ("write artifacts/.artifact.uploading.wup21c_c", "write artifacts/.artifact.uploading"),
         ("pwrite64 optuna.db-wal", "pwrite64 optuna.db-wal"),
     ],
 )
