@@ -50,7 +50,14 @@ def test_rows_of_one_group_stay_together(tmp_path: Path) -> None:
     assert not train & val and not train & test and not val & test
     assert abs(len(rows[2]) - 80) <= 16 and abs(len(rows[1]) - 60) <= 16
     assert "patient" not in found.dataset.feature_names
-    assert any("rows of one patient together" in each.words for each in found.findings)
+    shares = f"rows of one patient together ({len(train)}, {len(val)} and {len(test)} of these)"
+    assert any(shares in each.words for each in found.findings)
+    # Of few groups nobody can tell how others differ, however many samples they have.
+    few = f"the validation part has rows of {len(val)} groups (by patient): what is shown of networks"
+    assert len(val) < 10 and any(each.words.startswith(few) for each in found.findings)
+    day = read_data(DataConfig(source=source, group="day")).findings
+    assert any("rows of one day together (" in each.words for each in day)
+    assert not any("intervals" in each.words for each in day)
     again = parts(source, group="patient")[1]
     assert all((one == two).all() for one, two in zip(rows, again, strict=True))
 

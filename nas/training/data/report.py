@@ -19,6 +19,7 @@ from nas.training.types import Dataset
 __all__ = ["Finding", "describe", "describe_own"]
 
 _MOST: Final = 8  # names in one line
+_FEW_GROUPS: Final = 10  # in a part, whose differences it cannot show
 _MOST_FEATURES: Final = 512  # of arrays that are looked at one by one
 _MOST_ENCODED: Final = 24  # columns with a line of their own
 _MOST_LEVELS: Final = 4  # categories in such a line
@@ -96,7 +97,7 @@ def describe(
         scaled = "none" if dataset.target_mean is None else "each to mean 0 and deviation 1, by the training part"
         found.append(Finding("scaling of targets", scaled, "data.standardise_targets"))
     notes = [*raw.notes, *unlike_labels(dataset.classes), *_doubtful(raw), *_overlaps(parts, codes)]
-    notes += _varying_later(names, parts) + _absent(dataset, parts)
+    notes += _varying_later(names, parts) + _absent(dataset, parts) + _few_groups(config, raw, parts[1])
     if raw.period is None:  # pixels and time steps are no columns of anybody's
         x, y = np.concatenate([part.x for part in parts]), np.concatenate([part.y for part in parts])
         notes += copies_of_target(names, x, y)[:_MOST]
@@ -157,13 +158,33 @@ def _parts(config: DataConfig, raw: RawData, parts: tuple[Part, Part, Part]) -> 
         return Finding("parts", words)
     how, more = f"drawn with seed {config.seed}", ["data.seed"]
     if config.way == "grouped":
-        how, more = f"rows of one {config.group} together, {how}", ["data.group", "data.seed"]
+        counts = [_groups_in(part, raw) for part in parts]
+        each = f" ({counts[0]:,}, {counts[1]:,} and {counts[2]:,} of these)" if all(counts) else ""
+        how, more = f"rows of one {config.group} together{each}, {how}", ["data.group", "data.seed"]
     elif config.way == "chronological":
         how = f"the latest rows by {config.time}" if config.time else "the latest rows (in the order of the source)"
         how, more = f"{how} are the test part, those before them the validation part", ["data.time"]
     elif config.way == "random":
         how = f"{how}, whatever their classes"
     return Finding("parts", f"{words}; {how}", ", ".join([*keys, *more]))
+
+
+def _groups_in(part: Part, raw: RawData) -> int:
+    """How many groups a part's rows are of; 0: it is not known, as of a part of the source's own."""
+    groups = raw.groups
+    return 0 if groups is None or (part.rows >= len(groups)).any() else len(np.unique(groups[part.rows]))
+
+
+def _few_groups(config: DataConfig, raw: RawData, validation: Part) -> list[str]:
+    """What estimates leave out: their intervals take samples for independent, and those of a group are alike."""
+    count = _groups_in(validation, raw)
+    if config.way != "grouped" or not 0 < count < _FEW_GROUPS:
+        return []
+    which = f"one {config.group} only" if count == 1 else f"{count} groups (by {config.group})"
+    return [
+        f"the validation part has rows of {which}: what is shown of networks is what to expect of the like of these, "
+        "and its intervals know nothing of how others differ; the test part has others"
+    ]
 
 
 def _doubtful(raw: RawData) -> list[str]:
