@@ -43,6 +43,9 @@ def test_nothing_to_draw(found: dict[str, np.ndarray]) -> None:
 def test_values_that_are_never_finite_or_positive() -> None:
     assert curves_png({"step": STEPS, "objective": np.full(len(STEPS), np.nan)}) is None
     assert curves_png({"step": STEPS, "objective": np.full(len(STEPS), -1.0)}) is not None
+    # A loss of 0 has no place on a logarithmic axis: the legend has it.
+    alone = {"step": STEPS, "val_loss": np.exp(-STEPS / 100)}
+    assert curves_png(alone | {"objective": 0 * STEPS}) != curves_png(alone)
 
 
 def test_terms_of_the_structure_say_nothing_of_free_weights() -> None:

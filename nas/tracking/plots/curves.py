@@ -118,9 +118,12 @@ def _draw(
     logarithmic = name in _LOGARITHMIC or (name in TERMS and TERMS[name].logarithmic)
     for curve, values in shown.items():
         taken = np.isfinite(values) & ((values > 0) | (not logarithmic))
-        if taken.any():
+        word = _LABELS.get(curve, curve.removesuffix("_accuracy").removesuffix("_error").replace("_", " "))
+        if not taken.any() and np.isfinite(values).any():  # a loss of 0 has no place on such an axis
+            last = values[np.isfinite(values)][-1]
+            axes.plot([], [], color=colours[curve], lw=1.6, label=f"{word} {last:.4g}, below this axis")
+        elif taken.any():
             few = taken.sum() < 0.5 * len(values)
-            word = _LABELS.get(curve, curve.removesuffix("_accuracy").removesuffix("_error").replace("_", " "))
             line = values[taken]
             if curve in _OF_BATCHES and taken.sum() >= _MANY:
                 axes.plot(steps[taken], line, color=colours[curve], lw=0.8, alpha=0.35)
@@ -129,7 +132,7 @@ def _draw(
                 steps[taken], line, color=colours[curve], lw=1.6, marker="o" if few else "", ms=4,
                 label=f"{word} {line[-1]:.4g}",
             )  # fmt: skip
-    if logarithmic and axes.lines:
+    if logarithmic and any(np.size(line.get_xdata()) for line in axes.lines):
         axes.set_yscale("log")
         low, high = axes.get_ylim()
         ticks = round_ticks(low, high, (1,) if high > 300 * low else (1, 3) if high > 10 * low else (1, 2, 5))
