@@ -177,6 +177,11 @@ class DagSpace(SearchSpace):
             dag, origin = narrower, f"layer of {narrower.n_computational} neurons and shortcuts"
         return Genome(self._activated(dag, rng), dict(self.fixed), origin=origin)
 
+    def accepts(self, genome: Genome) -> bool:
+        """Any DAG of neurons that has no more than `max_edges`."""
+        most = self.options.max_edges
+        return genome.structure is None and (most is None or genome.dag.n_edges <= most)
+
     def _sizes(self, rng: np.random.Generator, size: float | None, density: float | None) -> tuple[int, float]:
         """Computational neurons and density at those positions of the options' ranges, drawn where None."""
         options = self.options

@@ -47,9 +47,11 @@ class TrialLimit:
         self._looked = clock()
 
     def told(self, group: Sequence[Candidate], results: Sequence[TrialResult]) -> None:
-        """A group has been evaluated. One of which a member failed or was stopped says little of what others take."""
+        """A group has been evaluated. One of which a member failed or was stopped says little of what others take, and
+        one that is not trained nothing of what steps take."""
         seconds = sum(result.seconds for result in results)
-        if seconds > 0 and all(result.status in _WHOLE for result in results):
+        trained = all(candidate.steps for candidate in group)
+        if seconds > 0 and trained and all(result.status in _WHOLE for result in results):
             self._costs.append(seconds / self._work(group))
 
     def away(self) -> float:

@@ -14,6 +14,7 @@ from nas.manifold._losses import (
     smooth_edges,
     smooth_neurons,
 )
+from nas.manifold._mean import mean_of
 from nas.manifold._network import ManifoldNetwork, Parametrisation, parametrisation_of
 from nas.manifold._readout import Readout
 from nas.manifold._reference import reference_d
@@ -60,6 +61,7 @@ __all__ = [
     "family_named",
     "flow",
     "inherit",
+    "mean_of",
     "measures_of",
     "parametrisation_of",
     "reference_d",

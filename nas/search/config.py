@@ -101,6 +101,13 @@ class EvolutionOptions(StrategyOptions):
     )
     child_steps: float = Field(1.0, gt=0, le=1, description="Factor of the training steps of children.")
     inherit: bool = Field(True, description="Children start from their parent's trained weights.")
+    means: float = Field(
+        0.04,
+        ge=0,
+        le=1,
+        description="Share of the budget, at its end, in which networks are tried whose outputs are the mean of those "
+        "of several, side by side.",
+    )
 
     @field_validator("strength")
     @classmethod

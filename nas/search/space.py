@@ -255,6 +255,12 @@ class SearchSpace(ABC):
         """A genome made of parts of two; None (the default) where the space has no way to."""
         return None
 
+    def accepts(self, genome: Genome) -> bool:
+        """Whether a genome that was not drawn here may be a candidate of the space: a network of several of its own,
+        side by side (`nas.manifold.mean_of`). No (the default) where the space does not say so.
+        """
+        return False
+
     def encode(self, genome: Genome) -> np.ndarray | None:
         """(d,) numbers that describe the structure of `genome`, always as many, equal where networks are equal.
 

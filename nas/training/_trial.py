@@ -156,6 +156,7 @@ def result_of(
         arrays=final.to_arrays(),
         hardware={**hardware(torch.get_num_threads()), **facts},
         evidence=found.evidence,
+        steps=None if candidate.steps else 0,  # who asks tells networks that were trained from others by it
     )
     return _checked(result)
 

@@ -296,7 +296,7 @@ class TrialResult:
     worker: str = ""  # host and process that ran it
     structure: Structure | None = None  # what was built, if not neurons; `arrays` is then its state dictionary
     state: TrainingState | None = None  # of one that paused, to go on with
-    steps: int | None = None  # optimiser steps done, where known; those of a complete trial are its candidate's
+    steps: int | None = None  # optimiser steps done: 0, or of one that paused; else its candidate's
     evidence: Evidence | None = None  # of a complete one: what each validation sample said
 
     @classmethod

@@ -59,7 +59,10 @@ def pretend(candidate: Candidate, dataset: Dataset, config: TrainingConfig) -> T
         "depth": float(dag.depth),
     }
     history = {"step": np.arange(3), "val_error": np.array([0.9, 0.5, error])}
-    return TrialResult(candidate.number, TrialStatus.COMPLETE, metrics, history=history, dag=dag, arrays=arrays)
+    steps = None if candidate.steps else 0
+    return TrialResult(
+        candidate.number, TrialStatus.COMPLETE, metrics, history=history, dag=dag, arrays=arrays, steps=steps
+    )
 
 
 @pytest.fixture(scope="session")

@@ -78,6 +78,9 @@ def test_rungs_stop_trials_that_keep_their_record(
     for trial in store.records():
         assert trial.result is not None
         steps = [rung.step for rung in trial.rungs]
+        if trial.steps == 0:  # a mean of others is not trained
+            assert trial.state == "complete" and not steps
+            continue
         reached = [round(share * trial.steps) for share in RUNGS.rungs]
         assert steps == reached[: len(steps)]
         assert [rung.passed for rung in trial.rungs[:-1]] == [True] * len(steps[:-1])

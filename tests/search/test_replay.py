@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
+from nas.manifold import ManifoldNetwork
 from nas.search import (
     Replay,
     SearchConfig,
@@ -22,6 +25,7 @@ from nas.search import (
     replay,
     run_search,
 )
+from nas.search.rebuild import rebuild_network
 from nas.training import Candidate, DataConfig, Dataset, TrainingConfig, TrialResult, TrialStatus, load_data, run_trial
 
 TRAINING = TrainingConfig(steps=30, rungs=(0.2, 0.5), batch_size=32, input_noise=0.1)
@@ -106,6 +110,30 @@ def test_every_trial_is_replayed_from_its_record(study: StudyStore, digits: Data
         states.add((record.state, record.parent is not None))
     assert {("complete", True), ("complete", False)} < states
     assert "stopped" in {state for state, _ in states}
+
+
+def test_a_mean_of_trials_is_replayed_and_is_what_it_says(digits: Dataset, tmp_path: Path) -> None:
+    training = TrainingConfig(steps=20, batch_size=16, inference_batch=16)
+    config = SearchConfig.model_validate({"objectives": ["error", "edges"], "options": {"means": 0.3}})
+    store = StudyStore.create(tmp_path, "study", objectives=config.objectives, seed=1)
+    space = load_space(SpaceConfig(options={"n_computational": [10, 30]}), digits)
+    run_search(make_strategy(config, space, training, store), SerialExecutor(digits, training), store, trials=24)
+    means = [record for record in store.records() if record.steps == 0]
+    assert means and all(record.state == "complete" for record in means)
+    x = torch.from_numpy(digits.x_val)
+    for record in means:
+        assert replay(store, record.number, digits, training).same
+        assert record.parent is not None
+        members = [record.parent, *map(int, re.findall(r"\d+", record.mutation))]
+        whole, *parts = (rebuild(store, number, training)(x) for number in [record.number, *members])
+        torch.testing.assert_close(whole, torch.stack(parts).mean(dim=0), rtol=1e-4, atol=1e-4)
+
+
+def rebuild(store: StudyStore, number: int, training: TrainingConfig) -> ManifoldNetwork:
+    """The trained network of a trial."""
+    result = store.load_result(number)
+    assert result.dag is not None
+    return rebuild_network(result.dag, result.arrays, training, store.hyperparameters(number)).requires_grad_(False)
 
 
 def test_what_differs_is_told(study: StudyStore, digits: Dataset) -> None:

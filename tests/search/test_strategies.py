@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -429,6 +430,52 @@ def test_where_all_are_to_be_roots_no_gap_is_filled_by_a_child(
         strategy.tell(TrialResult(number, TrialStatus.COMPLETE, metrics))
     strategy.spent = 0.95
     assert all(strategy.ask(number).parent is None for number in range(6, 26))
+
+
+def test_the_very_end_of_a_budget_tries_means_of_the_best_networks(
+    evolve: Callable[..., EvolutionStrategy], store: StudyStore, dataset: Dataset
+) -> None:
+    strategy = evolve()
+    run(strategy, store, dataset, 60)
+    strategy.spent = 0.99
+    ranked = strategy.ladder.best()
+    means = [candidate for candidate in run(strategy, store, dataset, 30) if candidate.steps == 0]
+    assert 10 <= len(means) <= 15  # a sixth of those that were trained: the rest fills gaps
+    parents = {network.number for network in strategy.ladder.best()}
+    assert not parents & {mean.number for mean in means}, "a mean of networks has become a parent"
+    for mean in means:
+        members = [mean.parent, *map(int, re.findall(r"\d+", mean.mutation))]
+        assert 2 <= len(members) == len(set(members)) <= 10 and mean.mutation.startswith("mean with trial")
+        dags = [store.load_result(member).dag for member in members]
+        assert mean.genome.dag.n_computational == sum(dag.n_computational for dag in dags if dag is not None)
+        activations = {store.hyperparameters(member)["activation"] for member in members}
+        assert activations == {mean.genome.hyperparameters["activation"]}
+        assert not any(name.startswith("sparsify.") for name in mean.genome.hyperparameters)
+    assert len({mean.genome.dag for mean in means}) > 5
+    assert np.mean([mean.parent in {network.number for network in ranked[:8]} for mean in means]) > 0.3
+
+
+@pytest.mark.parametrize(
+    ("changes", "training"),
+    [
+        ({"constraints": ["edges <= 60"]}, TRAINING),
+        ({"options": {"means": 0.0}}, TRAINING),
+        ({"options": {"inherit": False}}, TRAINING),
+        ({"options": {"roots": 1.0}}, TRAINING),
+        ({}, TrainingConfig(steps=100, readout="linear")),
+    ],
+    ids=["bounds", "none wanted", "no weights", "no children", "other outputs"],
+)
+def test_no_mean_where_none_is_allowed(
+    changes: dict[str, Any], training: TrainingConfig, space: SearchSpace, dataset: Dataset, tmp_path: Path
+) -> None:
+    config = SearchConfig.model_validate({"objectives": ["error", "edges"], **changes})
+    store = StudyStore.create(tmp_path, "study", objectives=config.objectives, constraints=config.constraints, seed=0)
+    strategy = make_strategy(config, space, training, store)
+    run(strategy, store, dataset, 40)
+    strategy.spent = 0.99
+    means = [candidate for candidate in run(strategy, store, dataset, 12) if candidate.steps == 0]
+    assert all(mean.genome.dag.n_edges <= 60 for mean in means) if "constraints" in changes else not means
 
 
 @pytest.mark.parametrize("name", ["evolution", "optuna-tpe"])

@@ -256,6 +256,7 @@ def test_a_population_learns_on_the_gpu_what_it_learns_on_the_processor(task):
         TrainingConfig(steps=40, batch_size=50, log_every=20, parametrisation="free", sparsify=sparsify),
         TrainingConfig(steps=30, batch_size=50, log_every=20, input_noise=0.1, losses=LossWeights(objective=0.0)),
         TrainingConfig(steps=40, batch_size=50, log_every=20, learning_rate=1e20, optimizer="sgd"),
+        TrainingConfig(steps=0, batch_size=50, parametrisation="free"),  # a mean of networks, say
     ]
     results = []
     for gpu in (None, ONE_BLOCK):
@@ -274,6 +275,8 @@ def test_a_population_learns_on_the_gpu_what_it_learns_on_the_processor(task):
         assert fast[k].network.dag.n_edges == slow[k].network.dag.n_edges
     assert fast[1].network.dag.n_edges <= 100
     assert "diverged" in str(got[3]) and "diverged" in str(wanted[3])
+    assert got[4][0].curves == wanted[4][0].curves == {}
+    assert torch.equal(fast[4].network.weight, slow[4].network.weight)
 
 
 def test_blocks_of_a_team():

@@ -84,6 +84,15 @@ def test_one_slow_trial_moves_the_limit_and_failed_ones_do_not() -> None:
     assert limit.overdue([candidate(0)], since) is None
 
 
+def test_networks_that_are_not_trained_say_nothing_of_those_that_are() -> None:
+    clock = Clock()
+    limit = learned(clock, 1.0)
+    limit.told([candidate(5, steps=0)], [complete(5, 1.0)])
+    since, clock.now = clock.now, clock.now + 400.0
+    assert limit.overdue([candidate(0)], since) is not None
+    assert limit.overdue([candidate(6, steps=0)], since) is not None
+
+
 def test_the_setting_alone_counts_until_enough_is_known_and_null_is_no_limit() -> None:
     clock = Clock()
     known, unknown, unlimited = learned(clock, 1.0), learned(clock, 1.0, count=4), learned(clock, 1.0, most=None)

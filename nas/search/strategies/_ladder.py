@@ -194,6 +194,12 @@ class Ladder:
                 best = worth, middle, larger
         return None if best is None else best[1:]
 
+    def best(self, most: float = math.inf) -> list[Network]:
+        """Networks with at most so many edges that are kept here, the best first."""
+        everyone = {network.number: network for found in (*self._bins.values(), self._front) for network in found}
+        small = [network for network in everyone.values() if network.edges <= most]
+        return sorted(small, key=lambda network: (network.error, network.edges, network.number))
+
     def exemplar(self, edges: int, rng: np.random.Generator) -> Network:
         """A network whose error is good for its size, near ``edges`` rather than far from it: the best of some.
 

@@ -21,9 +21,9 @@ from nas.search.front.constraints import largest_within
 from nas.search.front.objectives import Objectives
 from nas.search.space import Range, SearchSpace, states
 from nas.search.strategies._ladder import Ladder, Network
-from nas.search.strategies.guided import cuts_allowed
+from nas.search.strategies.guided import cuts_allowed, may_grow
 from nas.search.strategies.population import Population
-from nas.search.strategies.strategy import OF_THE_FUNCTION, Inheritance, Strategy
+from nas.search.strategies.strategy import OF_THE_FUNCTION, Inheritance, Parent, Strategy
 from nas.training.types import Candidate, Genome, Scalar, TrainingConfig, TrialResult, TrialStatus
 
 __all__ = ["SteeredStrategy", "log_uniform"]
@@ -47,6 +47,11 @@ _LENGTHS: Final = (0.5, 1.2)  # steps of a child, as a share of a full training;
 _FILLED: Final = 0.12  # share of the budget
 _TOO_POOR: Final = 0.5  # error of the best network, of that of knowing nothing, beyond which no gap is filled
 _FILLING: Final = 0.25  # steps of such a child, as a share of a full training
+# Means of several networks, at the very end: how many of these are tried, and which.
+_MEANS: Final = 1 / 6  # of the networks that were trained
+_MEMBERS: Final = (2, 10)  # networks in one
+_ANY_SIZE: Final = 0.5  # share of the means of networks of whatever size; others are of those up to a size of the front
+_TAKEN: Final = 0.8  # chance of each network to be among those of which the best are taken
 _SMALLER, _LARGEST = 0.4, 6.0  # edges of parents, as multiples of those aimed at
 _ANY: Final = 0.1  # share of the later roots with hyperparameters from anywhere
 _LIKE: Final = 0.75  # share of the others that begin with a dense network of the same kind as their example
@@ -98,6 +103,7 @@ class SteeredStrategy(Strategy, ABC):
         self.steered = guided and "error" in objectives.names and cuts_allowed(space, training) and _of_neurons(space)
         self.grow, self.blind, self.child_steps = grow, blind, child_steps
         self._sizes: list[int] = []  # edges of complete networks
+        self._means = 0  # complete networks that are means of others
         linear = space.linear() if self.steered else ()
         most = min(self._top, largest_within(objectives.bounds, []))
         self._linear = tuple(genome for genome in linear if genome.dag.n_edges <= most)
@@ -112,6 +118,11 @@ class SteeredStrategy(Strategy, ABC):
         if result.status is TrialStatus.COMPLETE and values is not None and "edges" in result.metrics:
             error = values[self.objectives.names.index("error")] if "error" in self.objectives.names else values[0]
             edges = int(result.metrics["edges"])
+            if (
+                result.steps == 0 < self.training.steps
+            ):  # a mean of networks that are known already: nothing to learn sizes or children from
+                self._means += 1
+                return
             self.ladder.add(Network(result.number, error, edges))
             self._sizes.append(max(edges, 1))
             if self.objectives.bounds:
@@ -279,6 +290,39 @@ class SteeredStrategy(Strategy, ABC):
         same = self._perturbed(origin.genome, rng, 0.0)
         return self._cut_child(number, rng, origin, self.inheritance, edges, steps=steps, hyperparameters=same)
 
+    def _joined(self, number: int, rng: np.random.Generator) -> Candidate | None:
+        """A mean of several networks; None where enough are known, or there is none to try."""
+        if self._means >= _MEANS * len(self._sizes):
+            return None
+        members = self._members(rng)
+        if len(members) < 2:
+            return None
+        mean = self._mean(number, rng, members)
+        return mean if self.space.accepts(mean.genome) else None
+
+    def _members(self, rng: np.random.Generator) -> list[Parent]:
+        """Networks of which a mean is worth a try: the best of some that apply the same activation.
+
+        Fewer than two where there are no two, or a mean of these would be larger than is allowed.
+        """
+        front = self.ladder.front
+        largest = math.inf if rng.random() < _ANY_SIZE else front[int(rng.integers(len(front)))].edges
+        wanted = int(rng.integers(_MEMBERS[0], _MEMBERS[1], endpoint=True))
+        within = largest_within(self.objectives.bounds, [*self._costs])
+        found: list[Parent] = []
+        for network in self.ladder.best(largest):
+            if rng.random() >= _TAKEN:
+                continue
+            within -= network.edges
+            parent = self.inheritance.load(network.number)
+            if len(found) == wanted or within < 0:
+                break
+            if not parent.arrays or not may_grow(parent.genome, self.training):
+                return []
+            if not found or _same_function(parent, found[0]):
+                found.append(parent)
+        return found
+
     def _child_at(
         self,
         number: int,
@@ -325,6 +369,12 @@ def _of_neurons(space: SearchSpace) -> bool:
         return space.initial(np.random.default_rng(0)).structure is None
     except NasError:  # a genome that cannot be made is the trial's failure
         return False
+
+
+def _same_function(parent: Parent, other: Parent) -> bool:
+    """Whether their weights mean the same: activations and the like are equal."""
+    own, its = parent.genome.hyperparameters, other.genome.hyperparameters
+    return all(own.get(path) == its.get(path) for path in OF_THE_FUNCTION)
 
 
 def log_uniform(bounds: tuple[float, float], rng: np.random.Generator) -> float:

@@ -28,7 +28,8 @@ class EvolutionStrategy(SteeredStrategy):
     front that is about as large, larger or smaller, with its live DAG and trained weights. Most children gain edges or
     neurons first, which leaves the function as it is, and all are cut to the size while they are trained (see
     `nas.search.strategies.guided`). Hyperparameters are inherited and move a little. At the end of a budget, brief cuts
-    of the front's members fill the gaps between them.
+    of the front's members fill the gaps between them, and networks are tried that are several side by side, whose
+    outputs are the mean of theirs.
 
     Where training cannot choose edges (layers, a job with its own `training.sparsify`), all children mutate blindly,
     the strength log-uniform, at least half of them by growing, and the first candidates are spread over the space. In a
@@ -81,8 +82,8 @@ class EvolutionStrategy(SteeredStrategy):
     def _ask(self, number: int, rng: np.random.Generator) -> Candidate:
         if not self.steered:
             return self._mutated(number, rng)
-        if self.options.roots < 1 and (gap := self._gap(rng)) is not None:
-            return self._filling(number, rng, *gap)
+        if self.options.roots < 1 and (last := self._at_the_end(number, rng)) is not None:
+            return last
         edges = self._aim_where_rare(number, rng)
         # Early, what serves roots is still to be found out; late, nothing is left that could follow one.
         roots = 2 * self.options.roots * (1 - self.spent) if self.options.roots < 1 else 1.0
@@ -90,6 +91,15 @@ class EvolutionStrategy(SteeredStrategy):
             return self._root_at(number, rng, edges)
         parent = self._parent_for(edges, rng)
         return self._root_at(number, rng, edges) if parent is None else self._child_at(number, rng, edges, parent)
+
+    def _at_the_end(self, number: int, rng: np.random.Generator) -> Candidate | None:
+        """What the last of a budget goes into: gaps of the front, and at the very end means of networks."""
+        if self.options.inherit and self.spent > 1 - self.options.means:
+            mean = self._joined(number, rng)
+            if mean is not None:
+                return mean
+        gap = self._gap(rng)
+        return None if gap is None else self._filling(number, rng, *gap)
 
     def _mutated(self, number: int, rng: np.random.Generator) -> Candidate:
         options = self.options

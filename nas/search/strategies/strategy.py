@@ -8,14 +8,14 @@ come in any order; many asks may be open at a time.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Final
 
 import numpy as np
 
 from nas.graph import first_id_of_trial
-from nas.manifold import without_idle_neurons
+from nas.manifold import mean_of, without_idle_neurons
 from nas.search.config import StrategyOptions
 from nas.search.front.objectives import Objectives
 from nas.search.space import SearchSpace, searched_domains, stable_ids, states
@@ -274,6 +274,26 @@ class Strategy(ABC):
             said.append(f"then cut to {edges:,} (of {before:,} before)")
         child = replace(genome, hyperparameters={**own, **section})
         return self._inheriting(number, rng, parent, inheritance, child, steps, ", ".join(said))
+
+    def _mean(self, number: int, rng: np.random.Generator, parents: Sequence[Parent]) -> Candidate:
+        """The network whose outputs are the mean of those of ``parents``, which is not trained.
+
+        Args:
+            parents: at least two, of free weights and with the same activation; the first counts as the parent.
+        """
+        dag, arrays = mean_of(
+            [(parent.genome.dag, parent.arrays) for parent in parents], next_id=first_id_of_trial(number)
+        )
+        others = [str(parent.number) for parent in parents[1:]]
+        return Candidate(
+            number,
+            replace(self._genome(parents[0]), dag=dag),
+            seed=_seed(rng),
+            steps=0,
+            parent=parents[0].number,
+            mutation=f"mean with trial{'s' if len(others) > 1 else ''} {', '.join(others)}",
+            inherited=arrays,
+        )
 
     def _genome(self, parent: Parent) -> Genome:
         """What children of `parent` start from."""

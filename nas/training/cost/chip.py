@@ -41,8 +41,8 @@ _COLUMNS: Final = 64  # brought back to their scale at once
 
 
 def finishing_steps(steps: int) -> int:
-    """Steps in integers after so many of training."""
-    return min(steps, FINISHING_STEPS)
+    """Steps in integers after so many of training; a network made of trained ones, itself in none, has all of them."""
+    return min(steps or FINISHING_STEPS, FINISHING_STEPS)
 
 
 def raw_features(dataset: Dataset) -> np.ndarray:
