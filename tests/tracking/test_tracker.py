@@ -719,7 +719,13 @@ def test_a_folder_for_temporary_files_that_fails_is_named_once_and_no_server_bla
     while len(calls) < 3 and time.monotonic() < deadline:
         time.sleep(0.05)
     tracking.finish()
-    assert sum("cannot be told (FileNotFoundError: [Errno 2] No usable" in each for each in caplog.messages) == 1
+    assert (
+        sum(
+            "cannot be told (TemporaryFilesError: a folder for temporary files is needed" in each
+            for each in caplog.messages
+        )
+        == 1
+    )
     assert "does not answer" not in caplog.text
 
 

@@ -75,7 +75,7 @@ class Importances:
 
 
 def importances(records: Iterable[TrialRecord]) -> Importances | None:
-    """Of the complete trials of a study; None: there are fewer than 20, or nothing varied.
+    """Of the complete trials of a study that were trained; None: there are fewer than 20, or nothing varied.
 
     Args:
         records: of all trials, as `StudyStore.records` gives them.
@@ -84,7 +84,7 @@ def importances(records: Iterable[TrialRecord]) -> Importances | None:
     for record in records:
         metrics = {} if record.result is None else record.result.metrics
         score = metrics.get("val_score", metrics.get("val_error", math.nan))
-        if record.state == "complete" and math.isfinite(score):
+        if record.state == "complete" and record.steps and math.isfinite(score):  # means of networks have no training
             own = {name: value for name, value in record.hyperparameters.items() if name not in _SIZES}
             settings.append({**own, "steps": record.steps})
             scores.append(score)

@@ -26,6 +26,7 @@ from typing import Any
 
 from nas._scratch import scratch
 from nas._text import redacted
+from nas.errors import TemporaryFilesError
 from nas.tracking.config import TrackingConfig
 from nas.tracking.mlflow._journal import Journal, Key
 from nas.tracking.mlflow._record import parameters, trial_record
@@ -290,7 +291,8 @@ class MlflowTracker:
                 if self._backoff == _BACKOFF[0] and not again:
                     said, said_at = _brief(error), time.monotonic()
                     address = redacted(self._facts.config.tracking_uri)
-                    here = isinstance(error, OSError) and error.errno in _OF_THIS_MACHINE
+                    here = isinstance(error, TemporaryFilesError)
+                    here |= isinstance(error, OSError) and error.errno in _OF_THIS_MACHINE
                     what = "cannot be told" if here else "does not answer"
                     _LOG.warning("MLflow at %s %s (%s); trying until it does", address, what, said)
                 self._session = None
