@@ -333,11 +333,17 @@ def test_names_with_colons_stay_as_they_are() -> None:
     assert "nomodule:adult:" in refused.output
 
 
-@pytest.mark.parametrize("labels", [[True, 1, 0], [True, "True"], [1, "1"], [None, "a"], [True, 1.0, 2]])
+@pytest.mark.parametrize("labels", [[True, 1, 0], [True, "True"], [1, "1"], [True, 1.0, 2]])
 def test_labels_of_several_types_are_not_made_one(labels: list[Any]) -> None:
     y = np.array(labels * 20, dtype=object)
     with pytest.raises(DataError, match="y holds .*; give numbers, or text"):
         nas.search(np.arange(2 * len(y)).reshape(-1, 2) ** 0.5, y, **QUICK | {"keep": False})
+
+
+def test_a_missing_label_among_others_is_named() -> None:
+    for missing in (None, float("nan")):
+        with pytest.raises(DataError, match=r"y: the label in row 1 \(counted from 0\) is empty"):
+            GivenData(np.ones((40, 2)), np.array(["a", missing] * 20, dtype=object))
 
 
 def test_masked_values_and_rows_in_two_orders_are_refused() -> None:

@@ -81,7 +81,7 @@ def test_the_job_overrides_the_task(tmp_path: Path) -> None:
         (np.array([True, False] * 20), ("False", "True")),
         (np.array(["a", None] * 20, dtype=object), "label in row 1 .* is empty"),
         (np.array(["a", float("nan")] * 20, dtype=object), "label in row 1 .* is empty"),
-        (np.array([1, "1"] * 20, dtype=object), "'1' and 1 are different values with the same text"),
+        (np.array([1, "1"] * 20, dtype=object), "y holds int, str; give numbers, or text"),
         (np.array([1, 2] * 20, dtype=object), ("1", "2")),
         (np.array(["a", ""] * 20), "label in row 1 .* is empty"),
         (np.array(["2020-01-01", "2020-01-02"] * 20, dtype="datetime64[D]"), "type datetime64"),

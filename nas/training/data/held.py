@@ -32,7 +32,6 @@ _FORMS: Final = (
     'x and y, or x_train, y_train, x_test, y_test (x_val, y_val), or {"train": table, "test": table}, or columns of '
     "one length"
 )
-_LABELS: Final = frozenset((str, int, float, bool, type(None)))  # of which labels of several kinds may be
 _IN_FILES: Final = "nas"  # what a table says of itself beside its columns, which Parquet files keep
 
 
@@ -357,8 +356,8 @@ def _array(value: Any, name: str, before: str = "") -> np.ndarray:
     labels = name.startswith("y")  # of which True and 1 would be one, while features are numbers in any case
     if kinds <= ({int, float} if labels else {int, float, bool}) or kinds in ({str}, {bool}):
         return np.array(values).reshape(array.shape)
-    if labels and kinds <= _LABELS:
-        return np.asarray(array)  # which of them is missing, or looks like another, is for those to say who read labels
+    if labels and str in kinds and (empty := [k for k, each in enumerate(values) if each is None or each != each]):
+        raise DataError(f"{where}: the label in row {empty[0]} (counted from 0) is empty; fill or remove it")
     names = ", ".join(sorted(kind.__name__ for kind in kinds))
     raise DataError(f"{where} holds {names}; give numbers, or text, or a table (pandas.DataFrame)")
 
