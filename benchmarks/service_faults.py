@@ -393,7 +393,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends what was started
     # Not a TemporaryDirectory, which would be removed by each copy of this process as it exits.
-    folder = Path(tempfile.mkdtemp(prefix="nas-life-"))
+    # In the folder of who started it, which goes even if this process is killed.
+    inside = None if options.library is None else options.library.parent
+    folder = Path(tempfile.mkdtemp(prefix="nas-life-", dir=inside))
     try:
         if options.library is None:
             library = compiled(folder)
