@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas._files import write_whole
 from nas._scratch import own_folder, scratch
+from nas._text import counted
 from nas.errors import DataError, JobError, NasError
 
 if TYPE_CHECKING:
@@ -346,7 +347,8 @@ class Study:
 
     def __repr__(self) -> str:
         counts = self._store.counts()
-        return f"<Study {self.name!r}: {counts['complete']} trials complete, front of {len(self.front)}, {self.folder}>"
+        complete = counted(counts["complete"], "trial")
+        return f"<Study {self.name!r}: {complete} complete, front of {len(self.front)}, {self.folder}>"
 
     def _repr_html_(self) -> str:
         said = f"<p>{html.escape(self.verdict)}</p>" if self.verdict else ""

@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from nas._text import counted
 from nas.cli._baselines import baselines_json, print_baselines
 from nas.cli._remote import ELSEWHERE, ask
 from nas.cli.console import STORAGE, STORE, command_line, console, percent, print_json, say, seconds
@@ -57,7 +58,7 @@ def front(
     console.print(
         Text.assemble(
             (experiment, "bold"),
-            f": {counts['complete']} trials complete, {stopped}{counts['failed']} failed, "
+            f": {counted(counts['complete'], 'trial')} complete, {stopped}{counts['failed']} failed, "
             f"{counts['running']} running or interrupted; hypervolume {found.hypervolume:.4f}",
         )
     )

@@ -336,7 +336,8 @@ class SearchRun:
         compared = study.baselines() is not None or not job.search.baselines
         if not counts["running"] and done >= job.search.trials and study.retimed() and compared:
             again = self._again(2 * max(done, job.search.trials))
-            wanted = f"all {done} trials are" if done == job.search.trials else f"{done} trials are"
+            wanted = f"{counted(done, 'trial')} {'is' if done == 1 else 'are'}"
+            wanted = f"all {wanted}" if 1 != done == job.search.trials else wanted
             fewer = "" if done == job.search.trials else f", more than the {job.search.trials} asked for"
             say(f"{wanted} done{fewer}; more: {again}")
             found = study.front()
@@ -485,7 +486,9 @@ class SearchRun:
         counts = study.counts()
         if sum(counts.values()) > counts["running"]:
             stopped = f", {counts['stopped']} stopped at rungs" if counts["stopped"] else ""
-            console.print(f"resuming: {counts['complete']} trials complete{stopped}, {counts['failed']} failed")
+            console.print(
+                f"resuming: {counted(counts['complete'], 'trial')} complete{stopped}, {counts['failed']} failed"
+            )
 
     def _baselines(self, study: StudyStore, executor: Executor, dataset: Dataset) -> None:
         """Train what the search is compared with, once a study."""
@@ -679,7 +682,7 @@ def _extent(job: Job) -> str:
 
     search, ends = job.search, []
     if search.trials < UNLIMITED:
-        ends.append(f"{search.trials:,} trials")
+        ends.append(counted(search.trials, "trial"))
     if search.budget_minutes is not None:
         ends.append(f"{search.budget_minutes:g} minute{'' if search.budget_minutes == 1 else 's'}")
     if search.budget_steps is not None:
@@ -741,7 +744,7 @@ def _caught_up(tracker: Tracker, ending: Ending, stop: Stop, folder: Path, again
     if (took := time.monotonic() - began) > PATIENCE_SECONDS:
         console.print(f"{doing}: {duration(took)}")
     amend_status(folder, mlflow_behind=left, log=True)
-    if missing := [*([f"{left:,} trials"] if left else []), *tracker.left_out]:
+    if missing := [*([counted(left, "trial")] if left else []), *tracker.left_out]:
         say(f"MLflow does not have {', '.join(missing)} yet; to log them: {again}")
 
 

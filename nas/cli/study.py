@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from nas._text import counted
 from nas.errors import JobError
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def existing_study(job: Job, *, start: Start, command: str = "") -> StudyStore |
     if start == "new" and any(counts.values()):
         other = next_name(job)
         raise JobError(
-            f"study {name!r} exists in {tracking.store} ({counts['complete']} trials complete); "
+            f"study {name!r} exists in {tracking.store} ({counted(counts['complete'], 'trial')} complete); "
             + (  # each command at the end of a line, to be copied
                 f"continue it:\n  {command} --resume\nor start another:\n  {command} --set tracking.experiment={other}"
                 if command

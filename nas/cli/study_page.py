@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from nas._scratch import scratch
+from nas._text import counted
 from nas.cli.console import percent, seconds
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def study_page(study: StudyStore) -> str:
     parts = [
         f"<h1>{html.escape(study.name)}</h1>",
         f'<p class="verdict">{html.escape(said)}</p>' if said else "",
-        f'<p class="faint">{counts["complete"]} trials complete, {counts["stopped"]} stopped at rungs, '
+        f'<p class="faint">{counted(counts["complete"], "trial")} complete, {counts["stopped"]} stopped at rungs, '
         f"{counts['failed']} failed; hypervolume {found.hypervolume:.4f}</p>",
         *_section("Data", _findings(header)),
         *_section("Front", _front_figure(study, found) + front_html_table(found)),

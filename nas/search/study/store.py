@@ -43,7 +43,7 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 
-from nas._text import plain, redacted
+from nas._text import counted, plain, redacted
 from nas.errors import CheckpointError, JobError
 from nas.search.baselines.run import Baselines
 from nas.search.errors import StorageError, StudyError
@@ -546,7 +546,7 @@ class StudyStore:
         """
         found = self._trials().get(number)
         if found is None:
-            raise StudyError(f"study {self.name!r} has no trial {number}; it has {len(self._states())} trials")
+            raise self._no_trial(number)
         return record_of(found)
 
     def lineage(self, number: int) -> list[int]:
@@ -638,6 +638,9 @@ class StudyStore:
             )
         self._verified = self._held
 
+    def _no_trial(self, number: int) -> StudyError:
+        return StudyError(f"study {self.name!r} has no trial {number}; it has {counted(len(self._states()), 'trial')}")
+
     def load_candidate(self, number: int) -> Candidate:
         """The candidate of a trial, as it was asked.
 
@@ -650,7 +653,7 @@ class StudyStore:
         """
         found = self._trials().get(number)
         if found is None:
-            raise StudyError(f"study {self.name!r} has no trial {number}; it has {len(self._states())} trials")
+            raise self._no_trial(number)
         record = found.user_attrs.get(RECORD)
         if record is None:
             raise KeyError(f"trial {number} of study {self.name!r} was begun, but nothing was asked for it")
