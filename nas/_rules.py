@@ -203,6 +203,12 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("search.options.grow", lambda at: at.cuts, _NOT_CUT),
     Rule("search.options.blind", lambda at: at.cuts and at.may_grow, _NOT_CUT + ", or none has free weights"),
     Rule("search.options.blind", lambda at: at.option("grow") != 0, "no child grows (grow: 0); delete one of the two"),
+    Rule("search.options.means", lambda at: at.cuts and at.may_grow, _NOT_CUT + ", or none has free weights"),
+    Rule(
+        "search.options.means",
+        lambda at: at.option("inherit") is not False and at.option("roots") != 1,
+        "no network has the weights of others (inherit: false, or roots: 1); delete one of the two",
+    ),
     Rule("search.options.tournament", lambda at: at.mutates, _CUT),
     Rule("search.options.strength", lambda at: at.mutates, _CUT),
     Rule(

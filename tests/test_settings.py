@@ -360,6 +360,7 @@ OPTIONS: dict[str, dict[str, tuple[Any, dict[str, Any]]]] = {
         "strength": ((0.9, 1.0), {"guided": False, "initial": 4}),
         "child_steps": (0.5, {"initial": 3}),
         "inherit": (False, {"initial": 3}),
+        "means": (1.0, {"initial": 3}),
     },
     "optuna": {
         "sampler": ("random", {}),
@@ -398,9 +399,9 @@ ELSEWHERE = {
 
 # Options that choose edges by training: no child of these spaces is cut, and none of masked weights gains an edge.
 NEVER = {
-    "layer_dag": {"guided", "roots", "grow", "blind"},
-    "recurrent": {"guided", "roots", "grow", "blind"},
-    "manifold": {"blind"},
+    "layer_dag": {"guided", "roots", "grow", "blind", "means"},
+    "recurrent": {"guided", "roots", "grow", "blind", "means"},
+    "manifold": {"blind", "means"},
 }
 
 
@@ -483,6 +484,8 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("search.options.population", {"search": {"options": {"population": 9}}}),
     ("search.options.population", optuna({"population": 9})),
     ("search.options.child_steps", {"search": {"options": {"inherit": False, "child_steps": 0.5}}}),
+    ("search.options.means", {"search": {"options": {"inherit": False, "means": 0.1}}}),
+    ("search.options.means", {"search": {"options": {"roots": 1.0, "means": 0.1}}}),
     ("search.options.startup_trials", optuna({"sampler": "qmc", "startup_trials": 3})),
     ("resources.address", {"resources": {"executor": "serial", "address": "ray://head:10001"}}),
     ("resources.workers", {"resources": {"executor": "serial", "workers": 2}}),
