@@ -313,14 +313,15 @@ class SteeredStrategy(Strategy, ABC):
         for network in self.ladder.best(largest):
             if rng.random() >= _TAKEN:
                 continue
-            within -= network.edges
             parent = self.inheritance.load(network.number)
-            if len(found) == wanted or within < 0:
-                break
             if not parent.arrays or not may_grow(parent.genome, self.training):
                 return []
-            if not found or _same_function(parent, found[0]):
-                found.append(parent)
+            if found and not _same_function(parent, found[0]):
+                continue
+            within -= network.edges
+            if len(found) == wanted or within < 0:
+                break
+            found.append(parent)
         return found
 
     def _child_at(
