@@ -365,7 +365,7 @@ def table(life: Life, every: int, kinds: list[str], words: str) -> tuple[str, in
             if problem:
                 wrong.append(f"call {at}, {kind}, {where}: {problem}")
                 print(f"- {wrong[-1]}", file=sys.stderr, flush=True)
-    which = "each" if every == 1 else f"every {every}th of these, each fault beginning with another,"
+    which = "each" if every == 1 else f"one in {every} of these, each fault beginning with another,"
     lines = [
         "# A trial's life in the whole service, with a fault at the calls that change a file",
         "",

@@ -18,7 +18,7 @@ __all__ = ["LAYER_OPERATORS", "LayerMutation", "Palette", "mutate"]
 
 T = TypeVar("T")
 
-_TRIES: Final = 30  # changes drawn for one that works; most work at once
+_TRIES: Final = 100  # changes drawn for one that works; most work at once, but few on a network of one node
 
 
 @dataclass(frozen=True, slots=True)
