@@ -168,7 +168,7 @@ def test_a_generator_decides_the_mutation() -> None:
 
 
 def test_growth_at_the_limits_is_refused() -> None:
-    with pytest.raises(LayerError, match="none of 30 random changes was possible"):
+    with pytest.raises(LayerError, match="none of 100 random changes was possible"):
         layers.mutate(FEATURES, np.random.default_rng(0), growth=1.0, palette=Palette(max_nodes=2, max_weights=1))
 
 
