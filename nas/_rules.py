@@ -164,6 +164,7 @@ _NOT_CUT: Final = (
     "training chooses no edges of children here (guided: false, training.sparsify, no network of neurons, or no error "
     "among the objectives)"
 )
+_NOT_GROWN: Final = _NOT_CUT + ", or none has free weights"
 _CUT: Final = "training chooses the edges of children here, and no child mutates; delete it, or state guided: false"
 _OWN_PROCESS: Final = "executor: serial runs everything in this process; delete it, or use executor: ray"
 
@@ -201,9 +202,9 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("search.options.guided", lambda at: at.option("guided") is None or at.of_neurons, _NOT_CUT),
     Rule("search.options.roots", lambda at: at.cuts, _NOT_CUT),
     Rule("search.options.grow", lambda at: at.cuts, _NOT_CUT),
-    Rule("search.options.blind", lambda at: at.cuts and at.may_grow, _NOT_CUT + ", or none has free weights"),
+    Rule("search.options.blind", lambda at: at.cuts and at.may_grow, _NOT_GROWN),
     Rule("search.options.blind", lambda at: at.option("grow") != 0, "no child grows (grow: 0); delete one of the two"),
-    Rule("search.options.means", lambda at: at.cuts and at.may_grow, _NOT_CUT + ", or none has free weights"),
+    Rule("search.options.means", lambda at: at.cuts and at.may_grow, _NOT_GROWN),
     Rule(
         "search.options.means",
         lambda at: at.option("inherit") is not False and at.option("roots") != 1,

@@ -9,6 +9,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("nas", "workers", "search_spaces")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 
+NETWORKS = ("nas.graph", "nas.engine", "nas.layers", "nas.recurrent", "nas.manifold")  # and what they stand on
+
 # What each part of the tree may import from this project, besides itself and nas.errors.
 ALLOWED: dict[str, set[str]] = {
     "nas": {  # nas/__init__.py re-exports
@@ -30,20 +32,12 @@ ALLOWED: dict[str, set[str]] = {
     "nas.checkpoint": {
         "nas._files",
         "nas._text",
-        "nas.graph",
-        "nas.engine",
-        "nas.layers",
-        "nas.recurrent",
-        "nas.manifold",
+        *NETWORKS,
     },
     "nas.cexport": {
         "nas._files",
         "nas._scratch",
-        "nas.graph",
-        "nas.engine",
-        "nas.layers",
-        "nas.recurrent",
-        "nas.manifold",
+        *NETWORKS,
         "nas.checkpoint",
     },
     "nas.training": {
@@ -52,11 +46,7 @@ ALLOWED: dict[str, set[str]] = {
         "nas._sqlite",
         "nas._files",
         "nas._text",
-        "nas.graph",
-        "nas.engine",
-        "nas.layers",
-        "nas.recurrent",
-        "nas.manifold",
+        *NETWORKS,
         "nas.checkpoint",
         "nas.cexport",
     },
@@ -66,11 +56,7 @@ ALLOWED: dict[str, set[str]] = {
         "nas._sqlite",
         "nas._files",
         "nas._text",
-        "nas.graph",
-        "nas.engine",
-        "nas.layers",
-        "nas.recurrent",
-        "nas.manifold",
+        *NETWORKS,
         "nas.checkpoint",
         "nas.training",
     },

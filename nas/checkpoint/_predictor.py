@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
+from nas._text import counted
 from nas.checkpoint._inputs import Inputs
 from nas.checkpoint._layers import CheckpointLayers
 from nas.checkpoint._module import CheckpointNetwork, load
@@ -69,9 +70,8 @@ class Predictor:
             raise CheckpointError(f"the record names {len(self.classes)} classes for {self.n_outputs} outputs")
 
     def __repr__(self) -> str:
-        numbers = f"{self.n_outputs} number{'' if self.n_outputs == 1 else 's'}"
         targets = [name.removeprefix("prediction_") for name in predicted_columns(self.module.record, self.n_outputs)]
-        outputs = _some(self.classes or (targets if self.n_outputs > 1 else ())) or numbers
+        outputs = _some(self.classes or (targets if self.n_outputs > 1 else ())) or counted(self.n_outputs, "number")
         return f"<Predictor: {self.task}, {outputs} from {_some(self.feature_names) or f'{self.n_inputs} features'}>"
 
     @classmethod
