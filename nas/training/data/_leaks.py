@@ -59,8 +59,11 @@ def like_missing(names: Sequence[str], x: np.ndarray) -> list[str]:
     for name, values in zip(names, x.T, strict=True):
         for number in _STAND_INS:
             same = values == number
-            count, others = int(same.sum()), values[~same & np.isfinite(values)]
-            if count < _FEWEST_GONE or not len(others):
+            count = int(same.sum())
+            if count < _FEWEST_GONE:  # nearly always: no more is looked at then
+                continue
+            others = values[~same & np.isfinite(values)]
+            if not len(others):
                 continue
             low, high = float(others.min()), float(others.max())
             if max(low - number, number - high) > high - low > 0:
